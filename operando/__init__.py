@@ -1,0 +1,30 @@
+"""operando: operando X-ray experiments on batteries as one linked, labelled dataset.
+
+Techniques are modules (``from operando import xas``); what links them is here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import OperandoError, OperandoWarning
+
+if TYPE_CHECKING:
+    from .linking import link
+    from .query import timeline
+    from .store import open
+
+_LAZY = {"open": ".store", "link": ".linking", "timeline": ".query"}
+
+__all__ = ["OperandoError", "OperandoWarning", "link", "open", "timeline"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LAZY]

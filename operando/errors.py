@@ -1,0 +1,77 @@
+"""Every error a user can cause, and every warning, as one line that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+
+
+class OperandoError(Exception):
+    """A mistake in the input or in the call; its text is one line for the user."""
+
+
+class OperandoWarning(UserWarning):
+    """Something odd that did not stop the work."""
+
+
+class FileError(OperandoError):
+    """A file that cannot be read as what it should be.
+
+    Parameters
+    ----------
+    file
+        The file, as the user knows it.
+    expected, got
+        What should have been there and what was found.
+    place
+        Where in the file: a line, a column, an HDF5 path.
+    remedy
+        What the user can do about it.
+    """
+
+    def __init__(
+        self,
+        file: str | PathLike[str],
+        expected: str,
+        got: str,
+        *,
+        place: str = "",
+        remedy: str = "",
+    ) -> None:
+        self.file, self.place = str(file), place
+        self.expected, self.got, self.remedy = expected, got, remedy
+        where = f"{self.file}, {place}" if place else self.file
+        advice = f"; {remedy}" if remedy else ""
+        super().__init__(" ".join(f"{where}: expected {expected}, got {got}{advice}".split()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the parts, so that the error crosses process borders."""
+        return _file_error, (self.file, self.expected, self.got, self.place, self.remedy)
+
+
+def _file_error(file: str, expected: str, got: str, place: str, remedy: str) -> FileError:
+    return FileError(file, expected, got, place=place, remedy=remedy)
+
+
+class RecipeError(OperandoError):
+    """All problems of a recipe at once, one line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the problems, so that the error crosses process borders."""
+        return RecipeError, (self.problems,)
+
+
+class SchemaError(OperandoError):
+    """A dataset that does not have the layout its node promises."""
+
+
+class ClockError(OperandoError):
+    """A time that cannot be placed on the shared clock."""
+
+
+class StoreError(OperandoError):
+    """A store that cannot be opened or written."""

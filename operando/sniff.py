@@ -1,0 +1,131 @@
+"""Find the format of a file by its content. A technique's readers are one tuple of formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import FileError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+HEAD_BYTES = 65536
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+LFS_MAGIC = b"version https://git-lfs.github.com/spec"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a file, for a format to recognize itself by."""
+
+    path: Path
+    data: bytes
+
+    @cached_property
+    def text(self) -> str:
+        """The beginning as text (UTF-8, else latin-1); a NUL byte stays visible."""
+        try:
+            return self.data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return self.data.decode("latin-1")
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The beginning as lines without their ends; the last one may be cut."""
+        return self.text.splitlines()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the beginning can be text: no NUL byte in it."""
+        return b"\x00" not in self.data
+
+    @property
+    def is_hdf5(self) -> bool:
+        """Whether the file is HDF5."""
+        return self.data.startswith(HDF5_MAGIC)
+
+
+def nothing_to_suggest(_start: Head) -> dict[str, Any]:
+    """Return no settings: the format describes itself."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format and its reader.
+
+    ``recognizes`` looks at the head only; ``read`` takes the path and the settings of the recipe as
+    keywords and returns one Dataset, or raises :class:`~operando.errors.FileError`. ``suggest`` guesses,
+    from the head, the settings that a recipe needs to read such a file. ``specific`` is false for a
+    format that any text fits (plain columns), which is asked last.
+    """
+
+    name: str
+    technique: str
+    about: str
+    recognizes: Callable[[Head], bool]
+    read: Callable[..., xr.Dataset]
+    suggest: Callable[[Head], dict[str, Any]] = field(default=nothing_to_suggest)
+    specific: bool = True
+
+
+def head(path: str | Path) -> Head:
+    """Return the beginning of a file.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, a folder, unreadable, empty, or a Git LFS pointer.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(HEAD_BYTES)
+    except IsADirectoryError:
+        raise FileError(path, "a file", "a folder", remedy="name the files in it, such as 'folder/*.txt'") from None
+    except OSError as error:
+        raise FileError(
+            path, "a readable file", error.strerror or str(error), remedy="check the path and its permissions"
+        ) from None
+    if not data:
+        raise FileError(path, "data", "an empty file (0 bytes)", remedy="copy it again from the beamline")
+    if data.startswith(LFS_MAGIC):
+        raise FileError(path, "data", "a Git LFS pointer", remedy="fetch the data with 'git lfs pull'")
+    return Head(path, data)
+
+
+def identify(start: Head, formats: Iterable[Format]) -> Format | None:
+    """Return the first format that recognizes the head, the specific ones asked first."""
+    ordered = sorted(formats, key=lambda fmt: not fmt.specific)
+    return next((fmt for fmt in ordered if fmt.recognizes(start)), None)
+
+
+def choose(path: str | Path, formats: Sequence[Format], name: str | None = None) -> Format:
+    """Return the format named ``name``, else the one that the content shows.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be opened, the name is unknown or no format recognizes the content.
+    """
+    start = head(path)
+    known = ", ".join(fmt.name for fmt in formats)
+    if name is not None:
+        named = next((fmt for fmt in formats if fmt.name == name), None)
+        if named is None:
+            raise FileError(path, f"a reader among {known}", repr(name))
+        return named
+    found = identify(start, formats)
+    if found is None:
+        begin = start.data[:24]
+        raise FileError(
+            path,
+            f"a format among {known}",
+            f"a file that begins with {begin!r}",
+            remedy="name its reader in the recipe",
+        )
+    return found

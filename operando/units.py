@@ -1,0 +1,95 @@
+"""Units as text that pint parses, kept in ``attrs["units"]`` of every variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import OperandoError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pint
+    import xarray as xr
+
+    Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
+
+DIMENSIONLESS = "1"
+_SPELLINGS = {
+    "%": "percent",
+    "A.h": "A*h",
+    "W.h": "W*h",
+    "cm2": "cm^2",
+    "cm3": "cm^3",
+    "Ohm": "ohm",
+    "°C": "degC",
+}
+
+
+@cache
+def registry() -> pint.UnitRegistry[Any]:
+    """Return the one pint registry of this process."""
+    import pint
+
+    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+
+
+@cache
+def factor(have: str, want: str) -> float:
+    """Return the number that takes a quantity from unit ``have`` to unit ``want``.
+
+    Raises
+    ------
+    OperandoError
+        If one of the units is unknown or the two measure different things.
+    """
+    import pint
+
+    try:
+        return float(registry().Quantity(1.0, parse(have)).to(parse(want)).magnitude)
+    except pint.DimensionalityError:
+        raise OperandoError(f"unit {have!r} cannot be converted to {want!r}") from None
+
+
+@cache
+def parse(text: str) -> pint.Unit:
+    """Return the pint unit that ``text`` names; instrument spellings (``mA.h``, ``µA``) allowed.
+
+    Raises
+    ------
+    OperandoError
+        If the unit is unknown.
+    """
+    spelled = text.strip()
+    for found, meant in _SPELLINGS.items():
+        spelled = spelled.replace(found, meant)
+    try:
+        return registry().parse_units("" if spelled == DIMENSIONLESS else spelled)
+    except Exception:
+        raise OperandoError(f"unknown unit {text!r}; use one that pint knows, such as 'eV', 'mA'") from None
+
+
+def convert(values: np.ndarray, have: str, want: str) -> np.ndarray:
+    """Return ``values`` given in ``have`` as values in ``want`` (temperatures with their offset)."""
+    if have == want:
+        return values
+    if parse(have) == parse("degC") or parse(want) == parse("degC"):
+        converted: np.ndarray = registry().Quantity(values, parse(have)).to(parse(want)).magnitude
+        return converted
+    return values * factor(have, want)
+
+
+def with_units(ds: xr.Dataset, units: Mapping[str, str], names: Mapping[str, str] | None = None) -> xr.Dataset:
+    """Return ``ds`` with ``units`` (and ``long_name`` from ``names``) set on its variables.
+
+    Names that ``ds`` does not have are passed over, so that one table serves optional outputs.
+    """
+    out = ds.copy()
+    for name, unit in units.items():
+        if name in out.variables:
+            out[name].attrs = {**out[name].attrs, "units": unit}
+    for name, text in (names or {}).items():
+        if name in out.variables:
+            out[name].attrs = {**out[name].attrs, "long_name": text}
+    return out
