@@ -1,0 +1,1 @@
+"""Tomographic microscopy of cracks and voids."""

@@ -1,0 +1,1 @@
+"""The napari viewer of an operando store."""

@@ -1,0 +1,1 @@
+"""X-ray photoelectron spectroscopy of electrolyte decomposition."""
