@@ -1,0 +1,23 @@
+"""Compiled kernels: one decorator, so that every kernel can be cached, pickled and called from any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from numba import njit
+
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
+
+
+def compiled(function: Kernel) -> Kernel:
+    """Return ``function`` compiled on first call, without the interpreter's lock, its machine code kept on disk.
+
+    Division by zero follows IEEE 754. Where no folder can be written (a read-only installation) the code is
+    compiled afresh in every process.
+    """
+    try:
+        kernel: Kernel = njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:
+        kernel = njit(nogil=True, error_model="numpy")(function)
+    return kernel

@@ -1,0 +1,170 @@
+"""Energies of an absorption edge: e0 on the grid, and the edge energy between the grid points."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import OperandoError
+from operando.history import recorded
+from operando.units import with_units
+
+from .crossing import Floats, crossings, point_noise
+from .edge_finding import edge_energies, finite_grids
+from .layout import ALONG, PROCESSED, along_energy
+
+_METHODS = ("half_height",)
+
+
+def find_e0(mu: xr.DataArray) -> xr.DataArray:
+    """Return e0 (eV), the grid energy of the steepest rise.
+
+    The steepest point of the slope first, then, within 75 points of it, of the slope smoothed by a Lorentzian of
+    about the energy step.
+
+    Parameters
+    ----------
+    mu
+        Absorption against ``energy`` (eV), with any other dims in any order, in memory or dask.
+
+    Returns
+    -------
+    xarray.DataArray
+        e0 without the dim ``energy``; NaN where fewer than about 14 points are finite.
+
+    Raises
+    ------
+    OperandoError
+        If ``mu`` has no dim ``energy`` with a coordinate in eV.
+
+    Notes
+    -----
+    The same numbers as ``larch.xafs.find_e0`` (xraylarch 2026.3) on the same ascending energies, points that are not
+    finite left out. Being a grid energy, e0 moves in steps: for trends use :func:`edge_energy`.
+    """
+    mu = along_energy(mu, "find_e0")
+    e0 = xr.apply_ufunc(
+        _found,
+        mu,
+        kwargs={"energy": mu[ALONG].to_numpy()},
+        input_core_dims=[[ALONG]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        keep_attrs=False,
+    )
+    meaning = PROCESSED.long_names()["e0"]
+    return _with_coordinates(e0.to_dataset(name="e0"), mu)["e0"].assign_attrs(units="eV", long_name=meaning)
+
+
+def edge_energy(
+    normalized: xr.DataArray | xr.Dataset,
+    method: str = "half_height",
+    level: float = 0.5,
+    e0: float | xr.DataArray | None = None,
+    window: tuple[float, float] = (-20.0, 30.0),
+    noise: float | xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Return where normalized absorption first rises through ``level``, between the grid points.
+
+    E = E1 + (level - y1) (E2 - E1)/(y2 - y1), with (E1, y1) the last point below the level before the first that
+    reaches it. Its variance is noise^2 ((1 - t)^2 + t^2)/slope^2, with t = (E - E1)/(E2 - E1).
+
+    Parameters
+    ----------
+    normalized
+        Normalized absorption against ``energy`` (eV), or the Dataset that :func:`~operando.xas.normalize` returns,
+        whose ``e0`` then places the window.
+    method
+        ``"half_height"``, the only one.
+    level
+        The height sought, in edge steps.
+    e0
+        Middle of the window in eV, one number or one a spectrum; found from the data where it is None or NaN.
+    window
+        Where the crossing is sought, in eV relative to ``e0``. A pre-edge peak above ``level`` must stay outside.
+    noise
+        Standard deviation of one point in edge steps; by default taken from the data, see the notes.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``edge_energy`` and ``edge_energy_std`` (eV), without the dim ``energy``; NaN where nothing crosses.
+
+    Raises
+    ------
+    OperandoError
+        If ``method`` is unknown, or ``normalized`` has no dim ``energy`` with a coordinate in eV.
+
+    Notes
+    -----
+    The noise of a point is 1.4826 times the median of what each point within 50 eV below and 100 eV above the middle
+    differs by from the quintic through its six neighbors, scaled to one point. The uncertainty is that of
+    independent noise alone: it leaves out the normalization and the energy scale, it is too small where neighboring
+    points share their noise (interpolated data), and it holds only while the noise is small against the rise from
+    one point to the next (rebin finer data).
+    """
+    if method not in _METHODS:
+        raise OperandoError(f"edge_energy: expected a method among {', '.join(_METHODS)}, got {method!r}")
+    if isinstance(normalized, xr.Dataset):
+        e0 = normalized["e0"] if e0 is None and "e0" in normalized else e0
+        history = normalized
+        normalized = normalized["normalized"]
+    else:
+        history = xr.Dataset(attrs=normalized.attrs)
+    spectra = along_energy(normalized, "edge_energy")
+    found, std = xr.apply_ufunc(
+        _crossed,
+        spectra,
+        np.nan if e0 is None else e0,
+        np.nan if noise is None else noise,
+        kwargs={"energy": spectra[ALONG].to_numpy(), "level": float(level), "window": window},
+        input_core_dims=[[ALONG], [], []],
+        output_core_dims=[[], []],
+        join="exact",
+        dask="parallelized",
+        output_dtypes=[np.float64, np.float64],
+        keep_attrs=False,
+    )
+    names = ("edge_energy", "edge_energy_std")
+    ds = _with_coordinates(xr.Dataset(dict(zip(names, (found, std), strict=True))), spectra)
+    ds = with_units(ds, dict.fromkeys(names, "eV"), {name: PROCESSED.long_names()[name] for name in names})
+    parameters = {"method": method, "level": level, "window": window, "noise": _one_or_many(noise)}
+    return recorded(ds, "xas.edge_energy", {**parameters, "e0": _one_or_many(e0)}, after=history)
+
+
+def _one_or_many(value: float | xr.DataArray | None) -> float | str | None:
+    return "one a spectrum" if isinstance(value, xr.DataArray) else value
+
+
+def _with_coordinates(ds: xr.Dataset, source: xr.DataArray) -> xr.Dataset:
+    """Return ``ds`` with the attributes that the coordinates have in ``source``."""
+    for name in ds.coords:
+        if name in source.coords:
+            ds[name].attrs = dict(source[name].attrs)
+    return ds
+
+
+def _found(mu: Floats, *, energy: Floats) -> Floats:
+    rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, mu.shape[-1])
+    e0 = np.full(len(rows), np.nan)
+    for chosen, points in finite_grids(energy, rows):
+        e0[chosen] = edge_energies(energy[points], rows[np.ix_(chosen, points)])
+    return e0.reshape(mu.shape[:-1])
+
+
+def _crossed(
+    spectra: Floats, e0: Floats, noise: Floats, *, energy: Floats, level: float, window: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    shape = spectra.shape[:-1]
+    rows = np.ascontiguousarray(spectra, dtype=np.float64).reshape(-1, spectra.shape[-1])
+    centers, sigmas = (np.broadcast_to(value, shape).reshape(-1).astype(np.float64) for value in (e0, noise))
+    found = np.full((2, len(rows)), np.nan)
+    for chosen, points in finite_grids(energy, rows):
+        if points.size < 2:
+            continue
+        x, y, center = energy[points], rows[np.ix_(chosen, points)], centers[chosen]
+        center = np.where(np.isnan(center), edge_energies(x, y), center)
+        sigma = np.where(np.isnan(sigmas[chosen]), point_noise(x, y, center), sigmas[chosen])
+        found[0, chosen], spread = crossings(x, y, center + window[0], center + window[1], level)
+        found[1, chosen] = spread * sigma
+    return found[0].reshape(shape), found[1].reshape(shape)

@@ -1,0 +1,111 @@
+"""The edge energy e0 as the steepest grid point, spectrum by spectrum, on plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .edge_kernels import Floats, Ints, smoothing_weights, steepest_points, steepest_smoothed_points
+
+SMALLEST_STEP = 5e-4
+_WINDOW = 75
+_CACHED_POINTS = 2 * _WINDOW
+
+
+def finite_grids(energy: Floats, mu: Floats) -> Iterator[tuple[Ints, Ints]]:
+    """Yield (rows, points): spectra that are finite at the same energies, and those energies in ascending order."""
+    order = np.argsort(energy, kind="stable")
+    order = order[np.isfinite(energy[order])]
+    finite = np.isfinite(mu[:, order])
+    whole = finite.all(axis=1)
+    if whole.any():
+        yield np.flatnonzero(whole), order
+    groups: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(~whole):
+        groups.setdefault(np.packbits(finite[row]).tobytes(), []).append(int(row))
+    for rows in groups.values():
+        yield np.asarray(rows), order[finite[rows[0]]]
+
+
+def separated(energy: Floats) -> Floats:
+    """Return ``energy`` with 0.5 meV added, cumulatively, wherever a value repeats the one before."""
+    if energy.size < 2 or np.diff(energy).min() > 10 * SMALLEST_STEP:
+        return energy
+    added = np.zeros_like(energy)
+    for i in np.flatnonzero(np.abs(np.diff(energy)) < SMALLEST_STEP) + 1:
+        added[i] = added[i - 1] + SMALLEST_STEP
+    return energy + added
+
+
+def in_order(energy: Floats) -> Ints:
+    """Return the points that the next higher energy follows directly; never the last one."""
+    return np.flatnonzero(np.diff(np.argsort(energy, kind="stable")) == 1)
+
+
+def edge_energies(energy: Floats, mu: Floats) -> Floats:
+    """Return e0 of each row of ``mu`` (finite, energy ascending); NaN where the scan is too short."""
+    found = np.full(len(mu), np.nan)
+    x = separated(energy)
+    points = in_order(x)
+    x = x[points]
+    if x.size <= 2 * _margin(x):
+        return found
+    step = _typical_step(x)
+    first = steepest_points(mu, points, x, _margin(x))
+    for index in np.unique(first):
+        rows = np.flatnonzero(first == index)
+        found[rows] = _refined(energy, mu, rows, int(index), float(x[index]), step)
+    return found
+
+
+def _refined(energy: Floats, mu: Floats, rows: Ints, index: int, start: float, step: float) -> Floats | float:
+    """Return e0 from the smoothed slope in a window around the first guess at ``index``."""
+    low, high = max(3, index - _WINDOW), min(index + _WINDOW, energy.size - 3)
+    if index < 0.05 * energy.size:
+        start, low, high = float(energy.mean()), max(3, index - 20), energy.size - 3
+    x = separated(energy[low:high])
+    points = in_order(x)
+    x = x[points]
+    if x.size <= 2 * _margin(x):
+        return np.nan
+    width = 0.5 * (_clipped(step) + _clipped(start / 25000.0))
+    found = steepest_smoothed_points(mu, rows, points + low, x, _operator(x, width), _margin(x))
+    return np.where(found < 1, energy[low + 2], x[found])
+
+
+def _margin(x: Floats) -> int:
+    return max(3, int(0.02 * x.size))
+
+
+def _clipped(step: float) -> float:
+    """Return a step within 0.01 and 1 eV; 1 eV if it is unknown."""
+    return 1.0 if np.isnan(step) else max(0.01, min(1.0, step))
+
+
+def _typical_step(x: Floats) -> float:
+    """Return the mean of the ten smallest steps but the very smallest; NaN in scans of up to 100 points."""
+    skipped = int(0.01 * x.size)
+    steps = np.sort(np.diff(x[in_order(x)][skipped:-skipped]))[skipped : skipped + 10]
+    return float(steps.mean()) if steps.size else np.nan
+
+
+def _operator(x: Floats, step: float) -> Floats:
+    if x.size > _CACHED_POINTS:
+        return _smoothing_operator(x, step)
+    return _cached_operator(x.tobytes(), step)
+
+
+@lru_cache(maxsize=256)
+def _cached_operator(x: bytes, step: float) -> Floats:
+    return _smoothing_operator(np.frombuffer(x), step)
+
+
+def _smoothing_operator(x: Floats, step: float) -> Floats:
+    """Return the smoothing matrix on a uniform grid of about ``step`` that reaches 5 steps beyond ``x``."""
+    low, high = step * int((x.min() - 5 * step) / step), step * int((x.max() + 5 * step) / step)
+    count = min(1 + int(abs(high - low + 0.1 * step) / step), 50 * x.size)
+    grid: NDArray[np.float64] = np.linspace(low, high, count)
+    return smoothing_weights(x, grid)

@@ -1,0 +1,68 @@
+"""What the nodes of absorption spectra hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from operando.errors import OperandoError
+from operando.schema import LINKED, SERIES, Layout, Variable
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ALONG = "energy"
+
+DETECTORS = {
+    "i0": "incoming intensity",
+    "mu": "absorption as in the file",
+    "tey": "total electron yield",
+    "tfy": "total fluorescence yield",
+    "pfy": "partial fluorescence yield",
+    "transmission": "intensity behind the sample",
+    "reference": "intensity behind the reference, or its absorption as in the file",
+    "fluorescence": "fluorescence of the detector's channels",
+}
+"""The measured quantities a scan may have; their units are those of the file."""
+
+_ENERGY = Variable("energy", ("energy",), "eV", "f", "photon energy")
+
+RAW = Layout(
+    "xas raw",
+    "absorption scans as measured",
+    (_ENERGY, *(Variable(name, ("scan", "energy"), "", "f", text, False) for name, text in DETECTORS.items()), *SERIES),
+    ("format", "metadata"),
+)
+
+PROCESSED = Layout(
+    "xas processed",
+    "absorption spectra on a common scale",
+    (
+        _ENERGY,
+        Variable("normalized", ("scan", "energy"), "1", "f", "absorption, edge step 1"),
+        Variable("flattened", ("scan", "energy"), "1", "f", "normalized absorption, post-edge made flat"),
+        Variable("pre_edge", ("scan", "energy"), "", "f", "line through the pre-edge"),
+        Variable("post_edge", ("scan", "energy"), "", "f", "polynomial through the post-edge"),
+        Variable("e0", ("scan",), "eV", "f", "energy of the steepest rise, a grid energy"),
+        Variable("edge_step", ("scan",), "", "f", "rise of the absorption at e0"),
+        Variable("edge_energy", ("scan",), "eV", "f", "edge energy between the grid points", False),
+        Variable("edge_energy_std", ("scan",), "eV", "f", "standard uncertainty of the edge energy from noise", False),
+        *SERIES,
+        *LINKED,
+    ),
+)
+
+
+def along_energy(spectra: xr.DataArray, step: str) -> xr.DataArray:
+    """Return spectra whose energies are one axis in eV and, if lazy, one chunk.
+
+    Raises
+    ------
+    OperandoError
+        If the axis or its coordinate is missing or in another unit.
+    """
+    if ALONG not in spectra.dims or ALONG not in spectra.coords:
+        raise OperandoError(f"{step}: expected a dim 'energy' with its energies, got dims {tuple(spectra.dims)}")
+    units = spectra[ALONG].attrs.get("units", "eV")
+    if units != "eV":
+        raise OperandoError(f"{step}: expected energies in eV, got {units!r}; convert them first")
+    return spectra.chunk({ALONG: -1}) if spectra.chunks else spectra

@@ -1,0 +1,183 @@
+"""Subtract the pre-edge, divide by the edge step: spectra on a common scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import OperandoError
+from operando.flags import Flag, raised
+from operando.history import recorded
+from operando.units import with_units
+
+from .edge_finding import edge_energies, finite_grids, separated
+from .layout import ALONG, PROCESSED, along_energy
+from .normalize_kernels import Floats, normalize_rows
+from .normalize_ranges import Ranges, Settings, fit_ranges, polynomial_fit
+
+_OUTPUTS = ("normalized", "flattened", "pre_edge", "post_edge", "edge_step", "e0", "pre_edge_scatter")
+_LEAST_STEP = 1e-12
+_LEAST_CONTRAST = 3.0
+
+
+def normalize(
+    mu: xr.DataArray,
+    e0: float | xr.DataArray | None = None,
+    pre1: float | None = None,
+    pre2: float | None = None,
+    norm1: float | None = None,
+    norm2: float | None = None,
+    nnorm: int | None = None,
+    nvict: int = 0,
+    step: float | None = None,
+) -> xr.Dataset:
+    """Return spectra without their pre-edge and divided by their edge step.
+
+    A line is fitted to mu E^nvict from e0 + pre1 to e0 + pre2, then a polynomial of degree nnorm to what remains
+    from e0 + norm1 to e0 + norm2; the edge step is the polynomial at e0.
+
+    Parameters
+    ----------
+    mu
+        Absorption against ``energy`` (eV), with any other dims in any order, in memory or dask.
+    e0
+        Edge energy in eV, one number or one a spectrum; found from the data (:func:`~operando.xas.find_e0`) where it
+        is None, NaN, or not inside the scan.
+    pre1, pre2, norm1, norm2
+        Ends of the two fits in eV relative to e0. By default from the second point to half way, and from 25 eV (less
+        in short scans) to the end; a negative ``norm2`` is measured beyond the end of the scan.
+    nnorm
+        Degree of the post-edge polynomial, 0 to 5: by default 2 over 300 eV and more, 1 over 30 eV and more, else 0.
+    nvict
+        Power of the energy that weights the pre-edge line.
+    step
+        Edge step in units of mu, if it is known.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``normalized`` and ``flattened`` (1), ``pre_edge``, ``post_edge`` and ``edge_step`` (units of mu), ``e0``
+        (eV). Where nothing can be fitted all are NaN. If ``mu`` has the coordinate ``flag``, ``Flag.no_edge`` is
+        raised in it there, and also where the edge step is less than 3 times the scatter of the pre-edge.
+
+    Raises
+    ------
+    OperandoError
+        If ``mu`` has no dim ``energy`` with a coordinate in eV, or ``nnorm`` is out of range.
+
+    Notes
+    -----
+    The numbers are those of ``larch.xafs.pre_edge`` (xraylarch 2026.3) to 1e-9, point for point in the order in which
+    ``mu`` gives its energies; larch leaves out points that are not finite, here they stay as NaN. The edge step has no
+    sign, and an edge step below 1e-12 counts as none. M. Newville, J. Phys. Conf. Ser. 430, 012007 (2013),
+    doi:10.1088/1742-6596/430/1/012007.
+    """
+    mu = along_energy(mu, "normalize")
+    if nnorm is not None and nnorm not in range(6):
+        raise OperandoError(f"normalize: expected nnorm from 0 to 5, got {nnorm}")
+    given = Settings(pre1, pre2, norm1, norm2, nnorm, nvict, step)
+    results = xr.apply_ufunc(
+        _normalized,
+        mu,
+        np.nan if e0 is None else e0,
+        kwargs={"energy": mu[ALONG].to_numpy(), "given": given},
+        input_core_dims=[[ALONG], []],
+        output_core_dims=[[ALONG]] * 4 + [[]] * 3,
+        join="exact",
+        dask="parallelized",
+        output_dtypes=[np.float64] * 7,
+        keep_attrs=False,
+    )
+    spectra = dict(zip(_OUTPUTS, results, strict=True))
+    scatter = spectra.pop("pre_edge_scatter")
+    ds = _labelled(xr.Dataset({name: values.transpose(*_order(mu, values)) for name, values in spectra.items()}), mu)
+    if "flag" in ds.coords:
+        doubtful = ~(ds["edge_step"] > _LEAST_CONTRAST * scatter).drop_vars("flag")
+        doubtful = doubtful.any([dim for dim in doubtful.dims if dim not in ds["flag"].dims])
+        ds = ds.assign_coords(flag=raised(ds["flag"], Flag.no_edge, doubtful))
+    given_e0 = e0 if isinstance(e0, int | float) or e0 is None else "one a spectrum"
+    return recorded(ds, "xas.normalize", {"e0": given_e0, **vars(given)}, after=xr.Dataset(attrs=mu.attrs))
+
+
+def _order(mu: xr.DataArray, values: xr.DataArray) -> list[str]:
+    """Return the dims of a result in the order they have in ``mu``."""
+    known = [str(dim) for dim in mu.dims if dim in values.dims]
+    return [*(str(dim) for dim in values.dims if dim not in known), *known]
+
+
+def _labelled(ds: xr.Dataset, mu: xr.DataArray) -> xr.Dataset:
+    units = str(mu.attrs.get("units", "1"))
+    for name in ds.coords:
+        if name in mu.coords:
+            ds[name].attrs = dict(mu[name].attrs)
+    mine = {name: unit or units for name, unit in PROCESSED.units().items() if name in ds.data_vars}
+    mine.update(dict.fromkeys(("pre_edge", "post_edge", "edge_step"), units))
+    return with_units(ds, mine, {name: text for name, text in PROCESSED.long_names().items() if name in ds.data_vars})
+
+
+def _normalized(mu: Floats, e0: Floats, *, energy: Floats, given: Settings) -> tuple[Floats, ...]:
+    """Normalize an array of spectra along its last axis; ``e0`` is NaN where it is to be found."""
+    shape = mu.shape
+    if mu.size == 0:
+        return (*(np.empty(shape) for _ in range(4)), *(np.empty(shape[:-1]) for _ in range(3)))
+    rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, shape[-1])
+    wanted = np.broadcast_to(e0, shape[:-1]).reshape(-1).astype(np.float64)
+    spectra, scalars = np.empty((4, *rows.shape)), np.full((3, len(rows)), np.nan)
+    for chosen, points in finite_grids(energy, rows):
+        if len(chosen) == len(rows) and np.array_equal(points, np.arange(shape[-1])):
+            _normalize_grid(energy, rows, wanted, given, spectra, scalars)
+        else:
+            part, numbers = np.empty((4, len(chosen), points.size)), np.full((3, len(chosen)), np.nan)
+            _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, part, numbers)
+            spectra[:, chosen] = np.nan
+            spectra[np.ix_(range(4), chosen, points)] = part
+            scalars[:, chosen] = numbers
+    return (*spectra.reshape(4, *shape), *scalars.reshape(3, *shape[:-1]))
+
+
+def _normalize_grid(
+    energy: Floats, mu: Floats, wanted: Floats, given: Settings, spectra: Floats, scalars: Floats
+) -> None:
+    """Fill the outputs for spectra that are finite at the same ascending energies."""
+    energy = separated(separated(energy))
+    e0 = _completed(energy, mu, wanted)
+    groups: dict[Ranges | None, list[int]] = {}
+    values, which = np.unique(e0, return_inverse=True)
+    for k, value in enumerate(values):
+        ranges = fit_ranges(energy, float(value), given) if np.isfinite(value) else None
+        groups.setdefault(ranges, []).append(k)
+    for ranges, members in groups.items():
+        rows = np.flatnonzero(np.isin(which, members))
+        if ranges is None:
+            spectra[:, rows] = np.nan
+        else:
+            _fit_group(energy, mu, rows, ranges, given.step, spectra, scalars)
+    lost = ~(scalars[0] > _LEAST_STEP)
+    spectra[:, lost] = np.nan
+    scalars[:, lost] = np.nan
+    scalars[1] = np.where(lost, np.nan, e0)
+
+
+def _completed(energy: Floats, mu: Floats, wanted: Floats) -> Floats:
+    """Return the e0 to use: the one wanted if it lies inside the scan, else the one found."""
+    if energy.size < 2:
+        return np.full(len(mu), np.nan)
+    with np.errstate(invalid="ignore"):
+        missing = ~((wanted >= energy[1]) & (wanted <= energy[-2]))
+    e0 = wanted.copy()
+    if missing.any():
+        e0[missing] = edge_energies(energy, mu if missing.all() else mu[missing])
+    return e0
+
+
+def _fit_group(
+    energy: Floats, mu: Floats, rows: Floats, ranges: Ranges, step: float | None, spectra: Floats, scalars: Floats
+) -> None:
+    """Normalize the rows that share their fits."""
+    pre = polynomial_fit(energy[slice(*ranges.pre)], energy, ranges.pre_degree)
+    post = polynomial_fit(energy[slice(*ranges.post)], energy, ranges.post_degree)
+    weight = energy**ranges.nvict if ranges.nvict else np.ones_like(energy)
+    known = np.nan if step is None else float(step)
+    normalize_rows(
+        mu, rows, weight, ranges.pre, *pre, ranges.post, *post, ranges.center, known, spectra, scalars
+    )
