@@ -1,0 +1,50 @@
+# `make demo` and `make test` set up everything they need on a fresh Debian or Ubuntu with python3, venv and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PROJECT := pyproject.toml constraints.txt
+SYSTEM_PACKAGES := chromium
+
+.PHONY: demo test lint wheel-check system bench clean
+
+demo: $(VENV)/core
+	$(BIN)/operando demo demo
+
+test: $(VENV)/test system
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+lint: $(VENV)/lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# Types are checked on what users install: the wheel, outside the source tree.
+wheel-check: $(VENV)/lint
+	rm -rf build/wheel && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/wheel/site build/wheel/*.whl
+	cd build/wheel/site && "$(abspath $(BIN))/python" -m mypy --config-file "$(CURDIR)/pyproject.toml" -p operando
+
+bench: $(VENV)/bench
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+# The browser test of the report needs Chromium; without it that test is skipped and says so.
+system:
+	@missing=""; for name in $(SYSTEM_PACKAGES); do command -v $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	else echo "missing:$$missing (sudo apt-get install$$missing); the tests that need it are skipped"; fi
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core: $(BIN)/python $(PROJECT)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/test $(VENV)/lint $(VENV)/bench: $(VENV)/%: $(VENV)/core
+	$(PIP) --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo
