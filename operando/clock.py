@@ -37,7 +37,7 @@ def to_utc(
     *,
     file: str | Path = "",
     place: str = "",
-    format: str | None = None,
+    form: str | None = None,
     elapsed: npt.NDArray[np.float64] | None = None,
 ) -> Any:
     """Return local times as UTC, ``datetime64[ns]``; a single time gives a scalar.
@@ -47,12 +47,12 @@ def to_utc(
     Parameters
     ----------
     local
-        Texts (ISO 8601, or ``format``), datetimes or naive ``datetime64``; one or an array.
+        Texts (ISO 8601, or ``form``), datetimes or naive ``datetime64``; one or an array.
     timezone
         IANA name of the zone, such as ``"Europe/Paris"``.
     file, place
         Where the times stand, for the error message.
-    format
+    form
         ``strptime`` format of the texts.
     elapsed
         Seconds since any one instant, one for each time. Where the clocks go back an hour occurs twice; the
@@ -66,7 +66,7 @@ def to_utc(
         the hour is ambiguous or was skipped when the clocks changed.
     """
     try:
-        naive, has_offset, scalar = _parsed(local, format)
+        naive, has_offset, scalar = _parsed(local, form)
         utc = naive if has_offset else _localized(naive, zone(timezone), elapsed)
     except _TimeProblemError as problem:
         raise problem.located(file, place) from None
@@ -126,13 +126,13 @@ def _zone_suggestion(name: str) -> str:
     return f"did you mean {known[near[0]]!r}?" if near else "use a name such as 'Europe/Paris' or 'UTC'"
 
 
-def _parsed(local: LocalTime, format: str | None) -> tuple[Times, bool, bool]:
+def _parsed(local: LocalTime, form: str | None) -> tuple[Times, bool, bool]:
     """Return times as ``datetime64[ns]``, whether they already are UTC, and whether it was one time."""
     scalar = isinstance(local, str | datetime | np.datetime64)
     items = [local] if scalar else local
     values = np.asarray(items) if isinstance(items, np.ndarray) and items.dtype.kind == "M" else None
     if values is None:
-        stamps = [item if isinstance(item, datetime) else _from_text(item, format) for item in items]  # type: ignore[union-attr]
+        stamps = [item if isinstance(item, datetime) else _from_text(item, form) for item in items]  # type: ignore[union-attr]
         aware = {stamp.tzinfo is not None for stamp in stamps}
         if len(aware) > 1:
             raise _TimeProblemError("times with or without an offset", "both in one column", "write them all alike")
@@ -146,15 +146,15 @@ def _parsed(local: LocalTime, format: str | None) -> tuple[Times, bool, bool]:
     return _in_range(values), False, scalar
 
 
-def _from_text(item: Any, format: str | None) -> datetime:
+def _from_text(item: Any, form: str | None) -> datetime:
     if isinstance(item, np.datetime64):
         moment: datetime = item.astype("M8[us]").item()
         return moment
     text = str(item).strip()
     try:
-        return datetime.strptime(text, format) if format else datetime.fromisoformat(text)
+        return datetime.strptime(text, form) if form else datetime.fromisoformat(text)
     except ValueError:
-        wanted = f"a time as {format!r}" if format else "a time as YYYY-MM-DD hh:mm:ss"
+        wanted = f"a time as {form!r}" if form else "a time as YYYY-MM-DD hh:mm:ss"
         raise _TimeProblemError(wanted, repr(text[:60]), "give its strptime format in the reader's settings") from None
 
 
@@ -262,7 +262,7 @@ class Clock:
         problem = self._problem()
         if problem:
             raise ClockError(f"clock {self.name!r}: {problem}")
-        object.__setattr__(self, "t_ref", np.datetime64(self.t_ref, "ns"))
+        object.__setattr__(self, "t_ref", self.t_ref.astype("M8[ns]"))
 
     def _problem(self) -> str:
         if self.method not in METHODS:
@@ -281,11 +281,14 @@ class Clock:
         """Return this clock's times on the reference clock, to the nanosecond; NaT stays NaT."""
         since = seconds_since(times, self.t_ref)
         shift = (self.offset + self.drift * since) / (1.0 + self.drift)
-        return np.asarray(times).astype("M8[ns]") - to_ns(shift)
+        corrected: Times = np.asarray(times).astype("M8[ns]") - to_ns(shift)
+        return corrected
 
     def from_reference(self, times: Times) -> Times:
         """Return what this clock showed at times of the reference clock."""
-        return np.asarray(times).astype("M8[ns]") + to_ns(self.offset + self.drift * seconds_since(times, self.t_ref))
+        shift = self.offset + self.drift * seconds_since(times, self.t_ref)
+        shown: Times = np.asarray(times).astype("M8[ns]") + to_ns(shift)
+        return shown
 
     def to_dict(self) -> dict[str, Any]:
         """Return the clock in JSON's own types."""
@@ -335,4 +338,4 @@ def estimate_clock(
     from .shared_channel import estimate
 
     start = np.datetime64(log["time"].values[0], "ns") if t_ref is None else t_ref
-    return estimate(copy, log, start, name, reference, search)
+    return estimate(copy, log, start, names=(name, reference), search=search)

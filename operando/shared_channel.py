@@ -52,11 +52,12 @@ def estimate(
     copy: xr.DataArray | xr.Dataset,
     log: xr.DataArray | xr.Dataset,
     t_ref: np.datetime64,
-    name: str,
-    reference: str,
+    *,
+    names: tuple[str, str],
     search: float,
 ) -> Clock:
     """Return the clock of ``copy``; see :func:`operando.clock.estimate_clock`."""
+    name, reference = names
     start = np.datetime64(log["time"].values[0], "ns")
     raw, value, _ = _channel(copy, start)
     time, voltage, segment = _channel(log, start)
@@ -64,7 +65,7 @@ def estimate(
         raise ClockError(
             f"clock {name!r}: expected at least {_NEEDED} voltages in both channels, got {raw.size} and {time.size}"
         )
-    correction, joined = -_coarse_offset(raw, value, time, voltage, segment, search, name), np.diff(segment) == 0
+    correction, joined = -_coarse_offset((raw, value), (time, voltage, segment), search, name), np.diff(segment) == 0
     shape = _shape(time, voltage, joined, _noise(value))
     a, b, cov = _refined(raw, value, shape, correction, name)
     x = _scaled(raw)
@@ -106,7 +107,7 @@ def _scaled(raw: Array) -> Array:
 def _noise(value: Array) -> float:
     """Return the noise of a channel from its second differences, which a smooth signal does not enter."""
     second = np.diff(value, 2)
-    return float(np.median(abs(second - np.median(second)))) * 1.4826 / np.sqrt(6.0)
+    return float(np.median(abs(second - np.median(second))) * 1.4826 / np.sqrt(6.0))
 
 
 def _binned(time: Array, value: Array, origin: float, step: float, size: int) -> tuple[Array, Array]:
@@ -119,9 +120,10 @@ def _binned(time: Array, value: Array, origin: float, step: float, size: int) ->
 
 
 def _coarse_offset(
-    raw: Array, value: Array, time: Array, voltage: Array, segment: npt.NDArray[np.int64], search: float, name: str
+    copy: tuple[Array, Array], log: tuple[Array, Array, npt.NDArray[np.int64]], search: float, name: str
 ) -> float:
     """Return the offset (s) at which copy and log correlate best, wherever both exist."""
+    (raw, value), (time, voltage, segment) = copy, log
     origin, end = min(raw[0], time[0]), max(raw[-1], time[-1])
     step = max(float(np.median(np.diff(raw))), (end - origin) / _COARSE, 1.0)
     size = int((end - origin) / step) + 1
@@ -181,12 +183,14 @@ def _shape(time: Array, voltage: Array, joined: npt.NDArray[np.bool_], noise: fl
 def _refined(raw: Array, value: Array, log: _Log, a: float, name: str) -> tuple[float, float, Array]:
     """Return ``a``, ``b`` and their covariance by Gauss-Newton steps on the smoothed slopes."""
     x, b, used = _scaled(raw), 0.0, None
+    prior = 1 / (DRIFT_PRIOR * _half_span(raw)) ** 2
     for iteration in range(_ITERATIONS):
         if iteration < _FREEZE or used is None:
             used = _covered(raw + a + b * x, log, name)
         tau = (raw + a + b * x)[used]
-        scores, curvature, residual = _system(tau, value[used], x[used], log, _half_span(raw), name)
-        change = np.linalg.solve(curvature, scores.T @ residual - _prior(raw, b))
+        scores, curvature, residual = _system(tau, value[used], x[used], log, name)
+        curvature[1, 1] += prior
+        change = np.linalg.solve(curvature, scores.T @ residual - np.array([0.0, b * prior, 0.0, 0.0]))
         a, b = a + float(change[0]), b + float(change[1])
         if (np.abs(change[:2]) < _CLOSE * np.sqrt(np.diag(np.linalg.inv(curvature))[:2])).all():
             break
@@ -195,13 +199,9 @@ def _refined(raw: Array, value: Array, log: _Log, a: float, name: str) -> tuple[
     inverse = np.linalg.inv(curvature)
     block = 5 * float(np.median(np.diff(log.time)))
     meat = _block_sum(scores, residual, raw[used], block)
-    meat[1, 1] += 1 / (DRIFT_PRIOR * _half_span(raw)) ** 2
+    meat[1, 1] += prior
     cov: Array = inverse @ meat @ inverse.T
     return a, b, cov[:2, :2]
-
-
-def _prior(raw: Array, b: float) -> Array:
-    return np.array([0.0, b / (DRIFT_PRIOR * _half_span(raw)) ** 2, 0.0, 0.0])
 
 
 def _covered(tau: Array, log: _Log, name: str) -> npt.NDArray[np.intp]:
@@ -216,7 +216,7 @@ def _interval(tau: Array, log: _Log) -> npt.NDArray[np.intp]:
     return np.clip(np.searchsorted(log.time, tau, side="right") - 1, 0, log.time.size - 2)
 
 
-def _system(tau: Array, u: Array, x: Array, log: _Log, half_span: float, name: str) -> tuple[Array, Array, Array]:
+def _system(tau: Array, u: Array, x: Array, log: _Log, name: str) -> tuple[Array, Array, Array]:
     """Return weighted instruments, curvature and residuals of the samples at reference times ``tau``."""
     k = _interval(tau, log)
     width = np.maximum(log.time[k + 1] - log.time[k], 1e-9)
@@ -231,7 +231,6 @@ def _system(tau: Array, u: Array, x: Array, log: _Log, half_span: float, name: s
     jacobian = np.column_stack([raw_slope, raw_slope * x, design[:, 2], design[:, 3]])
     scores = weight * design
     curvature = scores.T @ jacobian
-    curvature[1, 1] += 1 / (DRIFT_PRIOR * half_span) ** 2
     if np.linalg.matrix_rank(curvature) < len(curvature):
         raise ClockError(f"clock {name!r}: the voltage hardly changes, nothing in it fixes the time")
     return scores, curvature, residual
