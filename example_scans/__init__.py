@@ -1,0 +1,12 @@
+"""A simulated beamtime whose every number is known, for demonstrations and tests of the whole chain.
+
+``simulate`` writes a folder of files as instruments would; ``score`` compares what an evaluation of
+that folder found with the truth. It shares no code with the estimators.
+"""
+
+from __future__ import annotations
+
+from .folder import simulate
+from .score import Row, not_yet, score
+
+__all__ = ["Row", "not_yet", "score", "simulate"]

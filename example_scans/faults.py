@@ -1,0 +1,75 @@
+"""What goes wrong with a scan, one switch at a time, each with the flag that a good reader raises for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from operando.flags import Flag
+
+from .cell import Floats
+from .parameters import Faults
+
+EXPECTED: dict[str, Flag] = {
+    "i0_dropout": Flag.no_i0,
+    "duplicate_energies": Flag.duplicate_energy,
+    "descending_energies": Flag.unsorted_energy,
+    "zero_tail": Flag.no_i0,
+    "gain_x10": Flag(0),
+    "truncated": Flag.truncated,
+}
+"""Fault of a scan -> the flag it deserves; a changed gain cancels on normalization and deserves none."""
+
+GAIN = 10.0
+DROPOUT_AT, DROPOUT_POINTS = 870.0, 5
+REPEATED_AT, REPEATED_POINTS = 859.0, 3
+KEPT_SHARE = 0.66
+
+
+def of_scan(number: int, scans: int, faults: Faults) -> list[str]:
+    """Return the names of the faults of scan ``number``, counted from 1."""
+    listed = ("i0_dropout", "duplicate_energies", "descending_energies", "zero_tail")
+    found = [name for name in listed if number in getattr(faults, name)]
+    if faults.gain_from and number >= faults.gain_from:
+        found.append("gain_x10")
+    if faults.truncated_last and number == scans:
+        found.append("truncated")
+    return found
+
+
+def expected_flag(found: list[str]) -> int:
+    """Return the flags that the faults of a scan deserve."""
+    flag = 0
+    for name in found:
+        flag |= int(EXPECTED[name])
+    return flag
+
+
+def planned(energy: Floats, found: list[str]) -> Floats:
+    """Return the energies in the order in which the faulty monochromator visits them."""
+    if "duplicate_energies" in found:
+        first = int(np.searchsorted(energy, REPEATED_AT))
+        energy = np.repeat(
+            energy, np.where(np.isin(np.arange(energy.size), range(first, first + REPEATED_POINTS)), 2, 1)
+        )
+    return energy[::-1] if "descending_energies" in found else energy
+
+
+def spoiled(table: np.ndarray, found: list[str]) -> np.ndarray:
+    """Return a scan's table of energy, drain current and I0, dims (point, column), as the faulty detectors give it."""
+    table = table.copy()
+    if "gain_x10" in found:
+        table[:, 1] *= GAIN
+    if "i0_dropout" in found:
+        first = int(np.argmin(np.abs(table[:, 0] - DROPOUT_AT)))
+        table[first : first + DROPOUT_POINTS, 2] = 0.0
+    if "zero_tail" in found:
+        table = np.vstack([table, np.zeros(table.shape[1])])
+    return table
+
+
+def cut(lines: list[str], found: list[str]) -> str:
+    """Return a scan's data lines as text, the last of a truncated file cut within a number."""
+    if "truncated" not in found:
+        return "\n".join([*lines, ""])
+    kept = int(KEPT_SHARE * len(lines))
+    return "\n".join([*lines[:kept], lines[kept][: len(lines[kept]) // 2]])

@@ -1,0 +1,180 @@
+"""Compare what an evaluation of a simulated beamtime found with the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import StoreError
+from operando.flags import Flag
+
+TRUNCATED = int(Flag.truncated)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison; None where a number has no meaning.
+
+    For a single number, ``pull`` is (estimate - truth)/sigma. For a quantity of every scan ("..., rms error"),
+    ``estimate`` is the root mean square of estimate - truth over the scans, ``sigma`` the root mean square of the
+    stated uncertainties, ``truth`` zero and ``pull`` the root mean square of the scans' pulls: 1 if the
+    uncertainties are right. For a count ("... of n"), ``estimate`` is the number found of ``truth``.
+    """
+
+    quantity: str
+    unit: str
+    estimate: float | str | None
+    sigma: float | None = None
+    truth: float | None = None
+    pull: float | None = None
+
+
+def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
+    """Return the store of an evaluation beside the truth, quantity by quantity.
+
+    Parameters
+    ----------
+    tree
+        An opened store: ``/echem``, ``/xas/<node>/raw`` and ``/xas/<node>/processed``, and the clocks in the
+        root's attributes.
+    truth
+        ``truth.zarr`` of the simulated beamtime, opened.
+
+    Raises
+    ------
+    StoreError
+        If a node that the truth has is missing in the store.
+
+    Notes
+    -----
+    Scans whose file ends before the post-edge have no edge energy to judge, and those in which the current
+    changes no half-cycle, potential or state of charge. Scans are matched by the name of their file.
+    """
+    rows = [*_clocks(tree, truth), *_half_cycles(tree, truth)]
+    for node in truth["xas"].children:
+        rows += _series(tree, truth, f"xas/{node}")
+    return rows
+
+
+def not_yet(truth: xr.DataTree) -> list[Row]:
+    """Return a row for every quantity of the simulated cell that is not compared yet."""
+    return [Row(entry["quantity"], entry["unit"], "not yet") for entry in json.loads(truth.attrs["not_yet"])]
+
+
+def _clocks(tree: xr.DataTree, truth: xr.DataTree) -> Iterator[Row]:
+    """Compare what each clock shows too much, at the start and at the end of the experiment."""
+    estimated = {clock["name"]: clock for clock in json.loads(tree.attrs.get("clocks", "[]"))}
+    for known in json.loads(truth.attrs["clocks"]):
+        found = estimated.get(known["name"])
+        for place in ("start", "end"):
+            quantity, true = f"{known['name']} clock, offset at the {place}", _shown(known, truth.attrs[place])
+            if found is None:
+                yield Row(quantity, "s", None, truth=true)
+            else:
+                offset, sigma = _shown(found, truth.attrs[place]), float(found["sigma"])
+                yield Row(quantity, "s", offset, sigma, true, (offset - true) / sigma if sigma else None)
+
+
+def _shown(clock: dict[str, Any], instant: str) -> float:
+    """Return the seconds that a clock shows too much at an instant, UTC."""
+    elapsed = (_moment(instant) - _moment(clock["t_ref"])).total_seconds()
+    return float(clock["offset"] + clock["drift"] * elapsed)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _half_cycles(tree: xr.DataTree, truth: xr.DataTree) -> Iterator[Row]:
+    found = _node(tree, "echem")["half_cycle"]
+    yield Row("half-cycles", "1", float(found.max()), truth=float(truth.attrs["half_cycles"]))
+
+
+def _series(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
+    """Compare one series, scan by scan."""
+    known, raw = truth[node].to_dataset().load(), _node(tree, f"{node}/raw")
+    found = _node(tree, f"{node}/processed")
+    flags = _matched(raw, known)["flag"].fillna(0).astype("int64")
+    found = _matched(found, known)
+    if "flag" in found:
+        flags = flags | found["flag"].fillna(0).astype("int64")
+    name = node.rsplit("/", 1)[-1]
+    present = int(np.isin(known["source"].values, _names(raw)).sum())
+    yield Row(f"{name} scans read, of n", "1", float(present), truth=float(known.sizes["scan"]))
+    yield from _flags(name, flags, known)
+    steady = known["reversals"] == 0
+    agrees = (found["half_cycle"] == known["half_cycle"]) & steady
+    yield Row(f"{name} half-cycle of the scan, of n", "1", float(agrees.sum()), truth=float(steady.sum()))
+    whole = (known["flag"] & TRUNCATED) == 0
+    for quantity, label, unit, true, judged in (
+        ("potential", "potential", "V", "potential", steady),
+        ("soc", "state of charge", "1", "soc", steady),
+        ("edge_energy", "edge energy", "eV", "edge_energy_normalized", whole),
+        ("edge_energy", "edge energy by the known edge step", "eV", "edge_energy", whole),
+    ):
+        yield _over_scans(f"{name} {label}, rms error", unit, found, quantity, true=known[true], judged=judged)
+
+
+def _flags(name: str, flags: xr.DataArray, known: xr.Dataset) -> Iterator[Row]:
+    """Compare the flags whose truth is known, bit by bit."""
+    deserved, judged = known["flag"].astype("int64"), int(known.attrs["judged_flags"])
+    bits = [int(flag) for flag in Flag if int(flag) & judged]
+    hits = sum(int(((flags & bit) & (deserved & bit) != 0).sum()) for bit in bits)
+    wanted = sum(int(((deserved & bit) != 0).sum()) for bit in bits)
+    false = sum(int((((flags & bit) != 0) & ((deserved & bit) == 0)).sum()) for bit in bits)
+    yield Row(f"{name} flags deserved and raised, of n", "1", float(hits), truth=float(wanted))
+    yield Row(f"{name} flags raised without cause", "1", float(false), truth=0.0)
+
+
+def _over_scans(
+    label: str, unit: str, found: xr.Dataset, quantity: str, *, true: xr.DataArray, judged: xr.DataArray
+) -> Row:
+    if quantity not in found.variables:
+        return Row(label, unit, None, truth=0.0)
+    error = (found[quantity] - true).values
+    usable = judged.values & np.isfinite(error)
+    if not usable.any():
+        return Row(label, unit, None, truth=0.0)
+    sigma = found[f"{quantity}_std"].values if f"{quantity}_std" in found.variables else np.full(error.shape, np.nan)
+    weighed = usable & np.isfinite(sigma) & (sigma > 0)
+    if not weighed.any():
+        return Row(label, unit, _rms(error[usable]), truth=0.0)
+    pulls = error[weighed] / sigma[weighed]
+    return Row(label, unit, _rms(error[usable]), _rms(sigma[weighed]), 0.0, _rms(pulls))
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _node(tree: xr.DataTree, path: str) -> xr.Dataset:
+    try:
+        node = tree[path]
+    except KeyError:
+        raise StoreError(f"expected the node /{path} in the store, got none; run the beamtime's recipe first") from None
+    return node.to_dataset()
+
+
+def _matched(found: xr.Dataset, known: xr.Dataset) -> xr.Dataset:
+    """Return the per-scan numbers found, in the order of the known scans; NaN for a scan that was not read."""
+    numbers = {
+        str(name): np.asarray(values, dtype=float)
+        for name, values in found.variables.items()
+        if values.dims == ("scan",) and values.dtype.kind in "fiub"
+    }
+    order = {name: index for index, name in enumerate(_names(found))}
+    index = np.array([order.get(str(source), -1) for source in known["source"].values])
+    picked = {name: np.where(index >= 0, values[index], np.nan) for name, values in numbers.items()}
+    return xr.Dataset({name: ("scan", values) for name, values in picked.items()})
+
+
+def _names(series: xr.Dataset) -> list[str]:
+    """Return the file names of a series' scans, without folder and entry."""
+    return [str(source).split("::", 1)[0].replace("\\", "/").rsplit("/", 1)[-1] for source in series["source"].values]
