@@ -207,7 +207,7 @@ def _is_second(
     if elapsed is not None and sure.size:
         anchor = sure[0]
         expected = first[anchor] + to_ns(np.asarray(elapsed, float) - float(elapsed[anchor]))
-        return np.asarray(abs(second - expected) < abs(first - expected))
+        return np.array(abs(second - expected) < abs(first - expected), dtype=np.bool_)
     falls = np.flatnonzero((np.diff(naive) < np.timedelta64(0)) & twice[:-1] & twice[1:])
     run = np.flatnonzero(twice)
     if falls.size == 1 and run[-1] - run[0] + 1 == run.size:
@@ -221,6 +221,11 @@ def to_ns(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.timedelta64]:
     whole = np.floor(finite)
     ns = whole.astype(np.int64) * _SECOND + np.rint((finite - whole) * _SECOND).astype(np.int64)
     return np.where(np.isfinite(seconds), ns.astype("m8[ns]"), np.timedelta64("NaT", "ns"))
+
+
+def _shifted(times: Times, seconds: npt.NDArray[np.float64]) -> Times:
+    ns = times.astype("M8[ns]").astype(np.int64) + to_ns(seconds).astype(np.int64)
+    return np.where(np.isnat(times), np.datetime64("NaT", "ns"), ns.astype("M8[ns]"))
 
 
 def seconds_since(times: Times, start: np.datetime64) -> npt.NDArray[np.float64]:
@@ -281,14 +286,12 @@ class Clock:
         """Return this clock's times on the reference clock, to the nanosecond; NaT stays NaT."""
         since = seconds_since(times, self.t_ref)
         shift = (self.offset + self.drift * since) / (1.0 + self.drift)
-        corrected: Times = np.asarray(times).astype("M8[ns]") - to_ns(shift)
-        return corrected
+        return _shifted(times, -shift)
 
     def from_reference(self, times: Times) -> Times:
         """Return what this clock showed at times of the reference clock."""
         shift = self.offset + self.drift * seconds_since(times, self.t_ref)
-        shown: Times = np.asarray(times).astype("M8[ns]") + to_ns(shift)
-        return shown
+        return _shifted(times, shift)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the clock in JSON's own types."""

@@ -100,6 +100,7 @@ ECHEM = Layout(
         Variable("step", ("time",), "1", "iu", "step of the cycler's program", False),
         Variable("cycler_cycle", ("time",), "1", "f", "cycle counter of the cycler, not trusted", False),
         Variable("cycler_half_cycle", ("time",), "1", "f", "half-cycle counter of the cycler, not trusted", False),
+        Variable("cycler_charge", ("time",), "C", "f", "charge counter of the cycler", False),
         Variable("segment", ("time",), "1", "iu", "piece of the log without a gap"),
         Variable("flag", ("time",), "1", "iu", "reasons for doubt"),
     ),

@@ -7,8 +7,9 @@ from typing import Any
 
 import xarray as xr
 
-from ..errors import FileError
-from ..sniff import choose
+from operando.errors import FileError
+from operando.sniff import choose
+
 from . import eclab
 from .binary import ARBIN, MPR, NEWARE
 from .tables import BDF, COLUMNS, MACCOR

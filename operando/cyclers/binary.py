@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ..clock import Times, to_ns, to_utc
-from ..errors import FileError, OperandoError
-from ..sniff import Format, Head, head
+from operando.clock import Times, to_ns, to_utc
+from operando.errors import FileError, OperandoError
+from operando.sniff import Format, Head, head
+
 from .biologic import Columns
 from .log import build, elapsed_times, joined_parts, local_and_elapsed
 
@@ -81,8 +82,9 @@ def read_mpr(
 
     def column(label: str) -> npt.NDArray[np.float64]:
         if label == "mode":
-            return (data["flags"] & _MODE_BITS).astype("f8")
-        return data[label].astype("f8")  # type: ignore[no-any-return]
+            return np.asarray(data["flags"] & _MODE_BITS, "f8")
+        values: npt.NDArray[np.float64] = data[label].astype("f8")
+        return values
 
     labels += ["mode"] if "flags" in data.dtype.names else []
     if "time/s" not in labels:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FileError
-from ..units import factor
+from operando.errors import FileError
+from operando.units import factor
+
 from .log import INSTANT, MEAN
 
 Array = npt.NDArray[np.float64]
@@ -104,7 +105,7 @@ def cell_values(header: Mapping[str, str]) -> dict[str, float]:
         "electrode_area": ("Electrode surface area", "cm^2"),
         "battery_capacity": ("Battery capacity", "mA*h"),
     }
-    found = {}
+    found: dict[str, float] = {}
     for name, (key, unit) in wanted.items():
         number, _, have = header.get(key, "").partition(" ")
         if have:

@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from ..clock import Times, seconds_since, to_utc
-from ..errors import FileError
-from ..flags import Flag
-from ..sniff import Format, Head, head
+from operando.clock import Times, seconds_since, to_utc
+from operando.errors import FileError
+from operando.flags import Flag
+from operando.sniff import Format, Head, head
+
 from .biologic import COUNTERS, Columns, cell_values
 from .log import build, elapsed_times, joined_parts
 
@@ -121,7 +122,9 @@ class _Table:
         self.labels = [label.strip() for label in lines[count - 1].rstrip("\t").split("\t")]
         self.first_line = count + 1
         self.rows, self.truncated = self._rows(lines[count:])
-        self.decimal = "," if any("," in field for row in self.rows[:5] for field in self._numbers(row)) else "."
+        self.decimal = (
+            "," if any("," in field for row in self.rows[:5] for field in row.split("\t") if ":" not in field) else "."
+        )
         self.body = "\n".join(self.rows)
 
     def _header_lines(self, lines: list[str]) -> int:
@@ -183,9 +186,6 @@ class _Table:
         """Whether ``time/s`` holds dates."""
         return ":" in self.rows[0].split("\t")[self._index("time/s")]
 
-    def _numbers(self, row: str) -> list[str]:
-        return [field for field in row.split("\t") if ":" not in field]
-
     def _index(self, label: str) -> int:
         if label not in self.labels:
             raise FileError(
@@ -216,12 +216,12 @@ class _Table:
                 quoting=3,
             )
         except ValueError:
-            self._find_bad(index, label)
+            self._find_bad(label)
             raise
         values: npt.NDArray[np.float64] = frame.iloc[:, 0].to_numpy()
         return np.nan_to_num(values) if label in COUNTERS.values() else values
 
-    def _find_bad(self, index: int, label: str) -> None:
+    def _find_bad(self, label: str) -> None:
         for number, field in enumerate(self.text(label)):
             try:
                 float(field.replace(self.decimal, ".") or "nan")

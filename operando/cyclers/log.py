@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ..clock import Times, seconds_since, to_ns, to_utc
-from ..errors import FileError
-from ..flags import Flag
-from ..flags import attrs as flag_attrs
+from operando.clock import Times, seconds_since, to_ns, to_utc
+from operando.errors import FileError
+from operando.flags import Flag
+from operando.flags import attrs as flag_attrs
 
 Array = npt.NDArray[np.float64]
 

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ..clock import Times, to_ns, to_utc
-from ..errors import FileError
-from ..flags import Flag
-from ..sniff import Format, Head, head
-from ..units import convert, parse
+from operando.clock import Times, to_ns, to_utc
+from operando.errors import FileError
+from operando.flags import Flag
+from operando.sniff import Format, Head, head
+from operando.units import convert, parse
+
 from .log import build, elapsed_times, local_and_elapsed
 
 Array = npt.NDArray[np.float64]
@@ -167,7 +168,7 @@ def _read(path: Path, plan: _Plan, timezone: str | None, reader: str, metadata: 
     if "step" in values:
         values["step"] = np.nan_to_num(values["step"], nan=-1)
     flag = np.zeros(len(table.rows), "i4")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if table.truncated:
         flag[-1] = int(Flag.truncated)
         notes = (f"line {table.truncated} is cut off and was left out",)
