@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from operando.flags import Flag
@@ -13,11 +15,18 @@ EXPECTED: dict[str, Flag] = {
     "i0_dropout": Flag.no_i0,
     "duplicate_energies": Flag.duplicate_energy,
     "descending_energies": Flag.unsorted_energy,
-    "zero_tail": Flag.no_i0,
+    "zero_tail": Flag.not_finite,
     "gain_x10": Flag(0),
     "truncated": Flag.truncated,
 }
 """Fault of a scan -> the flag it deserves; a changed gain cancels on normalization and deserves none."""
+
+TOLERATED: dict[str, Flag] = {
+    "i0_dropout": Flag.not_finite | Flag.beam_dump,
+    "zero_tail": Flag.no_i0 | Flag.truncated,
+    "truncated": Flag.not_finite,
+}
+"""Fault of a scan -> flags that a reader may raise for it as well, as true descriptions of the same thing."""
 
 GAIN = 10.0
 DROPOUT_AT, DROPOUT_POINTS = 870.0, 5
@@ -36,12 +45,12 @@ def of_scan(number: int, scans: int, faults: Faults) -> list[str]:
     return found
 
 
-def expected_flag(found: list[str]) -> int:
-    """Return the flags that the faults of a scan deserve."""
-    flag = 0
+def combined(found: list[str], table: Mapping[str, Flag]) -> int:
+    """Return the flags that ``table`` lists for the faults of a scan."""
+    flag = Flag(0)
     for name in found:
-        flag |= int(EXPECTED[name])
-    return flag
+        flag |= table.get(name, Flag(0))
+    return int(flag)
 
 
 def planned(energy: Floats, found: list[str]) -> Floats:

@@ -15,7 +15,7 @@ from .parameters import Parameters
 from .part import Part
 from .truth import utc
 
-JUDGED = Flag.no_i0 | Flag.truncated | Flag.duplicate_energy | Flag.unsorted_energy | Flag.ec_gap
+JUDGED = Flag.no_i0 | Flag.not_finite | Flag.truncated | Flag.duplicate_energy | Flag.unsorted_energy | Flag.ec_gap
 """Flags whose truth is known for every scan."""
 
 HEADER = """\
@@ -107,6 +107,11 @@ def truth(parameters: Parameters, run: Run, plans: list[tuple[float, float]]) ->
         "edge_energy_normalized": (as_normalized, "eV", "half-height edge energy, normalized as the recipe asks"),
         "gain": (np.array([faults.GAIN if "gain_x10" in names else 1.0 for names in found]), "1", "gain of the TEY"),
         "flag": (_flags(parameters, found, begin, end), "1", "flags that the scan deserves"),
+        "flag_tolerated": (
+            np.array([faults.combined(names, faults.TOLERATED) for names in found], dtype=np.int32),
+            "1",
+            "flags that are no mistake either",
+        ),
     }
     ds = xr.Dataset({name: ("scan", *_labelled(column)) for name, column in columns.items()})
     ds["weight"] = xr.Variable(("scan", "reference"), shares, {"units": "1", "long_name": "share in the TEY signal"})
@@ -137,7 +142,7 @@ def _flags(parameters: Parameters, found: list[list[str]], begin: Floats, end: F
     """Return the flags each scan deserves: those of its faults, and of the gap between the cycler's files."""
     cycler = parameters.cycler
     in_gap = (begin < cycler.split_time + cycler.gap) & (end > cycler.split_time) & parameters.faults.cycler_split
-    flags = np.array([faults.expected_flag(names) for names in found]) | (in_gap * int(Flag.ec_gap))
+    flags = np.array([faults.combined(names, faults.EXPECTED) for names in found]) | (in_gap * int(Flag.ec_gap))
     return np.asarray(flags, dtype=np.int32)
 
 

@@ -124,11 +124,12 @@ def _series(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
 
 def _flags(name: str, flags: xr.DataArray, known: xr.Dataset) -> Iterator[Row]:
     """Compare the flags whose truth is known, bit by bit."""
-    deserved, judged = known["flag"].astype("int64"), int(known.attrs["judged_flags"])
+    deserved, tolerated = known["flag"].astype("int64"), known["flag_tolerated"].astype("int64")
+    judged = int(known.attrs["judged_flags"])
     bits = [int(flag) for flag in Flag if int(flag) & judged]
     hits = sum(int(((flags & bit) & (deserved & bit) != 0).sum()) for bit in bits)
     wanted = sum(int(((deserved & bit) != 0).sum()) for bit in bits)
-    false = sum(int((((flags & bit) != 0) & ((deserved & bit) == 0)).sum()) for bit in bits)
+    false = sum(int((((flags & bit) != 0) & (((deserved | tolerated) & bit) == 0)).sum()) for bit in bits)
     yield Row(f"{name} flags deserved and raised, of n", "1", float(hits), truth=float(wanted))
     yield Row(f"{name} flags raised without cause", "1", float(false), truth=0.0)
 

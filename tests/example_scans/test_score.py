@@ -71,10 +71,17 @@ def test_a_wrong_drift_shows_at_the_end_only(known):
 
 
 def test_missed_and_false_flags_are_counted_apart(known):
-    rows = found(evaluated(known, flags=np.full(60, 2)), known)
-    deserved = (known["xas/Ni_L3"]["flag"].values & 2 != 0).sum()
+    rows = found(evaluated(known, flags=np.full(60, 16)), known)
+    deserved = (known["xas/Ni_L3"]["flag"].values & 16 != 0).sum()
     assert rows["Ni_L3 flags deserved and raised, of n"].estimate == deserved
     assert rows["Ni_L3 flags raised without cause"].estimate == 60 - deserved
+
+
+def test_a_second_true_description_of_a_fault_is_no_mistake(known):
+    series = known["xas/Ni_L3"]
+    rows = found(evaluated(known, flags=series["flag"].values | series["flag_tolerated"].values), known)
+    assert rows["Ni_L3 flags raised without cause"].estimate == 0
+    assert (series["flag_tolerated"].values != 0).sum() == 3
 
 
 def test_unjudged_flags_do_not_count(known):
