@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from numba import njit
 
@@ -17,7 +17,6 @@ def compiled(function: Kernel) -> Kernel:
     compiled afresh in every process.
     """
     try:
-        kernel: Kernel = njit(cache=True, nogil=True, error_model="numpy")(function)
+        return cast(Kernel, njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:
-        kernel = njit(nogil=True, error_model="numpy")(function)
-    return kernel
+        return cast(Kernel, njit(nogil=True, error_model="numpy")(function))

@@ -15,8 +15,9 @@ _NOISE_WINDOW = (-50.0, 100.0)
 
 @compiled
 def crossings(x: Floats, y: Floats, start: Floats, stop: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return, for every row of ``y``, the first upward crossing of ``level`` within [start, stop] by linear
-    interpolation, and by how much unit noise of the points moves it; NaN where there is none.
+    """Return where each row of ``y`` first rises through ``level`` within [start, stop]; NaN where it does not.
+
+    By linear interpolation; also by how much unit noise of the points moves it.
     """
     found, spread = np.full(y.shape[0], np.nan), np.full(y.shape[0], np.nan)
     for s in range(y.shape[0]):
@@ -86,4 +87,5 @@ def _interpolation_weights(x: Floats) -> Floats:
             if j != k:
                 weights[:, k] *= offsets[:, j] / (offsets[:, j] - offsets[:, k])
     weights[:, others] *= -1.0
-    return weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))
+    scale: Floats = np.sqrt((weights**2).sum(axis=1, keepdims=True))
+    return weights / scale

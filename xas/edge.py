@@ -60,6 +60,7 @@ def edge_energy(
     normalized: xr.DataArray | xr.Dataset,
     method: str = "half_height",
     level: float = 0.5,
+    *,
     e0: float | xr.DataArray | None = None,
     window: tuple[float, float] = (-20.0, 30.0),
     noise: float | xr.DataArray | None = None,

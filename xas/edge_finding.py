@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .edge_kernels import Floats, Ints, smoothing_weights, steepest_points, steepest_smoothed_points
+from .edge_kernels import Floats, Ints, edge_margin, smoothing_weights, steepest_points, steepest_smoothed_points
 
 SMALLEST_STEP = 5e-4
 _WINDOW = 75
@@ -51,33 +51,30 @@ def edge_energies(energy: Floats, mu: Floats) -> Floats:
     x = separated(energy)
     points = in_order(x)
     x = x[points]
-    if x.size <= 2 * _margin(x):
+    if x.size <= 2 * edge_margin(x.size):
         return found
     step = _typical_step(x)
-    first = steepest_points(mu, points, x, _margin(x))
+    first = steepest_points(mu, points, x)
     for index in np.unique(first):
         rows = np.flatnonzero(first == index)
-        found[rows] = _refined(energy, mu, rows, int(index), float(x[index]), step)
+        found[rows] = _refined(energy, mu, rows, (int(index), float(x[index])), step)
     return found
 
 
-def _refined(energy: Floats, mu: Floats, rows: Ints, index: int, start: float, step: float) -> Floats | float:
-    """Return e0 from the smoothed slope in a window around the first guess at ``index``."""
+def _refined(energy: Floats, mu: Floats, rows: Ints, guess: tuple[int, float], step: float) -> Floats | float:
+    """Return e0 from the smoothed slope in a window around the first guess, a point and its energy."""
+    index, start = guess
     low, high = max(3, index - _WINDOW), min(index + _WINDOW, energy.size - 3)
     if index < 0.05 * energy.size:
         start, low, high = float(energy.mean()), max(3, index - 20), energy.size - 3
     x = separated(energy[low:high])
     points = in_order(x)
     x = x[points]
-    if x.size <= 2 * _margin(x):
+    if x.size <= 2 * edge_margin(x.size):
         return np.nan
     width = 0.5 * (_clipped(step) + _clipped(start / 25000.0))
-    found = steepest_smoothed_points(mu, rows, points + low, x, _operator(x, width), _margin(x))
+    found = steepest_smoothed_points(mu, rows, points + low, x, _operator(x, width))
     return np.where(found < 1, energy[low + 2], x[found])
-
-
-def _margin(x: Floats) -> int:
-    return max(3, int(0.02 * x.size))
 
 
 def _clipped(step: float) -> float:

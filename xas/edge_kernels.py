@@ -35,13 +35,20 @@ def count_above(scaled: Floats, limit: float) -> int:
 
 
 @compiled
-def steepest(rate: Floats, margin: int) -> int:
+def edge_margin(size: int) -> int:
+    """Return how many points at either end of a scan are not searched."""
+    return max(3, int(0.02 * size))
+
+
+@compiled
+def steepest(rate: Floats) -> int:
     """Return the index of the largest slope whose two neighbors are steep as well; 0 if there is none.
 
     ``rate`` is scaled in place by the range it has inside the margins. Steep is above 0.6 of that range (0.3 in
     scans of up to 20 points), a limit that is halved up to twice while fewer than 3 points pass it.
     """
     size = rate.size
+    margin = edge_margin(size)
     low, high = rate[margin], rate[margin]
     for i in range(margin, size - margin):
         low = min(low, rate[i])
@@ -67,7 +74,7 @@ def steepest(rate: Floats, margin: int) -> int:
 
 
 @compiled
-def steepest_points(mu: Floats, points: Ints, energy: Floats, margin: int) -> Ints:
+def steepest_points(mu: Floats, points: Ints, energy: Floats) -> Ints:
     """Return, for every row of ``mu`` taken at ``points``, the index of its steepest point."""
     found = np.empty(mu.shape[0], np.int64)
     size = points.size
@@ -76,14 +83,12 @@ def steepest_points(mu: Floats, points: Ints, energy: Floats, margin: int) -> In
         for i in range(size):
             row[i] = mu[s, points[i]]
         slope(row, energy, rate)
-        found[s] = steepest(rate, margin)
+        found[s] = steepest(rate)
     return found
 
 
 @compiled
-def steepest_smoothed_points(
-    mu: Floats, rows: Ints, points: Ints, energy: Floats, operator: Floats, margin: int
-) -> Ints:
+def steepest_smoothed_points(mu: Floats, rows: Ints, points: Ints, energy: Floats, operator: Floats) -> Ints:
     """Return the index of the steepest point of the smoothed slope of the chosen rows.
 
     ``operator[j, i]`` is the weight of slope ``j`` in the smoothed slope ``i``. The sums run in one fixed order, so
@@ -104,7 +109,7 @@ def steepest_smoothed_points(
         for i in range(size):
             if not np.isfinite(row[i]):
                 row[i] = -1.0
-        found[s] = steepest(row, margin)
+        found[s] = steepest(row)
     return found
 
 

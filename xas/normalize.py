@@ -12,7 +12,7 @@ from operando.units import with_units
 
 from .edge_finding import edge_energies, finite_grids, separated
 from .layout import ALONG, PROCESSED, along_energy
-from .normalize_kernels import Floats, normalize_rows
+from .normalize_kernels import Fit, Floats, normalize_rows
 from .normalize_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 
 _OUTPUTS = ("normalized", "flattened", "pre_edge", "post_edge", "edge_step", "e0", "pre_edge_scatter")
@@ -23,6 +23,7 @@ _LEAST_CONTRAST = 3.0
 def normalize(
     mu: xr.DataArray,
     e0: float | xr.DataArray | None = None,
+    *,
     pre1: float | None = None,
     pre2: float | None = None,
     norm1: float | None = None,
@@ -118,28 +119,25 @@ def _labelled(ds: xr.Dataset, mu: xr.DataArray) -> xr.Dataset:
 def _normalized(mu: Floats, e0: Floats, *, energy: Floats, given: Settings) -> tuple[Floats, ...]:
     """Normalize an array of spectra along its last axis; ``e0`` is NaN where it is to be found."""
     shape = mu.shape
-    if mu.size == 0:
-        return (*(np.empty(shape) for _ in range(4)), *(np.empty(shape[:-1]) for _ in range(3)))
     rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, shape[-1])
     wanted = np.broadcast_to(e0, shape[:-1]).reshape(-1).astype(np.float64)
     spectra, scalars = np.empty((4, *rows.shape)), np.full((3, len(rows)), np.nan)
     for chosen, points in finite_grids(energy, rows):
         if len(chosen) == len(rows) and np.array_equal(points, np.arange(shape[-1])):
-            _normalize_grid(energy, rows, wanted, given, spectra, scalars)
+            _normalize_grid(energy, rows, wanted, given, (spectra, scalars))
         else:
             part, numbers = np.empty((4, len(chosen), points.size)), np.full((3, len(chosen)), np.nan)
-            _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, part, numbers)
+            _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, (part, numbers))
             spectra[:, chosen] = np.nan
-            spectra[np.ix_(range(4), chosen, points)] = part
+            spectra[np.ix_(np.arange(4), chosen, points)] = part
             scalars[:, chosen] = numbers
     return (*spectra.reshape(4, *shape), *scalars.reshape(3, *shape[:-1]))
 
 
-def _normalize_grid(
-    energy: Floats, mu: Floats, wanted: Floats, given: Settings, spectra: Floats, scalars: Floats
-) -> None:
+def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings, out: tuple[Floats, Floats]) -> None:
     """Fill the outputs for spectra that are finite at the same ascending energies."""
     energy = separated(separated(energy))
+    spectra, scalars = out
     e0 = _completed(energy, mu, wanted)
     groups: dict[Ranges | None, list[int]] = {}
     values, which = np.unique(e0, return_inverse=True)
@@ -148,10 +146,9 @@ def _normalize_grid(
         groups.setdefault(ranges, []).append(k)
     for ranges, members in groups.items():
         rows = np.flatnonzero(np.isin(which, members))
-        if ranges is None:
-            spectra[:, rows] = np.nan
-        else:
-            _fit_group(energy, mu, rows, ranges, given.step, spectra, scalars)
+        if ranges is not None:
+            known = np.nan if given.step is None else float(given.step)
+            normalize_rows(mu, rows, _fits(energy, ranges), (ranges.center, known), out)
     lost = ~(scalars[0] > _LEAST_STEP)
     spectra[:, lost] = np.nan
     scalars[:, lost] = np.nan
@@ -170,14 +167,9 @@ def _completed(energy: Floats, mu: Floats, wanted: Floats) -> Floats:
     return e0
 
 
-def _fit_group(
-    energy: Floats, mu: Floats, rows: Floats, ranges: Ranges, step: float | None, spectra: Floats, scalars: Floats
-) -> None:
-    """Normalize the rows that share their fits."""
+def _fits(energy: Floats, ranges: Ranges) -> tuple[Fit, Fit, Floats]:
+    """Return the fits of one group of spectra as the kernel takes them."""
     pre = polynomial_fit(energy[slice(*ranges.pre)], energy, ranges.pre_degree)
     post = polynomial_fit(energy[slice(*ranges.post)], energy, ranges.post_degree)
     weight = energy**ranges.nvict if ranges.nvict else np.ones_like(energy)
-    known = np.nan if step is None else float(step)
-    normalize_rows(
-        mu, rows, weight, ranges.pre, *pre, ranges.post, *post, ranges.center, known, spectra, scalars
-    )
+    return (*ranges.pre, *pre), (*ranges.post, *post), weight

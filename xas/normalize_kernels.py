@@ -9,6 +9,8 @@ from operando.kernels import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Fit = tuple[int, int, Floats, Floats]
+"""First point, end, least-squares operator (coefficient, point) and basis curves (coefficient, energy)."""
 
 
 @compiled
@@ -27,42 +29,36 @@ def fitted(values: Floats, fit: Floats, curves: Floats, out: Floats) -> None:
 def normalize_rows(
     mu: Floats,
     rows: Ints,
-    weight: Floats,
-    pre_range: tuple[int, int],
-    pre_fit: Floats,
-    pre_curves: Floats,
-    post_range: tuple[int, int],
-    post_fit: Floats,
-    post_curves: Floats,
-    center: int,
-    given_step: float,
-    spectra: Floats,
-    scalars: Floats,
+    fits: tuple[Fit, Fit, Floats],
+    edge: tuple[int, float],
+    out: tuple[Floats, Floats],
 ) -> None:
     """Normalize the chosen rows of ``mu``.
 
-    ``weight`` is E^nvict. ``spectra[0..3]`` receive the normalized and the flattened spectrum, the pre-edge and the
-    post-edge curve; ``scalars[0]`` the edge step and ``scalars[2]`` the root mean square of the pre-edge's residual. An edge
-    step that is not finite is measured at the point ``center``.
+    ``fits`` are those of the pre-edge and the post-edge, and the weight E^nvict of the pre-edge. ``edge`` is the
+    point where the edge step is measured, and the edge step if it is known, else NaN. ``out`` is (spectra, scalars):
+    the normalized and the flattened spectrum, the pre-edge and the post-edge curve; the edge step at 0 and at 2 the
+    root mean square of the pre-edge's residual.
     """
+    pre_fit, post_fit, weight = fits
+    center, known = edge
+    spectra, scalars = out
     size = mu.shape[1]
     weighted, pre, rise, above = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    p1, p2 = pre_range
-    q1, q2 = post_range
     for s in rows:
         for i in range(size):
             weighted[i] = mu[s, i] * weight[i]
-        fitted(weighted[p1:p2], pre_fit, pre_curves, pre)
+        fitted(weighted[pre_fit[0] : pre_fit[1]], pre_fit[2], pre_fit[3], pre)
         for i in range(size):
             pre[i] /= weight[i]
             above[i] = mu[s, i] - pre[i]
-        fitted(above[q1:q2], post_fit, post_curves, rise)
-        step = max(1e-12, abs(rise[center] if np.isnan(given_step) else given_step))
+        fitted(above[post_fit[0] : post_fit[1]], post_fit[2], post_fit[3], rise)
+        step = max(1e-12, abs(rise[center] if np.isnan(known) else known))
         residual = 0.0
-        for i in range(p1, p2):
+        for i in range(pre_fit[0], pre_fit[1]):
             residual += above[i] ** 2
         scalars[0, s] = step
-        scalars[2, s] = np.sqrt(residual / (p2 - p1))
+        scalars[2, s] = np.sqrt(residual / (pre_fit[1] - pre_fit[0]))
         for i in range(size):
             value = above[i] / step
             spectra[0, s, i] = value

@@ -1,0 +1,181 @@
+"""Put single scans on one axis: a series."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import OperandoError
+from .flags import Flag, raised
+from .history import HISTORY, recorded
+
+_SAME = 1e-6
+_NOT_KEPT = (HISTORY, "metadata")
+Floats = NDArray[np.float64]
+
+
+def stack(scans: Iterable[xr.Dataset], axis: str = "energy", values: ArrayLike | None = None) -> xr.Dataset:
+    """Return scans as one series with the dim ``scan`` first.
+
+    A scan on the series' axis, to 1e-6 of its step, is taken as it is. One that ends early is filled with NaN and
+    flagged as truncated. Any other is interpolated linearly, NaN outside, and flagged as regridded.
+
+    Parameters
+    ----------
+    scans
+        Datasets with the dim ``axis`` (ascending coordinate), each with scalar coordinates such as ``time`` and
+        ``source``, or each a series of its own. Variables that a scan lacks are NaN there.
+    axis
+        The dim that becomes common.
+    values
+        The axis of the series, in the unit the scans have; by default the one most scans have (of equally frequent
+        ones the longest, then the first).
+
+    Returns
+    -------
+    xarray.Dataset
+        The scans along ``scan``, in the order given. Attributes, and entries of ``metadata``, that all scans share
+        are kept; the history is that of the first scan.
+
+    Raises
+    ------
+    OperandoError
+        If there is no scan, a scan lacks the axis, or other dims (``detector``) differ in size.
+    """
+    singles = [single for scan in scans for single in _singles(scan)]
+    if not singles:
+        raise OperandoError("stack: expected at least one scan, got none")
+    for scan in singles:
+        if axis not in scan.coords or scan[axis].dims != (axis,):
+            raise OperandoError(
+                f"stack: expected a dim {axis!r} with coordinate in {_name(scan)}, got {dict(scan.sizes)}"
+            )
+    common = _most_frequent([_values(scan, axis) for scan in singles]) if values is None else np.asarray(values, float)
+    placed = [_placed(scan, axis, common) for scan in singles]
+    series = _joined(placed)
+    series[axis].attrs = dict(singles[0][axis].attrs)
+    series.attrs = _shared_attributes(singles)
+    chosen = "most frequent" if values is None else "given"
+    return recorded(series, "series.stack", {"axis": axis, "points": common.size, "values": chosen})
+
+
+def _singles(scan: xr.Dataset) -> list[xr.Dataset]:
+    """Return the scans of a series, or the scan itself."""
+    return [scan.isel(scan=i) for i in range(scan.sizes["scan"])] if "scan" in scan.dims else [scan]
+
+
+def _values(scan: xr.Dataset, axis: str) -> Floats:
+    return np.asarray(scan[axis].to_numpy(), dtype=np.float64)
+
+
+def _name(scan: xr.Dataset) -> str:
+    return str(scan["source"].item()) if "source" in scan.coords else "a scan"
+
+
+def _same(one: Floats, other: Floats) -> bool:
+    """Whether two axes agree to a small part of their step."""
+    if one.size != other.size:
+        return False
+    step = float(np.median(np.diff(one))) if one.size > 1 else 1.0
+    return bool(np.all(np.abs(one - other) <= _SAME * step))
+
+
+def _most_frequent(axes: Sequence[Floats]) -> Floats:
+    kinds: list[tuple[Floats, int]] = []
+    for values in axes:
+        at = next((k for k, (kind, _) in enumerate(kinds) if _same(kind, values)), None)
+        if at is None:
+            kinds.append((values, 1))
+        else:
+            kinds[at] = (kinds[at][0], kinds[at][1] + 1)
+    return max(kinds, key=lambda kind: (kind[1], kind[0].size))[0]
+
+
+def _placed(scan: xr.Dataset, axis: str, common: Floats) -> xr.Dataset:
+    """Return ``scan`` on the common axis, flagged if that changed it."""
+    own = _values(scan, axis)
+    if _same(common, own):
+        return scan.assign_coords({axis: common})
+    if own.size < common.size and _same(common[: own.size], own):
+        return _flagged(scan.assign_coords({axis: common[: own.size]}).reindex({axis: common}), Flag.truncated)
+    return _flagged(_interpolated(scan, axis, own, common), Flag.regridded)
+
+
+def _interpolated(scan: xr.Dataset, axis: str, own: Floats, common: Floats) -> xr.Dataset:
+    def onto_common(values: Floats) -> Floats:
+        rows = values.reshape(-1, values.shape[-1])
+        moved = [np.interp(common, own, row, left=np.nan, right=np.nan) for row in rows]
+        return np.asarray(moved).reshape(*values.shape[:-1], common.size)
+
+    along = [name for name, array in scan.data_vars.items() if axis in array.dims]
+    moved = scan.drop_vars([axis, *along]).assign_coords({axis: common})
+    for name in along:
+        array = scan[name].transpose(..., axis)
+        moved[name] = (array.dims, onto_common(array.to_numpy()), array.attrs)
+    return moved
+
+
+def _flagged(scan: xr.Dataset, reason: Flag) -> xr.Dataset:
+    flag = scan["flag"] if "flag" in scan.coords else xr.DataArray(np.int32(0))
+    return scan.assign_coords(flag=raised(flag, reason))
+
+
+def _joined(scans: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Return the scans, all on one axis, along the new dim ``scan``."""
+    sizes = _common_sizes(scans)
+    scalars = _names(scan.coords[name] for scan in scans for name in scan.coords if not scan[name].dims)
+    others = {name: scans[0].coords[name] for name in scans[0].coords if scans[0][name].dims}
+    series = xr.Dataset(coords=others)
+    for name in scalars:
+        series = series.assign_coords({name: ("scan", *_column(scans, name))})
+    for name in _names(scan[name] for scan in scans for name in scan.data_vars):
+        first = next(scan[name] for scan in scans if name in scan)
+        filler = np.full([sizes[dim] for dim in first.dims], np.nan)
+        rows = [scan[name].transpose(*first.dims).to_numpy() if name in scan else filler for scan in scans]
+        series[name] = (("scan", *first.dims), np.stack(rows), first.attrs)
+    return series
+
+
+def _common_sizes(scans: Sequence[xr.Dataset]) -> dict[Any, int]:
+    sizes: dict[Any, int] = {}
+    for scan in scans:
+        for dim, size in scan.sizes.items():
+            if sizes.setdefault(dim, size) != size:
+                raise OperandoError(
+                    f"stack: expected {sizes[dim]} along {dim!r} as before, got {size} in {_name(scan)}"
+                )
+    return sizes
+
+
+def _names(arrays: Iterable[xr.DataArray]) -> list[str]:
+    return list(dict.fromkeys(str(array.name) for array in arrays))
+
+
+def _column(scans: Sequence[xr.Dataset], name: str) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Return one scalar coordinate of all scans with its attributes; empty where a scan lacks it."""
+    first = next(scan[name] for scan in scans if name in scan.coords)
+    kind = first.dtype.kind
+    empty: Any = np.datetime64("NaT", "ns") if kind == "M" else 0 if name == "flag" else "" if kind in "OUT" else np.nan
+    values = [scan[name].to_numpy()[()] if name in scan.coords else empty for scan in scans]
+    dtype = object if kind in "OUT" else first.dtype if all(name in scan.coords for scan in scans) else None
+    return np.array(values, dtype=dtype), dict(first.attrs)
+
+
+def _shared_attributes(scans: Sequence[xr.Dataset]) -> dict[str, Any]:
+    """Return the attributes that all scans share, the common part of ``metadata``, and the first history."""
+    first = scans[0].attrs
+    shared = {
+        key: value
+        for key, value in first.items()
+        if key not in _NOT_KEPT and all(scan.attrs.get(key) == value for scan in scans)
+    }
+    if all("metadata" in scan.attrs for scan in scans):
+        headers = [json.loads(scan.attrs["metadata"]) for scan in scans]
+        common = {key: text for key, text in headers[0].items() if all(header.get(key) == text for header in headers)}
+        shared["metadata"] = json.dumps(common, ensure_ascii=False)
+    return {**shared, HISTORY: first[HISTORY]} if HISTORY in first else shared

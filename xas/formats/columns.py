@@ -1,0 +1,245 @@
+"""Text in columns, described by a recipe: which column is what, in which unit, and where the header gives the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from operando.errors import FileError, OperandoError
+from operando.flags import Flag
+from operando.history import recorded
+from operando.sniff import Format, Head, head
+
+from .guess import guessed_settings
+from .scan import in_electronvolts, require_known, scan
+from .table import COMMENTS, Table, parse
+from .times import Span, span
+
+Column = str | int
+Floats = NDArray[np.float64]
+_TIME_KEYS = ("start", "format", "middle", "end", "duration")
+
+
+def read(
+    path: str | Path,
+    *,
+    timezone: str | None = None,
+    columns: Mapping[str, Column | Sequence[Column]] | None = None,
+    units: Mapping[str, str] | None = None,
+    time: Mapping[str, str] | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    d_spacing: float | None = None,
+) -> xr.Dataset:
+    """Return the scan in a text file of columns.
+
+    Parameters
+    ----------
+    path
+        The file: a header of any kind, then rows of numbers.
+    timezone
+        Zone of the times in the header, such as ``"Europe/Paris"``, where they have none.
+    columns
+        ``{name: column}`` with the names ``energy`` and those of a scan (``mu``, ``i0``, ``tey`` ...); a column is
+        the file's label or its number, counted from 0. A list of columns gives the dim ``detector``.
+    units
+        ``{name: unit in the file}``, by default eV for the energy and 1 for all else. An angle as ``energy`` needs
+        ``d_spacing`` (angstrom).
+    time
+        ``start``: the text in the header that stands before the start of the scan; ``end`` or ``duration`` (s) or
+        ``middle`` (s from the scan's own start to its middle; the end is as far again) likewise; ``format`` as
+        strptime takes it.
+    delimiter, decimal
+        ``","``, ``";"``, tab or ``"whitespace"``; ``"."`` or ``","``. Found from the rows by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dim ``energy`` (eV, ascending). Rows with a wrong number of cells are left out and flagged; a cell that is
+        not a number is NaN and flagged.
+
+    Raises
+    ------
+    FileError
+        If the file holds no table, lacks a column (the labels found are listed) or the text of a time.
+    OperandoError
+        If a setting is unknown.
+    """
+    path = Path(path)
+    start = head(path)
+    text = _text(start)
+    table = parse(start, text, delimiter, decimal)
+    if columns is None or "energy" not in columns or len(columns) < 2:
+        wanted = "settings 'columns' with 'energy' and what was measured"
+        raise FileError(path, wanted, _given(columns), remedy=_advice(table))
+    require_known(path, columns, "columns")
+    require_known(path, units or {}, "units")
+    found = {name: _values(path, table, name, column) for name, column in columns.items()}
+    units = {name: str(unit) for name, unit in (units or {}).items()}
+    energy = in_electronvolts(path, _single(path, found.pop("energy")), units.get("energy", "eV"), d_spacing)
+    times = _times(path, table.header, time, timezone)
+    flag = (Flag.not_finite if table.lost else Flag(0)) | (Flag.truncated if table.cut else Flag(0))
+    remarks = [f"lines with a wrong number of columns left out: {_listed(table.lost)}"] if table.lost else []
+    ds = scan(
+        path,
+        energy,
+        found,
+        times,
+        units=units,
+        metadata=_metadata(table),
+        reader="columns",
+        flag=flag,
+        remarks=remarks,
+    )
+    parameters = {"reader": "columns", "columns": columns, "units": units, "time": time, "time_taken": times.note}
+    return recorded(ds, "xas.read", {**parameters, "timezone": timezone, "delimiter": delimiter, "decimal": decimal})
+
+
+def recognizes(start: Head) -> bool:
+    """Whether the file is text with two or more columns of numbers."""
+    if not start.is_text:
+        return False
+    try:
+        table = parse(start, start.text)
+    except FileError:
+        return False
+    return len(table.values) > 2
+
+
+def suggest(start: Head) -> dict[str, Any]:
+    """Return the settings that such a file probably needs, guessed from its labels and its header."""
+    try:
+        return guessed_settings(parse(start, start.text))
+    except FileError:
+        return {}
+
+
+def _text(start: Head) -> str:
+    data = start.path.read_bytes()
+    if b"\x00" in data:
+        raise FileError(start.path, "text", "binary data", remedy="name the file's own reader in the recipe")
+    return Head(start.path, data).text
+
+
+def _values(path: Path, table: Table, name: str, column: Column | Sequence[Column]) -> Floats:
+    if isinstance(column, str | int):
+        return table.values[:, _index(path, table, name, column)]
+    if not column:
+        raise FileError(path, "a label, an index or a list of them", "an empty list", place=f"columns.{name}")
+    return table.values[:, [_index(path, table, name, one) for one in column]]
+
+
+def _index(path: Path, table: Table, name: str, column: Column) -> int:
+    """Return the number of a column given by its label or its number."""
+    width, place = table.values.shape[1], f"columns.{name}"
+    if isinstance(column, int) and not isinstance(column, bool):
+        if not 0 <= column < width:
+            raise FileError(path, f"a column from 0 to {width - 1}", str(column), place=place)
+        return column
+    hits = [k for k, label in enumerate(table.labels) if label == column]
+    hits = hits or [k for k, label in enumerate(table.labels) if label.lower() == str(column).strip().lower()]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        remedy = f"give one of the columns {', '.join(map(str, hits))} by its number"
+        raise FileError(path, f"one column {column!r}", f"{len(hits)} of them", place=place, remedy=remedy)
+    listed = ", ".join(map(repr, table.labels)) or f"no labels above {width} columns"
+    raise FileError(path, f"a column {column!r}", listed, place=place, remedy="give a label or a number from 0")
+
+
+def _single(path: Path, energy: Floats) -> Floats:
+    if energy.ndim != 1:
+        raise FileError(path, "one column of energies", f"{energy.shape[1]} columns", place="columns.energy")
+    return energy
+
+
+def _times(path: Path, header: Sequence[str], time: Mapping[str, str] | None, timezone: str | None) -> Span:
+    """Return when the scan was measured, as the settings say where the header has it."""
+    if not time:
+        return Span()
+    unknown = [key for key in time if key not in _TIME_KEYS]
+    if unknown:
+        raise OperandoError(f"{path}: time: expected keys among {', '.join(_TIME_KEYS)}, got {unknown[0]!r}")
+    if "start" not in time:
+        raise OperandoError(f"{path}: time: expected the key 'start', got {', '.join(time)}")
+    middle, duration = (_seconds(path, header, time.get(key), key) for key in ("middle", "duration"))
+    return span(
+        path,
+        _after(path, header, time["start"], "start"),
+        timezone=timezone,
+        pattern=time.get("format"),
+        end=_after(path, header, time["end"], "end") if "end" in time else None,
+        middle=middle,
+        duration=duration,
+    )
+
+
+def _after(path: Path, header: Sequence[str], text: str, key: str) -> str:
+    """Return what stands behind ``text`` in the header's first line that has it."""
+    for line in header:
+        _, found, rest = line.partition(text)
+        if found:
+            return rest.strip().lstrip("=:").strip()
+    raise FileError(path, f"a header line with {text!r}", "none", place=f"time.{key}", remedy="copy the text exactly")
+
+
+def _seconds(path: Path, header: Sequence[str], text: str | None, key: str) -> float | None:
+    if text is None:
+        return None
+    value = _after(path, header, text, key)
+    try:
+        seconds = float(value.split()[0])
+    except (ValueError, IndexError):
+        seconds = np.nan
+    if not 0 <= seconds < np.inf:
+        raise FileError(path, f"seconds behind {text!r}", repr(value), place=f"time.{key}")
+    return seconds
+
+
+def _metadata(table: Table) -> dict[str, Any]:
+    """Return the header as ``{key: value}``, lines that are no such pair together as ``comments``."""
+    pairs: dict[str, Any] = {}
+    comments = []
+    for line in table.header:
+        bare = line.strip().lstrip(COMMENTS).strip()
+        key, found, value = bare.partition("=") if "=" in bare else bare.partition(": ")
+        if found and key.strip() and value.strip():
+            pairs[key.strip()] = value.strip()
+        elif bare:
+            comments.append(bare)
+    return {**pairs, "comments": comments, "labels": table.labels}
+
+
+def _given(columns: Mapping[str, Any] | None) -> str:
+    return "none" if columns is None else ", ".join(columns) or "none"
+
+
+def _advice(table: Table) -> str:
+    guess = guessed_settings(table).get("columns", {})
+    if len(guess) > 1:
+        return (
+            f"for this file perhaps columns = {{{', '.join(f'{name} = {column!r}' for name, column in guess.items())}}}"
+        )
+    return (
+        f"its columns are {', '.join(map(repr, table.labels)) or f'0 to {table.values.shape[1] - 1}, without labels'}"
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:10])) + (" ..." if len(numbers) > 10 else "")
+
+
+COLUMNS = Format(
+    name="columns",
+    technique="xas",
+    about="text in columns, described by the recipe",
+    recognizes=recognizes,
+    read=read,
+    suggest=suggest,
+    specific=False,
+)

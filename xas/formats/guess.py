@@ -1,0 +1,112 @@
+"""Guess what the columns of a text file are, and where its header gives the time, for a first recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .table import COMMENTS, Table
+from .times import parsed_time
+
+_WORDS: dict[str, tuple[str, ...]] = {
+    "i0": (r"i_?0", r"io", r"monitor", r"mon"),
+    "mu": (r"normalized", r"norm\w*", r"x?mu", r"mu\(e\)", r"mu_?(t|f|trans|fluor)", r"absorption", r"absorbance"),
+    "tey": (r"tey", r"\w*drain", r"electron yield"),
+    "tfy": (r"tfy", r"total fluorescence\w*"),
+    "pfy": (r"pfy",),
+    "transmission": (r"i_?t\w*", r"i_?1", r"trans\w*"),
+    "reference": (r"i_?ref\w*", r"ref\w*"),
+    "fluorescence": (r"i_?f\w*", r"fluo\w*", r"fy", r"ff"),
+}
+_TIME = re.compile(
+    r"(?P<text>[^\d=:]*[^\d\s=:])\s*[=:]\s*"
+    r"(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4})\s*$"
+)
+_PLAIN, _KILO = (30.0, 3e5), (0.2, 30.0)
+_FROM_START = "Time from start (seconds)"
+
+
+def guessed_settings(table: Table) -> dict[str, Any]:
+    """Return ``columns``, ``units`` and ``time`` for the reader of columns; nothing if no column can be energies."""
+    energy = _energy(table)
+    if energy is None:
+        return {}
+    columns = _columns(table, energy)
+    settings: dict[str, Any] = {"columns": columns}
+    if _reads_as(_numbers(table, energy), _KILO):
+        settings["units"] = {"energy": "keV"}
+    time = _time(table.header)
+    return {**settings, "time": time} if time else settings
+
+
+def _columns(table: Table, energy: str | int) -> dict[str, str | int]:
+    """Return the columns that labels explain; in a table of two columns the other one is mu."""
+    columns: dict[str, str | int] = {"energy": energy}
+    for name, words in _WORDS.items():
+        found = _first(table.labels, words, [str(taken) for taken in columns.values()])
+        if found is not None:
+            columns[name] = found
+    if len(columns) == 1 and table.values.shape[1] == 2:
+        columns["mu"] = 1 - _position(table, energy)
+    return columns
+
+
+def _energy(table: Table) -> str | int | None:
+    """Return the label of the energies, else the first column whose numbers can be energies."""
+    for words in ((r"energy",), (r".* energy", r"energy.?[eE]V", r"mono\w*", r"en", r"e", r"ev"), (r".*energy.*",)):
+        found = _first(table.labels, words, [])
+        if found is not None:
+            return found
+    ranges = (_PLAIN, _KILO) if table.values.shape[1] == 2 else (_PLAIN,)
+    hits = (k for scale in ranges for k in range(table.values.shape[1]) if _reads_as(table.values[:, k], scale))
+    return next(hits, None)
+
+
+def _reads_as(values: NDArray[np.float64], scale: tuple[float, float]) -> bool:
+    """Whether numbers can be the energies of a scan: within the scale, rising, within a factor of 3."""
+    usable = values[np.isfinite(values) & (values > 0)]
+    if usable.size < 3 or not scale[0] <= np.median(usable) < scale[1] or usable.max() > 3 * usable.min():
+        return False
+    return bool(np.mean(np.diff(usable) > 0) > 0.9)
+
+
+def _numbers(table: Table, column: str | int) -> NDArray[np.float64]:
+    return table.values[:, _position(table, column)]
+
+
+def _first(labels: Sequence[str], words: Sequence[str], taken: Sequence[str]) -> str | None:
+    """Return the first label, met only once, that is one of the words."""
+    free = [label for label in labels if label not in taken and labels.count(label) == 1]
+    for word in words:
+        for label in free:
+            if re.fullmatch(word, label, re.IGNORECASE):
+                return label
+    return None
+
+
+def _position(table: Table, column: str | int) -> int:
+    return column if isinstance(column, int) else table.labels.index(column)
+
+
+def _time(header: Sequence[str]) -> dict[str, str]:
+    """Return the texts that stand before the times in the header."""
+    time: dict[str, str] = {}
+    for line in header:
+        match = _TIME.search(line.strip().lstrip(COMMENTS).strip())
+        if match and parsed_time(match["time"]):
+            key = "end" if re.search(r"\b(end|ended|stop|finish)", match["text"], re.IGNORECASE) else "start"
+            time.setdefault(key, match["text"].strip())
+    if "start" not in time:
+        return {}
+    if "end" not in time and any(_FROM_START in line for line in header) and _averaged(header):
+        time["middle"] = _FROM_START
+    return time
+
+
+def _averaged(header: Sequence[str]) -> bool:
+    """Whether the file is an average by extranormal, whose seconds count from the scan's own start to its middle."""
+    return any("extranormal" in line for line in header)

@@ -1,0 +1,98 @@
+"""Times in headers: text to UTC, with the zone of the recipe where the text has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from operando.clock import to_utc
+from operando.errors import FileError
+
+NOT_A_TIME = np.datetime64("NaT", "ns")
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a scan was measured, UTC; NaT where unknown.
+
+    ``local`` keeps the text of a local time whose zone nobody gave; ``note`` says what was taken from the header.
+    """
+
+    start: np.datetime64 = NOT_A_TIME
+    middle: np.datetime64 = NOT_A_TIME
+    end: np.datetime64 = NOT_A_TIME
+    local: str = ""
+    note: str = "no time in the file"
+
+
+def span(
+    path: Path,
+    start: str,
+    *,
+    timezone: str | None,
+    pattern: str | None = None,
+    end: str | None = None,
+    middle: float | None = None,
+    duration: float | None = None,
+) -> Span:
+    """Return the span of a scan from the texts of its header; ``middle`` and ``duration`` are in s from the start.
+
+    Where neither end, middle nor duration is known, ``middle`` is the start and ``end`` is NaT.
+    """
+    began = moment(path, start, timezone, pattern)
+    if began is None:
+        return Span(local=start, note="local time without a zone: not used")
+    if middle is not None:
+        return Span(
+            began, began + seconds(middle), began + seconds(2 * middle), note="start, and seconds to the middle"
+        )
+    if duration is not None:
+        return Span(began, began + seconds(duration / 2), began + seconds(duration), note="start and duration")
+    ended = moment(path, end, timezone, pattern) if end else None
+    if ended is None:
+        return Span(began, began, note="start only: the time is that of the start")
+    if ended < began:
+        raise FileError(path, "an end after the start", f"{start} to {end}", place="times in the header")
+    return Span(began, began + (ended - began) // 2, ended, note="start and end")
+
+
+def moment(path: Path, text: str, timezone: str | None, pattern: str | None = None) -> np.datetime64 | None:
+    """Return a time in UTC; None if the text has no zone and none is given.
+
+    Raises
+    ------
+    FileError
+        If the text is no date and time, the zone is unknown, or its clocks repeat or skip that hour.
+    """
+    parsed = parsed_time(text, pattern)
+    if parsed is None:
+        wanted = f"a date and time as {pattern!r}" if pattern else "a date and time in ISO 8601"
+        remedy = "state 'format' in the time settings, as strptime takes it"
+        raise FileError(path, wanted, repr(text), place="time in the header", remedy=remedy)
+    if parsed.tzinfo is None and timezone is None:
+        return None
+    utc: np.datetime64 = to_utc(parsed, timezone, file=path, place="time in the header")
+    return utc
+
+
+def parsed_time(text: str, pattern: str | None = None) -> datetime | None:
+    """Return the date and time that ``text`` states (ISO 8601 or as the Unix ``date`` writes it), else None."""
+    try:
+        if pattern:
+            return datetime.strptime(text.strip(), pattern)
+        return datetime.fromisoformat(text.strip()) if len(text.strip()) > 10 else None
+    except ValueError:
+        if pattern:
+            return None
+    try:
+        return datetime.strptime(" ".join(text.split()), "%a %b %d %H:%M:%S %Y")
+    except ValueError:
+        return None
+
+
+def seconds(value: float) -> np.timedelta64:
+    """Return seconds as a time difference in ns."""
+    return np.timedelta64(round(value * 1e9), "ns")

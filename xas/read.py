@@ -1,0 +1,82 @@
+"""Read absorption scans, whatever the format, and stack them to a series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from operando.errors import OperandoError
+from operando.series import stack
+from operando.sniff import choose
+
+from .formats import FORMATS
+from .layout import ALONG
+
+
+def read(path: str | Path, reader: str | None = None, timezone: str | None = None, **settings: Any) -> xr.Dataset:
+    """Return the scan in a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reader
+        The name of a reader in :data:`~operando.xas.formats.FORMATS`; found from the content by default.
+    timezone
+        Zone of local times in the file, such as ``"Europe/Paris"``. Without it they are left NaT and flagged.
+    **settings
+        Settings of the reader.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dim ``energy`` (eV, ascending) and perhaps ``detector``: what the file has of ``i0, mu, tey, tfy, pfy,
+        transmission, reference, fluorescence``; scalar coordinates ``time_start, time, time_end`` (UTC), ``source``
+        and ``flag``.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read as a scan.
+    OperandoError
+        If a setting is unknown to the reader.
+    """
+    path = Path(path)
+    chosen = choose(path, FORMATS, reader)
+    try:
+        return chosen.read(path, timezone=timezone, **settings)
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        names = ", ".join(sorted(settings))
+        raise OperandoError(f"{path}: reader {chosen.name!r} does not know all of the settings {names}") from None
+
+
+def read_series(
+    paths: Iterable[str | Path],
+    reader: str | None = None,
+    timezone: str | None = None,
+    values: ArrayLike | None = None,
+    **settings: Any,
+) -> xr.Dataset:
+    """Return the scans of several files as one series, in the order of their paths as given.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    reader, timezone, **settings
+        As :func:`read` takes them, the same for all files.
+    values
+        Energies of the series (eV); by default those that most scans have. See :func:`operando.series.stack`.
+
+    Raises
+    ------
+    FileError
+        If one of the files cannot be read.
+    """
+    return stack((read(path, reader, timezone, **settings) for path in paths), ALONG, values)

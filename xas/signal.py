@@ -1,0 +1,69 @@
+"""The absorption from what was measured: yields over I0, logarithms of intensities."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import OperandoError
+
+_YIELDS = ("tey", "tfy", "pfy", "fluorescence")
+SIGNALS = ("mu", *_YIELDS, "transmission", "reference")
+
+
+def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
+    """Return the absorption that one detector shows, without dims but those of the scans.
+
+    Parameters
+    ----------
+    scans
+        A scan or a series as :func:`~operando.xas.read` and :func:`~operando.xas.read_series` return it.
+    name
+        ``mu`` as in the file; ``tey``, ``tfy``, ``pfy``, ``fluorescence`` summed over their channels and divided by
+        I0; ``transmission`` ln(I0/I); ``reference`` ln(I/I_reference) if the transmission was measured, else as in
+        the file.
+
+    Returns
+    -------
+    xarray.DataArray
+        The absorption (1; units of mu as in the file), NaN where an intensity is zero, negative or missing.
+
+    Raises
+    ------
+    OperandoError
+        If the name is unknown, or the scans lack the detector or the I0 it needs.
+    """
+    if name not in SIGNALS:
+        raise OperandoError(f"signal: expected one of {', '.join(SIGNALS)}, got {name!r}")
+    found = _require(scans, name, name)
+    if name in _YIELDS:
+        absorption = _summed(found) / _positive(_require(scans, "i0", name))
+    elif name == "transmission":
+        absorption = _log_ratio(_require(scans, "i0", name), found)
+    elif name == "reference" and "transmission" in scans:
+        absorption = _log_ratio(scans["transmission"], found)
+    else:
+        return found.rename("mu")
+    meaning = {"transmission": "absorption in transmission", "reference": "absorption of the reference"}
+    return absorption.rename("mu").assign_attrs(units="1", long_name=meaning.get(name, f"{name} over i0"))
+
+
+def _require(scans: xr.Dataset, name: str, wanted: str) -> xr.DataArray:
+    if name not in scans:
+        present = ", ".join(str(key) for key in scans.data_vars) or "nothing"
+        raise OperandoError(f"signal {wanted!r} needs {name!r}, the scans have {present}; name its column in 'columns'")
+    return scans[name]
+
+
+def _summed(counts: xr.DataArray) -> xr.DataArray:
+    return counts.sum("detector", skipna=False) if "detector" in counts.dims else counts
+
+
+def _positive(intensity: xr.DataArray) -> xr.DataArray:
+    return intensity.where(intensity > 0)
+
+
+def _log_ratio(incoming: xr.DataArray, outgoing: xr.DataArray) -> xr.DataArray:
+    ratio = _positive(incoming) / _positive(_summed(outgoing))
+    logarithm: xr.DataArray = xr.apply_ufunc(np.log, ratio, dask="allowed", keep_attrs=False)
+    return logarithm
