@@ -1,0 +1,198 @@
+"""Open a store and look into it: its root document says what is committed, nothing else does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+import zarr
+
+from .errors import StoreError
+from .schema import CELL, ECHEM, SCHEMA_VERSION, SERIES, Layout, problems
+
+ROOT_DOCUMENT = "zarr.json"
+SCAN = "scan"
+
+
+@dataclass(frozen=True)
+class Root:
+    """The root document of a store: its attributes and the metadata of every published group and array.
+
+    ``metadata`` maps the path below the root (``"xas/Ni_K/raw/mu"``) to the Zarr v3 metadata, as JSON.
+    """
+
+    path: Path
+    attributes: dict[str, Any]
+    metadata: dict[str, dict[str, Any]]
+
+    def arrays(self, node: str) -> dict[str, dict[str, Any]]:
+        """Return ``{variable: metadata}`` of the arrays right below ``node``."""
+        return {
+            key.rpartition("/")[2]: value
+            for key, value in self.metadata.items()
+            if value["node_type"] == "array" and key.rpartition("/")[0] == node
+        }
+
+    def committed(self) -> dict[str, int]:
+        """Return ``{node: number of scans}`` of the nodes that hold variables; 0 without a ``scan``."""
+        scans: dict[str, int] = {}
+        for key, value in self.metadata.items():
+            if value["node_type"] == "array":
+                node = key.rpartition("/")[0]
+                scans[node] = max(scans.get(node, 0), _scans(value))
+        return scans
+
+    def text(self) -> str:
+        """Return the document as Zarr reads it."""
+        metadata = dict(sorted(self.metadata.items(), key=lambda item: (item[0].count("/"), item[0].casefold())))
+        consolidated = {"kind": "inline", "must_understand": False, "metadata": metadata}
+        document = {
+            "attributes": self.attributes,
+            "zarr_format": 3,
+            "consolidated_metadata": consolidated,
+            "node_type": "group",
+        }
+        return json.dumps(document, ensure_ascii=False, allow_nan=False)
+
+
+def open(path: str | PathLike[str]) -> xr.DataTree:
+    """Open a store; nothing is read but its root document until values are asked for.
+
+    Parameters
+    ----------
+    path
+        The folder of the store, such as ``"cell4.zarr"``.
+
+    Returns
+    -------
+    xr.DataTree
+        The committed state, every variable a dask array in the chunks of the store. Appends never
+        disturb it; open again to see them, and after a node that it reads has been replaced.
+
+    Raises
+    ------
+    StoreError
+        If there is no such folder, it is no store, a newer operando wrote it, or its times are damaged
+        (xarray looks at the first and last of them).
+    """
+    root = read_root(path)
+    try:
+        return xr.open_datatree(root.path, engine="zarr", chunks={}, consolidated=True)
+    except Exception as error:
+        raise StoreError(
+            f"{root.path}: expected a whole store, got a damaged one ({_first_line(error)}); "
+            "name the damage with operando.store.verify(path, data=True)"
+        ) from error
+
+
+def read_root(path: str | PathLike[str]) -> Root:
+    """Return the root document of a store.
+
+    Raises
+    ------
+    StoreError
+        If there is no such folder, it is no store, or a newer operando wrote it.
+    """
+    folder = Path(path)
+    try:
+        document = json.loads((folder / ROOT_DOCUMENT).read_bytes())
+        attributes, metadata = document["attributes"], document["consolidated_metadata"]["metadata"]
+        version = int(attributes["schema_version"])
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{folder}: expected a store, got {_what_is_there(folder)}; check the path") from None
+    except (KeyError, TypeError, ValueError):
+        raise StoreError(
+            f"{folder}: expected a store that operando wrote, got a {ROOT_DOCUMENT} without schema_version or "
+            "consolidated metadata; open it with xarray instead"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"{folder}: expected a store, got {error.strerror}; check the path") from None
+    if version > int(SCHEMA_VERSION):
+        raise StoreError(
+            f"{folder}: expected schema version {SCHEMA_VERSION} or older, got {version}; update operando to read it"
+        )
+    return Root(folder, attributes, metadata)
+
+
+def series_nodes(tree: xr.DataTree) -> list[str]:
+    """Return the paths of the nodes that hold a series (a ``scan`` dimension), such as ``"xas/Ni_K/raw"``."""
+    return [node.path.strip("/") for node in tree.leaves if SCAN in node.dataset.dims]
+
+
+def dims_of(array: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the dims that an array's metadata names; scalars name none."""
+    return tuple(array.get("dimension_names") or ())
+
+
+def verify(path: str | PathLike[str], *, data: bool = False) -> list[str]:
+    """Return what is wrong with a store as plain sentences; empty if all is well.
+
+    Parameters
+    ----------
+    path
+        The folder of the store.
+    data
+        Also read every chunk of the committed state, which takes as long as reading all the data.
+
+    Raises
+    ------
+    StoreError
+        If there is no such folder, it is no store, or a newer operando wrote it.
+    """
+    root = read_root(path)
+    found: list[str] = []
+    if data:
+        group = zarr.open_group(root.path, mode="r", use_consolidated=True)
+        for key, value in root.metadata.items():
+            if value["node_type"] == "array":
+                found += _chunk_problems(root.path, key, group[key])
+    try:
+        tree = open(path)
+    except StoreError as error:
+        return [*found, str(error)]
+    return found + [f"{node}: {text}" for node in root.committed() for text in _layout_problems(tree, node)]
+
+
+def _layout_problems(tree: xr.DataTree, node: str) -> list[str]:
+    ds = tree[node].to_dataset()
+    fixed = {"echem": ECHEM, "cell": CELL}.get(node)
+    if fixed is not None:
+        return problems(ds, fixed)
+    return problems(ds, Layout("series", "scans", SERIES)) if SCAN in ds.dims else []
+
+
+def _chunk_problems(folder: Path, key: str, array: Any) -> Iterator[str]:
+    sizes = [range(-(-size // chunk)) for size, chunk in zip(array.shape, array.chunks, strict=True)]
+    for index in product(*sizes):
+        name = f"{key}/{array.metadata.encode_chunk_key(index)}"
+        where = tuple(
+            slice(i * chunk, min((i + 1) * chunk, size))
+            for i, chunk, size in zip(index, array.chunks, array.shape, strict=True)
+        )
+        if not (folder / name).is_file():
+            yield f"{name}: this chunk is missing; remove the node and run again"
+            continue
+        try:
+            array[where]
+        except Exception as error:
+            yield f"{name}: this chunk cannot be read ({_first_line(error)}); remove the node and run again"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _scans(array: dict[str, Any]) -> int:
+    return int(array["shape"][0]) if dims_of(array)[:1] == (SCAN,) else 0
+
+
+def _what_is_there(folder: Path) -> str:
+    if folder.is_dir():
+        return f"a folder without {ROOT_DOCUMENT}"
+    return "a file" if folder.exists() else "nothing there"

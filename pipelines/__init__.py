@@ -1,0 +1,1 @@
+"""From a recipe to a store and a report: everything that writes."""

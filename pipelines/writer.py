@@ -1,0 +1,298 @@
+"""The one writer of a store: every change becomes visible at once, and a killed run spoils nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import dask.array as da
+import xarray as xr
+import zarr
+from zarr.core.metadata import ArrayV3Metadata
+from zarr.storage import LocalStore, StorePath
+
+from operando.errors import StoreError
+from operando.history import software_version
+from operando.schema import SCHEMA_VERSION
+from operando.store import SCAN, Root, dims_of, read_root
+
+from .batch import check_equal, check_fits, filled, slug
+from .commit import clean, create, drop_chunks, free_generation, one_line_errors, publish, sync_folder, write_documents
+from .encoding import (
+    Stored,
+    aligned,
+    array_metadata,
+    chunk_shapes,
+    encode,
+    mismatch,
+    node_attributes,
+    plain_attributes,
+)
+from .lock import Lock
+
+_EMPTY_GROUP: dict[str, Any] = {
+    "attributes": {},
+    "zarr_format": 3,
+    "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": {}},
+    "node_type": "group",
+}
+
+
+@dataclass
+class _Change:
+    """A next state of the store and the rows to write before it may be published."""
+
+    root: Root
+    rows: list[tuple[str, Stored, int]] = field(default_factory=list)
+
+
+class Writer:
+    """The only way to change a store; holds its lock from entering to leaving the context.
+
+    The root document with its consolidated metadata says what is committed. Chunks are written first, each
+    renamed into place whole, where no published state looks; then the document is replaced. So every plain
+    reader (``xr.open_datatree(path, engine="zarr")``) sees a whole state, killed runs included, and the next
+    writer goes on from there. Not promised: readers with ``consolidated=False``; a dataset opened lazily
+    before one of its nodes was replaced, once that node is replaced again or another writer starts; the
+    last commits before a power failure, since chunks are not fsynced.
+
+    Parameters
+    ----------
+    path
+        The folder of the store; created if there is none.
+    attrs
+        Attributes of a new store; an existing one keeps its own (see :meth:`set_attrs`).
+
+    Raises
+    ------
+    StoreError
+        On entering: another run holds the lock, the folder is no store, a newer operando wrote it, or it
+        cannot be written. Every method raises it with the last committed state kept.
+    """
+
+    def __init__(self, path: str | PathLike[str], attrs: Mapping[str, Any] | None = None) -> None:
+        self.path = Path(path)
+        self._attrs = dict(attrs or {})
+        self._folder = self.path.resolve()
+        self._lock = Lock(self._folder)
+        self._entered: Root | None = None
+
+    def __enter__(self) -> Writer:
+        """Take the lock, create or open the store, clear what a killed run has left."""
+        self._lock.__enter__()
+        try:
+            with one_line_errors(self.path):
+                self._entered = self._opened()
+                clean(self._entered)
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the lock back; nothing is left to be written."""
+        self._entered = None
+        self._lock.__exit__(kind, error, trace)
+
+    @property
+    def _root(self) -> Root:
+        if self._entered is None:
+            raise StoreError(f"{self.path}: this writer is closed; use it as 'with Writer(path) as store:'")
+        return self._entered
+
+    def committed(self) -> dict[str, int]:
+        """Return ``{node: committed number of scans}``; 0 for nodes without a ``scan`` dimension."""
+        return self._root.committed()
+
+    def attrs(self) -> dict[str, Any]:
+        """Return the attributes of the store."""
+        return dict(self._root.attributes)
+
+    def dataset(self, node: str) -> xr.Dataset:
+        """Return the committed state of one node, lazily."""
+        group = self._published(node)
+        ds: xr.Dataset = xr.open_zarr(self._root.path, group=group, consolidated=True, chunks={})
+        return ds
+
+    def append(self, datasets: Mapping[str, xr.Dataset]) -> None:
+        """Add scans to several nodes in one commit, all by the same number; nodes that are new are created.
+
+        Along ``scan`` the values are added, in any order of dims; everything else (energies, scalars) must
+        equal what is stored, exactly. A floating-point, time or text variable that a later batch lacks is
+        filled with NaN, NaT or empty text. Attributes of a dataset update those of its node, attributes of
+        a variable are those of its first batch.
+
+        Raises
+        ------
+        StoreError
+            If a dataset does not fit its node: new variables, or other dtypes, units, dims or energies.
+        """
+        added = {slug(node, str(self.path)): ds for node, ds in datasets.items()}
+        lengths = {node: ds.sizes.get(SCAN) for node, ds in added.items()}
+        if None in lengths.values() or len(set(lengths.values())) > 1:
+            raise mismatch(str(self.path), "datasets with equally many scans", str(lengths), "use replace() otherwise")
+        change = _Change(self._root)
+        for node, ds in added.items():
+            if node in self.committed():
+                self._grow(change, node, ds)
+            else:
+                self._add(change, node, ds)
+        self._commit(change)
+
+    def replace(self, datasets: Mapping[str, xr.Dataset]) -> None:
+        """Replace whole nodes (or create them), several in one commit.
+
+        The new chunks are written beside the old ones, under the other of Zarr's two key encodings, so that
+        the replaced state stays readable until the commit, and after it for those who have it open.
+        """
+        change = _Change(self._root)
+        for name, ds in datasets.items():
+            node = slug(name, str(self.path))
+            change.root = _without(change.root, node)
+            self._add(change, node, ds)
+        self._commit(change)
+
+    def remove(self, nodes: Iterable[str]) -> None:
+        """Withdraw nodes in one commit; their files go when the next writer starts."""
+        root = self._root
+        for node in nodes:
+            root = _without(root, self._published(node))
+        self._commit(_Change(root))
+
+    def set_attrs(self, attrs: Mapping[str, Any]) -> None:
+        """Add or change attributes of the store."""
+        plain = plain_attributes(attrs, str(self.path))
+        self._commit(_Change(replace(self._root, attributes={**self._root.attributes, **plain})))
+
+    def set_node_attrs(self, node: str, attrs: Mapping[str, Any]) -> None:
+        """Add or change attributes of a node."""
+        key = self._published(node)
+        self._commit(_Change(_with_attributes(self._root, key, plain_attributes(attrs, self._where(key)))))
+
+    def _opened(self) -> Root:
+        if not self._folder.exists() or (self._folder.is_dir() and not any(self._folder.iterdir())):
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            given = plain_attributes(self._attrs, str(self.path))
+            own = {"schema_version": SCHEMA_VERSION, "created": created, "software": f"operando {software_version()}"}
+            create(Root(self._folder, {**own, **given}, {}))
+        return read_root(self._folder)
+
+    def _where(self, node: str) -> str:
+        return f"{self.path}, {node}"
+
+    def _published(self, node: str) -> str:
+        key = slug(node, str(self.path))
+        if key not in self.committed():
+            known = ", ".join(self.committed()) or "an empty store"
+            raise mismatch(str(self.path), f"a node among {known}", repr(node), "check its name")
+        return key
+
+    def _add(self, change: _Change, node: str, ds: xr.Dataset) -> None:
+        variables = encode(ds, self._where(node))
+        if not variables:
+            raise mismatch(self._where(node), "a dataset with variables", "none", "put attributes on the store instead")
+        metadata = _with_groups(change.root.metadata, node, self._where(node))
+        metadata[node] = {**_EMPTY_GROUP, "attributes": node_attributes(ds, self._where(node))}
+        chunks, generation = chunk_shapes(variables), free_generation(self._root, node)
+        for name, var in variables.items():
+            metadata[f"{node}/{name}"] = array_metadata(var, chunks[name], generation)
+            change.rows.append((f"{node}/{name}", var, 0))
+        change.root = replace(change.root, metadata=metadata)
+
+    def _grow(self, change: _Change, node: str, ds: xr.Dataset) -> None:
+        start, arrays = self.committed()[node], self._root.arrays(node)
+        batch = encode(ds, self._where(node))
+        new = sorted(batch.keys() - arrays.keys())
+        if new:
+            raise mismatch(
+                self._where(node), f"the variables {', '.join(arrays)}", f"also {new[0]!r}", "replace the node"
+            )
+        attributes = plain_attributes(ds.attrs, self._where(node))
+        change.root = _with_attributes(change.root, node, attributes)
+        metadata = dict(change.root.metadata)
+        for name, array in sorted(arrays.items(), key=lambda item: SCAN in dims_of(item[1])):
+            key = f"{node}/{name}"
+            var = batch.get(name) or filled(array, ds.sizes[SCAN], self._where(key))
+            var = check_fits(var, array, self._where(key))
+            if var.grows:
+                metadata[key] = {**array, "shape": [start + var.shape[0], *array["shape"][1:]]}
+                change.rows.append((key, var, start))
+            else:
+                check_equal(var, self._array(key, array)[...], self._where(key))
+        change.root = replace(change.root, metadata=metadata)
+
+    def _commit(self, change: _Change) -> None:
+        """Write the rows, publish, then bring the copies of the metadata in step."""
+        root, before = change.root, self._root.metadata
+        changed = [key for key, value in root.metadata.items() if before.get(key) != value]
+        with one_line_errors(self.path):
+            write_documents(root, [key for key in changed if key not in before])
+            self._write(change)
+            publish(root)
+            self._entered = root
+        sync_folder(root.path)
+        # These copies can be made again from the root document, which the next writer does.
+        with suppress(OSError):
+            write_documents(root, changed)
+
+    def _write(self, change: _Change) -> None:
+        sources, targets, regions = [], [], []
+        for key, var, start in change.rows:
+            array = self._array(key, change.root.metadata[key])
+            region = tuple(slice(0, size) for size in var.shape)
+            if start == 0:
+                drop_chunks(self._root.path / key, change.root.metadata[key])
+            else:
+                region = (slice(start, start + var.shape[0]), *region[1:])
+            if isinstance(var.data, da.Array):
+                sources.append(aligned(var.data, start, array.chunks))
+                targets.append(array)
+                regions.append(region)
+            elif var.data.size:
+                array[region] = var.data
+        if sources:
+            da.store(sources, targets, regions=regions, lock=False)  # type: ignore[arg-type]
+
+    def _array(self, key: str, metadata: dict[str, Any]) -> zarr.Array[Any]:
+        """Return an array as ``metadata`` has it, whatever its own file says; empty chunks are written too."""
+        path = StorePath(LocalStore(self._root.path), key)
+        known = ArrayV3Metadata.from_dict(metadata)
+        return zarr.Array(zarr.AsyncArray(known, path, config={"write_empty_chunks": True}))
+
+
+def _with_groups(metadata: Mapping[str, dict[str, Any]], node: str, where: str) -> dict[str, dict[str, Any]]:
+    """Return ``metadata`` with the groups above ``node``; variables live on leaves only."""
+    groups = dict(metadata)
+    parts = node.split("/")
+    parents = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+    leaves = Root(Path(), {}, groups).committed()
+    if node in groups or any(parent in leaves for parent in parents):
+        raise mismatch(where, "a node with no variables above it and no nodes below it", repr(node), "rename it")
+    for parent in parents:
+        groups.setdefault(parent, _EMPTY_GROUP)
+    return groups
+
+
+def _without(root: Root, node: str) -> Root:
+    """Return ``root`` without a node, its variables, and the groups that it alone had kept."""
+    metadata = dict(root.metadata)
+    for name in root.arrays(node):
+        del metadata[f"{node}/{name}"]
+    while node and not any(key.startswith(f"{node}/") for key in metadata):
+        metadata.pop(node, None)
+        node = node.rpartition("/")[0]
+    return replace(root, metadata=metadata)
+
+
+def _with_attributes(root: Root, node: str, attributes: Mapping[str, Any]) -> Root:
+    group = root.metadata[node]
+    changed = {**group, "attributes": {**group["attributes"], **attributes}}
+    return replace(root, metadata={**root.metadata, node: changed})
