@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import formats
     from .edge import edge_energy, find_e0
-    from .normalize import normalize
-    from .read import read, read_series
-    from .signal import signal
+    from .normalization import normalize
+    from .reading import read, read_series
+    from .signals import signal
 
 _LAZY = {
     "edge_energy": ".edge",
     "find_e0": ".edge",
     "formats": ".formats",
-    "normalize": ".normalize",
-    "read": ".read",
-    "read_series": ".read",
-    "signal": ".signal",
+    "normalize": ".normalization",
+    "read": ".reading",
+    "read_series": ".reading",
+    "signal": ".signals",
 }
 
 __all__ = ["edge_energy", "find_e0", "formats", "normalize", "read", "read_series", "signal"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .normalize_kernels import Floats
+from .normalization_kernels import Floats
 
 _MAX_DEGREE = 5
 

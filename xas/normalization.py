@@ -12,8 +12,8 @@ from operando.units import with_units
 
 from .edge_finding import edge_energies, finite_grids, separated
 from .layout import ALONG, PROCESSED, along_energy
-from .normalize_kernels import Fit, Floats, normalize_rows
-from .normalize_ranges import Ranges, Settings, fit_ranges, polynomial_fit
+from .normalization_kernels import Fit, Floats, normalize_rows
+from .fit_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 
 _OUTPUTS = ("normalized", "flattened", "pre_edge", "post_edge", "edge_step", "e0", "pre_edge_scatter")
 _LEAST_STEP = 1e-12
