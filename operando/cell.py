@@ -25,8 +25,8 @@ def describe(values: Mapping[str, Any], log: xr.Dataset | None = None) -> xr.Dat
         (MPa), ``temperature`` (K), ``reference_electrode``, ``potential_offset`` (V); None where unknown.
         Any other text is kept as an attribute.
     log
-        What :func:`operando.echem.read` returned. Its header's values stand in for masses and areas that ``values`` lacks
-        (``attrs["from_header"]`` names them) and are all kept as JSON in ``attrs["header"]``: a header is
+        What :func:`operando.echem.read` returned. Its header's values stand in for masses and areas that
+        ``values`` lacks (``attrs["from_header"]`` names them) and are all kept as JSON in ``attrs["header"]``: a header is
         typed in once and often stale, so nothing is computed from it.
 
     Raises

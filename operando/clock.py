@@ -211,7 +211,8 @@ def _is_second(
     falls = np.flatnonzero((np.diff(naive) < np.timedelta64(0)) & twice[:-1] & twice[1:])
     run = np.flatnonzero(twice)
     if falls.size == 1 and run[-1] - run[0] + 1 == run.size:
-        return np.arange(naive.size) > falls[0]
+        later: npt.NDArray[np.bool_] = np.arange(naive.size) > int(falls[0])
+        return later
     return None
 
 

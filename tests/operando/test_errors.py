@@ -1,0 +1,32 @@
+"""An error is one line that names the thing, what was expected, what came and what to do."""
+
+import pickle
+
+import pytest
+from operando import errors
+from operando.errors import FileError, OperandoError, RecipeError
+
+
+def test_a_file_error_is_one_line_with_file_place_expectation_finding_and_remedy():
+    error = FileError("a.mpt", "a number", "'x\ny'", place="line 7", remedy="export again")
+    assert str(error) == "a.mpt, line 7: expected a number, got 'x y'; export again"
+
+
+def test_a_file_error_without_place_or_remedy_has_no_empty_parts():
+    assert str(FileError("a.mpt", "data", "nothing")) == "a.mpt: expected data, got nothing"
+
+
+def test_a_recipe_error_keeps_every_problem():
+    error = RecipeError(["one", "two"])
+    assert error.problems == ["one", "two"]
+    assert str(error).splitlines() == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "error", [FileError("a", "b", "c", place="d", remedy="e"), RecipeError(["x"]), errors.ClockError("no zone")]
+)
+def test_errors_survive_the_way_between_processes(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert isinstance(again, OperandoError)

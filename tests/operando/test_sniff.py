@@ -1,0 +1,54 @@
+"""A format is found by content; bad files and unknown names are one-line errors."""
+
+import pytest
+from operando.errors import FileError
+from operando.sniff import Format, choose, head, identify
+
+
+def never(*_args, **_kwargs):
+    raise AssertionError
+
+
+SPECIAL = Format("special", "echem", "special", lambda start: start.text.startswith("SPECIAL"), never)
+ANY = Format("any", "echem", "any text", lambda start: start.is_text, never, specific=False)
+
+
+def test_a_specific_format_is_asked_before_one_that_anything_fits(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("SPECIAL file")
+    assert identify(head(path), (ANY, SPECIAL)) is SPECIAL
+    assert choose(path, (ANY, SPECIAL), "any") is ANY
+
+
+def test_no_format_and_unknown_name_are_errors_that_list_the_known_ones(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"\x00\x01")
+    with pytest.raises(FileError, match="special, any"):
+        choose(path, (SPECIAL, ANY))
+    with pytest.raises(FileError, match="'nope'"):
+        choose(path, (SPECIAL, ANY), "nope")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"", "empty file"), (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer")]
+)
+def test_empty_files_and_pointers_are_named(tmp_path, content, told):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=told):
+        head(path)
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(FileError, match="No such file"):
+        head(tmp_path / "absent")
+    with pytest.raises(FileError, match="a folder"):
+        head(tmp_path)
+
+
+def test_latin1_and_utf8_with_mark_are_both_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("µA".encode("latin-1"))
+    assert head(path).text == "µA"
+    path.write_bytes("\ufeffµA".encode())
+    assert head(path).text == "µA"

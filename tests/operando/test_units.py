@@ -1,0 +1,34 @@
+"""Units are text that pint parses; instruments' spellings are understood."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from operando.errors import OperandoError
+from operando.units import convert, factor, parse, with_units
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "number"),
+    [("mA", "A", 1e-3), ("mA.h", "C", 3.6), ("A.h", "C", 3600.0), ("keV", "eV", 1e3), ("cm2", "cm^2", 1.0),
+     ("µA", "A", 1e-6), ("1", "1", 1.0), ("%", "1", 1e-2), ("mAh/g", "mA*h/g", 1.0), ("min", "s", 60.0)],
+)  # fmt: skip
+def test_factor_between_units(have, want, number):
+    assert factor(have, want) == pytest.approx(number, rel=1e-12)
+
+
+def test_temperatures_convert_with_their_offset():
+    assert convert(np.array([25.0]), "degC", "K") == pytest.approx(298.15)
+
+
+def test_unknown_and_incompatible_units_are_one_line_errors():
+    with pytest.raises(OperandoError, match="unknown unit 'furlongish'"):
+        parse("furlongish")
+    with pytest.raises(OperandoError, match="cannot be converted"):
+        factor("V", "A")
+
+
+def test_with_units_leaves_its_input_alone_and_passes_over_absent_names():
+    ds = xr.Dataset({"voltage": ("time", [1.0])})
+    out = with_units(ds, {"voltage": "V", "absent": "A"}, {"voltage": "voltage as measured"})
+    assert out["voltage"].attrs == {"units": "V", "long_name": "voltage as measured"}
+    assert ds["voltage"].attrs == {}
