@@ -1,0 +1,225 @@
+"""Figures for print by matplotlib, and the names, labels and colors that every figure shares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from .errors import OperandoError
+from .units import DIMENSIONLESS
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+INK = "#333333"
+REST = "#7F7F7F"
+FLAGGED = "#AA3377"
+_COLORS = {"charge": ("#D55E00", "#E69F00", "#8C3B00"), "discharge": ("#0072B2", "#56B4E9", "#00395C")}
+_MARKERS = {"charge": "o", "discharge": "s"}
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+@dataclass(frozen=True)
+class HalfCycle:
+    """How a half-cycle is called and drawn; the colors are told apart by the color-blind too."""
+
+    number: int
+    kind: str
+    name: str
+    color: str
+
+    @property
+    def marker(self) -> str:
+        """The marker in matplotlib's letters: the shape repeats what the color says."""
+        return _MARKERS.get(self.kind, "D")
+
+
+def half_cycles(ds: xr.Dataset) -> dict[int, HalfCycle]:
+    """Return the half-cycles in ``ds`` by number.
+
+    Half-cycle 0 is the rest before the first current; the others are a charge or a discharge by the
+    sign of their mean current (A, charge positive). Up to three of a kind get shades of their own.
+
+    Parameters
+    ----------
+    ds
+        The electrochemistry or a linked series: ``half_cycle`` and, if known, ``current``.
+    """
+    if "half_cycle" not in ds.variables:
+        return {}
+    number = np.asarray(ds["half_cycle"].values, dtype=float).ravel()
+    current = np.asarray(ds["current"].values, dtype=float).ravel() if "current" in ds.variables else number * np.nan
+    kinds: dict[int, str] = {}
+    for value in np.unique(np.rint(number[np.isfinite(number)])):
+        own = current[(np.rint(number) == value) & np.isfinite(current)]
+        kinds[int(value)] = _kind(int(value), own)
+    return _drawn(kinds)
+
+
+def _kind(number: int, current: NDArray[np.float64]) -> str:
+    if number == 0:
+        return "rest"
+    if current.size == 0 or current.mean() == 0:
+        return "half-cycle"
+    return "charge" if current.mean() > 0 else "discharge"
+
+
+def _drawn(kinds: dict[int, str]) -> dict[int, HalfCycle]:
+    found: dict[int, HalfCycle] = {}
+    count = dict.fromkeys(kinds.values(), 0)
+    for number, kind in kinds.items():
+        order, many = count[kind], list(kinds.values()).count(kind)
+        count[kind] += 1
+        shades = _COLORS.get(kind, (REST,))
+        color = shades[order] if many <= len(shades) else shades[0]
+        name = f"{kind} {number if kind == 'half-cycle' else order + 1}" if kind != "rest" else "rest"
+        found[number] = HalfCycle(number, kind, name, color)
+    return found
+
+
+def unit_label(units: str) -> str:
+    """Return a unit as it is printed: ``cm^2`` as ``cm²``, nothing for dimensionless numbers."""
+    if units in ("", DIMENSIONLESS, "dimensionless"):
+        return ""
+    return re.sub(r"\^(-?\d+)", lambda found: found[1].translate(_RAISED), units)
+
+
+def axis_label(array: xr.DataArray) -> str:
+    """Return ``long_name (units)`` from the attributes: the long name up to its first comma or colon."""
+    name = re.split(r"[,:;]", str(array.attrs.get("long_name") or array.name or ""))[0].strip()
+    unit = unit_label(str(array.attrs.get("units", "")))
+    return f"{name} ({unit})" if unit else name
+
+
+def experiment_zone(tree: xr.DataTree) -> ZoneInfo:
+    """Return the zone in which the experiment's times are shown: ``timezone`` of the root, else UTC."""
+    try:
+        return ZoneInfo(str(tree.attrs.get("timezone") or "UTC"))
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def series_nodes(tree: xr.DataTree) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield every series of the tree as its path and its ``raw`` node (``processed`` if there is no raw)."""
+    for node in tree.subtree:
+        for stage in ("raw", "processed"):
+            if stage in node.children and "scan" in node[stage].dims:
+                yield node.path, node[stage].to_dataset()
+                break
+
+
+def voltage_of(echem: xr.Dataset) -> xr.DataArray:
+    """Return the potential, or the voltage as measured where no potential is stated.
+
+    Raises
+    ------
+    OperandoError
+        If there is neither.
+    """
+    for name in ("potential", "voltage"):
+        if name in echem.variables and bool(np.isfinite(echem[name].values).any()):
+            return echem[name]
+    raise OperandoError("timeline: expected 'potential' or 'voltage' (V) in /echem, got neither")
+
+
+def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
+    """Draw the potential (V) against time, colored by half-cycle, with a tick for every scan.
+
+    Times are shown in the experiment's zone. Each series has its own row of ticks along the bottom;
+    flagged scans are longer and of another color. Scans without a time are left out.
+
+    Parameters
+    ----------
+    tree
+        An experiment with ``/echem``, or with at least one scan whose time is known.
+    ax
+        Axes to draw on; new ones by default.
+
+    Raises
+    ------
+    OperandoError
+        If the tree knows no time at all.
+    """
+    series = [(path, ds) for path, ds in series_nodes(tree) if "time" in ds.variables and ds.time.notnull().any()]
+    echem = tree["echem"].to_dataset() if "echem" in tree.children else None
+    if echem is None and not series:
+        raise OperandoError("timeline: expected times in /echem or in a series, got none")
+    ax = _axes(ax)
+    if echem is not None:
+        _draw_voltage(ax, echem)
+    for row, (path, ds) in enumerate(series):
+        _draw_ticks(ax, row, path.rsplit("/", 1)[-1], ds)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom - 0.07 * len(series) * (top - bottom), top)
+    if echem is None:
+        ax.set_yticks([])
+    _date_axis(ax, experiment_zone(tree))
+    return ax
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(7.0, 3.2), layout="constrained")[1]
+
+
+def _draw_voltage(ax: Axes, echem: xr.Dataset) -> None:
+    voltage = voltage_of(echem)
+    time, values = echem["time"].values, np.asarray(voltage.values, dtype=float)
+    values = np.where(starts_after_gap(echem), np.nan, values)
+    known = half_cycles(echem) or {0: HalfCycle(0, "rest", "", INK)}
+    number = echem["half_cycle"].values if "half_cycle" in echem.variables else np.zeros(values.size)
+    for half_cycle in known.values():
+        label = half_cycle.name or None
+        ax.plot(
+            time, np.where(reached(number == half_cycle.number), values, np.nan), color=half_cycle.color, label=label
+        )
+    ax.set_ylabel(axis_label(voltage))
+    if len(known) > 1:
+        ax.legend(
+            frameon=False, fontsize="small", ncols=min(4, len(known)), loc="lower center", bbox_to_anchor=(0.5, 1)
+        )
+
+
+def starts_after_gap(echem: xr.Dataset) -> NDArray[np.bool_]:
+    """Return where a new piece of the log begins: no line is drawn onto these samples."""
+    if "segment" not in echem.variables:
+        return np.zeros(echem.sizes["time"], dtype=bool)
+    piece = np.asarray(echem["segment"].values)
+    return np.concatenate([[False], piece[1:] != piece[:-1]])
+
+
+def reached(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return ``inside`` with one sample more at each end, so that neighboring pieces of a curve meet."""
+    out: NDArray[np.bool_] = inside.copy()
+    out[:-1] |= inside[1:]
+    return out
+
+
+def _draw_ticks(ax: Axes, row: int, name: str, ds: xr.Dataset) -> None:
+    time = ds["time"].values
+    bad = ds["flag"].values != 0 if "flag" in ds.variables else np.zeros(time.shape, dtype=bool)
+    known, place = ~np.isnat(time), ax.get_xaxis_transform()
+    low = 0.015 + 0.06 * row
+    ax.vlines(time[known & ~bad], low, low + 0.03, color=INK, lw=0.7, transform=place)
+    ax.vlines(time[known & bad], low, low + 0.05, color=FLAGGED, lw=1.2, transform=place)
+    ax.annotate(name, (1.005, low), xycoords="axes fraction", fontsize="x-small", va="bottom", annotation_clip=False)
+
+
+def _date_axis(ax: Axes, zone: ZoneInfo) -> None:
+    from matplotlib import dates as unannotated
+
+    dates: Any = unannotated
+    locator = dates.AutoDateLocator(tz=zone)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
+    ax.set_xlabel(f"time ({zone.key})")

@@ -1,0 +1,74 @@
+"""The page: the verdict, every panel that has something to show, the methods; bokeh inlined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from bokeh.embed import components
+from bokeh.resources import Resources
+
+from .methods import methods
+from .panels import PANELS
+from .parts import Html, Panel, Part, Plot, text
+from .verdict import verdict
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
+    """Return the report of an experiment as one HTML page that needs nothing else.
+
+    Parameters
+    ----------
+    tree
+        The experiment.
+    panels
+        The sections, in their order.
+    """
+    title = str(tree.attrs.get("experiment") or "Experiment")
+    drawn = [(panel.title, list(panel.draw(tree))) for panel in panels if panel.wants(tree)]
+    models = [model for _, parts in drawn for part in parts if isinstance(part, Plot) for model in part.models]
+    script, places = components(models) if models else ("", ())
+    sections = _sections(drawn, dict(zip(models, places, strict=True)))
+    here = files(__package__)
+    return Template((here / "page.html").read_text("utf-8")).substitute(
+        title=text(title),
+        css=(here / "page.css").read_text("utf-8"),
+        bokeh=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render_js() if models else "",
+        verdict=verdict(tree),
+        contents=" · ".join(f'<a href="#{_slug(name)}">{text(name)}</a>' for name in [*dict(drawn), "Methods"]),
+        sections=sections,
+        methods=methods(tree),
+        script=script,
+    )
+
+
+def _sections(drawn: list[tuple[str, list[Part]]], places: dict[Any, str]) -> str:
+    figures = 0
+    out = []
+    for title, parts in drawn:
+        out.append(f'<section id="{_slug(title)}"><h2>{text(title)}</h2>')
+        for part in parts:
+            figures += isinstance(part, Plot) and bool(part.models)
+            out.append(part.text if isinstance(part, Html) else _figure(part, places, figures))
+        out.append("</section>")
+    return "\n".join(out)
+
+
+def _figure(plot: Plot, places: dict[Any, str], number: int) -> str:
+    if not plot.models:
+        return f"<p>{plot.caption}</p>"
+    inside = "".join(f'<div class="plot">{places[model]}</div>' for model in plot.models)
+    legend = f'<div class="legend">{plot.legend}</div>' if plot.legend else ""
+    side = ' class="pair"' if plot.beside else ""
+    caption = f"<figcaption><b>Figure {number}.</b> {plot.caption}</figcaption>"
+    return f"<figure>{legend}<div{side}>{inside}</div>{caption}</figure>"
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

@@ -1,0 +1,16 @@
+"""The one table of panels: a technique's panel joins the report by a line here."""
+
+from __future__ import annotations
+
+from . import edge, spectra, tables, timeline
+from .parts import Panel
+
+PANELS: tuple[Panel, ...] = (
+    Panel("Timeline", timeline.wants, timeline.draw),
+    Panel("Spectra", spectra.wants, spectra.draw),
+    Panel("Edge energy", edge.wants, edge.draw),
+    Panel("Cell", tables.wants_cell, tables.draw_cell),
+    Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
+    Panel("Files that could not be read", tables.wants_failed, tables.draw_failed),
+)
+"""The report's sections, in their order; those that the experiment has nothing for are left out."""

@@ -1,0 +1,82 @@
+"""What a panel of the report is made of: figures, text, and the door through which panels join."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of the page; whatever came from a file in it is escaped."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Bokeh models over one caption (HTML): below each other, or ``beside`` each other where there is room."""
+
+    models: Sequence[Any]
+    caption: str
+    legend: str = ""
+    beside: bool = False
+
+
+Part = Html | Plot
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A section of the report.
+
+    Parameters
+    ----------
+    title
+        The section's heading.
+    wants
+        Whether the tree holds what the panel shows; without it the section is left out.
+    draw
+        The section's parts, top to bottom.
+    """
+
+    title: str
+    wants: Callable[[xr.DataTree], bool]
+    draw: Callable[[xr.DataTree], Iterable[Part]] = field(repr=False)
+
+
+def text(value: object) -> str:
+    """Return ``value`` escaped for HTML."""
+    return escape(str(value), quote=True)
+
+
+def plain(value: object) -> str:
+    """Return ``value`` for a label inside a figure, where ``$$`` would ask for a formula renderer."""
+    return str(value).replace("$$", "$ $").replace("\\(", "(").replace("\\[", "[")
+
+
+def heading(value: object) -> Html:
+    """Return a subheading."""
+    return Html(f"<h3>{text(value)}</h3>")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an HTML table; every cell that is not :class:`Html` already is escaped."""
+    top = "".join(f"<th>{text(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{cell.text if isinstance(cell, Html) else text(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    wide = " wide" if len(head) > 3 else ""
+    return f'<div class="table{wide}"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``number`` with its noun: ``1 scan``, ``10 000 scans`` (no break within)."""
+    many = noun if number == 1 or noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {many}".replace(",", "\u202f").replace(" ", "\u00a0", 1)

@@ -1,0 +1,160 @@
+"""Panel: the spectra colored by time or potential, one of them picked out, and their map over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from bokeh.palettes import Viridis256
+
+from operando.plot import INK, REST, axis_label
+
+from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, add_color_bar, hover, layouts, models, new_figure, switch
+from .parts import Part, Plot, counted, heading, text
+from .series import LocalTime, Series, all_series, local_time, slices, thinned
+from .spectra_map import draw_map
+from .spectra_shown import Shown, shown
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+_MEASURED = ("mu", "tfy", "tey", "pfy", "fluorescence", "transmission")
+_LINES, _PICKED, _MAPPED = 40, 160, 400
+_DARK_ENOUGH = Viridis256[:230]
+_PICK = """
+const n = picked.data.x.length, i = this.value
+picked.data = {x: picked.data.x, y: all.data.values.slice(i * n, (i + 1) * n)}
+title.text = titles[i]
+"""
+
+
+def wants(tree: xr.DataTree) -> bool:
+    """Return whether any series has spectra."""
+    return bool(_with_spectra(tree))
+
+
+def draw(tree: xr.DataTree) -> Iterator[Part]:
+    """Yield, for every series and signal, its spectra and their map."""
+    local, found = local_time(tree), _with_spectra(tree)
+    pieces = [(series, title, one[name]) for series, ds, name in found for title, one in slices(ds, name)]
+    share = 2 / max(2, len(pieces))
+    for series, title, spectra in pieces:
+        if len(pieces) > 1:
+            yield heading(f"{series.name}, {title}" if title else series.name)
+        chosen = shown(series, spectra, max(20, int(_MAPPED * share)))
+        yield _draw_lines(series, chosen, local, max(20, int(_PICKED * share)))
+        if series.count > 1:
+            yield draw_map(tree, series, chosen, local)
+
+
+def _with_spectra(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset, str]]:
+    """Return each series with the dataset and the variable to show: normalized, else as measured."""
+    found = []
+    for series in all_series(tree):
+        for ds, names in ((series.processed, ("normalized",)), (series.raw, _MEASURED)):
+            fit = [name for name in names if ds is not None and name in ds and {"scan", "energy"} <= set(ds[name].dims)]
+            if ds is not None and fit:
+                found.append((series, ds, fit[0]))
+                break
+    return found
+
+
+def _draw_lines(series: Series, spectra: Shown, local: LocalTime, most: int) -> Plot:
+    """Return up to 40 spectra as colored lines, and a slider that picks out one of ``most``."""
+    at = thinned(spectra.scan.size, most)
+    behind = at[thinned(at.size, _LINES)]
+    fig = new_figure(axis_label(spectra.energy), axis_label(spectra.values), height=400)
+    fig.x_range.start, fig.x_range.end = spectra.near
+    colors = _colorings(series, spectra.scan[behind], local)
+    energy, values = spectra.energy.values.astype(np.float32), spectra.values.values.astype(np.float32)
+    data: dict[str, Any] = {"xs": [energy] * behind.size, "ys": list(values[behind]), "scan": spectra.scan[behind]}
+    data |= {f"color{i}": numbers for i, (_, _, numbers) in enumerate(colors)}
+    source = models.ColumnDataSource(data)
+    layers = [_layer(fig, source, f"color{i}", label, numbers) for i, (_, label, numbers) in enumerate(colors)]
+    for layer in layers[1:]:
+        for model in layer:
+            model.visible = False
+    slider = _slider(fig, energy, values[at], _titles(series, spectra.scan[at], local))
+    buttons = [switch([f"color: {name}" for name, _, _ in colors], layers)] if len(colors) > 1 else []
+    _say_near(fig, spectra, buttons)
+    return Plot(
+        [layouts.column(*([layouts.row(*buttons)] if buttons else []), fig, *slider, sizing_mode="stretch_width")],
+        _caption(series, spectra, behind.size, at.size, [name for name, _, _ in colors]),
+    )
+
+
+def _colorings(series: Series, scan: NDArray[np.intp], local: LocalTime) -> list[tuple[str, str, NDArray[np.float64]]]:
+    """Return what can color the lines: name, label of the color bar, a number per scan."""
+    hours = local.milliseconds(series.times()) / 3.6e6
+    potential = series.column("potential")[scan]
+    found = [("scan", "scan number", scan.astype(float))]
+    if np.isfinite(hours).any():
+        found = [("time", "time since first scan (h)", (hours - np.nanmin(hours))[scan])]
+    if np.isfinite(potential).any():
+        found.append(("potential", axis_label(series.scans["potential"]), potential))
+    return found
+
+
+def _layer(fig: Figure, source: Model, name: str, label: str, numbers: NDArray[np.float64]) -> list[Any]:
+    known = numbers[np.isfinite(numbers)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    mapper = models.LinearColorMapper(
+        palette=_DARK_ENOUGH, low=low, high=high if high > low else low + 1, nan_color=REST
+    )
+    lines = fig.multi_line("xs", "ys", source=source, line_color={"field": name, "transform": mapper}, line_width=1.1)
+    hover(fig, [lines], [("scan", "@scan")])
+    return [lines, *add_color_bar(fig, mapper, label)] if numbers.size > 1 else [lines]
+
+
+def _slider(fig: Figure, energy: NDArray[np.float32], values: NDArray[np.float32], titles: list[str]) -> list[Model]:
+    """Return a slider that draws one of the spectra in black and titles the figure with it."""
+    if len(titles) < 2:
+        return []
+    picked = models.ColumnDataSource({"x": energy, "y": values[0]})
+    fig.line("x", "y", source=picked, color="#000000", line_width=2.2)
+    fig.title = models.Title(text=titles[0], text_font=FONT, text_font_style="normal", text_font_size="13px")
+    slider = models.Slider(start=0, end=len(titles) - 1, step=1, value=0, title=None, show_value=False, bar_color=INK)
+    slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
+    every = models.ColumnDataSource({"values": values.ravel()})
+    args = {"picked": picked, "all": every, "titles": titles, "title": fig.title}
+    slider.js_on_change("value", models.CustomJS(args=args, code=_PICK))
+    return [slider]
+
+
+def _titles(series: Series, scan: NDArray[np.intp], local: LocalTime) -> list[str]:
+    potential, time, titles = series.column("potential"), series.times(), []
+    for at in scan:
+        said = [f"black line: scan {at}"]
+        said += [] if np.isnat(time[at]) else [local.text(time[at])]
+        said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
+        titles.append(", ".join(said))
+    return titles
+
+
+def _say_near(fig: Figure, spectra: Shown, buttons: list[Any]) -> None:
+    """Offer to go from the near-edge region to the whole scan and back, where they differ."""
+    whole = (float(spectra.energy.values[0]), float(spectra.energy.values[-1]))
+    if spectra.near == whole:
+        return
+    group = models.RadioButtonGroup(labels=["near edge", "whole scan"], active=0)
+    group.stylesheets = [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
+    code = "[range.start, range.end] = ranges[this.active]"
+    args = {"range": fig.x_range, "ranges": [list(spectra.near), list(whole)]}
+    group.js_on_change("active", models.CustomJS(args=args, code=code))
+    buttons.append(group)
+
+
+def _caption(series: Series, spectra: Shown, lines: int, picked: int, colors: list[str]) -> str:
+    name = text(axis_label(spectra.values))
+    said = [f"{name[:1].upper()}{name[1:]} of {text(series.name)}."]
+    if series.count == 1:
+        return said[0]
+    if lines < series.count:
+        said.append(f"{counted(lines, 'line')} of {counted(series.count, 'scan')}, evenly chosen,")
+    else:
+        said.append(f"All {counted(series.count, 'scan')},")
+    said.append(f"colored by {' or '.join(colors)}; the slider picks out one in black")
+    said.append(f"(from {picked} of them)." if picked < series.count else "of them all.")
+    return " ".join(said)

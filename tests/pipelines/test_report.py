@@ -1,0 +1,477 @@
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from operando import flags
+from operando.flags import Flag
+from operando.history import recorded
+from operando.pipelines import report
+from operando.pipelines.report.figures import outline
+from operando.pipelines.report.series import local_time, thinned
+
+START = np.datetime64("2022-07-26T12:02:00", "ns")
+EVIL = "<script>alert(1)</script>"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def quantity(dims, values, units, name):
+    return (dims, values, {"units": units, "long_name": name})
+
+
+def hours(values):
+    return START + (np.asarray(values) * 3.6e12).astype("timedelta64[ns]")
+
+
+def log(length=48.0, step=1 / 60):
+    """A rest, then two cycles of charge and discharge: E rises with the charge passed."""
+    t = np.arange(0, length, step)
+    half = np.where(t < 1, 0, 1 + ((t - 1) // ((length - 1) / 4)).astype(int))
+    current = np.where(half == 0, 0.0, np.where(half % 2 == 1, 1.5e-4, -1.5e-4))
+    soc = np.clip(np.cumsum(current) * step / (1.5e-4 * (length - 1) / 4), 0, 1)
+    potential = 3.55 + 0.6 * soc + 0.06 * np.tanh((soc - 0.35) / 0.06) + current * 400
+    return xr.Dataset(
+        {
+            "voltage": quantity("time", potential - 0.62, "V", "voltage as measured"),
+            "potential": quantity("time", potential, "V", "potential vs Li+/Li"),
+            "current": quantity("time", current, "A", "current, charge positive"),
+            "charge": quantity(
+                "time", np.cumsum(current) * step * 3600, "C", "charge passed since the start of the log"
+            ),
+            "soc": quantity("time", soc, "1", "state of charge"),
+            "cycle": quantity("time", 1 + np.maximum(half - 1, 0) // 2, "1", "cycle number"),
+            "half_cycle": quantity(
+                "time", half, "1", "half-cycle: 0 rest before the first current, then +1 a reversal"
+            ),
+            "segment": quantity("time", (t > 30).astype(int), "1", "piece of the log without a gap"),
+            "flag": ("time", np.zeros(t.size, "int32"), flags.attrs()),
+        },
+        {"time": hours(t)},
+    )
+
+
+def near(echem, time, name):
+    return np.interp(time.astype(float), echem.time.values.astype(float), echem[name].values)
+
+
+def series(scans=60, echem=None, *, length=48.0, times=True, signals=(), energies=300, seed=7):
+    """Return raw and processed nodes: an edge at 8343 eV that moves by 1.5 eV with the state of charge."""
+    rng = np.random.default_rng(seed)
+    when = hours((np.arange(scans) + 0.5) * length / scans)
+    energy = np.unique(np.r_[np.arange(8200, 8320, 5.0), np.linspace(8320, 8400, energies), np.arange(8400, 8900, 4.0)])
+    soc = near(echem, when, "soc") if echem is not None else np.linspace(0, 1, scans)
+    edge = 8343.0 + 1.5 * soc
+    x = energy[None, :] - edge[:, None]
+    mu = (
+        0.5
+        + np.arctan(x / 1.5) / np.pi
+        + 0.5 * np.exp(-((x - 6) ** 2) / 18)
+        + 0.06 * np.sin(x / 9) * np.exp(-x / 200) * (x > 9)
+    )
+    mu = mu + rng.normal(0, 2e-3, mu.shape)
+    nat = np.full(scans, np.datetime64("NaT", "ns"))
+    half = np.timedelta64(5, "m")
+    flag = np.zeros(scans, "int32") if times else np.full(scans, int(Flag.no_time), "int32")
+    coords = {
+        "scan": quantity("scan", np.arange(scans), "1", "scan number"),
+        "energy": quantity("energy", energy, "eV", "photon energy"),
+        "time": ("scan", when if times else nat),
+        "time_start": ("scan", when - half if times else nat),
+        "time_end": ("scan", when + half if times else nat),
+        "source": ("scan", np.array([f"xas/Ni_K_{at:04d}.txt" for at in range(scans)], dtype=object)),
+        "flag": ("scan", flag, flags.attrs()),
+    }
+    if echem is not None:
+        for name, units, words in (
+            ("potential", "V", "potential vs Li+/Li, mean over the scan"),
+            ("voltage", "V", "voltage as measured, mean over the scan"),
+            ("current", "A", "current, charge positive, mean over the scan"),
+            ("soc", "1", "state of charge, mean over the scan"),
+        ):
+            coords[name] = quantity("scan", near(echem, when, name), units, words)
+        coords["potential_std"] = quantity("scan", np.full(scans, 4e-3), "V", "spread of the potential within the scan")
+        coords["half_cycle"] = quantity("scan", np.rint(near(echem, when, "half_cycle")), "1", "half-cycle")
+    raw = xr.Dataset({"mu": quantity(("scan", "energy"), mu * 0.8, "1", "absorption")}, coords)
+    raw = recorded(
+        raw.assign_attrs(format="columns", metadata="{}"), "xas.read", {"reader": "columns", "timezone": "Europe/Paris"}
+    )
+    std = np.full(scans, 0.03)
+    found = edge + rng.normal(0, 0.03, scans)
+    dims: tuple[str, ...] = ("scan",)
+    if signals:
+        mu, found, std = np.stack([mu] * len(signals)), np.stack([found] * len(signals)), np.stack([std] * len(signals))
+        dims, coords = ("signal", "scan"), {**coords, "signal": ("signal", np.array(signals, dtype=object))}
+    else:
+        coords = {**coords, "signal": ((), np.array("mu", dtype=object))}
+    processed = xr.Dataset(
+        {
+            "normalized": quantity((*dims, "energy"), mu, "1", "normalized absorption"),
+            "edge_step": quantity(dims, np.ones_like(found), "1", "edge step"),
+            "edge_energy": quantity(dims, found, "eV", "edge energy"),
+            "edge_energy_std": quantity(dims, std, "eV", "standard uncertainty of the edge energy"),
+        },
+        coords,
+    )
+    processed = recorded(processed, "xas.normalize", {"signal": "mu", "e0": None, "pre1": -150.0}, after=raw)
+    processed = recorded(processed, "xas.edge_energy", {"method": "half_height", "level": 0.5})
+    return raw, processed
+
+
+def experiment(scans=60, *, with_echem=True, nodes=("Ni_K",), timezone="Europe/Paris", **settings):
+    """Return an experiment as a run leaves it in its store."""
+    echem = log() if with_echem else None
+    children = {}
+    if echem is not None:
+        children["/echem"] = recorded(echem, "echem.read", {"reader": "eclab", "files": ["echem/a.mpt", "echem/b.mpt"]})
+        children["/cell"] = xr.Dataset(
+            {
+                "active_mass": quantity((), 6.8, "mg", "mass of active material"),
+                "electrode_area": quantity((), 0.785, "cm^2", "electrode area"),
+                "reference_capacity": quantity((), 1.54, "mAh", "charge that takes the state of charge from 0 to 1"),
+            },
+            attrs={"reference_electrode": "In/InLi", "potential_offset": 0.62},
+        )
+    for seed, node in enumerate(nodes):
+        children[f"/xas/{node}/raw"], children[f"/xas/{node}/processed"] = series(scans, echem, seed=seed, **settings)
+    clock = {
+        "name": "beamline",
+        "reference": "cycler",
+        "offset": 37.4,
+        "drift": 25e-6,
+        "sigma": 0.4,
+        "method": "manual",
+    }
+    tree = xr.DataTree.from_dict(children)
+    tree.attrs = {
+        "experiment": "Ni K operando, cell 4",
+        "timezone": timezone,
+        "schema_version": "1",
+        "created": "2022-07-28T14:10:00+00:00",
+        "software": "operando 0.1.0",
+        "recipe": '[experiment]\nname = "Ni K operando, cell 4"\n',
+        "clocks": json.dumps([clock] if with_echem else []),
+    }
+    return tree
+
+
+def spoiled(tree, node="Ni_K"):
+    """Return the tree with what goes wrong at a beamtime: flags, an edge lost, a file unread, an evil name."""
+    out = tree.copy(deep=True)
+    for stage in ("raw", "processed"):
+        ds = out[f"xas/{node}/{stage}"].to_dataset()
+        flag, source = ds.flag.values.copy(), ds.source.values.copy()
+        flag[3] = Flag.truncated | Flag.no_i0
+        flag[10:13] = Flag.saturated
+        source[3] = EVIL
+        coords = {"flag": ("scan", flag, flags.attrs()), "source": ("scan", source)}
+        for name in ("potential", "voltage", "half_cycle"):
+            values = ds[name].values.copy()
+            values[-4:] = np.nan
+            coords[name] = ("scan", values, ds[name].attrs)
+        flag[-4:] = Flag.ec_outside
+        ds = ds.assign_coords(coords)
+        if stage == "processed":
+            edge = ds.edge_energy.copy(deep=True)
+            edge[3], edge[11] = np.nan, 8200.0
+            ds = ds.assign(edge_energy=edge)
+        else:
+            ds.attrs["failed"] = json.dumps([{"source": f"xas/{EVIL}.txt", "reason": "expected 5 columns, got 1"}])
+        out[f"xas/{node}/{stage}"] = xr.DataTree(ds)
+    return out
+
+
+class Page(html.parser.HTMLParser):
+    """The words of a page, its tags, and whether they close."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.words, self.tags, self.open, self.skipped = [], [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "link", "br", "img"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not set(self.open) & {"script", "style"}:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).replace("\u00a0", " ").replace("\u202f", " ").split())
+
+
+def page(tree, tmp_path):
+    path = report.write(tree, tmp_path / "report.html")
+    assert path.stat().st_size < 10e6
+    return Page(path.read_text("utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def _bokeh_finds_nothing_to_complain_of(caplog):
+    yield
+    assert not [record for record in caplog.records if record.name.startswith("bokeh")]
+
+
+def test_the_page_is_whole_and_asks_nothing_from_outside(tmp_path):
+    found = page(experiment(), tmp_path)
+    assert not found.open
+    asked = [attrs for tag, attrs in found.tags if "src" in attrs or ("href" in attrs and tag != "a")]
+    assert asked == [{"rel": "icon", "href": "data:,"}]
+    policy = [attrs["content"] for _, attrs in found.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert policy[0].startswith("default-src 'none'")
+    assert "http" not in policy[0]
+
+
+def test_the_verdict_comes_first_and_says_what_was_read_flagged_and_lost(tmp_path):
+    found = page(spoiled(experiment()), tmp_path)
+    assert found.text.index("60 scans in 1 series, 8 flagged; 1 file could not be read.") < found.text.index("Timeline")
+    for fact in (
+        "flagged 8: the scan lies outside the electrochemistry (4); a detector is saturated (3)",
+        "1 value of Ni_K could not be found",
+        "48.0 h of log; 56 of 60 scans linked to it",
+        "clock beamline: set by hand; offset 37.4 s to cycler, drift 25 ppm, uncertainty 0.4 s",
+    ):
+        assert fact in found.text
+
+
+def test_a_clean_experiment_says_so(tmp_path):
+    words = page(experiment(), tmp_path).text
+    assert "60 scans in 1 series, none flagged; every file was read." in words
+    assert "Flagged scans" not in words
+    assert "Files that could not be read" not in words
+
+
+def test_every_flagged_scan_is_listed_with_its_reason_in_words(tmp_path):
+    words = page(spoiled(experiment()), tmp_path).text
+    assert "Ni_K a detector is saturated 3 10–12" in words
+    assert "xas/Ni_K_0011.txt a detector is saturated" in words
+    assert "the incoming intensity I0 is missing, zero or negative; the scan stops before its end" in words
+
+
+def test_times_are_shown_in_the_zone_of_the_experiment_and_it_is_said(tmp_path):
+    words = page(experiment(), tmp_path).text
+    assert "2022-07-26 14:26:00 to 2022-07-28 13:38:00 (Europe/Paris, UTC+02:00)" in words
+    words = page(experiment(timezone="no/such zone"), tmp_path).text
+    assert "2022-07-26 12:26:00 to 2022-07-28 11:38:00 (UTC)" in words
+
+
+def test_no_hour_appears_twice_when_the_clocks_change():
+    tree = experiment()
+    shift = np.datetime64("2022-10-29T12:00", "ns") - START
+    echem = tree["echem"].to_dataset()
+    tree["echem"] = xr.DataTree(echem.assign_coords(time=echem.time + shift))
+    local = local_time(tree)
+    assert local.changes
+    assert (np.diff(local.milliseconds(tree["echem"].to_dataset().time.values)) > 0).all()
+
+
+def test_whatever_files_say_is_text_and_never_markup(tmp_path):
+    tree = spoiled(experiment(nodes=("Ni_K",)))
+    tree.attrs |= {"experiment": EVIL, "recipe": EVIL, "software": EVIL, "failed": json.dumps([{"source": EVIL}])}
+    tree.attrs["clocks"] = json.dumps([{"name": EVIL, "method": EVIL, "reference": EVIL, "offset": EVIL}])
+    tree["cell"].attrs |= {"reference_electrode": EVIL, "materials": [EVIL], "potential_offset": EVIL}
+    for name in ("raw", "processed"):
+        node = tree[f"xas/Ni_K/{name}"]
+        node.attrs["local_time_start"] = EVIL
+        node.attrs["history"] = json.dumps(
+            [{"step": EVIL, "parameters": {EVIL: EVIL, "method": EVIL}, "version": EVIL}]
+        )
+    for name in ("edge_energy", "normalized", "potential"):
+        tree["xas/Ni_K/processed"][name].attrs["long_name"] = EVIL
+    path = report.write(tree, tmp_path / "report.html")
+    assert EVIL not in path.read_text("utf-8")
+    assert Page(path.read_text("utf-8")).text.count(EVIL) > 10
+
+
+def test_a_label_never_asks_for_a_formula_renderer(tmp_path):
+    tree = experiment(5)
+    tree["xas/Ni_K/processed"]["normalized"].attrs["long_name"] = "$$\\mu$$"
+    assert "$$" not in page_data(report.write(tree, tmp_path / "report.html"))
+
+
+def page_data(path):
+    return re.search(r"docs_json = (.*)", path.read_text("utf-8"))[1]
+
+
+def test_methods_tell_every_step_with_its_version_and_parameters(tmp_path):
+    words = page(experiment(), tmp_path).text
+    methods = words[words.rindex("Methods") :]
+    for said in (
+        "echem.read (operando ",
+        "xas.read (operando ",
+        "timezone Europe/Paris",
+        "xas.normalize (operando ",
+        "pre1 -150.0",
+        "e0 none",
+        "method half_height",
+        "The voltage was measured against In/InLi; 0.62 V were added to state the potential vs Li+/Li.",
+        "beamline cycler 37.4 25 0.4 set by hand",
+        'name = "Ni K operando, cell 4"',
+    ):
+        assert said in methods
+    assert methods.count("xas.read (operando ") == 1
+
+
+@pytest.mark.parametrize("scans", [1, 2, 3])
+def test_the_smallest_series_has_a_report(tmp_path, scans):
+    assert f"{scans} scan" in page(experiment(scans), tmp_path).text
+
+
+def test_a_scan_without_time_or_electrochemistry_has_a_report(tmp_path):
+    words = page(experiment(1, with_echem=False, times=False), tmp_path).text
+    assert "1 scan of Ni_K without a time" in words
+    assert "none was given: no potential" in words
+    assert "Edge energy of Ni_K (method: half height): 8343." in words
+    assert "Timeline" not in words
+
+
+def test_without_times_the_scan_number_is_the_axis(tmp_path):
+    found = page(experiment(9, with_echem=False, times=False), tmp_path)
+    assert "photon energy against scan number" in found.text
+    assert '"scan number"' in page_data(tmp_path / "report.html")
+
+
+def test_scans_without_potential_are_counted(tmp_path):
+    tree = spoiled(experiment())
+    assert "4 scans without a potential cannot be shown against it." in page(tree, tmp_path).text
+    for name in ("raw", "processed"):
+        ds = tree[f"xas/Ni_K/{name}"].to_dataset()
+        tree[f"xas/Ni_K/{name}"] = xr.DataTree(ds.assign_coords(potential=ds.potential * np.nan))
+    assert "No potential is known for these scans." in page(tree, tmp_path).text
+
+
+def test_an_edge_that_no_scan_has_is_said(tmp_path):
+    tree = experiment(4)
+    ds = tree["xas/Ni_K/processed"].to_dataset()
+    tree["xas/Ni_K/processed"] = xr.DataTree(
+        ds.assign(edge_energy=ds.edge_energy * np.nan, normalized=ds.normalized * np.nan)
+    )
+    words = page(tree, tmp_path).text
+    assert "No edge energy was found in any of 4 scans of Ni_K." in words
+    assert "every spectrum of Ni_K has values that are not finite" in words
+
+
+def test_a_series_that_is_not_processed_shows_what_was_measured(tmp_path):
+    tree = experiment(4)
+    del tree["xas/Ni_K"]["processed"]
+    words = page(tree, tmp_path).text
+    assert "Ni_K is not processed" in words
+    assert "Absorption of Ni_K." in words
+
+
+def test_ten_thousand_scans_are_shown_in_part_and_the_page_says_so(tmp_path):
+    words = page(experiment(10_000, energies=60), tmp_path).text
+    assert "10 000 scans in 1 series" in words
+    assert "40 lines of 10 000 scans, evenly chosen" in words
+    assert "400 scans of 10 000 scans are drawn, evenly chosen" in words
+
+
+def test_every_series_and_signal_is_shown(tmp_path):
+    words = page(experiment(20, nodes=("Ni_K", "Co_K"), signals=("tey", "tfy")), tmp_path).text
+    assert "40 scans in 2 series" in words
+    for name in ("Ni_K, signal tey", "Ni_K, signal tfy", "Co_K, signal tey", "Co_K, signal tfy"):
+        assert words.count(name) == 2
+
+
+def test_an_empty_experiment_has_a_report(tmp_path):
+    tree = xr.DataTree()
+    tree.attrs["failed"] = json.dumps([{"node": "Ni_K", "source": "a.txt", "reason": "empty"}])
+    words = page(tree, tmp_path).text
+    assert "No scan was read; 1 file could not be read." in words
+
+
+def test_a_failed_file_is_listed_once_though_two_places_tell_of_it(tmp_path):
+    tree = spoiled(experiment(20))
+    tree.attrs["failed"] = tree["xas/Ni_K/raw"].attrs["failed"]
+    assert "1 file could not be read" in page(tree, tmp_path).text
+
+
+def test_the_report_of_a_lazily_opened_store_is_that_of_the_tree(tmp_path):
+    tree = experiment(20)
+    tree.to_zarr(tmp_path / "cell.zarr", consolidated=True)
+    with xr.open_datatree(tmp_path / "cell.zarr", engine="zarr", chunks={}) as opened:
+        assert page(opened, tmp_path).text == page(tree, tmp_path).text
+
+
+def test_a_curve_keeps_its_extremes_and_gaps_when_it_is_thinned():
+    values = np.sin(np.linspace(0, 60, 100_003))
+    values[77_777], values[50_000:50_200] = 3.0, np.nan
+    kept = outline(values, 3000)
+    assert kept.size <= 3100
+    assert kept[0] == 0
+    assert kept[-1] == values.size - 1
+    assert np.nanmax(values[kept]) == 3.0
+    assert np.isnan(values[kept]).any()
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (5, 5), (10_000, 40), (7, 2)])
+def test_a_thinned_series_keeps_its_ends(count, most):
+    kept = thinned(count, most)
+    assert kept.size == min(count, most)
+    assert [*kept[:1], *kept[-1:]] == ([0, count - 1] if count else [])
+
+
+def test_a_failing_write_leaves_the_old_report_and_no_rest(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        report.write(experiment(2), path)
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "old"
+
+
+def test_importing_the_report_imports_no_bokeh():
+    code = "import sys; import operando.pipelines.report; sys.exit('bokeh' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.browser
+def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs a browser: apt-get install -y chromium")
+    path = report.write(spoiled(experiment()), tmp_path / "report.html")
+    asked, said = [], []
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=flags)
+        tab = browser.new_page(viewport={"width": 1400, "height": 900})
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("dialog", lambda dialog: said.append(dialog.message))
+        tab.goto(path.as_uri())
+        tab.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle")
+        drawn = tab.evaluate("document.querySelectorAll('.plot [data-root-id]').length")
+        tab.get_by_text("color: potential").click()
+        tab.get_by_text("whole scan").click()
+        tab.get_by_text("difference from scan 0", exact=True).click()
+        tab.locator(".noUi-handle").first.press("End")
+        title = tab.evaluate(
+            "[...Bokeh.documents[0].all_models].filter(one => one.type == 'Title').map(one => one.text)"
+        )
+        tab.wait_for_timeout(500)
+        tab.set_viewport_size({"width": 390, "height": 800})
+        tab.wait_for_timeout(500)
+        overflow = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+        browser.close()
+    assert drawn >= 5
+    assert "black line: scan 59, 2022-07-28 13:38:00" in title
+    assert overflow <= 0
+    assert asked == [path.as_uri()]
+    assert said == []
