@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from importlib import import_module
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from operando.clock import Times, to_ns, to_utc
-from operando.errors import FileError, OperandoError
+from operando.errors import FileError
 from operando.sniff import Format, Head, head
 
 from .biologic import Columns
@@ -37,9 +38,9 @@ def _attempt(path: Path, kind: str, action: Callable[[], Any]) -> Any:
     """Return what a third party's parser makes of a file; whatever it raises becomes one line."""
     head(path)
     try:
-        return action()
-    except OperandoError:
-        raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return action()
     except Exception as error:
         text = str(error).partition("\n")[0][:160]
         raise FileError(
@@ -76,7 +77,7 @@ def read_mpr(
     """
     path = Path(path)
     galvani = _package("galvani.BioLogic", path)
-    file = _attempt(path, ".mpr", lambda: galvani.MPRfile(str(path)))
+    file = _attempt(path, ".mpr", lambda: _parsed(galvani.MPRfile, path))
     data = file.data
     labels = [label for label in data.dtype.names if label != "flags"]
 
@@ -107,6 +108,11 @@ def read_mpr(
         notes=tuple(columns.notes),
         flag=joined_parts(elapsed.size, [] if loops is None else loops),
     )
+
+
+def _parsed(parser: Callable[[Any], Any], path: Path) -> Any:
+    with path.open("rb") as stream:
+        return parser(stream)
 
 
 def read_neware(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:

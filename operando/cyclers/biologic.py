@@ -24,6 +24,7 @@ _CURRENT = re.compile(r"I/(\w+)$")
 _SET_CURRENT = re.compile(r"control/(\w*A)$")
 _CHARGE = re.compile(r"\(Q-Qo\)/(mA\.h|C|A\.h)$")
 _INCREMENT = re.compile(r"dq/(mA\.h|C|A\.h)$", re.IGNORECASE)
+_QUANTITY = re.compile(r"(\d+(?:[.,]\d+)?) (mg|g|cm²|A\.h|mA\.h)$")
 _POTENTIOSTATIC, _REST = 2, 3
 
 
@@ -107,8 +108,8 @@ def cell_values(header: Mapping[str, str]) -> dict[str, float]:
     }
     found: dict[str, float] = {}
     for name, (key, unit) in wanted.items():
-        number, _, have = header.get(key, "").partition(" ")
-        if have:
-            value = float(number.replace(",", ".")) * factor(have.replace("²", "^2"), unit)
+        match = _QUANTITY.match(header.get(key, ""))
+        if match:
+            value = float(match[1].replace(",", ".")) * factor(match[2].replace("²", "^2"), unit)
             found |= {name: value} if value else {}
     return found

@@ -27,7 +27,7 @@ _DATE = re.compile(
     r"\b(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})[ T]+(\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?(?: *[AP]M)?)", re.IGNORECASE
 )
 _LOOP = re.compile(r"Loop \d+ from point number (\d+) to \d+")
-_EXPONENT = re.compile(r"[-+]?\d[.,]\d+E[-+]\d{2,3}$")
+_EXPONENT = re.compile(r"[-+]?\d[.,]\d+E[-+]\d+$")
 _ORDERS = ("month", "day")
 _MAX_HEADER = 10_000
 
@@ -170,7 +170,7 @@ class _Table:
         if self.complete or len(rows) < 2:
             return False
         before, last = (row.rstrip("\t").rpartition("\t")[2] for row in rows[-2:])
-        return bool(_EXPONENT.match(before)) and not _EXPONENT.match(last)
+        return bool(_EXPONENT.match(before)) and len(last.partition("E")[2]) < len(before.partition("E")[2])
 
     def _bad_line(self, number: int, expected: str, got: str) -> None:
         raise FileError(

@@ -323,11 +323,8 @@ def _is_maccor(start: Head) -> bool:
 
 
 def _is_table(start: Head) -> bool:
-    return start.is_text and any(len(_numbers(line)) > 1 for line in start.lines[:400])
-
-
-def _numbers(line: str) -> list[str]:
-    return [text for text in re.split(r"[,;\t| ]+", line.strip()) if _is_number(text)]
+    rows = (re.split(r"[,;\t| ]+", line.strip()) for line in start.lines[:400])
+    return start.is_text and any(len(row) > 1 and any(map(_is_number, row)) for row in rows)
 
 
 BDF = Format("bdf", "echem", "text in the Battery Data Format", _is_bdf, read_bdf)
