@@ -125,9 +125,8 @@ def _color_map() -> Any:
     from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
 
-    cut = LinearSegmentedColormap.from_list("viridis_dark", colormaps["viridis"](np.linspace(0.0, 0.9, 256)))
-    cut.set_bad("0.7")
-    return cut
+    shades = colormaps["viridis"](np.linspace(0.0, 0.9, 256))
+    return LinearSegmentedColormap.from_list("viridis_dark", shades).with_extremes(bad="0.7")
 
 
 def _norm(values: NDArray[np.float64]) -> Normalize | None:

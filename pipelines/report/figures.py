@@ -90,7 +90,7 @@ def stack(figures: list[Figure], time: str, *, left: int = 70, right: int = 18) 
 
 def hover(fig: Figure, renderers: list[Any], tooltips: list[tuple[str, str]]) -> None:
     """Tell what a mark is when the pointer is on it; values are shown as text, never as markup."""
-    fig.add_tools(models.HoverTool(renderers=renderers, tooltips=tooltips, point_policy="snap_to_data"))
+    fig.add_tools(models.HoverTool(renderers=renderers, tooltips=tooltips, point_policy="snap_to_data", limit=3))
 
 
 SCAN_TIPS = [

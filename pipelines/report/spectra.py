@@ -155,6 +155,6 @@ def _caption(series: Series, spectra: Shown, lines: int, picked: int, colors: li
         said.append(f"{counted(lines, 'line')} of {counted(series.count, 'scan')}, evenly chosen,")
     else:
         said.append(f"All {counted(series.count, 'scan')},")
-    said.append(f"colored by {' or '.join(colors)}; the slider picks out one in black")
-    said.append(f"(from {picked} of them)." if picked < series.count else "of them all.")
+    any_one = "any one of them" if picked == series.count else f"any one of {picked}"
+    said.append(f"colored by {' or '.join(colors)}; the slider draws {any_one} in black.")
     return " ".join(said)
