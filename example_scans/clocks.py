@@ -21,8 +21,7 @@ reference = "{reference}"
 
 [clocks.{clock}.shared_channel]
 files = ["{file}"]
-columns = {{ time = "local time", voltage = "cell voltage" }}
-units = {{ voltage = "V" }}
+read = {{ columns = {{ time = "local time", voltage = "cell voltage" }}, units = {{ voltage = "V" }} }}
 """
 
 

@@ -60,8 +60,7 @@ def stack(scans: Iterable[xr.Dataset], axis: str = "energy", values: ArrayLike |
     series = _joined(placed)
     series[axis].attrs = dict(singles[0][axis].attrs)
     series.attrs = _shared_attributes(singles)
-    chosen = "most frequent" if values is None else "given"
-    return recorded(series, "series.stack", {"axis": axis, "points": common.size, "values": chosen})
+    return recorded(series, "series.stack", {"axis": axis, "points": common.size})
 
 
 def _singles(scan: xr.Dataset) -> list[xr.Dataset]:

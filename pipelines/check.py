@@ -1,0 +1,75 @@
+"""Hold a recipe against the files it names, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operando import cyclers
+from operando.errors import OperandoError, RecipeError
+
+from .recipe import Log, Recipe, Series
+from .steps import STEPS, TECHNIQUES
+
+_TRIES = 20
+_ZONE = "required, since the files state local times; give their zone, such as 'Europe/Paris'"
+
+
+def check(recipe: Recipe) -> None:
+    """Raise every problem that stands between the recipe and a run.
+
+    Raises
+    ------
+    RecipeError
+        With one line a problem. A single bad file is none: a run lists it and goes on.
+    """
+    found = [f"{recipe.path}: {text}" for text in problems(recipe)]
+    if found:
+        raise RecipeError(found)
+
+
+def problems(recipe: Recipe) -> Iterator[str]:
+    """Yield what is wrong, each with its key."""
+    if recipe.echem is None and not recipe.series:
+        yield "expected [echem] or a [[series]], got neither; 'operando init' drafts them"
+    if recipe.echem is not None:
+        yield from _log_problems("echem", recipe, recipe.echem)
+        if recipe.zone(recipe.echem) is None:
+            yield f"experiment.timezone: {_ZONE}"
+    for name, clock in recipe.clocks.items():
+        if clock.shared_channel is not None:
+            yield from _log_problems(f"clocks.{name}.shared_channel", recipe, clock.shared_channel)
+    for number, series in enumerate(recipe.series):
+        key = f"series.{number} ({series.node})"
+        found = [*_log_problems(key, recipe, series)]
+        yield from found or _scan_problems(key, recipe, series)
+
+
+def _log_problems(key: str, recipe: Recipe, log: Log) -> Iterator[str]:
+    if not recipe.files(log):
+        yield f"{key}.files: expected files, but nothing matches {', '.join(map(repr, log.files))} in {recipe.folder}"
+    names = [fmt.name for fmt in cyclers.FORMATS]
+    if not isinstance(log, Series) and log.reader is not None and log.reader not in names:
+        yield f"{key}.reader: expected one of {', '.join(names)}, got {log.reader!r}"
+
+
+def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
+    """Yield what the first readable scan shows: a wrong column map, a missing zone, a step without its signal."""
+    technique = TECHNIQUES[series.technique]
+    reasons = []
+    for path in recipe.files(series)[:_TRIES]:
+        try:
+            scan = technique.read(path, reader=series.reader, timezone=recipe.zone(series), **series.read)
+        except (OperandoError, TypeError) as error:
+            reasons.append(str(error))
+            continue
+        if recipe.echem is not None and "local_time_start" in scan.attrs:
+            yield f"experiment.timezone: {_ZONE}"
+        processed = scan.drop_vars([*scan.data_vars])
+        for section in series.steps:
+            step = STEPS[series.technique][section.use]
+            try:
+                processed = step.run(scan, processed, **step.validated(section.parameters))
+            except OperandoError as error:
+                yield f"{key}, step {section.use}: {error}"
+        return
+    yield f"{key}: none of the first {len(reasons)} files can be read: {reasons[0]}"

@@ -1,0 +1,136 @@
+"""The command line: ``operando inspect | init | check | run | report | simulate | demo``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from operando.errors import OperandoError
+
+if TYPE_CHECKING:
+    from .progress import Terminal
+    from .run import Summary
+
+app = typer.Typer(
+    name="operando",
+    help="From a beamtime folder to one linked dataset and a report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+USAGE = 2
+
+Folder = Annotated[Path, typer.Argument(help="the beamtime folder")]
+RecipePath = Annotated[Path, typer.Argument(help="the recipe, or the folder that holds beamtime.toml")]
+
+
+@app.command()
+def inspect(folder: Folder = Path()) -> None:
+    """Show what a folder holds: which files, when, which reader, what is odd."""
+    from .show import show_survey
+    from .survey import survey
+
+    show_survey(survey(folder), _terminal().console)
+
+
+@app.command()
+def init(folder: Folder = Path()) -> None:
+    """Write a commented recipe, beamtime.toml, from what a folder holds."""
+    from .draft import write_draft
+    from .show import show_survey
+
+    path, found = write_draft(folder)
+    terminal = _terminal()
+    show_survey(found, terminal.console)
+    terminal.say(f"wrote {path}: fill in what it asks for, then 'operando run {path.parent}'")
+
+
+@app.command()
+def check(recipe: RecipePath = Path()) -> None:
+    """Hold a recipe against its files, without computing anything."""
+    from .check import check as check_files
+    from .recipe import load
+
+    loaded = load(recipe)
+    check_files(loaded)
+    counts = ", ".join(f"{series.node}: {len(loaded.files(series))} files" for series in loaded.series)
+    _terminal().say(f"{loaded.path}: no problems. {counts}")
+
+
+@app.command()
+def run(recipe: RecipePath = Path()) -> None:
+    """Read, link and process every scan into the store, and write the report. Runs resume."""
+    from .recipe import load
+    from .run import run as run_recipe
+
+    summary = run_recipe(load(recipe), _terminal())
+    _show_summary(summary)
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def report(
+    store: Annotated[Path, typer.Argument(help="a store")],
+    out: Annotated[Path, typer.Argument(help="the page to write")] = Path("report.html"),
+) -> None:
+    """Write the report of a store."""
+    import operando
+
+    from . import report as page
+
+    with operando.open(store) as tree:
+        _terminal().say(f"wrote {page.write(tree, out)}")
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="a folder to be made")],
+    size: Annotated[str, typer.Option(help="small or full")] = "small",
+    seed: Annotated[int | None, typer.Option(help="another seed gives other noise")] = None,
+) -> None:
+    """Write the beamtime folder of a simulated cell whose every number is known."""
+    from operando.example_scans import simulate as write_folder
+
+    given = {} if seed is None else {"seed": seed}
+    _terminal().say(f"wrote {write_folder(folder, size=size, **given)}")
+
+
+@app.command()
+def demo(folder: Annotated[Path, typer.Argument(help="a folder for the results")] = Path("operando-demo")) -> None:
+    """Run the whole pipeline on the example scans and compare it with the truth."""
+    from .demo import run_demo
+
+    summary = run_demo(folder, _terminal())
+    _show_summary(summary)
+
+
+def _terminal() -> Terminal:
+    from rich.console import Console
+
+    from .progress import Terminal
+
+    return Terminal(Console())
+
+
+def _show_summary(summary: Summary) -> None:
+    terminal = _terminal()
+    scans = ", ".join(f"{node}: {count} scans" for node, count in summary.scans.items()) or "no scans"
+    terminal.say(f"{scans} ({summary.new} new, {summary.flagged} flagged) in {summary.seconds:.1f} s")
+    for failure in summary.failed:
+        terminal.warn(f"not read: {failure['reason']}")
+    terminal.say(f"store:  {summary.store}")
+    terminal.say(f"report: {summary.report}")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    try:
+        app()
+    except OperandoError as error:
+        for line in str(error).splitlines():
+            print(f"operando: {line}", file=sys.stderr)  # noqa: T201
+        sys.exit(USAGE)

@@ -1,0 +1,191 @@
+"""Draft a recipe from what a folder holds: as much as can be known, the rest marked for the user."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from operando.errors import OperandoError
+
+from .recipe import RECIPE_NAME
+from .survey import ECHEM, Group, Survey, first_signal, survey
+
+
+def write_draft(folder: str | Path) -> tuple[Path, Survey]:
+    """Write ``beamtime.toml`` into ``folder``, with comments that say what is still to be filled in.
+
+    Raises
+    ------
+    OperandoError
+        If a recipe exists already or the folder holds nothing that a reader knows.
+    """
+    found = survey(folder)
+    path = found.folder / RECIPE_NAME
+    if not found.groups:
+        reason = f"; {found.failed[0]}" if found.failed else ""
+        raise OperandoError(f"{folder}: expected scans or a cycler's log, found no file that a reader knows{reason}")
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(draft(found))
+    except FileExistsError:
+        raise OperandoError(f"{path}: there is a recipe already; edit it, or remove it to draft a new one") from None
+    except OSError as error:
+        raise OperandoError(f"{path}: cannot be written ({error.strerror}); recipes lie beside the files") from None
+    return path, found
+
+
+def draft(found: Survey) -> str:
+    """Return the text of a recipe for what was found."""
+    logs = [group for group in found.groups if group.technique == ECHEM]
+    series = [group for group in found.groups if group.technique != ECHEM]
+    lines = list(_experiment(found, logs, series))
+    if logs:
+        lines += [*_cell(logs[0]), *_echem(logs[0], found.folder), *_clock(series)]
+    lines += [line for log in logs[1:] for line in _other_log(log, found.folder)]
+    names: set[str] = set()
+    for group in series:
+        lines += _series(group, found, linked=bool(logs), name=_unused(group.label, names))
+    return "\n".join(lines) + "\n"
+
+
+def _experiment(found: Survey, logs: list[Group], series: list[Group]) -> Iterator[str]:
+    yield "# What was measured and how it is worked up; paths start from this file's folder."
+    yield "# After editing: 'operando check', then 'operando run'."
+    yield ""
+    yield "[experiment]"
+    yield f"name = {toml(found.folder.resolve().name)}"
+    if logs:
+        yield 'timezone = ""   # FILL IN the zone of the local times in these files, such as "Europe/Paris"'
+    elif any(group.times for group in series):
+        yield '# timezone = "Europe/Paris"   # the zone of local times; without it, times that name no zone stay unused'
+
+
+def _cell(log: Group) -> Iterator[str]:
+    yield ""
+    yield "[cell]   # what is given here overrides the header of the cycler's files; both are kept"
+    yield f"# active_mass = 7.0            # mg{_header_hint(log)}"
+    yield "# reference_capacity = 1.4     # mAh, the charge that takes the state of charge from 0 to 1"
+    yield "# soc0 = 0.0                   # state of charge at the start of the log"
+    yield '# reference_electrode = "Li+/Li"'
+    yield "# potential_offset = 0.0       # V, added to the voltage to give the potential vs Li+/Li (In/InLi: 0.62)"
+
+
+def _header_hint(log: Group) -> str:
+    stated = json.loads(log.example.attrs.get("metadata", "{}")) if log.example is not None else {}
+    mass = stated.get("cell", {}).get("active_mass")
+    return "" if mass is None else f"; the cycler's header says {mass:g} mg, which may be a leftover"
+
+
+def _echem(log: Group, folder: Path) -> Iterator[str]:
+    yield ""
+    yield f"[echem]   # {_about(log)}"
+    yield f"files = {toml(_patterns(log, folder))}"
+    yield f"reader = {toml(log.reader)}"
+    yield 'clock = "cycler"   # the reference that other clocks are brought to'
+    yield from _read(log, "echem.read")
+
+
+def _other_log(log: Group, folder: Path) -> Iterator[str]:
+    yield ""
+    yield f"# Another log, left out: {_about(log)}"
+    yield f"# files = {toml(_patterns(log, folder))}   reader = {toml(log.reader)}"
+
+
+def _clock(series: list[Group]) -> Iterator[str]:
+    if series:
+        yield ""
+        yield "[clocks.beamline]   # how the scans' clock differs from the cycler's"
+        yield "offset = 0.0        # s, what it shows too much"
+        yield "drift = 0.0         # relative, 25e-6 is 2.2 s a day"
+        yield "sigma = 1.0         # s, how well the two are known to agree"
+        yield 'method = "assumed"  # or ntp, trigger, event, manual; or shared_channel = { files = [...] } alone'
+
+
+def _series(group: Group, found: Survey, *, linked: bool, name: str) -> Iterator[str]:
+    yield ""
+    yield f"[[series]]   # {_about(group)}"
+    for note, count in group.notes.most_common(4):
+        yield f"# in {count} of {len(group.paths)}: {note}"
+    yield f"node = {toml(name)}"
+    yield f"technique = {toml(group.technique)}"
+    yield f"files = {toml(_patterns(group, found.folder))}"
+    yield f"reader = {toml(group.reader)}"
+    if linked:
+        yield 'clock = "beamline"'
+    yield from _middle(group)
+    yield from _read(group, "series.read")
+    yield from _steps(group)
+
+
+def _middle(group: Group) -> Iterator[str]:
+    """Say what the header's seconds to the middle are taken for, with the evidence."""
+    header = group.settings.get("time", {}).get("middle")
+    if header is not None and group.middles:
+        least, most = min(group.middles), max(group.middles)
+        yield f"# {header!r} is {least:.4g} to {most:.4g} s in all files, so it does not count from the start of the"
+        yield "# series: it is taken as the time from a scan's own start to its middle, and the scan as twice as long"
+
+
+def _read(group: Group, table: str) -> Iterator[str]:
+    if group.settings:
+        yield f"[{table}]"
+        yield from (f"{toml_key(key)} = {toml(value)}" for key, value in group.settings.items())
+
+
+def _steps(group: Group) -> Iterator[str]:
+    signal = first_signal(group.example) if group.example is not None else None
+    if group.technique == "xas" and signal is not None:
+        yield "[[series.steps]]"
+        yield 'use = "normalize"'
+        yield f"signal = {toml(signal)}"
+        yield "[[series.steps]]"
+        yield 'use = "edge_energy"'
+        yield 'method = "half_height"'
+
+
+def _about(group: Group) -> str:
+    count = f"{len(group.paths)} file{'s' if len(group.paths) > 1 else ''}"
+    if group.span is None:
+        return f"{count}, no times"
+    first, last = (str(time.astype("datetime64[s]")).replace("T", " ") for time in group.span)
+    return f"{count}, {first} to {last} as stated in the files"
+
+
+def _patterns(group: Group, folder: Path) -> list[str]:
+    """Return one pattern if it matches the group's files and no others, else the files' names."""
+    parent = group.folder.relative_to(folder).as_posix()
+    prefix = "" if parent == "." else f"{parent}/"
+    mine = {path.name for path in group.paths}
+    alike = {path.name for path in group.folder.glob(f"*{group.suffix}") if path.is_file()}
+    if len(mine) > 1 and mine == alike:
+        return [f"{prefix}*{group.suffix}"]
+    return [f"{prefix}{path.name}" for path in group.paths]
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    number, unused = 1, name
+    while unused in taken:
+        number += 1
+        unused = f"{name}_{number}"
+    taken.add(unused)
+    return unused
+
+
+def toml_key(key: str) -> str:
+    """Return a key as TOML writes it, quoted where needed."""
+    bare = key and all(char.isascii() and (char.isalnum() or char in "_-") for char in key)
+    return key if bare else json.dumps(key, ensure_ascii=False)
+
+
+def toml(value: object) -> str:
+    """Return a value as TOML writes it; tables are written inline."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{toml_key(key)} = {toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(value)

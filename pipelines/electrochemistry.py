@@ -1,0 +1,95 @@
+"""The electrochemistry and the clocks that a recipe names, read and estimated."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from operando import cyclers, echem
+from operando.cell import describe
+from operando.clock import Clock, estimate_clock
+from operando.errors import FileError
+
+from .progress import Reporter
+from .recipe import ClockSection, Recipe
+from .sources import checksums, made_from
+
+
+@dataclass
+class Electrochemistry:
+    """The shared tables of an experiment: empty where the recipe names no log or none could be read."""
+
+    tables: dict[str, xr.Dataset] = field(default_factory=dict)
+    clocks: dict[str, Clock] = field(default_factory=dict)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    origin: str = ""
+
+
+def gather(recipe: Recipe, tell: Reporter) -> Electrochemistry:
+    """Read the electrochemistry of a recipe, describe the cell, and set or estimate its clocks.
+
+    Raises
+    ------
+    OperandoError
+        If a clock cannot be estimated from its shared channel; without it no scan has a place in the log.
+    """
+    found = Electrochemistry()
+    if recipe.echem is None:
+        return found
+    paths = recipe.files(recipe.echem)
+    tell.say(f"echem: {len(paths)} file{'s' if len(paths) != 1 else ''}")
+    found.origin = made_from(
+        recipe.cell.model_dump(), recipe.echem.model_dump(), recipe.zone(recipe.echem), checksums(paths)
+    )
+    log = _read_log(paths, recipe, found.failed, tell)
+    if log is not None:
+        found.tables = {"echem": log, "cell": describe(_cell_values(recipe), log)}
+        for name, section in recipe.clocks.items():
+            found.clocks[name] = _clock(name, section, recipe, log)
+    return found
+
+
+def _cell_values(recipe: Recipe) -> dict[str, Any]:
+    values = recipe.cell.model_dump(exclude_none=True)
+    materials = values.pop("materials")
+    return {**values, "materials": json.dumps(materials, ensure_ascii=False)} if materials else values
+
+
+def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], tell: Reporter) -> xr.Dataset | None:
+    """Return the log of all files that can be read; the others are listed."""
+    section, good = recipe.echem, list(paths)
+    while good and section is not None:
+        try:
+            return echem.read(
+                good,
+                timezone=recipe.zone(section),
+                reader=section.reader,
+                cell=_cell_values(recipe),
+                current_offset_std=section.current_offset_std,
+                **section.read,
+            )
+        except FileError as error:
+            bad = [path for path in good if str(path) == error.file]
+            if not bad:
+                raise
+            good.remove(bad[0])
+            source = bad[0].relative_to(recipe.folder).as_posix()
+            failed.append({"node": "echem", "source": source, "reason": str(error)})
+            tell.warn(str(error))
+    return None
+
+
+def _clock(name: str, section: ClockSection, recipe: Recipe, log: xr.Dataset) -> Clock:
+    start = np.datetime64(log["time"].values[0], "ns")
+    channel = section.shared_channel
+    if channel is None:
+        return Clock(name, section.reference, start, section.offset, section.drift, section.sigma, section.method)
+    zone = recipe.zone(channel)
+    parts = [cyclers.read(path, timezone=zone, reader=channel.reader, **channel.read) for path in recipe.files(channel)]
+    copy = parts[0]["voltage"] if len(parts) == 1 else xr.concat([part["voltage"] for part in parts], "time")
+    return estimate_clock(copy, log, t_ref=start, name=name, reference=section.reference)

@@ -1,0 +1,302 @@
+"""The recipe of an experiment: one TOML file, checked as a whole before anything is computed."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from operando.errors import FileError, RecipeError
+
+from .steps import STEPS, TECHNIQUES
+
+RECIPE_NAME = "beamtime.toml"
+NODE_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+REFERENCE_CLOCK = "cycler"
+
+
+class Section(BaseModel):
+    """A table of the recipe; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Zoned(Section):
+    """A section whose files state local times."""
+
+    timezone: str | None = Field(None, description="zone of the local times, such as 'Europe/Paris'")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        if zone is None or zone in available_timezones():
+            return zone
+        near = difflib.get_close_matches(zone, available_timezones(), n=1, cutoff=0.5) if zone else []
+        raise ValueError(f"an IANA time zone such as {(near or ['Europe/Paris'])[0]!r}")
+
+
+class Experiment(Zoned):
+    """What the whole folder shares."""
+
+    name: str | None = Field(None, description="a title")
+    store: str | None = Field(None, description="the store to write, beside the recipe")
+    report: str | None = Field(None, description="the report to write, beside the recipe")
+
+
+class Cell(Section):
+    """The cell; what is given here overrides the cycler's header, and both are kept."""
+
+    active_mass: float | None = Field(None, gt=0, description="mg")
+    electrode_area: float | None = Field(None, gt=0, description="cm^2")
+    reference_capacity: float | None = Field(None, gt=0, description="mAh")
+    soc0: float | None = Field(None, ge=-1, le=2, description="state of charge at the start of the log")
+    reference_electrode: str | None = Field(None, description="such as 'Li+/Li' or 'In/InLi'")
+    potential_offset: float | None = Field(None, ge=-10, le=10, description="V, added to the voltage")
+    pressure: float | None = Field(None, ge=0, description="MPa")
+    temperature: float | None = Field(None, gt=0, description="K")
+    materials: dict[str, str] = Field(default_factory=dict, description="such as cathode = 'NCM811'")
+
+
+class Log(Zoned):
+    """Files of one log and how to read them."""
+
+    files: list[str] = Field(min_length=1, description="patterns, beside the recipe")
+    reader: str | None = None
+    read: dict[str, Any] = Field(default_factory=dict, description="keywords of the reader")
+
+
+class Echem(Log):
+    """The electrochemistry's log. Its clock is the one that all others are brought to."""
+
+    clock: str = REFERENCE_CLOCK
+    current_offset_std: float | None = Field(None, ge=0, description="A, standard uncertainty of the current's zero")
+
+
+class ClockSection(Section):
+    """A clock that differs from the electrochemistry's."""
+
+    reference: str = REFERENCE_CLOCK
+    offset: float = Field(0.0, description="s, what it shows too much at the start")
+    drift: float = Field(0.0, gt=-0.01, lt=0.01, description="relative")
+    sigma: float = Field(0.0, ge=0, description="s")
+    method: Literal["assumed", "ntp", "shared_channel", "trigger", "event", "manual"] = "assumed"
+    shared_channel: Log | None = Field(None, description="a copy of the voltage, recorded on this clock")
+
+    @model_validator(mode="after")
+    def _numbers_or_channel(self) -> ClockSection:
+        given = {"offset", "drift", "sigma", "method"} & self.model_fields_set
+        if self.shared_channel is not None and given:
+            raise ValueError("either shared_channel or offset, drift, sigma and method, not both")
+        return self
+
+
+class StepSection(BaseModel):
+    """One step; its further keys are the step's parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    use: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The keys beside ``use``."""
+        return dict(self.model_extra or {})
+
+
+class Series(Log):
+    """Scans of one technique at one edge or core level."""
+
+    node: str = Field(pattern=NODE_PATTERN, description="letters, digits and underscores, such as Ni_K")
+    technique: str
+    clock: str | None = None
+    steps: list[StepSection] = Field(default_factory=list)
+
+
+class Recipe(Section):
+    """The whole recipe."""
+
+    experiment: Experiment = Field(default_factory=Experiment)
+    cell: Cell = Field(default_factory=Cell)
+    echem: Echem | None = None
+    clocks: dict[str, ClockSection] = Field(default_factory=dict)
+    series: list[Series] = Field(default_factory=list)
+    _path: Path = PrivateAttr(default=Path(RECIPE_NAME))
+    _text: str = PrivateAttr(default="")
+
+    @property
+    def path(self) -> Path:
+        """The recipe's own file."""
+        return self._path
+
+    @property
+    def text(self) -> str:
+        """The recipe as written."""
+        return self._text
+
+    @property
+    def folder(self) -> Path:
+        """The folder that all paths start from."""
+        return self._path.parent
+
+    @property
+    def title(self) -> str:
+        """The experiment's name, else the folder's."""
+        return self.experiment.name or self.folder.resolve().name
+
+    @property
+    def store(self) -> Path:
+        """The store that a run writes."""
+        return self.folder / (self.experiment.store or f"{self.folder.resolve().name}.zarr")
+
+    @property
+    def report(self) -> Path:
+        """The report that a run writes."""
+        return self.folder / (self.experiment.report or "report.html")
+
+    def zone(self, section: Zoned) -> str | None:
+        """Return the zone of a section's local times: its own, else the experiment's."""
+        return section.timezone or self.experiment.timezone
+
+    def files(self, log: Log) -> list[Path]:
+        """Return the files a section names, each once, in natural order (``scan_2`` before ``scan_10``)."""
+        found = {path for pattern in log.files for path in self.folder.glob(pattern) if path.is_file()}
+        return sorted(found, key=lambda path: natural_key(path.relative_to(self.folder).as_posix()))
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts numbers in names by value."""
+    import re
+
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def load(path: str | Path) -> Recipe:
+    """Read and validate a recipe, or the ``beamtime.toml`` of a folder.
+
+    Raises
+    ------
+    FileError
+        If there is no recipe or it is not TOML.
+    RecipeError
+        With every problem: file, key, what was expected, what came.
+    """
+    path = Path(path)
+    path = path / RECIPE_NAME if path.is_dir() else path
+    try:
+        text = path.read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+    except OSError:
+        raise FileError(
+            path, "a recipe", "no such file", remedy=f"write one with 'operando init {path.parent}'"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise FileError(path, "UTF-8 text", "other bytes", place=f"byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(path, "TOML", str(error)) from None
+    try:
+        recipe = Recipe.model_validate(tables)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {text}" for text in _sentences(error)) from None
+    recipe._path, recipe._text = path, text
+    found = [f"{path}: {text}" for text in _references(recipe)]
+    if found:
+        raise RecipeError(found)
+    return recipe
+
+
+def _sentences(error: ValidationError) -> Iterable[str]:
+    for item in error.errors():
+        *where, last = [str(part) for part in item["loc"]] or [""]
+        key = ".".join([*where, last])
+        if item["type"] == "extra_forbidden":
+            yield f"{key}: unknown key{_suggestion(last, _known_keys(item['loc'][:-1]))}"
+        elif item["type"] == "missing":
+            yield f"{key}: required, but missing"
+        else:
+            expected = item["msg"].removeprefix("Value error, ")
+            yield f"{key}: expected {expected}, got {_short(item['input'])}"
+
+
+def _short(value: object) -> str:
+    return f"a table with {', '.join(value)}" if isinstance(value, Mapping) else repr(value)
+
+
+def _known_keys(where: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the section at ``where``."""
+    model: type[BaseModel] = Recipe
+    children: dict[str, type[BaseModel]] = {
+        "experiment": Experiment,
+        "cell": Cell,
+        "echem": Echem,
+        "clocks": ClockSection,
+        "shared_channel": Log,
+        "series": Series,
+    }
+    for part in where:
+        model = children.get(str(part), model)
+    return list(model.model_fields)
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+
+
+def _references(recipe: Recipe) -> Iterable[str]:
+    """Yield what pydantic cannot see: names that must exist elsewhere."""
+    nodes: set[tuple[str, str]] = set()
+    reference = recipe.echem.clock if recipe.echem else REFERENCE_CLOCK
+    for name, clock in recipe.clocks.items():
+        if clock.reference != reference:
+            yield f"clocks.{name}.reference: expected the electrochemistry's {reference!r}, got {clock.reference!r}"
+        if clock.shared_channel is not None and recipe.echem is None:
+            yield f"clocks.{name}.shared_channel: needs [echem], whose voltage it is compared with"
+    for number, series in enumerate(recipe.series):
+        key = f"series.{number}"
+        if series.technique not in TECHNIQUES:
+            yield f"{key}.technique: expected one of {', '.join(TECHNIQUES)}, got {series.technique!r}"
+            continue
+        if (series.technique, series.node) in nodes:
+            yield f"{key}.node: {series.node!r} is named twice"
+        nodes.add((series.technique, series.node))
+        clocks = [reference, *recipe.clocks]
+        if series.clock is not None and series.clock not in clocks:
+            yield f"{key}.clock: unknown clock {series.clock!r}{_suggestion(series.clock, clocks)}"
+        yield from _reader_problems(key, series)
+        yield from _step_problems(key, series)
+
+
+def _reader_problems(key: str, series: Series) -> Iterable[str]:
+    names = [fmt.name for fmt in TECHNIQUES[series.technique].formats()]
+    if series.reader is not None and series.reader not in names:
+        yield f"{key}.reader: unknown reader {series.reader!r}{_suggestion(series.reader, names)}"
+
+
+def _step_problems(key: str, series: Series) -> Iterable[str]:
+    known = STEPS[series.technique]
+    for number, section in enumerate(series.steps):
+        where = f"{key}.steps.{number}"
+        if section.use not in known:
+            yield f"{where}.use: unknown step {section.use!r}{_suggestion(section.use, known)}"
+            continue
+        try:
+            known[section.use].validated(section.parameters)
+        except ValidationError as error:
+            yield from (
+                f"{where}.{text}" for text in _step_sentences(error, list(known[section.use].parameters.model_fields))
+            )
+
+
+def _step_sentences(error: ValidationError, keys: list[str]) -> Iterable[str]:
+    for item in error.errors():
+        last = str(item["loc"][0]) if item["loc"] else ""
+        if item["type"] == "extra_forbidden":
+            yield f"{last}: unknown parameter{_suggestion(last, keys)}"
+        else:
+            yield f"{last}: expected {item['msg']}, got {_short(item['input'])}"

@@ -1,0 +1,225 @@
+"""Run a recipe: read, link, process and store every scan, whatever a few of them are like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import operando
+from operando.errors import OperandoError
+from operando.linking import link
+from operando.schema import SERIES, check
+from operando.series import stack
+from operando.store import series_nodes
+
+from . import report
+from .check import check as check_recipe
+from .electrochemistry import Electrochemistry, gather
+from .progress import Reporter, Silent
+from .recipe import Recipe, Series
+from .sources import checksum, made_from
+from .steps import STEPS, TECHNIQUES
+from .writer import Writer
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+BATCH = 64
+"""Scans that are read and committed together."""
+
+
+@dataclass
+class Summary:
+    """What a run did."""
+
+    store: Path
+    report: Path
+    scans: dict[str, int] = field(default_factory=dict)
+    new: int = 0
+    flagged: int = 0
+    failed: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every file was read, 3 if some were not."""
+        return 3 if self.failed else 0
+
+
+def run(recipe: Recipe, tell: Reporter | None = None) -> Summary:
+    """Bring the store of a recipe up to date with its files and write the report.
+
+    Scans that are in the store stay as they are; a series is made anew when its part of the recipe,
+    its clock, the electrochemistry or one of its files changed. A file that cannot be read is listed
+    in the summary and in the store's ``failed``, and the others go on.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe does not fit the files.
+    StoreError
+        If the store cannot be written.
+    """
+    started, tell = perf_counter(), tell or Silent()
+    check_recipe(recipe)
+    echem = gather(recipe, tell)
+    summary = Summary(recipe.store, recipe.report, failed=list(echem.failed))
+    with Writer(recipe.store, {"experiment": recipe.title}) as store:
+        Run(recipe, echem, store, summary, tell).complete()
+    summary.flagged = _count_flagged(recipe.store)
+    tell.say(f"writing {recipe.report}")
+    report.write_store(recipe.store, recipe.report)
+    summary.seconds = perf_counter() - started
+    return summary
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a recipe into an open store."""
+
+    recipe: Recipe
+    echem: Electrochemistry
+    store: Writer
+    summary: Summary
+    tell: Reporter
+
+    def complete(self) -> None:
+        """Withdraw what is outdated, publish the tables, append what is new."""
+        self._withdraw_outdated()
+        self._publish_tables()
+        for series in self.recipe.series:
+            self._grow(series)
+        self.store.set_attrs(self._root_attrs())
+
+    def _root_attrs(self) -> dict[str, Any]:
+        return {
+            "experiment": self.recipe.title,
+            "timezone": self.recipe.experiment.timezone or "UTC",
+            "recipe": self.recipe.text,
+            "clocks": json.dumps([clock.to_dict() for clock in self.echem.clocks.values()]),
+            "failed": json.dumps(self.summary.failed, ensure_ascii=False),
+        }
+
+    def _origin(self, series: Series) -> str:
+        clock = self.echem.clocks.get(series.clock or "")
+        parts = series.model_dump(mode="json", exclude={"files"}), self.recipe.zone(series)
+        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin)
+
+    def _source(self, path: Path) -> str:
+        return path.relative_to(self.recipe.folder).as_posix()
+
+    def _withdraw_outdated(self) -> None:
+        """Take out the nodes that no longer follow from the recipe and the files."""
+        committed = self.store.committed()
+        keep = {"echem", "cell"} if self.echem.tables else set()
+        for series in self.recipe.series:
+            raw = raw_node(series)
+            if raw in committed and self._is_current(self.store.dataset(raw), series):
+                keep |= {raw, processed_node(series)}
+            elif raw in committed:
+                self.tell.say(f"{series.node}: the recipe or the files changed, so it is made anew")
+        outdated = [node for node in committed if node not in keep]
+        if outdated:
+            self.store.remove(outdated)
+
+    def _is_current(self, raw: xr.Dataset, series: Series) -> bool:
+        """Whether a series was made from this recipe and these files, with none of them changed since."""
+        sources = {self._source(path): path for path in self.recipe.files(series)}
+        return raw.attrs.get("made_from") == self._origin(series) and all(
+            source in sources and checksum(sources[source]) == known
+            for source, known in zip(raw["source"].values, raw["checksum"].values, strict=True)
+        )
+
+    def _publish_tables(self) -> None:
+        """Write the electrochemistry and the cell, unless the store has them from the same files."""
+        if not self.echem.tables:
+            return
+        known = self.store.committed()
+        if "echem" not in known or self.store.dataset("echem").attrs.get("made_from") != self.echem.origin:
+            marked = {name: ds.assign_attrs(made_from=self.echem.origin) for name, ds in self.echem.tables.items()}
+            self.store.replace(marked)
+
+    def _grow(self, series: Series) -> None:
+        """Append the files that the store does not hold yet, a batch a commit."""
+        raw, axis = raw_node(series), TECHNIQUES[series.technique].axis
+        stored = self.store.dataset(raw) if raw in self.store.committed() else None
+        known = set() if stored is None else set(stored["source"].values)
+        paths = [path for path in self.recipe.files(series) if self._source(path) not in known]
+        values = None if stored is None else stored[axis].values
+        with self.tell.counting(series.node, len(paths)) as counter:
+            for batch in _batches(paths):
+                scans = [scan for path in batch if (scan := self._read(path, series)) is not None]
+                if scans:
+                    stacked = stack(scans, axis=axis, values=values)
+                    values = stacked[axis].values
+                    self._append(stacked, series)
+                counter.add(len(batch))
+        self.summary.scans[series.node] = self.store.committed().get(raw, 0)
+
+    def _append(self, stacked: xr.Dataset, series: Series) -> None:
+        nodes, origin = self._processed(stacked, series), self._origin(series)
+        self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})
+        self.summary.new += stacked.sizes["scan"]
+
+    def _described(self, name: str, node: xr.Dataset, origin: str) -> xr.Dataset:
+        """Return a node's next scans with the attributes that hold for the stored ones too."""
+        metadata = json.loads(node.attrs.get("metadata", "{}"))
+        if name in self.store.committed():
+            stored = json.loads(self.store.dataset(name).attrs.get("metadata", "{}"))
+            metadata = {key: value for key, value in stored.items() if metadata.get(key) == value}
+        return node.assign_attrs(metadata=json.dumps(metadata, ensure_ascii=False), made_from=origin)
+
+    def _read(self, path: Path, series: Series) -> xr.Dataset | None:
+        """Return one scan; None, and listed, if its file cannot be read."""
+        settings = {"reader": series.reader, "timezone": self.recipe.zone(series), **series.read}
+        try:
+            scan = TECHNIQUES[series.technique].read(path, **settings)
+            return scan.assign_coords(source=self._source(path), checksum=checksum(path))
+        except OperandoError as error:
+            self.summary.failed.append({"node": series.node, "source": self._source(path), "reason": str(error)})
+            self.tell.warn(str(error))
+            return None
+
+    def _processed(self, raw: xr.Dataset, series: Series) -> dict[str, xr.Dataset]:
+        """Return the series' nodes: linked, checked, and taken through the recipe's steps."""
+        technique = TECHNIQUES[series.technique]
+        if "echem" in self.echem.tables:
+            raw = link(raw, self.echem.tables["echem"], self.echem.clocks.get(series.clock or ""))
+        check(raw, technique.layout("raw") + SERIES)
+        nodes = {raw_node(series): raw}
+        if series.steps:
+            processed = raw.drop_vars([*raw.data_vars])
+            for section in series.steps:
+                step = STEPS[series.technique][section.use]
+                processed = step.run(raw, processed, **step.validated(section.parameters))
+            nodes[processed_node(series)] = check(processed, technique.layout("processed") + SERIES)
+            nodes[raw_node(series)] = raw.assign_coords(flag=processed["flag"])
+        return nodes
+
+
+def raw_node(series: Series) -> str:
+    """Return the path of a series' raw node."""
+    return f"{series.technique}/{series.node}/raw"
+
+
+def processed_node(series: Series) -> str:
+    """Return the path of a series' processed node."""
+    return f"{series.technique}/{series.node}/processed"
+
+
+def _batches(paths: list[Path]) -> Iterator[list[Path]]:
+    for start in range(0, len(paths), BATCH):
+        yield paths[start : start + BATCH]
+
+
+def _count_flagged(path: Path) -> int:
+    """Return how many scans of the store carry a flag."""
+    with operando.open(path) as tree:
+        flagged = (tree[node].coords["flag"].values for node in series_nodes(tree))
+        return sum(int(np.count_nonzero(values)) for values in flagged)

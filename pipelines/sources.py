@@ -1,0 +1,59 @@
+"""What a run is made from: fingerprints of files and of recipe parts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from operando.errors import FileError
+from operando.history import software_version
+from operando.schema import SCHEMA_VERSION
+
+WHOLE_BYTES = 16 * 2**20
+END_BYTES = 2**20
+
+
+def checksum(path: Path) -> str:
+    """Return a fingerprint of a file's content.
+
+    Files above 16 MiB are judged by their size and their first and last MiB, since reading a volume
+    twice would cost more than it tells.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            if size <= WHOLE_BYTES:
+                digest.update(stream.read())
+            else:
+                digest.update(f"{size}".encode() + stream.read(END_BYTES))
+                stream.seek(-END_BYTES, 2)
+                digest.update(stream.read())
+    except OSError as error:
+        raise FileError(path, "a readable file", error.strerror or str(error)) from None
+    return digest.hexdigest()
+
+
+def made_from(*parts: Any) -> str:
+    """Return a fingerprint of everything that a result depends on, software and schema included."""
+    text = json.dumps([*parts, software_version(), SCHEMA_VERSION], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def checksums(paths: Iterable[Path]) -> list[str]:
+    """Return the fingerprints of several files; one that cannot be read counts as ``unreadable``."""
+    found = []
+    for path in paths:
+        try:
+            found.append(checksum(path))
+        except FileError:
+            found.append("unreadable")
+    return found

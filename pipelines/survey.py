@@ -1,0 +1,171 @@
+"""What a folder holds: which files, when, which reader, what is odd."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from operando import cyclers, flags, sniff
+from operando.errors import OperandoError
+
+from .recipe import RECIPE_NAME, natural_key
+from .steps import TECHNIQUES
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+READ_BYTES = 64 * 2**20
+SIGNALS = ("mu", "tey", "transmission", "fluorescence", "tfy", "pfy")
+ECHEM = "echem"
+
+
+@dataclass
+class Group:
+    """Files of one folder that one reader reads in one way.
+
+    Times are as the files state them, local where they name no zone; ``middles`` are the seconds from
+    each scan's start to its middle.
+    """
+
+    folder: Path
+    suffix: str
+    technique: str
+    reader: str
+    settings: dict[str, Any]
+    label: str
+    paths: list[Path] = field(default_factory=list)
+    times: list[np.datetime64] = field(default_factory=list)
+    middles: list[float] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+    example: xr.Dataset | None = None
+
+    @property
+    def span(self) -> tuple[np.datetime64, np.datetime64] | None:
+        """The first and the last time, if the files state any."""
+        return (min(self.times), max(self.times)) if self.times else None
+
+    def include(self, path: Path, data: xr.Dataset | None) -> None:
+        """Add a file, and what it tells about times and oddities."""
+        self.paths.append(path)
+        if data is None:
+            self.notes["too large to look into"] += 1
+            return
+        self.example = data if self.example is None else self.example
+        for name in ("time_start", "time", "time_end"):
+            if name in data.variables:
+                times = np.ravel(data[name].values)
+                known = times[~np.isnat(times)]
+                self.times += [known.min(), known.max()] if known.size else []
+        if "time_start" in data.coords and not np.isnat(data["time_start"].values):
+            self.middles.append(float((data["time"].values - data["time_start"].values) / np.timedelta64(1, "s")))
+        reasons = np.bitwise_or.reduce(np.ravel(data["flag"].values).astype("int64"), initial=0)
+        self.notes.update(flags.describe(int(reasons)))
+
+
+@dataclass
+class Survey:
+    """All groups of a folder, the files that failed and those that no reader knows."""
+
+    folder: Path
+    groups: list[Group]
+    failed: list[str]
+    unknown: list[Path]
+
+
+def survey(folder: str | Path) -> Survey:
+    """Look into every file below ``folder``; raw files are only read.
+
+    Raises
+    ------
+    OperandoError
+        If the folder does not exist.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise OperandoError(f"{folder}: expected a folder, got {'a file' if folder.exists() else 'nothing there'}")
+    found = Survey(folder, [], [], [])
+    groups: dict[str, Group] = {}
+    for path in _files(folder):
+        try:
+            _sort_in(path, groups, found)
+        except OperandoError as error:
+            found.failed.append(str(error))
+    found.groups = sorted(groups.values(), key=lambda group: (group.technique != ECHEM, str(group.folder), group.label))
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder in natural order, without hidden ones, stores and recipes."""
+    for path in sorted(folder.iterdir(), key=lambda item: natural_key(item.name)):
+        if path.name.startswith(".") or path.name == RECIPE_NAME:
+            continue
+        if path.is_dir():
+            if not (path / "zarr.json").exists():
+                yield from _files(path)
+        elif path.suffix.lower() not in {".html", ".toml", ".md"}:
+            yield path
+
+
+def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
+    start = sniff.head(path)
+    named, settings = _identify(start)
+    if named is None:
+        found.unknown.append(path)
+        return
+    data = named.read(path, timezone="UTC", **settings) if path.stat().st_size <= READ_BYTES else None
+    label = node_name(data, path) if named.technique != ECHEM else ECHEM
+    key = json.dumps([str(path.parent), path.suffix, named.technique, named.name, settings, label], default=str)
+    if key not in groups:
+        groups[key] = Group(path.parent, path.suffix, named.technique, named.name, settings, label)
+    groups[key].include(path, data)
+
+
+def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:
+    """Return the format of a file among those of all techniques, and the settings it suggests.
+
+    Where only formats that any text fits are left, the one wins whose guess finds columns.
+    """
+    formats = [*cyclers.FORMATS, *(fmt for technique in TECHNIQUES.values() for fmt in technique.formats())]
+    for fmt in sorted(formats, key=lambda fmt: not fmt.specific):
+        if fmt.recognizes(start):
+            settings = fmt.suggest(start)
+            if fmt.specific or settings:
+                return fmt, settings
+    return None, {}
+
+
+def node_name(scan: xr.Dataset | None, path: Path) -> str:
+    """Return a node name for a scan: element and edge where they can be told, else the folder's name."""
+    edge = _edge(scan) if scan is not None else None
+    slug = "".join(char if char.isalnum() else "_" for char in path.parent.name).strip("_")
+    return edge or (slug if slug[:1].isalpha() else f"series_{slug}".rstrip("_"))
+
+
+def first_signal(scan: xr.Dataset) -> str | None:
+    """Return the signal of a scan that a recipe would normalize first."""
+    return next((name for name in SIGNALS if name in scan.data_vars), None)
+
+
+def _edge(scan: xr.Dataset) -> str | None:
+    """Return ``Ni_K`` and the like from the file's own words, else from where the signal rises."""
+    import xraydb
+
+    from operando import xas
+
+    element, edge = scan.attrs.get("element"), scan.attrs.get("edge")
+    if element and edge:
+        return f"{element}_{edge}"
+    signal = first_signal(scan)
+    if signal is None:
+        return None
+    e0 = float(xas.find_e0(xas.signal(scan, signal)))
+    if not np.isfinite(e0):
+        return None
+    element, edge = xraydb.guess_edge(e0, edges=["K", "L3", "L2", "M5"])
+    return f"{element}_{edge}"
