@@ -14,12 +14,12 @@ _NOISE_WINDOW = (-50.0, 100.0)
 
 
 @compiled
-def crossings(x: Floats, y: Floats, start: Floats, stop: Floats, level: float) -> tuple[Floats, Floats]:
+def crossings(x: Floats, y: Floats, start: Floats, stop: Floats, level: float) -> tuple[Floats, Floats, Floats]:
     """Return where each row of ``y`` first rises through ``level`` within [start, stop]; NaN where it does not.
 
-    By linear interpolation; also by how much unit noise of the points moves it.
+    By linear interpolation; also the part of the way between its two points, and the slope there.
     """
-    found, spread = np.full(y.shape[0], np.nan), np.full(y.shape[0], np.nan)
+    found, parts, slopes = np.full(y.shape[0], np.nan), np.full(y.shape[0], np.nan), np.full(y.shape[0], np.nan)
     for s in range(y.shape[0]):
         for i in range(x.size - 1):
             if x[i] < start[s] or x[i + 1] > stop[s]:
@@ -27,10 +27,9 @@ def crossings(x: Floats, y: Floats, start: Floats, stop: Floats, level: float) -
             if y[s, i] < level <= y[s, i + 1]:
                 part = (level - y[s, i]) / (y[s, i + 1] - y[s, i])
                 step = x[i + 1] - x[i]
-                found[s] = x[i] + part * step
-                spread[s] = np.sqrt((1 - part) ** 2 + part**2) * step / (y[s, i + 1] - y[s, i])
+                found[s], parts[s], slopes[s] = x[i] + part * step, part, (y[s, i + 1] - y[s, i]) / step
                 break
-    return found, spread
+    return found, parts, slopes
 
 
 @compiled

@@ -68,13 +68,15 @@ def edge_energy(
     """Return where normalized absorption first rises through ``level``, between the grid points.
 
     E = E1 + (level - y1) (E2 - E1)/(y2 - y1), with (E1, y1) the last point below the level before the first that
-    reaches it. Its variance is noise^2 ((1 - t)^2 + t^2)/slope^2, with t = (E - E1)/(E2 - E1).
+    reaches it. Its variance is noise^2 ((1 - t)^2 + t^2 + g^2)/slope^2, with t = (E - E1)/(E2 - E1) and g the
+    ``background_gain`` of the normalization.
 
     Parameters
     ----------
     normalized
         Normalized absorption against ``energy`` (eV), or the Dataset that :func:`~operando.xas.normalize` returns,
-        whose ``e0`` then places the window.
+        whose ``e0`` then places the window. Only with the Dataset is the noise of pre-edge, post-edge and edge step
+        part of the uncertainty (g = 0 for an array).
     method
         ``"half_height"``, the only one.
     level
@@ -100,13 +102,15 @@ def edge_energy(
     -----
     The noise of a point is 1.4826 times the median of what each point within 50 eV below and 100 eV above the middle
     differs by from the quintic through its six neighbors, scaled to one point. The uncertainty is that of
-    independent noise alone: it leaves out the normalization and the energy scale, it is too small where neighboring
+    independent noise alone, the same at all energies: it leaves out the energy scale, it is too small where neighboring
     points share their noise (interpolated data), and it holds only while the noise is small against the rise from
     one point to the next (rebin finer data).
     """
     if method not in _METHODS:
         raise OperandoError(f"edge_energy: expected a method among {', '.join(_METHODS)}, got {method!r}")
+    gain: float | xr.DataArray = 0.0
     if isinstance(normalized, xr.Dataset):
+        gain = normalized.get("background_gain", gain)
         e0 = normalized["e0"] if e0 is None and "e0" in normalized else e0
         history = normalized
         normalized = normalized["normalized"]
@@ -118,8 +122,9 @@ def edge_energy(
         spectra,
         np.nan if e0 is None else e0,
         np.nan if noise is None else noise,
+        gain,
         kwargs={"energy": spectra[ALONG].to_numpy(), "level": float(level), "window": window},
-        input_core_dims=[[ALONG], [], []],
+        input_core_dims=[[ALONG], [], [], []],
         output_core_dims=[[], []],
         join="exact",
         dask="parallelized",
@@ -154,11 +159,18 @@ def _found(mu: Floats, *, energy: Floats) -> Floats:
 
 
 def _crossed(
-    spectra: Floats, e0: Floats, noise: Floats, *, energy: Floats, level: float, window: tuple[float, float]
+    spectra: Floats,
+    e0: Floats,
+    noise: Floats,
+    gain: Floats,
+    *,
+    energy: Floats,
+    level: float,
+    window: tuple[float, float],
 ) -> tuple[Floats, Floats]:
     shape = spectra.shape[:-1]
     rows = np.ascontiguousarray(spectra, dtype=np.float64).reshape(-1, spectra.shape[-1])
-    centers, sigmas = (np.broadcast_to(value, shape).reshape(-1).astype(np.float64) for value in (e0, noise))
+    centers, sigmas, gains = (np.broadcast_to(a, shape).reshape(-1).astype(np.float64) for a in (e0, noise, gain))
     found = np.full((2, len(rows)), np.nan)
     for chosen, points in finite_grids(energy, rows):
         if points.size < 2:
@@ -166,6 +178,6 @@ def _crossed(
         x, y, center = energy[points], rows[np.ix_(chosen, points)], centers[chosen]
         center = np.where(np.isnan(center), edge_energies(x, y), center)
         sigma = np.where(np.isnan(sigmas[chosen]), point_noise(x, y, center), sigmas[chosen])
-        found[0, chosen], spread = crossings(x, y, center + window[0], center + window[1], level)
-        found[1, chosen] = spread * sigma
+        found[0, chosen], part, slope = crossings(x, y, center + window[0], center + window[1], level)
+        found[1, chosen] = sigma / slope * np.sqrt((1 - part) ** 2 + part**2 + gains[chosen] ** 2)
     return found[0].reshape(shape), found[1].reshape(shape)

@@ -11,13 +11,14 @@ from operando.history import recorded
 from operando.units import with_units
 
 from .edge_finding import edge_energies, finite_grids, separated
+from .fit_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 from .layout import ALONG, PROCESSED, along_energy
 from .normalization_kernels import Fit, Floats, normalize_rows
-from .fit_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 
-_OUTPUTS = ("normalized", "flattened", "pre_edge", "post_edge", "edge_step", "e0", "pre_edge_scatter")
+_OUTPUTS = ("normalized", "flattened", "pre_edge", "post_edge", "edge_step", "e0", "background_gain", "step_noise")
 _LEAST_STEP = 1e-12
-_LEAST_CONTRAST = 3.0
+_LEAST_CONTRAST = 5.0
+_HALF = 0.5
 
 
 def normalize(
@@ -58,8 +59,10 @@ def normalize(
     -------
     xarray.Dataset
         ``normalized`` and ``flattened`` (1), ``pre_edge``, ``post_edge`` and ``edge_step`` (units of mu), ``e0``
-        (eV). Where nothing can be fitted all are NaN. If ``mu`` has the coordinate ``flag``, ``Flag.no_edge`` is
-        raised in it there, and also where the edge step is less than 3 times the scatter of the pre-edge.
+        (eV), and ``background_gain`` (1): by how much the noise of one point, through both fits, moves the
+        normalized absorption at half height. Where nothing can be fitted all are NaN. If ``mu`` has the coordinate
+        ``flag``, ``Flag.no_edge`` is raised in it there, and also where the edge step is less than 5 times its own
+        standard deviation, the scatter of the pre-edge taken as noise.
 
     Raises
     ------
@@ -83,17 +86,17 @@ def normalize(
         np.nan if e0 is None else e0,
         kwargs={"energy": mu[ALONG].to_numpy(), "given": given},
         input_core_dims=[[ALONG], []],
-        output_core_dims=[[ALONG]] * 4 + [[]] * 3,
+        output_core_dims=[[ALONG]] * 4 + [[]] * 4,
         join="exact",
         dask="parallelized",
-        output_dtypes=[np.float64] * 7,
+        output_dtypes=[np.float64] * 8,
         keep_attrs=False,
     )
     spectra = dict(zip(_OUTPUTS, results, strict=True))
-    scatter = spectra.pop("pre_edge_scatter")
+    noise = spectra.pop("step_noise")
     ds = _labelled(xr.Dataset({name: values.transpose(*_order(mu, values)) for name, values in spectra.items()}), mu)
     if "flag" in ds.coords:
-        doubtful = ~(ds["edge_step"] > _LEAST_CONTRAST * scatter).drop_vars("flag")
+        doubtful = ~(ds["edge_step"] > _LEAST_CONTRAST * noise).drop_vars("flag")
         doubtful = doubtful.any([dim for dim in doubtful.dims if dim not in ds["flag"].dims])
         ds = ds.assign_coords(flag=raised(ds["flag"], Flag.no_edge, doubtful))
     given_e0 = e0 if isinstance(e0, int | float) or e0 is None else "one a spectrum"
@@ -121,17 +124,17 @@ def _normalized(mu: Floats, e0: Floats, *, energy: Floats, given: Settings) -> t
     shape = mu.shape
     rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, shape[-1])
     wanted = np.broadcast_to(e0, shape[:-1]).reshape(-1).astype(np.float64)
-    spectra, scalars = np.empty((4, *rows.shape)), np.full((3, len(rows)), np.nan)
+    spectra, scalars = np.empty((4, *rows.shape)), np.full((4, len(rows)), np.nan)
     for chosen, points in finite_grids(energy, rows):
         if len(chosen) == len(rows) and np.array_equal(points, np.arange(shape[-1])):
             _normalize_grid(energy, rows, wanted, given, (spectra, scalars))
         else:
-            part, numbers = np.empty((4, len(chosen), points.size)), np.full((3, len(chosen)), np.nan)
+            part, numbers = np.empty((4, len(chosen), points.size)), np.full((4, len(chosen)), np.nan)
             _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, (part, numbers))
             spectra[:, chosen] = np.nan
             spectra[np.ix_(np.arange(4), chosen, points)] = part
             scalars[:, chosen] = numbers
-    return (*spectra.reshape(4, *shape), *scalars.reshape(3, *shape[:-1]))
+    return (*spectra.reshape(4, *shape), *scalars.reshape(4, *shape[:-1]))
 
 
 def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings, out: tuple[Floats, Floats]) -> None:
@@ -148,7 +151,11 @@ def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings,
         rows = np.flatnonzero(np.isin(which, members))
         if ranges is not None:
             known = np.nan if given.step is None else float(given.step)
-            normalize_rows(mu, rows, _fits(energy, ranges), (ranges.center, known), out)
+            fits = _fits(energy, ranges)
+            normalize_rows(mu, rows, fits, (ranges.center, known), out)
+            height, step = _gains(fits, ranges, measured=given.step is None)
+            scalars[2, rows] = height
+            scalars[3, rows] *= step
     lost = ~(scalars[0] > _LEAST_STEP)
     spectra[:, lost] = np.nan
     scalars[:, lost] = np.nan
@@ -173,3 +180,19 @@ def _fits(energy: Floats, ranges: Ranges) -> tuple[Fit, Fit, Floats]:
     post = polynomial_fit(energy[slice(*ranges.post)], energy, ranges.post_degree)
     weight = energy**ranges.nvict if ranges.nvict else np.ones_like(energy)
     return (*ranges.pre, *pre), (*ranges.post, *post), weight
+
+
+def _gains(fits: tuple[Fit, Fit, Floats], ranges: Ranges, *, measured: bool) -> tuple[float, float]:
+    """Return how much unit noise of the points moves half height, and the edge step, through the fits.
+
+    Both fits are linear in mu: their values at the edge are sums of mu with the weights found here.
+    """
+    (p1, p2, pre_fit, pre_curves), (q1, q2, post_fit, post_curves), weight = fits
+    baseline, step = np.zeros(weight.size), np.zeros(weight.size)
+    through = (pre_fit * weight[p1:p2]).T
+    baseline[p1:p2] = through @ pre_curves[:, ranges.center] / weight[ranges.center]
+    if measured:
+        rise = post_curves[:, ranges.center] @ post_fit
+        step[q1:q2] = rise
+        step[p1:p2] -= through @ (pre_curves[:, q1:q2] / weight[q1:q2]) @ rise
+    return float(np.linalg.norm(baseline + _HALF * step)), float(np.linalg.norm(step))

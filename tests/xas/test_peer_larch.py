@@ -110,7 +110,7 @@ def test_short_scans_are_normalized_as_in_larch(larch, points):
 def test_scans_too_short_for_larch_give_nan(larch, points):
     energy = np.linspace(8290.0, 8400.0, points)
     mu = np.arctan((energy - 8333.3) / 2)
-    with pytest.raises(ValueError, match="zero-size|empty|at least"):
+    with pytest.raises(ValueError, match=r"zero-size|empty|at least"):
         larch.normalized(energy, mu)
     ours = xas.normalize(as_spectra(energy, mu))
     assert all(np.isnan(ours[name]).all() for name in ours.data_vars)

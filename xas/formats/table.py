@@ -51,16 +51,19 @@ def parse(start: Head, text: str, delimiter: str | None = None, decimal: str | N
     lines = text.splitlines()
     split, comma = _layout(start, lines, delimiter, decimal)
     rows = [(number, split(line)) for number, line in enumerate(lines) if _is_data(line)]
-    width = _width([cells for _, cells in rows], comma)
-    first = next((k for k, (_, cells) in enumerate(rows) if len(cells) == width and _numeric(cells, comma)), None)
+    numbers = [_floats(cells, comma) for _, cells in rows]
+    width = _width(numbers)
+    first = next((k for k, row in enumerate(numbers) if row is not None and len(row) == width), None)
     if width < 2 or first is None:
         raise FileError(start.path, "a table of numbers with two columns or more", "none", remedy=_remedy(delimiter))
     header = lines[: rows[first][0]]
-    body = rows[first:]
-    lost = [number + 1 for number, cells in body if len(cells) != width]
-    kept = [cells for _, cells in body if len(cells) == width]
-    values = np.array([[_number(cell, comma) for cell in cells] for cells in kept])
-    return Table(header, labels(header, width), values, lost, bool(lost) and lost[-1] == body[-1][0] + 1)
+    lost = [number + 1 for number, cells in rows[first:] if len(cells) != width]
+    kept = [
+        row if row is not None else [_number(cell, comma) for cell in cells]
+        for (_, cells), row in zip(rows[first:], numbers[first:], strict=True)
+        if len(cells) == width
+    ]
+    return Table(header, labels(header, width), np.array(kept), lost, bool(lost) and lost[-1] == rows[-1][0] + 1)
 
 
 def labels(header: Sequence[str], width: int) -> list[str]:
@@ -69,7 +72,7 @@ def labels(header: Sequence[str], width: int) -> list[str]:
     bare = line.lstrip(COMMENTS).removeprefix("L ").strip()
     for text in (bare, line):
         for cells in _label_splits(text):
-            if len(cells) == width and all(cells) and not any(_is_number(cell) for cell in cells):
+            if len(cells) == width and all(cells) and all(np.isnan(_number(cell, comma=False)) for cell in cells):
                 return cells
     return []
 
@@ -98,12 +101,12 @@ def _layout(
         for name, split in _SPLITS.items()
         if (delimiter is None or name == delimiter) and name != sign
     ]
-    return max(ways, key=lambda way: sum(_numeric(way[0](line), way[1]) for line in sample))
+    return max(ways, key=lambda way: sum(_floats(way[0](line), way[1]) is not None for line in sample))
 
 
-def _width(rows: Sequence[Sequence[str]], comma: bool) -> int:
-    """Return the most frequent number of cells in the lines of numbers."""
-    counts = Counter(len(cells) for cells in rows if _numeric(cells, comma))
+def _width(rows: Sequence[Sequence[float] | None]) -> int:
+    """Return the most frequent number of cells in the lines of numbers, the larger of two."""
+    counts = Counter(len(row) for row in rows if row is not None)
     return max(counts, key=lambda width: (counts[width], width)) if counts else 0
 
 
@@ -112,22 +115,19 @@ def _is_data(line: str) -> bool:
     return bool(bare) and bare[0] not in COMMENTS
 
 
-def _numeric(cells: Sequence[str], comma: bool) -> bool:
-    """Whether there are two cells or more and each is a number, NaN or infinite."""
-    return len(cells) > 1 and all(_is_number(cell.replace(",", ".") if comma else cell) for cell in cells)
-
-
-def _is_number(cell: str) -> bool:
+def _floats(cells: Sequence[str], comma: bool) -> list[float] | None:
+    """Return two cells or more as numbers, NaN and infinite ones too; None if one is no number."""
+    if len(cells) < 2 or any("_" in cell for cell in cells):
+        return None
     try:
-        float(cell)
+        return [float(cell.replace(",", ".")) for cell in cells] if comma else list(map(float, cells))
     except ValueError:
-        return False
-    return "_" not in cell
+        return None
 
 
 def _number(cell: str, comma: bool) -> float:
-    text = cell.replace(",", ".") if comma else cell
-    return float(text) if _is_number(text) else np.nan
+    row = _floats([cell, "0"], comma)
+    return np.nan if row is None else row[0]
 
 
 def _remedy(delimiter: str | None) -> str:
