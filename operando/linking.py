@@ -243,9 +243,8 @@ def _average(
     length = log.covered(end) - log.covered(start)
     instant = length <= 0
     safe = np.where(instant, 1.0, length)
-    mean, square = (
-        (log.integral(values, end, power, held) - log.integral(values, start, power, held)) / safe for power in (1, 2)
-    )
+    edges = np.stack([start, end])
+    mean, square = (np.diff(log.integral(values, edges, power, held), axis=0)[0] / safe for power in (1, 2))
     first, last = log.at(values, start, held), log.at(values, end, held)
     mean = np.where(instant, first, mean)
     spread = np.where(instant, 0.0, np.clip(square - mean**2, 0, None))

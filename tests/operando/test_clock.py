@@ -9,9 +9,10 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi2
+
 from operando.clock import METHODS, Clock, estimate_clock, to_ns, to_utc
 from operando.errors import ClockError, FileError, OperandoError
-from scipy.stats import chi2
 
 PARIS = "Europe/Paris"
 START = np.datetime64("2024-03-01T08:00:00", "ns")

@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+
 from operando import errors
 from operando.errors import FileError, OperandoError, RecipeError
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+
 from operando import flags
 from operando.flags import Flag
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import xarray as xr
+
 from operando import history
 from operando.history import entries, recorded
 

@@ -4,6 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
+
 from operando import schema
 from operando.errors import SchemaError
 from operando.units import parse

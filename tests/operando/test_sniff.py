@@ -1,6 +1,7 @@
 """A format is found by content; bad files and unknown names are one-line errors."""
 
 import pytest
+
 from operando.errors import FileError
 from operando.sniff import Format, choose, head, identify
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+
 from operando.errors import OperandoError
 from operando.units import convert, factor, parse, with_units
 
