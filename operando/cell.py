@@ -26,8 +26,8 @@ def describe(values: Mapping[str, Any], log: xr.Dataset | None = None) -> xr.Dat
         Any other text is kept as an attribute.
     log
         What :func:`operando.echem.read` returned. Its header's values stand in for masses and areas that
-        ``values`` lacks (``attrs["from_header"]`` names them) and are all kept as JSON in ``attrs["header"]``: a header is
-        typed in once and often stale, so nothing is computed from it.
+        ``values`` lacks (``attrs["from_header"]`` names them) and are all kept as JSON in ``attrs["header"]``:
+        a header is typed in once and often stale, so nothing is computed from it.
 
     Raises
     ------

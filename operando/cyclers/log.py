@@ -30,7 +30,6 @@ _UNITS = {
     "step": ("1", "step of the cycler's program"),
 }
 _ROUNDED = 2.0
-_HOUR = 3600.0
 
 
 def build(
@@ -51,18 +50,21 @@ def build(
     Raises
     ------
     FileError
-        If there is no sample or none has a finite voltage.
+        If there is no sample, one has no time, or none has a finite voltage.
     """
     if time.size == 0:
         raise FileError(path, "at least one sample", "none", remedy="check that the measurement was started")
     values = {name: np.asarray(column, "i4" if name == "step" else "f8") for name, column in columns.items()}
-    bad = np.isnat(time)
+    untimed = np.flatnonzero(np.isnat(time))
+    if untimed.size:
+        raise FileError(path, "a time in every row", "none", place=f"row {untimed[0] + 1} of the data")
+    bad = np.zeros(time.size, bool)
     for name in ("voltage", "current"):
         if name in values:
             values[name] = np.where(np.isfinite(values[name]), values[name], np.nan)
             bad = bad | np.isnan(values[name])
     if bad.all():
-        raise FileError(path, "samples with a finite time, voltage and current", "none")
+        raise FileError(path, "samples with a finite voltage and current", "none")
     raised = np.zeros(time.size, "i4") if flag is None else flag.astype("i4")
     raised = raised | np.where(bad, int(Flag.not_finite), 0).astype("i4")
     data = {
@@ -92,15 +94,13 @@ def local_and_elapsed(local: Times, elapsed: Array, timezone: str | None, path: 
     """Return UTC times from a column of local times and one of elapsed seconds.
 
     The elapsed seconds are finer and know no daylight saving, so they count from the first local time as long
-    as the two columns agree to 2 s (or by a whole hour more or less, at a change of the local clock). Where they
-    part, because the counter stood still in a pause, the local times rule.
+    as the two columns agree to 2 s. Where they part, because the counter stood still in a pause, the local times
+    rule.
     """
     utc: Times = to_utc(local, timezone, file=path, place=place, elapsed=elapsed)
     counted = elapsed - elapsed[0]
     apart = seconds_since(utc, utc[0]) - counted
-    if np.nanmax(abs(apart - _HOUR * np.rint(apart / _HOUR))) <= _ROUNDED and np.nanmax(abs(apart)) <= _ROUNDED:
-        return elapsed_times(utc[0], counted)
-    return utc
+    return utc if (abs(apart) > _ROUNDED).any() else elapsed_times(utc[0], counted)
 
 
 def joined_parts(size: int, starts: npt.ArrayLike) -> npt.NDArray[np.int32]:

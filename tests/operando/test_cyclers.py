@@ -241,6 +241,11 @@ def test_wrong_settings_of_columns_are_one_line_errors(tmp_path, change, told):
         read(table(tmp_path), reader="columns", **keywords)
 
 
+def test_a_row_without_a_time_is_refused(tmp_path):
+    with pytest.raises(FileError, match="row 2 of the data"):
+        read(table(tmp_path, CSV.replace("1;3,5", ";3,5")), columns=COLUMNS, start="2022-07-26", timezone="UTC")
+
+
 def test_a_word_where_a_number_should_be_is_named_by_line(tmp_path):
     with pytest.raises(FileError, match=r"line 3: expected a number for 'voltage', got 'bad'"):
         read(table(tmp_path, CSV.replace("3,5", "bad")), columns=COLUMNS, start="2022-07-26", timezone="UTC")
@@ -266,6 +271,15 @@ def test_battery_data_format_without_unix_time_asks_for_the_start(tmp_path):
     with pytest.raises(FileError, match="start ="):
         read(path)
     assert start(read(path, timezone="UTC", start="2022-07-26 20:00")) == "2022-07-26T20:00:00.000000000"
+
+
+def test_local_times_rule_where_the_counter_stood_still_and_else_the_finer_seconds(tmp_path):
+    rows = "t,s,U\n2022-07-26 10:00:00,0.0,3.4\n2022-07-26 10:00:01,0.5,3.5\n2022-07-26 11:00:00,{},3.6\n"
+    columns = {"time": "t", "elapsed": "s", "voltage": "U"}
+    steady = read(table(tmp_path, rows.format("3599.5")), timezone="UTC", columns=columns)
+    assert str(steady["time"].values[1]) == "2022-07-26T10:00:00.500000000"
+    paused = read(table(tmp_path, rows.format("2.5")), timezone="UTC", columns=columns)
+    assert str(paused["time"].values[2]) == "2022-07-26T11:00:00.000000000"
 
 
 def test_a_missing_package_names_the_extra_to_install(tmp_path, monkeypatch):
