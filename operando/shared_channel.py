@@ -23,6 +23,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from .clock import Clock, seconds_since
 from .errors import ClockError
+from .flags import Flag
 
 Array = npt.NDArray[np.float64]
 
@@ -87,8 +88,10 @@ def _channel(data: xr.DataArray | xr.Dataset, start: np.datetime64) -> tuple[Arr
     marked = "segment" in data.coords or (isinstance(data, xr.Dataset) and "segment" in data)
     segment = np.asarray(data["segment"].values) if marked else np.zeros(time.size, int)
     good = np.isfinite(time) & np.isfinite(values)
-    good[good] = time[good] >= np.maximum.accumulate(time[good])
-    return time[good], values[good], segment[good].astype(np.int64)
+    if isinstance(data, xr.Dataset) and "flag" in data:
+        good &= (data["flag"].values & int(Flag.clock_step)) == 0
+    order = np.flatnonzero(good)[np.argsort(time[good], kind="stable")]
+    return time[order], values[order], segment[order].astype(np.int64)
 
 
 def _middle(raw: Array) -> float:

@@ -181,6 +181,12 @@ def test_sigma_of_the_shared_voltage_is_honest():
     assert abs(np.mean(at_middle)) < 3.3 / np.sqrt(n)
 
 
+def test_the_order_of_the_copys_samples_does_not_matter():
+    copy, log, _, _ = shared(6, 4, 3600.0)
+    halves = xr.concat([copy[7000:], copy[:7000]], "time")
+    assert estimate_clock(halves, log, t_ref=START) == estimate_clock(copy, log, t_ref=START)
+
+
 def test_unrelated_flat_or_distant_voltages_are_refused():
     copy, log, _, _ = shared(5, 4, 3600.0)
     noise = copy.copy(data=np.random.default_rng(0).normal(3.5, 0.005, copy.size))
