@@ -45,7 +45,7 @@ def half_cycles(ds: xr.Dataset) -> dict[int, HalfCycle]:
     """Return the half-cycles in ``ds`` by number.
 
     Half-cycle 0 is the rest before the first current; the others are a charge or a discharge by the
-    sign of their mean current (A, charge positive). Up to three of a kind get shades of their own.
+    sign of their mean current (A, charge positive). Up to three of a kind get names and shades of their own.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def _drawn(kinds: dict[int, str]) -> dict[int, HalfCycle]:
         order, many = count[kind], list(kinds.values()).count(kind)
         count[kind] += 1
         shades = _COLORS.get(kind, (REST,))
-        color = shades[order] if many <= len(shades) else shades[0]
-        name = f"{kind} {number if kind == 'half-cycle' else order + 1}" if kind != "rest" else "rest"
+        alike = kind not in _COLORS or many > len(shades)
+        color, name = (shades[0], kind) if alike else (shades[order], f"{kind} {order + 1}")
         found[number] = HalfCycle(number, kind, name, color)
     return found
 
@@ -160,7 +160,7 @@ def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
     ax.set_ylim(bottom - 0.07 * len(series) * (top - bottom), top)
     if echem is None:
         ax.set_yticks([])
-    _date_axis(ax, experiment_zone(tree))
+    date_axis(ax, experiment_zone(tree))
     return ax
 
 
@@ -179,14 +179,14 @@ def _draw_voltage(ax: Axes, echem: xr.Dataset) -> None:
     known = half_cycles(echem) or {0: HalfCycle(0, "rest", "", INK)}
     number = echem["half_cycle"].values if "half_cycle" in echem.variables else np.zeros(values.size)
     for half_cycle in known.values():
-        label = half_cycle.name or None
+        label = half_cycle.name if half_cycle.name not in (line.get_label() for line in ax.lines) else None
         ax.plot(
             time, np.where(reached(number == half_cycle.number), values, np.nan), color=half_cycle.color, label=label
         )
     ax.set_ylabel(axis_label(voltage))
     if len(known) > 1:
         ax.legend(
-            frameon=False, fontsize="small", ncols=min(4, len(known)), loc="lower center", bbox_to_anchor=(0.5, 1)
+            frameon=False, fontsize="small", ncols=min(5, len(known)), loc="lower center", bbox_to_anchor=(0.5, 1)
         )
 
 
@@ -215,7 +215,8 @@ def _draw_ticks(ax: Axes, row: int, name: str, ds: xr.Dataset) -> None:
     ax.annotate(name, (1.005, low), xycoords="axes fraction", fontsize="x-small", va="bottom", annotation_clip=False)
 
 
-def _date_axis(ax: Axes, zone: ZoneInfo) -> None:
+def date_axis(ax: Axes, zone: ZoneInfo) -> None:
+    """Label the x axis with short dates in ``zone``, and name the zone."""
     from matplotlib import dates as unannotated
 
     dates: Any = unannotated

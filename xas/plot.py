@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from operando.errors import OperandoError
-from operando.plot import INK, HalfCycle, axis_label, half_cycles
+from operando.plot import INK, HalfCycle, axis_label, date_axis, half_cycles
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,7 +84,10 @@ def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "poten
     ax = _axes(ax)
     for half_cycle, chosen in _groups(ds):
         _draw_points(ax, ds.isel(scan=chosen), against, half_cycle)
-    ax.set_xlabel("time (UTC)" if ds[against].dtype.kind == "M" else axis_label(ds[against]))
+    if ds[against].dtype.kind == "M":
+        date_axis(ax, ZoneInfo("UTC"))
+    else:
+        ax.set_xlabel(axis_label(ds[against]))
     ax.set_ylabel(axis_label(ds["edge_energy"]))
     ax.ticklabel_format(axis="y", useOffset=False)
     if len(ax.get_legend_handles_labels()[1]) > 1:
@@ -158,8 +162,10 @@ def _draw_points(ax: Axes, ds: xr.Dataset, against: str, half_cycle: HalfCycle) 
         "ms": 4.0,
         "marker": half_cycle.marker,
     }
+    named = ax.get_legend_handles_labels()[1]
+    label = half_cycle.name if half_cycle.name and half_cycle.name not in named else None
     bad = ds["flag"].values != 0 if "flag" in ds.variables else np.zeros(y.shape, dtype=bool)
-    looks: tuple[dict[str, Any], ...] = ({"label": half_cycle.name or None}, {"mfc": "none"})
+    looks: tuple[dict[str, Any], ...] = ({"label": label}, {"mfc": "none"})
     for chosen, extra in zip((~bad, bad), looks, strict=True):
         if chosen.any():
             ax.errorbar(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -30,6 +31,7 @@ UNLINKED = HalfCycle(-1, "unknown", "no half-cycle known", INK)
 MARKERS = {"o": "circle", "s": "square", "D": "diamond"}
 _SIGNS = {"o": "●", "s": "■", "D": "◆"}
 _CURVE_POINTS = 4000
+_LABEL_LETTERS = 32
 HIDDEN_IN_PRINT = "@media print { :host { visibility: hidden; } }"
 
 
@@ -44,7 +46,7 @@ def new_figure(x: str, y: str, *, height: int = 340, dates: bool = False, **sett
         active_scroll=None,
         toolbar_location="above",
         x_axis_label=plain(x),
-        y_axis_label=plain(y),
+        y_axis_label="\n".join(wrap(plain(y), _LABEL_LETTERS)),
         min_border_right=18,
         **settings,
     )

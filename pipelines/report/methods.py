@@ -19,6 +19,7 @@ from .verdict import METHODS
 if TYPE_CHECKING:
     import xarray as xr
 
+_MARKUP = re.compile(r"(?::[a-z]+:)?`+~?([^`]*)`+")
 _STEP = re.compile(r"(?:[a-z][a-z0-9_]*\.)*[a-z][a-z0-9_]*")
 
 
@@ -124,14 +125,14 @@ def _short(value: Any, most: int = 600) -> str:
 def _about(name: str) -> str:
     """Return the first line of the docstring of the function a step names; empty if there is none."""
     module, _, function = f"operando.{name}".rpartition(".")
-    if not _STEP.fullmatch(name) or "." not in name:
+    if not _STEP.fullmatch(name):
         return ""
     try:
         found = getattr(import_module(module), function, None)
     except ImportError:
         return ""
     lines = (getattr(found, "__doc__", None) or "").strip().splitlines()
-    return lines[0].replace("``", "") if callable(found) and lines else ""
+    return _MARKUP.sub(r"\1", lines[0]) if callable(found) and lines else ""
 
 
 def _provenance(tree: xr.DataTree) -> str:

@@ -33,15 +33,15 @@ def draw_map(tree: xr.DataTree, series: Series, spectra: Shown, local: LocalTime
         return Plot((), f"No map: every spectrum of {text(series.name)} has values that are not finite.")
     image = _resampled(spectra, energies)
     first = _first(series, spectra, usable)
-    nearest = _nearest(place, grid)
+    column = nearest(place, grid)
     span = {"x": grid[0], "dw": grid[-1] - grid[0], "y": energies[0], "dh": energies[-1] - energies[0]}
     fig = new_figure("" if dated else "scan number", axis_label(spectra.energy), height=330, dates=dated)
     fig.x_range, fig.y_range = models.Range1d(grid[0], grid[-1]), models.Range1d(energies[0], energies[-1])
     layers = [
-        _layer(fig, _image(image, nearest), span, axis_label(spectra.values), symmetric=False),
+        _layer(fig, _image(image, column), span, axis_label(spectra.values), symmetric=False),
         _layer(
             fig,
-            _image(image - image[first], nearest),
+            _image(image - image[first], column),
             span,
             f"difference from scan {spectra.scan[first]}",
             symmetric=True,
@@ -67,17 +67,17 @@ def _places(series: Series, spectra: Shown, local: LocalTime) -> tuple[NDArray[n
 
 
 def _extent(place: NDArray[np.float64]) -> tuple[float, float]:
-    reach = _reach(place)
-    return float(np.nanmin(place) - reach), float(np.nanmax(place) + reach)
+    margin = _reach(place) / 3
+    return float(np.nanmin(place) - margin), float(np.nanmax(place) + margin)
 
 
 def _reach(place: NDArray[np.float64]) -> float:
-    """Return how far a spectrum's color extends: a little over half the usual distance of two."""
+    """Return how far a spectrum's color extends at most: across distances up to three times the usual one."""
     steps = np.diff(np.sort(place[np.isfinite(place)]))
-    return 0.6 * float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.5
+    return 1.5 * float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.5
 
 
-def _nearest(place: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.intp]:
+def nearest(place: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the spectrum that stands at each column of the image, -1 where none is near."""
     order = np.argsort(place)[: np.isfinite(place).sum()]
     center = (grid[:-1] + grid[1:]) / 2
@@ -99,8 +99,8 @@ def _first(series: Series, spectra: Shown, usable: NDArray[np.bool_]) -> int:
     return int(np.argmax(good if good.any() else usable))
 
 
-def _image(rows: NDArray[np.float64], nearest: NDArray[np.intp]) -> NDArray[np.float32]:
-    image = np.where(nearest[:, None] >= 0, rows[nearest], np.nan)
+def _image(rows: NDArray[np.float64], column: NDArray[np.intp]) -> NDArray[np.float32]:
+    image = np.where(column[:, None] >= 0, rows[column], np.nan)
     return np.ascontiguousarray(image.T, dtype=np.float32)
 
 
@@ -130,7 +130,8 @@ def _potential(tree: xr.DataTree, fig: Any, local: LocalTime) -> list[Any]:
 
 def _caption(series: Series, spectra: Shown, place: NDArray[np.float64], dated: bool) -> str:
     said = [f"Map of {text(series.name)}: photon energy against {'time' if dated else 'scan number'},"]
-    said.append("interpolated onto even energies; white where there is no scan. Colors leave out the extreme 0.5 %.")
+    said.append("interpolated onto even energies; each scan reaches halfway to the next, white where none is near.")
+    said.append("Colors leave out the extreme 0.5 %.")
     if spectra.scan.size < series.count:
         said.append(
             f"{counted(spectra.scan.size, 'scan')} of {counted(series.count, 'scan')} are drawn, evenly chosen."

@@ -116,4 +116,6 @@ def compact(value: Any) -> str:
     """Return a parameter as text: JSON, a string without its quotes."""
     if value is None:
         return "none"
+    if isinstance(value, float):
+        return f"{value:.9g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -77,7 +77,11 @@ def test_charges_and_discharges_never_share_a_color_or_a_marker():
 def test_many_cycles_have_one_color_a_kind():
     half = np.arange(1, 21)
     found = half_cycles(echem(current=np.where(half % 2, 1, -1), half_cycle=half, segment=half * 0))
-    assert len({one.color for one in found.values()}) == 2
+    assert {(one.name, one.color) for one in found.values()} == {
+        (found[1].name, found[1].color),
+        (found[2].name, found[2].color),
+    }
+    assert [found[1].name, found[2].name] == ["charge", "discharge"]
 
 
 def test_scans_in_no_half_cycle_are_passed_over():

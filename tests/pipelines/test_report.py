@@ -18,6 +18,7 @@ from operando.history import recorded
 from operando.pipelines import report
 from operando.pipelines.report.figures import outline
 from operando.pipelines.report.series import local_time, thinned
+from operando.pipelines.report.spectra_map import nearest
 
 START = np.datetime64("2022-07-26T12:02:00", "ns")
 EVIL = "<script>alert(1)</script>"
@@ -315,7 +316,7 @@ def test_methods_tell_every_step_with_its_version_and_parameters(tmp_path):
         "xas.read (operando ",
         "timezone Europe/Paris",
         "xas.normalize (operando ",
-        "pre1 -150.0",
+        "pre1 -150",
         "e0 none",
         "method half_height",
         "The voltage was measured against In/InLi; 0.62 V were added to state the potential vs Li+/Li.",
@@ -416,6 +417,12 @@ def test_a_curve_keeps_its_extremes_and_gaps_when_it_is_thinned():
     assert kept[-1] == values.size - 1
     assert np.nanmax(values[kept]) == 3.0
     assert np.isnan(values[kept]).any()
+
+
+def test_the_map_is_white_across_a_gap_and_ignores_the_order_of_scans():
+    place = np.array([0.0, 1, 2, 9, 10, np.nan, 3])
+    shown = nearest(place, np.arange(-0.5, 11.5))
+    assert shown.tolist() == [0, 1, 2, 6, 6, -1, -1, -1, 3, 3, 4]
 
 
 @pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (5, 5), (10_000, 40), (7, 2)])
