@@ -16,7 +16,7 @@ from operando.history import recorded
 from operando.sniff import Format, Head, head
 
 from .guess import guessed_settings
-from .scan import in_electronvolts, require_known, scan
+from .scan import in_electronvolts, require_known, require_units, scan
 from .table import COMMENTS, Table, parse
 from .times import Span, span
 
@@ -78,9 +78,9 @@ def read(
         wanted = "settings 'columns' with 'energy' and what was measured"
         raise FileError(path, wanted, _given(columns), remedy=_advice(table))
     require_known(path, columns, "columns")
-    require_known(path, units or {}, "units")
-    found = {name: _values(path, table, name, column) for name, column in columns.items()}
     units = {name: str(unit) for name, unit in (units or {}).items()}
+    require_units(path, units)
+    found = {name: _values(path, table, name, column) for name, column in columns.items()}
     energy = in_electronvolts(path, _single(path, found.pop("energy")), units.get("energy", "eV"), d_spacing)
     times = _times(path, table.header, time, timezone)
     flag = (Flag.not_finite if table.lost else Flag(0)) | (Flag.truncated if table.cut else Flag(0))

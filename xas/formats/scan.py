@@ -128,10 +128,8 @@ def _detector_flags(columns: Mapping[str, Floats]) -> Flag:
         finite = values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
         if finite.size == 0 or (np.ptp(finite, axis=0) == 0).any():
             flag |= Flag.dead_detector
-    if (
-        columns
-        and np.all([(values.reshape(len(values), -1) == 0).all(axis=1) for values in columns.values()], axis=0).any()
-    ):
+    dark = [(values.reshape(len(values), -1) == 0).all(axis=1) for values in columns.values()]
+    if len(dark) > 1 and np.logical_and.reduce(dark).any():
         flag |= Flag.not_finite
     if "i0" in columns:
         flag |= Flag(0) if (columns["i0"] > 0).all() else Flag.no_i0
@@ -162,3 +160,19 @@ def require_known(path: Path, names: Mapping[str, Any], what: str) -> None:
     unknown = [name for name in names if name not in DETECTORS and name != "energy"]
     if unknown:
         raise OperandoError(f"{path}: {what}: expected names among energy, {', '.join(DETECTORS)}, got {unknown[0]!r}")
+
+
+def require_units(path: Path, units: Mapping[str, str]) -> None:
+    """Check that units belong to known quantities and can be parsed.
+
+    Raises
+    ------
+    OperandoError
+        Naming the unit.
+    """
+    require_known(path, units, "units")
+    for name, unit in units.items():
+        try:
+            parse(unit)
+        except OperandoError as error:
+            raise OperandoError(f"{path}: units.{name}: {error}") from None

@@ -211,7 +211,7 @@ def _abscissa(path: Path, labels: Sequence[str], unit: str) -> str:
         raise FileError(path, "'energy' or 'angle' as the first column", repr(labels[0]), place="Column.1")
     unit = unit or ABSCISSAE[kind]
     if unit.lower() in {"pixel", "pixels", "step", "steps"}:
-        raise FileError(path, "energies or angles", unit, place="Column.1", remedy="calibrate it first")
+        raise FileError(path, "energies or angles", repr(unit), place="Column.1", remedy="calibrate it first")
     return {"ev": "eV", "kev": "keV"}.get(unit.lower(), unit.lower())
 
 
