@@ -1,0 +1,85 @@
+"""Every kernel runs in other processes, and results do not depend on where."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import operando.xas
+from operando import xas
+
+X = np.linspace(0.0, 10.0, 40)
+Y = np.arctan(X - 5.0)[None, :].repeat(2, axis=0)
+LINE = (0, 10, np.full((1, 10), 0.1), np.ones((1, 40)))
+
+ARGUMENTS = {
+    "edge_kernels.slope": (Y[0], X, np.empty(40)),
+    "edge_kernels.count_above": (Y[0], 0.5),
+    "edge_kernels.edge_margin": (40,),
+    "edge_kernels.steepest": (np.exp(-((X - 5.0) ** 2)),),
+    "edge_kernels.steepest_points": (Y, np.arange(40), X),
+    "edge_kernels.steepest_smoothed_points": (Y, np.arange(2), np.arange(40), X, np.eye(40)),
+    "edge_kernels.smoothing_weights": (X, np.linspace(-1.0, 11.0, 50)),
+    "edge_kernels.mirrored": (3, 50),
+    "normalization_kernels.fitted": (Y[0, :10], LINE[2], LINE[3], np.empty(40)),
+    "normalization_kernels.normalize_rows": (
+        Y,
+        np.arange(2),
+        (LINE, (30, 40, LINE[2], LINE[3]), np.ones(40)),
+        (20, np.nan),
+        (np.empty((4, 2, 40)), np.empty((4, 2))),
+    ),
+    "crossing.crossings": (X, Y, np.zeros(2), np.full(2, 10.0), 0.5),
+    "crossing.residuals": (Y, np.ones((34, 7))),
+}
+
+
+def kernels() -> set[str]:
+    """Return the names of all compiled functions of this floor, as module and function."""
+    from numba.core.dispatcher import Dispatcher
+
+    found = set()
+    for info in pkgutil.walk_packages(operando.xas.__path__, "operando.xas."):
+        for name, value in vars(importlib.import_module(info.name)).items():
+            if isinstance(value, Dispatcher) and value.py_func.__module__ == info.name:
+                found.add(f"{info.name.removeprefix('operando.xas.')}.{name}")
+    return found
+
+
+def run_kernel(name: str):
+    module, function = name.rsplit(".", 1)
+    return getattr(importlib.import_module(f"operando.xas.{module}"), function)(*ARGUMENTS[name])
+
+
+def test_every_kernel_of_this_floor_is_tried_out():
+    assert kernels() == set(ARGUMENTS)
+
+
+def test_kernels_and_series_give_the_same_in_other_processes(spectra):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    mu = spectra(40, noise=2e-3).assign_attrs(units="1")
+    expected = xas.edge_energy(xas.normalize(mu))
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        for name in sorted(ARGUMENTS):
+            module, function = name.rsplit(".", 1)
+            kernel = getattr(importlib.import_module(f"operando.xas.{module}"), function)
+            there, here = client.submit(kernel, *ARGUMENTS[name], pure=False).result(), run_kernel(name)
+            np.testing.assert_array_equal(there if there is not None else 0, here if here is not None else 0)
+        lazy = xas.normalize(mu.chunk(scan=7))
+        found = client.compute(xas.edge_energy(lazy)).result()
+        normal = client.compute(lazy).result()
+    xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
+    xr.testing.assert_identical(normal.drop_attrs(), xas.normalize(mu).drop_attrs())
+
+
+def test_many_threads_give_the_same(spectra):
+    mu = spectra(60, noise=2e-3)
+    found = xas.normalize(mu.chunk(scan=3)).compute(scheduler="threads", num_workers=4)
+    xr.testing.assert_identical(found.drop_attrs(), xas.normalize(mu).drop_attrs())
