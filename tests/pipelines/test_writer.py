@@ -394,6 +394,7 @@ def test_the_next_writer_clears_leftovers_and_nothing_else(path):
     shutil.copytree(path / RAW / "mu/c/1", path / RAW / "mu/1")
     (path / ".zarr.json.new").write_text("{")
     path.with_name(".cell.zarr.new").mkdir()
+    path.with_name("cell.zarr.lock.0123").touch()
     with Writer(path):
         pass
     assert {str(file.relative_to(path)) for file in path.rglob("*")} == files | {"notes", "notes/mine.txt"}
