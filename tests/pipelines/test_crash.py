@@ -25,7 +25,7 @@ import xarray as xr
 RAW, PROCESSED = "xas/Ni_K/raw", "xas/Ni_K/processed"
 SCANS, BATCH = 120, 8
 EVERY = 3
-KILLS, POINTS, SEED = 30, 24, 20260301
+KILLS, POINTS, SEED = 30, 12, 20260301
 ENERGY = np.linspace(8333.0, 8360.0, 40)
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked writers")
