@@ -71,5 +71,6 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
                 processed = step.run(scan, processed, **step.validated(section.parameters))
             except OperandoError as error:
                 yield f"{key}, step {section.use}: {error}"
+                return
         return
     yield f"{key}: none of the first {len(reasons)} files can be read: {reasons[0]}"

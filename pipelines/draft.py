@@ -121,10 +121,9 @@ def _series(group: Group, found: Survey, *, linked: bool, name: str) -> Iterator
 def _middle(group: Group) -> Iterator[str]:
     """Say what the header's seconds to the middle are taken for, with the evidence."""
     header = group.settings.get("time", {}).get("middle")
-    if header is not None and group.middles:
-        least, most = min(group.middles), max(group.middles)
-        yield f"# {header!r} is {least:.4g} to {most:.4g} s in all files, so it does not count from the start of the"
-        yield "# series: it is taken as the time from a scan's own start to its middle, and the scan as twice as long"
+    if header is not None and len(group.middles) > 1:
+        yield f"# {header!r} is {min(group.middles):.4g} to {max(group.middles):.4g} s in these files: it is taken as"
+        yield "# the time from a scan's own start to its middle (it would grow if it counted from the first scan)"
 
 
 def _read(group: Group, table: str) -> Iterator[str]:
@@ -135,7 +134,10 @@ def _read(group: Group, table: str) -> Iterator[str]:
 
 def _steps(group: Group) -> Iterator[str]:
     signal = first_signal(group.example) if group.example is not None else None
-    if group.technique == "xas" and signal is not None:
+    if signal is None:
+        yield "# No signal was recognized: name the column of mu, tey, tfy, transmission or fluorescence above,"
+        yield "# then add [[series.steps]] use = \"normalize\" with that signal, and use = \"edge_energy\""
+    else:
         yield "[[series.steps]]"
         yield 'use = "normalize"'
         yield f"signal = {toml(signal)}"

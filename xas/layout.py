@@ -38,7 +38,7 @@ PROCESSED = Layout(
     "absorption spectra on a common scale",
     (
         _ENERGY,
-        Variable("normalized", ("scan", "energy"), "1", "f", "absorption, edge step 1"),
+        Variable("normalized", ("scan", "energy"), "1", "f", "normalized absorption, edge step 1"),
         Variable("flattened", ("scan", "energy"), "1", "f", "normalized absorption, post-edge made flat"),
         Variable("pre_edge", ("scan", "energy"), "", "f", "line through the pre-edge"),
         Variable("post_edge", ("scan", "energy"), "", "f", "polynomial through the post-edge"),
@@ -47,7 +47,7 @@ PROCESSED = Layout(
         Variable(
             "background_gain", ("scan",), "1", "f", "noise of half height by the fits, per noise of a point", False
         ),
-        Variable("edge_energy", ("scan",), "eV", "f", "edge energy between the grid points", False),
+        Variable("edge_energy", ("scan",), "eV", "f", "edge energy, between the grid points", False),
         Variable("edge_energy_std", ("scan",), "eV", "f", "standard uncertainty of the edge energy from noise", False),
         *SERIES,
         *LINKED,

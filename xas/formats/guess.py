@@ -15,8 +15,8 @@ from .times import parsed_time
 _WORDS: dict[str, tuple[str, ...]] = {
     "i0": (r"i_?0", r"io", r"monitor", r"mon"),
     "mu": (r"normalized", r"norm\w*", r"x?mu", r"mu\(e\)", r"mu_?(t|f|trans|fluor)", r"absorption", r"absorbance"),
-    "tey": (r"tey", r"\w*drain", r"electron yield"),
-    "tfy": (r"tfy", r"total fluorescence\w*"),
+    "tey": (r"tey", r"(total )?electron yield", r"\w*drain", r"(sample )?drain( current)?"),
+    "tfy": (r"tfy", r"total fluorescence\w*( yield)?"),
     "pfy": (r"pfy",),
     "transmission": (r"i_?t\w*", r"i_?1", r"trans\w*"),
     "reference": (r"i_?ref\w*", r"ref\w*"),
