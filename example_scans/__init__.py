@@ -6,7 +6,7 @@ that folder found with the truth. It shares no code with the estimators.
 
 from __future__ import annotations
 
-from .folder import simulate
+from .folder import SEED, simulate
 from .score import Row, not_yet, score
 
-__all__ = ["Row", "not_yet", "score", "simulate"]
+__all__ = ["SEED", "Row", "not_yet", "score", "simulate"]

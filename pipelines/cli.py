@@ -93,10 +93,10 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="another seed gives other noise")] = None,
 ) -> None:
     """Write the beamtime folder of a simulated cell whose every number is known."""
+    from operando.example_scans import SEED
     from operando.example_scans import simulate as write_folder
 
-    given = {} if seed is None else {"seed": seed}
-    _terminal().say(f"wrote {write_folder(folder, size=size, **given)}")
+    _terminal().say(f"wrote {write_folder(folder, size=size, seed=SEED if seed is None else seed)}")
 
 
 @app.command()
@@ -118,8 +118,8 @@ def _terminal() -> Terminal:
 
 def _show_summary(summary: Summary) -> None:
     terminal = _terminal()
-    scans = ", ".join(f"{node}: {count} scans" for node, count in summary.scans.items()) or "no scans"
-    terminal.say(f"{scans} ({summary.new} new, {summary.flagged} flagged) in {summary.seconds:.1f} s")
+    scans = ", ".join(f"{node}: {count} scan{'s' * (count != 1)}" for node, count in summary.scans.items())
+    terminal.say(f"{scans or 'no scans'} ({summary.new} new, {summary.flagged} flagged) in {summary.seconds:.1f} s")
     for failure in summary.failed:
         terminal.warn(f"not read: {failure['reason']}")
     terminal.say(f"store:  {summary.store}")

@@ -136,7 +136,7 @@ def _steps(group: Group) -> Iterator[str]:
     signal = first_signal(group.example) if group.example is not None else None
     if signal is None:
         yield "# No signal was recognized: name the column of mu, tey, tfy, transmission or fluorescence above,"
-        yield "# then add [[series.steps]] use = \"normalize\" with that signal, and use = \"edge_energy\""
+        yield '# then add [[series.steps]] use = "normalize" with that signal, and use = "edge_energy"'
     else:
         yield "[[series.steps]]"
         yield 'use = "normalize"'

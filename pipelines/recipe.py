@@ -29,7 +29,7 @@ class Section(BaseModel):
 class Zoned(Section):
     """A section whose files state local times."""
 
-    timezone: str | None = Field(None, description="zone of the local times, such as 'Europe/Paris'")
+    timezone: str | None = Field(default=None, description="zone of the local times, such as 'Europe/Paris'")
 
     @field_validator("timezone")
     @classmethod
@@ -43,22 +43,22 @@ class Zoned(Section):
 class Experiment(Zoned):
     """What the whole folder shares."""
 
-    name: str | None = Field(None, description="a title")
-    store: str | None = Field(None, description="the store to write, beside the recipe")
-    report: str | None = Field(None, description="the report to write, beside the recipe")
+    name: str | None = Field(default=None, description="a title")
+    store: str | None = Field(default=None, description="the store to write, beside the recipe")
+    report: str | None = Field(default=None, description="the report to write, beside the recipe")
 
 
 class Cell(Section):
     """The cell; what is given here overrides the cycler's header, and both are kept."""
 
-    active_mass: float | None = Field(None, gt=0, description="mg")
-    electrode_area: float | None = Field(None, gt=0, description="cm^2")
-    reference_capacity: float | None = Field(None, gt=0, description="mAh")
-    soc0: float | None = Field(None, ge=-1, le=2, description="state of charge at the start of the log")
-    reference_electrode: str | None = Field(None, description="such as 'Li+/Li' or 'In/InLi'")
-    potential_offset: float | None = Field(None, ge=-10, le=10, description="V, added to the voltage")
-    pressure: float | None = Field(None, ge=0, description="MPa")
-    temperature: float | None = Field(None, gt=0, description="K")
+    active_mass: float | None = Field(default=None, gt=0, description="mg")
+    electrode_area: float | None = Field(default=None, gt=0, description="cm^2")
+    reference_capacity: float | None = Field(default=None, gt=0, description="mAh")
+    soc0: float | None = Field(default=None, ge=-1, le=2, description="state of charge at the start of the log")
+    reference_electrode: str | None = Field(default=None, description="such as 'Li+/Li' or 'In/InLi'")
+    potential_offset: float | None = Field(default=None, ge=-10, le=10, description="V, added to the voltage")
+    pressure: float | None = Field(default=None, ge=0, description="MPa")
+    temperature: float | None = Field(default=None, gt=0, description="K")
     materials: dict[str, str] = Field(default_factory=dict, description="such as cathode = 'NCM811'")
 
 
@@ -74,18 +74,20 @@ class Echem(Log):
     """The electrochemistry's log. Its clock is the one that all others are brought to."""
 
     clock: str = REFERENCE_CLOCK
-    current_offset_std: float | None = Field(None, ge=0, description="A, standard uncertainty of the current's zero")
+    current_offset_std: float | None = Field(
+        default=None, ge=0, description="A, standard uncertainty of the current's zero"
+    )
 
 
 class ClockSection(Section):
     """A clock that differs from the electrochemistry's."""
 
     reference: str = REFERENCE_CLOCK
-    offset: float = Field(0.0, description="s, what it shows too much at the start")
-    drift: float = Field(0.0, gt=-0.01, lt=0.01, description="relative")
-    sigma: float = Field(0.0, ge=0, description="s")
+    offset: float = Field(default=0.0, description="s, what it shows too much at the start")
+    drift: float = Field(default=0.0, gt=-0.01, lt=0.01, description="relative")
+    sigma: float = Field(default=0.0, ge=0, description="s")
     method: Literal["assumed", "ntp", "shared_channel", "trigger", "event", "manual"] = "assumed"
-    shared_channel: Log | None = Field(None, description="a copy of the voltage, recorded on this clock")
+    shared_channel: Log | None = Field(default=None, description="a copy of the voltage, recorded on this clock")
 
     @model_validator(mode="after")
     def _numbers_or_channel(self) -> ClockSection:
@@ -120,8 +122,8 @@ class Series(Log):
 class Recipe(Section):
     """The whole recipe."""
 
-    experiment: Experiment = Field(default_factory=Experiment)
-    cell: Cell = Field(default_factory=Cell)
+    experiment: Experiment = Experiment()
+    cell: Cell = Cell()
     echem: Echem | None = None
     clocks: dict[str, ClockSection] = Field(default_factory=dict)
     series: list[Series] = Field(default_factory=list)

@@ -221,5 +221,6 @@ def _batches(paths: list[Path]) -> Iterator[list[Path]]:
 def _count_flagged(path: Path) -> int:
     """Return how many scans of the store carry a flag."""
     with operando.open(path) as tree:
-        flagged = (tree[node].coords["flag"].values for node in series_nodes(tree))
+        raw = (node for node in series_nodes(tree) if node.endswith("/raw"))
+        flagged = (tree[node].coords["flag"].values for node in raw)
         return sum(int(np.count_nonzero(values)) for values in flagged)

@@ -92,8 +92,8 @@ def normalize(
     named = [xas.signal(raw, name) for name in ([signal] if isinstance(signal, str) else signal)]
     mu = named[0] if isinstance(signal, str) else xr.concat(named, xr.Variable("signal", np.array(signal, object)))
     mu = mu.assign_attrs(history=recorded(processed, "xas.signal", {"name": signal}).attrs["history"])
-    ranges = {"e0": e0, "pre1": pre1, "pre2": pre2, "norm1": norm1, "norm2": norm2, "nnorm": nnorm, "nvict": nvict}
-    return _with(processed, xas.normalize(mu, **ranges))
+    result = xas.normalize(mu, e0, pre1=pre1, pre2=pre2, norm1=norm1, norm2=norm2, nnorm=nnorm, nvict=nvict)
+    return _with(processed, result)
 
 
 def edge_energy(

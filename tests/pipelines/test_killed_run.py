@@ -1,0 +1,140 @@
+"""A run killed at any moment goes on where it stopped and ends where an undisturbed one would have.
+
+This file is also the program of the processes: ``kill`` forks runs and kills them, ``poll`` opens the store with
+plain xarray where operando cannot be imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+ROOT = Path(__file__).parents[2]
+SMALL = ROOT / "example_scans" / "small"
+STORE = "cell7.zarr"
+KILLS, SEED, BATCH = 30, 20260302, 8
+
+
+def run_once(folder):
+    from operando.pipelines import recipe, run
+
+    run.BATCH = BATCH
+    run.run(recipe.load(folder))
+
+
+def forked(folder, seconds=None):
+    """Run the recipe in a fork, killed after ``seconds``; return whether it came to its end."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            run_once(folder)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        raise SystemExit("a run failed")
+    return os.WIFEXITED(status)
+
+
+def kill(folder):
+    """Kill runs at random moments of the time a whole one takes; after one that ended, begin a new store."""
+    import operando.pipelines.report.page
+    import operando.pipelines.run  # noqa: F401
+
+    started = time.perf_counter()
+    forked(beamtime(folder, "whole"))
+    seconds, moments, number = time.perf_counter() - started, random.Random(SEED), 0
+    current = beamtime(folder, "killed0")
+    (folder / "began").touch()
+    for _ in range(KILLS):
+        if forked(current, moments.uniform(0, seconds)):
+            number += 1
+            current = beamtime(folder, f"killed{number}")
+    forked(current)
+    (folder / "done").touch()
+
+
+def beamtime(folder, name):
+    shutil.copytree(SMALL, folder / name, ignore=shutil.ignore_patterns("truth.zarr"))
+    return folder / name
+
+
+def poll(folder):
+    """Open the newest store until all is done; print what was not a prefix of the undisturbed one."""
+    sys.modules["operando"] = None
+    warnings.filterwarnings("ignore", "Consolidated metadata")
+    whole, seen, wrong = {node: loaded(folder / "whole" / STORE, node) for node in NODES}, 0, []
+    while not (folder / "done").exists() and not wrong:
+        path = max(folder.glob("killed*"), key=lambda path: int(path.name[6:])) / STORE
+        if path.exists():
+            try:
+                with xr.open_datatree(path, engine="zarr") as tree:
+                    wrong = [text for node in NODES if node in tree.groups for text in faults(tree[node], whole[node])]
+            except Exception as error:
+                wrong = [repr(error)]
+            seen += 1
+    print(json.dumps({"seen": seen, "wrong": wrong}))
+
+
+NODES = ("/echem", "/cell", "/xas/Ni_L3/raw", "/xas/Ni_L3/processed")
+
+
+def loaded(path, node):
+    with xr.open_datatree(path, engine="zarr") as tree:
+        return plain(tree[node])
+
+
+def plain(node):
+    """Return a node's data in memory, text as objects, without what tells one run from another."""
+    ds = node.to_dataset().load()
+    texts = {name: var.astype(object) for name, var in ds.variables.items() if var.dtype.kind in "TO"}
+    return ds.assign_coords(texts)
+
+
+def faults(node, whole):
+    ds = plain(node)
+    if "scan" in ds.dims:
+        whole = whole.isel(scan=slice(ds.sizes["scan"]))
+    return [] if ds.equals(whole) else [f"{node.path}: not the first {dict(ds.sizes)} of an undisturbed run"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked runs")
+def test_thirty_kills_leave_the_store_of_an_undisturbed_run(tmp_path):
+    command, environment = [sys.executable, __file__], {**os.environ, "PYTHONPATH": str(ROOT)}
+    killer = subprocess.Popen([*command, "kill", str(tmp_path)], stderr=subprocess.PIPE, text=True, env=environment)
+    while not (tmp_path / "began").exists():
+        assert killer.poll() is None, killer.stderr.read()
+        time.sleep(0.05)
+    poller = subprocess.Popen([*command, "poll", str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    errors = killer.communicate()[1]
+    (tmp_path / "done").touch()
+    report = json.loads(poller.communicate()[0])
+    assert killer.returncode == 0, errors
+    assert report["wrong"] == []
+    assert report["seen"] > KILLS
+    for path in tmp_path.glob("killed*"):
+        for node in NODES:
+            assert loaded(path / STORE, node).identical(loaded(tmp_path / "whole" / STORE, node)), f"{path.name}{node}"
+
+
+if __name__ == "__main__":
+    {"kill": kill, "poll": poll}[sys.argv[1]](Path(sys.argv[2]))

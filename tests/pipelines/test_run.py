@@ -1,0 +1,179 @@
+"""A run brings the store up to date with the files, and a bad file never stops the others."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import operando
+from operando.errors import OperandoError, RecipeError
+from operando.flags import Flag
+from operando.pipelines.recipe import load
+from operando.pipelines.run import run
+from operando.store import verify
+
+RAW, PROCESSED = "xas/Ni_L3/raw", "xas/Ni_L3/processed"
+
+
+def opened(path, node=PROCESSED):
+    with operando.open(path) as tree:
+        return tree[node].to_dataset().load()
+
+
+def edited(folder, old, new):
+    path = folder / "beamtime.toml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_every_scan_knows_where_the_cell_was(beamtime):
+    summary = run(load(beamtime))
+    ds = opened(summary.store)
+    assert summary.exit_code == 0
+    assert summary.scans == {"Ni_L3": 60}
+    assert summary.report.stat().st_size < 10e6
+    covered = ~(ds.flag & int(Flag.ec_gap | Flag.ec_outside)).astype(bool)
+    for name in ("potential", "soc", "half_cycle", "potential_std", "soc_std"):
+        assert np.isfinite(ds[name].where(covered, drop=True)).all()
+    assert verify(summary.store, data=True) == []
+
+
+def test_two_runs_give_identical_data(beamtime, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(beamtime, other)
+    first, second = run(load(beamtime)), run(load(other))
+    with operando.open(first.store) as one, operando.open(second.store) as two:
+        attrs = {key: value for key, value in one.attrs.items() if key != "created"}
+        assert attrs == {key: value for key, value in two.attrs.items() if key != "created"}
+        for node in one.leaves:
+            assert node.to_dataset().identical(two[node.path].to_dataset())
+
+
+def test_a_second_run_reads_only_what_is_new(beamtime):
+    late = max((beamtime / "xas").iterdir())
+    late.rename(beamtime / "late.dat")
+    run(load(beamtime))
+    (beamtime / "late.dat").rename(late)
+    summary = run(load(beamtime))
+    assert summary.new == 1
+    assert summary.scans == {"Ni_L3": 60}
+    assert run(load(beamtime)).new == 0
+
+
+def test_a_changed_file_makes_its_series_anew(beamtime):
+    before = opened(run(load(beamtime)).store)
+    path = beamtime / before.source.values[5]
+    path.write_bytes((beamtime / before.source.values[6]).read_bytes())
+    summary = run(load(beamtime))
+    after = opened(summary.store)
+    assert summary.new == 60
+    assert after.edge_energy[5] == after.edge_energy[6]
+    assert after.edge_energy[5] != before.edge_energy[5]
+
+
+def test_a_changed_recipe_makes_its_results_anew(beamtime):
+    before = opened(run(load(beamtime)).store)
+    edited(beamtime, "soc0 = -0.012", "soc0 = 0.1")
+    after = opened(run(load(beamtime)).store)
+    np.testing.assert_allclose(after.soc - before.soc, 0.112, atol=1e-12)
+
+
+def test_a_bad_file_is_listed_and_the_others_go_on(beamtime):
+    sources = sorted((beamtime / "xas").iterdir())
+    sources[3].write_bytes(b"")
+    sources[7].write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", encoding="utf-8")
+    sources[9].write_bytes(bytes(range(256)) * 20)
+    summary = run(load(beamtime))
+    assert summary.exit_code == 3
+    assert summary.scans == {"Ni_L3": 57}
+    reasons = {failure["source"].split("/")[-1]: failure["reason"] for failure in summary.failed}
+    assert "empty file" in reasons[sources[3].name]
+    assert "git lfs pull" in reasons[sources[7].name]
+    assert sources[9].name in reasons
+    with operando.open(summary.store) as tree:
+        assert json.loads(tree.attrs["failed"]) == summary.failed
+    assert sources[3].name in summary.report.read_text(encoding="utf-8")
+
+
+def test_a_mended_file_joins_the_others(beamtime):
+    path = sorted((beamtime / "xas").iterdir())[3]
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    assert run(load(beamtime)).exit_code == 3
+    path.write_bytes(whole)
+    summary = run(load(beamtime))
+    assert (summary.exit_code, summary.new, summary.scans) == (0, 1, {"Ni_L3": 60})
+
+
+def test_a_bad_log_leaves_the_other_log_and_the_scans(beamtime):
+    logs = sorted((beamtime / "echem").iterdir())
+    logs[1].write_bytes(logs[1].read_bytes()[:200])
+    summary = run(load(beamtime))
+    assert summary.exit_code == 3
+    assert summary.scans == {"Ni_L3": 60}
+    ds = opened(summary.store)
+    assert (ds.flag.values & int(Flag.ec_outside | Flag.ec_gap) != 0).sum() > 10
+    assert np.isfinite(ds.potential.values[:20]).all()
+
+
+def test_raw_files_are_only_read(beamtime):
+    files = [path for path in beamtime.rglob("*") if path.is_file()]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    for path in files:
+        path.chmod(stat.S_IRUSR)
+    run(load(beamtime))
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files} == before
+
+
+def test_plain_xarray_opens_the_store_with_units_on_every_number(beamtime):
+    path = run(load(beamtime)).store
+    with xr.open_datatree(path, engine="zarr", chunks={}) as tree:
+        for node in tree.leaves:
+            for name, var in node.to_dataset().variables.items():
+                assert var.chunks is not None or name in node.indexes or var.ndim == 0
+                if var.dtype.kind in "fiu":
+                    assert var.attrs["units"], f"{node.path}/{name}"
+
+
+def test_a_folder_with_one_scan_and_no_electrochemistry_works(beamtime, tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    shutil.copy(min((beamtime / "xas").iterdir()), folder / "scan.txt")
+    from operando.pipelines.draft import write_draft
+
+    path, _ = write_draft(folder)
+    summary = run(load(path))
+    assert list(summary.scans.values()) == [1]
+    node = next(iter(summary.scans))
+    ds = opened(summary.store, f"xas/{node}/processed")
+    assert np.isfinite(ds.edge_energy).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('files = ["xas/Ni_L3_*.txt"]', 'files = ["xas/Co_*.txt"]', "nothing matches 'xas/Co_\\*.txt'"),
+        ('timezone = "Europe/Zurich"', "", "experiment.timezone: required"),
+        ('tey = "drain current"', 'tey = "drain curent"', "drain curent"),
+        ('signal = "tey"', 'signal = "tfy"', "needs 'tfy'"),
+        ('reader = "eclab"', 'reader = "eclap"', "echem.reader: expected one of"),
+    ],
+)
+def test_what_does_not_fit_the_files_is_told_before_anything_is_written(beamtime, old, new, told):
+    edited(beamtime, old, new)
+    with pytest.raises(RecipeError, match=told):
+        run(load(beamtime))
+    assert not (beamtime / "cell7.zarr").exists()
+
+
+def test_two_runs_at_once_are_refused(beamtime):
+    from operando.pipelines.writer import Writer
+
+    with Writer(load(beamtime).store), pytest.raises(OperandoError, match="another"):
+        run(load(beamtime))
