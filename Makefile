@@ -20,7 +20,7 @@ lint: $(VENV)/lint
 
 # Types are checked on what users install: the wheel, outside the source tree.
 wheel-check: $(VENV)/lint
-	rm -rf build/wheel && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	rm -rf build && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/wheel/site build/wheel/*.whl
 	cd build/wheel/site && "$(abspath $(BIN))/python" -m mypy --config-file "$(CURDIR)/pyproject.toml" -p operando
 

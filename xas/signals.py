@@ -45,7 +45,8 @@ def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
     else:
         return found.rename("mu")
     meaning = {"transmission": "absorption in transmission", "reference": "absorption of the reference"}
-    return absorption.rename("mu").assign_attrs(units="1", long_name=meaning.get(name, f"{name} over i0"))
+    labelled = absorption.rename("mu").drop_attrs(deep=False)
+    return labelled.assign_attrs(units="1", long_name=meaning.get(name, f"{name} over i0"))
 
 
 def _require(scans: xr.Dataset, name: str, wanted: str) -> xr.DataArray:
@@ -65,5 +66,5 @@ def _positive(intensity: xr.DataArray) -> xr.DataArray:
 
 def _log_ratio(incoming: xr.DataArray, outgoing: xr.DataArray) -> xr.DataArray:
     ratio = _positive(incoming) / _positive(_summed(outgoing))
-    logarithm: xr.DataArray = xr.apply_ufunc(np.log, ratio, dask="allowed", keep_attrs=False)
+    logarithm: xr.DataArray = xr.apply_ufunc(np.log, ratio, dask="allowed", keep_attrs=True)
     return logarithm

@@ -24,7 +24,7 @@ def scans() -> xr.Dataset:
             "fluorescence": (("energy", "detector"), channels),
             "mu": ("energy", mu, {"units": "1"}),
         },
-        coords={"energy": energy},
+        coords={"energy": ("energy", energy, {"units": "eV"})},
         attrs={"expected_reference": 1},
     ).expand_dims(scan=3)
 
@@ -34,6 +34,7 @@ def test_absorption_comes_back_from_intensities(scans):
         found = xas.signal(scans, name)
         assert found.name == "mu"
         assert found.attrs["units"] == "1"
+        assert found.energy.attrs["units"] == "eV"
         assert set(found.dims) == {"scan", "energy"}
         np.testing.assert_allclose(found.transpose("scan", "energy")[0], np.linspace(0.4, 1.2, 11))
     np.testing.assert_allclose(xas.signal(scans, "reference")[0], np.linspace(0.1, 0.9, 11))
