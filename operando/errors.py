@@ -38,7 +38,7 @@ class FileError(OperandoError):
         place: str = "",
         remedy: str = "",
     ) -> None:
-        self.file, self.place = str(file), place
+        self.file, self.place = printable(str(file)), place
         self.expected, self.got, self.remedy = expected, got, remedy
         where = f"{self.file}, {place}" if place else self.file
         advice = f"; {remedy}" if remedy else ""
@@ -47,6 +47,11 @@ class FileError(OperandoError):
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that the error crosses process borders."""
         return _file_error, (self.file, self.expected, self.got, self.place, self.remedy)
+
+
+def printable(name: str) -> str:
+    """Return a file's name with bytes that are no UTF-8 written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _file_error(file: str, expected: str, got: str, place: str, remedy: str) -> FileError:

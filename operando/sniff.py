@@ -79,9 +79,11 @@ def head(path: str | Path) -> Head:
     Raises
     ------
     FileError
-        If the file is missing, a folder, unreadable, empty, or a Git LFS pointer.
+        If the file is missing, a folder, unreadable, empty, or a Git LFS pointer, or its name is not UTF-8.
     """
     path = Path(path)
+    if any("\ud800" <= char <= "\udfff" for char in str(path)):
+        raise FileError(path, "a file name in UTF-8", "other bytes", remedy="rename a copy of the file")
     try:
         with path.open("rb") as stream:
             data = stream.read(HEAD_BYTES)

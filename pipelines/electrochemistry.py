@@ -13,7 +13,7 @@ import xarray as xr
 from operando import cyclers, echem
 from operando.cell import describe
 from operando.clock import Clock, estimate_clock
-from operando.errors import FileError
+from operando.errors import FileError, printable
 
 from .progress import Reporter
 from .recipe import ClockSection, Recipe
@@ -74,11 +74,11 @@ def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], t
                 **section.read,
             )
         except FileError as error:
-            bad = [path for path in good if str(path) == error.file]
+            bad = [path for path in good if printable(str(path)) == error.file]
             if not bad:
                 raise
             good.remove(bad[0])
-            source = bad[0].relative_to(recipe.folder).as_posix()
+            source = printable(bad[0].relative_to(recipe.folder).as_posix())
             failed.append({"node": "echem", "source": source, "reason": str(error)})
             tell.warn(str(error))
     return None

@@ -77,8 +77,7 @@ def encode(ds: xr.Dataset, where: str) -> dict[str, Stored]:
     """Return the variables of ``ds`` as they are stored.
 
     Times become int64 nanoseconds since 1970 (NaT its smallest number), text becomes variable-length
-    strings, numbers keep their type; times and text are computed, numbers may stay lazy. Characters that
-    no encoding has (in file names) are written as backslash escapes.
+    strings, numbers keep their type; times and text are computed, numbers may stay lazy.
 
     Raises
     ------
@@ -199,8 +198,7 @@ def _text(values: np.ndarray, where: str) -> np.ndarray:
     foreign = [value for value in objects.flat if not isinstance(value, str)]
     if foreign:
         raise mismatch(where, "text", repr(foreign[0]), "convert it to text")
-    texts = [text.encode("utf-8", "backslashreplace").decode() for text in objects.flat]
-    return np.array(texts, dtype=TEXT).reshape(values.shape)
+    return objects.astype(TEXT)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import operando
-from operando.errors import OperandoError
+from operando.errors import OperandoError, printable
 from operando.linking import link
 from operando.schema import SERIES, check
 from operando.series import stack
@@ -112,7 +112,7 @@ class Run:
         return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin)
 
     def _source(self, path: Path) -> str:
-        return path.relative_to(self.recipe.folder).as_posix()
+        return printable(path.relative_to(self.recipe.folder).as_posix())
 
     def _withdraw_outdated(self) -> None:
         """Take out the nodes that no longer follow from the recipe and the files."""

@@ -53,3 +53,9 @@ def test_latin1_and_utf8_with_mark_are_both_text(tmp_path):
     assert head(path).text == "µA"
     path.write_bytes("\ufeffµA".encode())
     assert head(path).text == "µA"
+
+
+def test_a_file_name_that_is_not_utf8_is_told_in_printable_text(tmp_path):
+    with pytest.raises(FileError, match="a file name in UTF-8") as caught:
+        head(tmp_path / "scan\udcff.txt")
+    assert str(caught.value).isprintable()

@@ -96,11 +96,6 @@ def test_text_is_stored_without_a_length(store, path):
     assert plain(path, RAW).signal.item() == "mu"
 
 
-def test_file_names_that_no_encoding_has_are_escaped(store, path):
-    store.replace({"odd": xr.Dataset({"source": ("file", np.array(["a\udcffb"], dtype=object))})})
-    assert plain(path, "odd").source.values.tolist() == ["a\\udcffb"]
-
-
 @pytest.mark.parametrize(
     "values",
     [
