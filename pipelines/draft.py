@@ -105,8 +105,8 @@ def _clock(series: list[Group]) -> Iterator[str]:
 def _series(group: Group, found: Survey, *, linked: bool, name: str) -> Iterator[str]:
     yield ""
     yield f"[[series]]   # {_about(group)}"
-    for note, count in group.notes.most_common(4):
-        yield f"# in {count} of {len(group.paths)}: {note}"
+    if group.notes:
+        yield f"# flagged: {', '.join(f'{count} {note}' for note, count in group.notes.most_common())}"
     yield f"node = {toml(name)}"
     yield f"technique = {toml(group.technique)}"
     yield f"files = {toml(_patterns(group, found.folder))}"

@@ -39,4 +39,4 @@ def _what(group: Group) -> str:
 
 
 def _odd(group: Group) -> str:
-    return "; ".join(f"{count} x {note}" for note, count in group.notes.most_common(4))
+    return ", ".join(f"{count} {note}" for note, count in group.notes.most_common())

@@ -65,7 +65,7 @@ class Group:
         if "time_start" in data.coords and not np.isnat(data["time_start"].values):
             self.middles.append(float((data["time"].values - data["time_start"].values) / np.timedelta64(1, "s")))
         reasons = np.bitwise_or.reduce(np.ravel(data["flag"].values).astype("int64"), initial=0)
-        self.notes.update(flags.describe(int(reasons)))
+        self.notes.update(name.replace("_", " ") for name in flags.names(int(reasons)))
 
 
 @dataclass
