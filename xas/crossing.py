@@ -11,6 +11,7 @@ Floats = NDArray[np.float64]
 
 _REACH = 3
 _NOISE_WINDOW = (-50.0, 100.0)
+_ENOUGH = 5
 
 
 @compiled
@@ -46,24 +47,53 @@ def residuals(y: Floats, weights: Floats) -> Floats:
     return out
 
 
-def point_noise(x: Floats, y: Floats, center: Floats) -> Floats:
-    """Return the standard deviation of one point of each row, from what is not smooth near ``center``.
+def point_variance(x: Floats, y: Floats, center: Floats, heights: tuple[float, ...]) -> Floats:
+    """Return the variance of one point of each row at several heights, from what is not smooth near ``center``.
 
-    NaN where fewer than 5 points can be judged.
+    The points below the first height and those above it are judged apart, and the variance is taken as linear in the
+    height between their medians and beyond. NaN where fewer than 10 points can be judged; one variance at all heights
+    where a side has fewer than 5.
     """
     if x.size <= 2 * _REACH or np.diff(x).min() <= 0:
         x, y = _distinct(x, y)
-    noise = np.full(len(y), np.nan)
+    variance = np.full((len(y), len(heights)), np.nan)
     if x.size <= 2 * _REACH:
-        return noise
-    rough = residuals(y, _interpolation_weights(x))
-    middle = x[_REACH:-_REACH]
+        return variance
+    rough, middle, inner = residuals(y, _interpolation_weights(x)), x[_REACH:-_REACH], y[:, _REACH:-_REACH]
     for value in np.unique(center[np.isfinite(center)]):
-        near = (middle >= value + _NOISE_WINDOW[0]) & (middle <= value + _NOISE_WINDOW[1])
+        near = np.flatnonzero((middle >= value + _NOISE_WINDOW[0]) & (middle <= value + _NOISE_WINDOW[1]))
         rows = np.flatnonzero(center == value)
-        if near.sum() >= 5:
-            noise[rows] = 1.4826 * np.median(rough[np.ix_(rows, np.flatnonzero(near))], axis=1)
-    return noise
+        if near.size >= 2 * _ENOUGH:
+            chosen = np.ix_(rows, near)
+            variance[rows] = _linear(side_medians(inner[chosen], rough[chosen], heights[0]), heights)
+    return variance
+
+
+@compiled
+def side_medians(height: Floats, rough: Floats, level: float) -> Floats:
+    """Return, for the points of each row below ``level`` and for the others: median height, variance.
+
+    The variance is (1.4826 median |residual|)^2. Where a side has fewer than 5 points, both sides are all points.
+    """
+    out = np.empty((height.shape[0], 2, 2))
+    for s in range(height.shape[0]):
+        low = height[s] < level
+        for side in range(2):
+            chosen = low if side == 0 else ~low
+            if min(low.sum(), low.size - low.sum()) < _ENOUGH:
+                chosen = np.ones_like(low)
+            out[s, side, 0] = np.median(height[s][chosen])
+            out[s, side, 1] = (1.4826 * np.median(rough[s][chosen])) ** 2
+    return out
+
+
+def _linear(sides: Floats, heights: tuple[float, ...]) -> Floats:
+    """Return the variance at each height on the line through both sides, but never below the smaller one."""
+    (y0, v0), (y1, v1) = sides[:, 0].T[:, :, None], sides[:, 1].T[:, :, None]
+    distance = np.where(y1 > y0, y1 - y0, 1.0)
+    line: Floats = v0 + (v1 - v0) * (np.asarray(heights) - y0) / distance
+    variance: Floats = np.maximum(line, np.minimum(v0, v1))
+    return variance
 
 
 def _distinct(x: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ from operando.errors import OperandoError
 from operando.history import recorded
 from operando.units import with_units
 
-from .crossing import Floats, crossings, point_noise
+from .crossing import Floats, crossings, point_variance
 from .edge_finding import edge_energies, finite_grids
 from .layout import ALONG, PROCESSED, along_energy
 
@@ -68,15 +68,16 @@ def edge_energy(
     """Return where normalized absorption first rises through ``level``, between the grid points.
 
     E = E1 + (level - y1) (E2 - E1)/(y2 - y1), with (E1, y1) the last point below the level before the first that
-    reaches it. Its variance is noise^2 ((1 - t)^2 + t^2 + g^2)/slope^2, with t = (E - E1)/(E2 - E1) and g the
-    ``background_gain`` of the normalization.
+    reaches it. Its variance is (s(level)^2 ((1 - t)^2 + t^2) + s(0)^2 g0^2 + s(1)^2 g1^2)/slope^2, with
+    t = (E - E1)/(E2 - E1), s(y) the noise of one point at height y, and g0, g1 the ``pre_edge_gain`` and
+    ``post_edge_gain`` of the normalization.
 
     Parameters
     ----------
     normalized
         Normalized absorption against ``energy`` (eV), or the Dataset that :func:`~operando.xas.normalize` returns,
         whose ``e0`` then places the window. Only with the Dataset is the noise of pre-edge, post-edge and edge step
-        part of the uncertainty (g = 0 for an array).
+        part of the uncertainty (g0 = g1 = 0 for an array).
     method
         ``"half_height"``, the only one.
     level
@@ -100,17 +101,18 @@ def edge_energy(
 
     Notes
     -----
-    The noise of a point is 1.4826 times the median of what each point within 50 eV below and 100 eV above the middle
-    differs by from the quintic through its six neighbors, scaled to one point. The uncertainty is that of
-    independent noise alone, the same at all energies: it leaves out the energy scale, it is too small where neighboring
+    The noise of a point is 1.4826 times the median of what the points within 50 eV below and 100 eV above the middle
+    differ by from the quintic through their six neighbors, scaled to one point. It is taken below and above ``level``
+    apart, and its square as linear in the height, as counted quanta have it. The uncertainty is that of independent
+    noise alone: it leaves out the energy scale, it is too small where neighboring
     points share their noise (interpolated data), and it holds only while the noise is small against the rise from
     one point to the next (rebin finer data).
     """
     if method not in _METHODS:
         raise OperandoError(f"edge_energy: expected a method among {', '.join(_METHODS)}, got {method!r}")
-    gain: float | xr.DataArray = 0.0
+    gains: list[float | xr.DataArray] = [0.0, 0.0]
     if isinstance(normalized, xr.Dataset):
-        gain = normalized.get("background_gain", gain)
+        gains = [normalized.get(name, 0.0) for name in ("pre_edge_gain", "post_edge_gain")]
         e0 = normalized["e0"] if e0 is None and "e0" in normalized else e0
         history = normalized
         normalized = normalized["normalized"]
@@ -122,9 +124,9 @@ def edge_energy(
         spectra,
         np.nan if e0 is None else e0,
         np.nan if noise is None else noise,
-        gain,
+        *gains,
         kwargs={"energy": spectra[ALONG].to_numpy(), "level": float(level), "window": window},
-        input_core_dims=[[ALONG], [], [], []],
+        input_core_dims=[[ALONG], [], [], [], []],
         output_core_dims=[[], []],
         join="exact",
         dask="parallelized",
@@ -162,22 +164,25 @@ def _crossed(
     spectra: Floats,
     e0: Floats,
     noise: Floats,
-    gain: Floats,
-    *,
+    *gains: Floats,
     energy: Floats,
     level: float,
     window: tuple[float, float],
 ) -> tuple[Floats, Floats]:
     shape = spectra.shape[:-1]
     rows = np.ascontiguousarray(spectra, dtype=np.float64).reshape(-1, spectra.shape[-1])
-    centers, sigmas, gains = (np.broadcast_to(a, shape).reshape(-1).astype(np.float64) for a in (e0, noise, gain))
+    centers, sigmas, before, after = (
+        np.broadcast_to(values, shape).reshape(-1).astype(np.float64) for values in (e0, noise, *gains)
+    )
     found = np.full((2, len(rows)), np.nan)
     for chosen, points in finite_grids(energy, rows):
         if points.size < 2:
             continue
         x, y, center = energy[points], rows[np.ix_(chosen, points)], centers[chosen]
         center = np.where(np.isnan(center), edge_energies(x, y), center)
-        sigma = np.where(np.isnan(sigmas[chosen]), point_noise(x, y, center), sigmas[chosen])
         found[0, chosen], part, slope = crossings(x, y, center + window[0], center + window[1], level)
-        found[1, chosen] = sigma / slope * np.sqrt((1 - part) ** 2 + part**2 + gains[chosen] ** 2)
+        given = sigmas[chosen, None] ** 2
+        variance = np.where(np.isnan(given), point_variance(x, y, center, (level, 0.0, 1.0)), given)
+        weights = np.stack([(1 - part) ** 2 + part**2, before[chosen] ** 2, after[chosen] ** 2], axis=1)
+        found[1, chosen] = np.sqrt((variance * weights).sum(axis=1)) / slope
     return found[0].reshape(shape), found[1].reshape(shape)

@@ -44,9 +44,8 @@ PROCESSED = Layout(
         Variable("post_edge", ("scan", "energy"), "", "f", "polynomial through the post-edge"),
         Variable("e0", ("scan",), "eV", "f", "energy of the steepest rise, a grid energy"),
         Variable("edge_step", ("scan",), "", "f", "rise of the absorption at e0"),
-        Variable(
-            "background_gain", ("scan",), "1", "f", "noise of half height by the fits, per noise of a point", False
-        ),
+        Variable("pre_edge_gain", ("scan",), "1", "f", "noise of half height per noise of a pre-edge point", False),
+        Variable("post_edge_gain", ("scan",), "1", "f", "noise of half height per noise of a post-edge point", False),
         Variable("edge_energy", ("scan",), "eV", "f", "edge energy, between the grid points", False),
         Variable("edge_energy_std", ("scan",), "eV", "f", "standard uncertainty of the edge energy from noise", False),
         *SERIES,

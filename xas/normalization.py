@@ -15,7 +15,17 @@ from .fit_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 from .layout import ALONG, PROCESSED, along_energy
 from .normalization_kernels import Fit, Floats, normalize_rows
 
-_OUTPUTS = ("normalized", "flattened", "pre_edge", "post_edge", "edge_step", "e0", "background_gain", "step_noise")
+_OUTPUTS = (
+    "normalized",
+    "flattened",
+    "pre_edge",
+    "post_edge",
+    "edge_step",
+    "e0",
+    "pre_edge_gain",
+    "step_noise",
+    "post_edge_gain",
+)
 _LEAST_STEP = 1e-12
 _LEAST_CONTRAST = 5.0
 _HALF = 0.5
@@ -59,10 +69,10 @@ def normalize(
     -------
     xarray.Dataset
         ``normalized`` and ``flattened`` (1), ``pre_edge``, ``post_edge`` and ``edge_step`` (units of mu), ``e0``
-        (eV), and ``background_gain`` (1): by how much the noise of one point, through both fits, moves the
-        normalized absorption at half height. Where nothing can be fitted all are NaN. If ``mu`` has the coordinate
-        ``flag``, ``Flag.no_edge`` is raised in it there, and also where the edge step is less than 5 times its own
-        standard deviation, the scatter of the pre-edge taken as noise.
+        (eV), and ``pre_edge_gain`` and ``post_edge_gain`` (1): by how much the noise of one point there, through
+        the fits, moves the normalized absorption at half height. Where nothing can be fitted all are NaN. If ``mu``
+        has the coordinate ``flag``, ``Flag.no_edge`` is raised in it there, and also where the edge step is less than
+        5 times its own standard deviation, the scatter of the pre-edge taken as noise.
 
     Raises
     ------
@@ -86,10 +96,10 @@ def normalize(
         np.nan if e0 is None else e0,
         kwargs={"energy": mu[ALONG].to_numpy(), "given": given},
         input_core_dims=[[ALONG], []],
-        output_core_dims=[[ALONG]] * 4 + [[]] * 4,
+        output_core_dims=[[ALONG]] * 4 + [[]] * 5,
         join="exact",
         dask="parallelized",
-        output_dtypes=[np.float64] * 8,
+        output_dtypes=[np.float64] * 9,
         keep_attrs=False,
     )
     spectra = dict(zip(_OUTPUTS, results, strict=True))
@@ -124,17 +134,17 @@ def _normalized(mu: Floats, e0: Floats, *, energy: Floats, given: Settings) -> t
     shape = mu.shape
     rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, shape[-1])
     wanted = np.broadcast_to(e0, shape[:-1]).reshape(-1).astype(np.float64)
-    spectra, scalars = np.empty((4, *rows.shape)), np.full((4, len(rows)), np.nan)
+    spectra, scalars = np.empty((4, *rows.shape)), np.full((5, len(rows)), np.nan)
     for chosen, points in finite_grids(energy, rows):
         if len(chosen) == len(rows) and np.array_equal(points, np.arange(shape[-1])):
             _normalize_grid(energy, rows, wanted, given, (spectra, scalars))
         else:
-            part, numbers = np.empty((4, len(chosen), points.size)), np.full((4, len(chosen)), np.nan)
+            part, numbers = np.empty((4, len(chosen), points.size)), np.full((5, len(chosen)), np.nan)
             _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, (part, numbers))
             spectra[:, chosen] = np.nan
             spectra[np.ix_(np.arange(4), chosen, points)] = part
             scalars[:, chosen] = numbers
-    return (*spectra.reshape(4, *shape), *scalars.reshape(4, *shape[:-1]))
+    return (*spectra.reshape(4, *shape), *scalars.reshape(5, *shape[:-1]))
 
 
 def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings, out: tuple[Floats, Floats]) -> None:
@@ -153,8 +163,8 @@ def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings,
             known = np.nan if given.step is None else float(given.step)
             fits = _fits(energy, ranges)
             normalize_rows(mu, rows, fits, (ranges.center, known), out)
-            height, step = _gains(fits, ranges, measured=given.step is None)
-            scalars[2, rows] = height
+            before, after, step = _gains(fits, ranges, measured=given.step is None)
+            scalars[2, rows], scalars[4, rows] = before, after
             scalars[3, rows] *= step
     lost = ~(scalars[0] > _LEAST_STEP)
     spectra[:, lost] = np.nan
@@ -182,8 +192,8 @@ def _fits(energy: Floats, ranges: Ranges) -> tuple[Fit, Fit, Floats]:
     return (*ranges.pre, *pre), (*ranges.post, *post), weight
 
 
-def _gains(fits: tuple[Fit, Fit, Floats], ranges: Ranges, *, measured: bool) -> tuple[float, float]:
-    """Return how much unit noise of the points moves half height, and the edge step, through the fits.
+def _gains(fits: tuple[Fit, Fit, Floats], ranges: Ranges, *, measured: bool) -> tuple[float, float, float]:
+    """Return how much unit noise in the pre-edge and the post-edge moves half height, and both the edge step.
 
     Both fits are linear in mu: their values at the edge are sums of mu with the weights found here.
     """
@@ -195,4 +205,6 @@ def _gains(fits: tuple[Fit, Fit, Floats], ranges: Ranges, *, measured: bool) -> 
         rise = post_curves[:, ranges.center] @ post_fit
         step[q1:q2] = rise
         step[p1:p2] -= through @ (pre_curves[:, q1:q2] / weight[q1:q2]) @ rise
-    return float(np.linalg.norm(baseline + _HALF * step)), float(np.linalg.norm(step))
+    half = baseline + _HALF * step
+    before, after = np.linalg.norm(half[p1:p2]), np.linalg.norm(half[q1:q2])
+    return float(before), float(after), float(np.linalg.norm(step))

@@ -35,6 +35,7 @@ ARGUMENTS = {
     ),
     "crossing.crossings": (X, Y, np.zeros(2), np.full(2, 10.0), 0.5),
     "crossing.residuals": (Y, np.ones((34, 7))),
+    "crossing.side_medians": (Y, Y**2, 0.5),
 }
 
 
