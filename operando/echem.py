@@ -42,7 +42,8 @@ OFFSET_FRACTION = 1e-3
 VOLTAGE_ERROR = 1e-3
 """Default standard uncertainty of the voltage (V), a cycler's typical accuracy."""
 
-_POSSIBLE = 1.5
+_POSSIBLE = 2.0
+_RESOLVED = 0.9
 
 
 def read(
@@ -95,12 +96,15 @@ def read(
     Notes
     -----
     ``charge`` adds up the cycler's own counter where it has one, else the current: times the interval where it is
-    the mean since the last sample, by the trapezoid where it is a reading. A counter that jumps by more than 1.5
-    times what the current allows was reset, and the current is used there. Nothing is integrated across a gap;
+    the mean since the last sample, by the trapezoid where it is a reading. A counter that jumps by more than twice
+    what the current allows was reset, and the current is used there; one that stands still in more than a tenth of
+    the samples with current is too coarse and not used at all. Nothing is integrated across a gap;
     ``charge_std = current_offset_std * t + sum over gaps of |I| * length``, t being the recorded time.
     ``half_cycle`` is 0 until the first current and counts up at every change of sign held for 3 samples that are
-    not rest; ``cycle = (half_cycle + 1) // 2``; ``soc = soc0 + charge / Q_ref``; ``capacity`` is the charge since
-    the half-cycle began per active mass, without sign. The cycler's own counters are kept beside, not trusted.
+    not rest (a lone one counts if its current, spread over the samples to the nearest other one, is no rest either:
+    noise that now and then exceeds ``rest_current`` does not count); ``cycle = (half_cycle + 1) // 2``;
+    ``soc = soc0 + charge / Q_ref``; ``capacity`` is the charge since the half-cycle began per active mass, without
+    sign. The cycler's own counters are kept beside, not trusted.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if not files:
@@ -111,7 +115,7 @@ def read(
     largest = float(np.nanmax(abs(ds["current"].values)))
     rest = REST_FRACTION * largest if rest_current is None else rest_current
     offset = OFFSET_FRACTION * largest if current_offset_std is None else current_offset_std
-    ds = _with_charge(ds, offset)
+    ds = _with_charge(ds, offset, rest)
     half = _half_cycles(ds["current"].values, rest)
     ds = ds.assign(half_cycle=("time", half), cycle=("time", (half + 1) // 2))
     ds = _with_state(ds, stated)
@@ -207,18 +211,20 @@ def _refuse_overlap(pieces: list[xr.Dataset], files: Sequence[str | Path]) -> No
             )
 
 
-def _with_charge(ds: xr.Dataset, offset: float) -> xr.Dataset:
+def _with_charge(ds: xr.Dataset, offset: float, rest: float) -> xr.Dataset:
     """Return ``ds`` with ``charge`` and ``charge_std``, nothing being integrated across a gap."""
     time = seconds_since(ds["time"].values, ds["time"].values[0])
     current = np.nan_to_num(ds["current"].values)
     width, inside = np.diff(time), np.diff(ds["segment"].values) == 0
     held = ds["held"].values[1:]
     passed = np.where(held, current[1:], 0.5 * (current[1:] + current[:-1])) * width
+    usable = inside & (width >= 0)
     if "cycler_charge" in ds:
         counted = np.diff(ds["cycler_charge"].values)
         allowed = _POSSIBLE * np.maximum(abs(current[1:]), abs(current[:-1])) * width + 1e-9
-        passed = np.where(abs(counted) <= allowed, counted, passed)
-    usable = inside & (width >= 0)
+        flowing = usable & (np.minimum(abs(current[1:]), abs(current[:-1])) > rest) & np.isfinite(counted)
+        if np.count_nonzero(counted[flowing]) >= _RESOLVED * np.count_nonzero(flowing):
+            passed = np.where(abs(counted) <= allowed, counted, passed)
     charge = np.r_[0.0, np.cumsum(np.where(usable, passed, 0.0))]
     unknown = np.where(inside, 0.0, np.maximum(abs(current[1:]), abs(current[:-1])) * np.clip(width, 0, None))
     std = offset * np.r_[0.0, np.cumsum(np.where(usable, width, 0.0))] + np.r_[0.0, np.cumsum(unknown)]
@@ -227,8 +233,11 @@ def _with_charge(ds: xr.Dataset, offset: float) -> xr.Dataset:
 
 def _half_cycles(current: Array, rest: float) -> Integers:
     """Return the half-cycle of every sample: +1 at each change of sign held for 3 samples; rests inherit."""
-    sign = np.where(np.abs(np.nan_to_num(current)) > rest, np.sign(np.nan_to_num(current)), 0).astype(int)
+    current = np.nan_to_num(current)
+    sign = np.where(np.abs(current) > rest, np.sign(current), 0).astype(int)
     active = np.flatnonzero(sign)
+    apart = np.r_[current.size, np.diff(active), current.size]
+    active = active[np.abs(current[active]) > rest * np.minimum(apart[:-1], apart[1:])]
     half = np.zeros(current.size, np.int64)
     if not active.size:
         return half

@@ -55,6 +55,24 @@ def test_a_reading_of_a_ramp_integrates_by_the_trapezoid(tmp_path):
     np.testing.assert_allclose(ds["charge"], 0.5e-3 * (t**2 - t[0] ** 2), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("form", ["{:.3f}", "{:.6g}", "{:.15g}"])
+def test_charge_does_not_depend_on_the_digits_of_the_cyclers_counter(tmp_path, form):
+    t = np.arange(0, 3600.0)
+    rows = [f"{1_700_000_000 + a:.1f},3.5,1e-4,{form.format(12 + a * 1e-4 / 3.6)}" for a in t]
+    (tmp_path / "a.csv").write_text("t,U,I,Q\n" + "\n".join(rows) + "\n")
+    columns, units = {**COLUMNS, "cycler_charge": "Q"}, {"time": "unix", "cycler_charge": "mA*h"}
+    ds = echem.read(tmp_path / "a.csv", columns=columns, units=units)
+    np.testing.assert_allclose(ds["charge"], 1e-4 * t, atol=1e-9)
+
+
+def test_a_counter_that_restarts_adds_no_charge(tmp_path):
+    t = np.arange(0, 200.0)
+    rows = [f"{1_700_000_000 + a:.1f},3.5,1e-3,{(a % 100) * 1e-3:.6f}" for a in t]
+    (tmp_path / "a.csv").write_text("t,U,I,Q\n" + "\n".join(rows) + "\n")
+    ds = echem.read(tmp_path / "a.csv", columns={**COLUMNS, "cycler_charge": "Q"}, units={"time": "unix"})
+    np.testing.assert_allclose(ds["charge"], 1e-3 * t, atol=1e-9)
+
+
 def test_charge_error_grows_with_the_stated_offset(tmp_path):
     path = write(tmp_path / "a.csv", np.arange(0, 101.0), np.full(101, 1e-3))
     ds = read(path, current_offset_std=1e-5, cell=CELL)
@@ -123,6 +141,20 @@ def test_a_pulse_shorter_than_three_samples_begins_no_half_cycle():
 def test_a_pulse_train_is_one_half_cycle_over_its_rests():
     pulses = np.tile([1.0, 0, 0, 0], 6)
     assert set(_half_cycles(pulses, 0.01).tolist()) == {1}
+
+
+def test_noise_that_now_and_then_exceeds_the_rest_current_begins_no_half_cycle():
+    noise = np.random.default_rng(5).normal(0, 0.002, 5000)
+    assert (np.abs(noise) > 0.005).sum() > 30
+    current = np.r_[np.full(50, 1.0), noise, np.full(50, 1.0), noise, np.full(50, -1.0)]
+    half = _half_cycles(current, 0.005)
+    assert np.flatnonzero(np.diff(half)).tolist() == [10099]
+
+
+def test_a_current_that_tapers_to_noise_at_constant_voltage_stays_in_its_half_cycle():
+    taper = np.exp(-np.arange(3000) / 300) + np.random.default_rng(6).normal(0, 1e-3, 3000)
+    half = _half_cycles(np.r_[np.full(50, 1.0), taper, np.full(50, -1.0)], 0.005)
+    assert np.flatnonzero(np.diff(half)).tolist() == [3049]
 
 
 @settings(max_examples=50, deadline=None)
