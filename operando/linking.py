@@ -61,7 +61,8 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
 
     ``half_cycle`` and ``cycle`` are those in which most of the scan lies. A scan that the log does not cover at
     all, or of which more than max(2 typical intervals, 3 sigma) is not covered, is NaN, with ``ec_gap`` (between
-    segments) or ``ec_outside`` (before or after the log); one that misses less is flagged and keeps its value.
+    segments) or ``ec_outside`` (before or after the log); one that misses less is flagged and keeps its value. The
+    typical interval is that of the segments in which the scan starts and ends, the longer of the two.
     Nothing is extrapolated. Samples that are not finite or stand on a clock that stepped back are passed over.
     """
     corrected = _corrected(series, clock)
@@ -72,7 +73,7 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     covered = log.covered(end) - log.covered(start)
     inside = np.isfinite(start) & log.holds(start, end)
     missing = np.where(inside, np.clip(end - start - covered, 0, None), np.nan)
-    good = inside & (missing <= max(2 * log.typical, 3 * sigma))
+    good = inside & (missing <= np.maximum(2 * log.typical_in(start, end), 3 * sigma))
     coords: dict[str, xr.Variable] = {}
     for name in (name for name in _AVERAGED if name in echem):
         mean, std = _average(log, name, echem, (start, end), sigma)
@@ -87,10 +88,7 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     coords["ec_samples"] = _variable("ec_samples", dims, samples.astype("i4"))
     flag = corrected["flag"].values.ravel() | _reasons(log, start, end, inside, missing)
     coords["flag"] = xr.Variable(dims, flag.reshape(corrected["time"].shape).astype("i4"), flag_attrs())
-    out = corrected.assign_coords(coords)
-    return recorded(
-        out, "link", {"clock": clock.to_dict() if clock else None, "tolerance": max(2 * log.typical, 3 * sigma)}
-    )
+    return recorded(corrected.assign_coords(coords), "link", {"clock": clock.to_dict() if clock else None})
 
 
 def _corrected(series: xr.Dataset, clock: Clock | None) -> xr.Dataset:
@@ -115,7 +113,7 @@ def _intervals(series: xr.Dataset, origin: np.datetime64) -> tuple[Array, Array]
         edge = seconds_since(np.atleast_1d(series[name].values), origin) if name in series.coords else middle
         edges.append(np.where(np.isnan(edge), middle, edge))
     start, end = edges
-    start = np.where(np.isnan(start), end, start)
+    start, end = np.where(np.isnan(start), end, start), np.where(np.isnan(end), start, end)
     return np.minimum(start, end), np.maximum(start, end)
 
 
@@ -138,7 +136,7 @@ class _Log:
     time: Array
     segment: Integers
     width: Array
-    typical: float
+    typical: Array
 
     @classmethod
     def of(cls, echem: xr.Dataset) -> _Log:
@@ -148,8 +146,9 @@ class _Log:
         keep = ((echem["flag"].values & unusable) == 0) & np.isfinite(time)
         time, segment = time[keep], echem["segment"].values[keep].astype(np.int64)
         width = np.where(np.diff(segment) == 0, np.diff(time), 0.0)
-        pieces = [typical_interval(part) for part in np.split(time, np.flatnonzero(np.diff(segment)) + 1)]
-        return cls(origin, keep, time, segment, width, max(pieces, default=0.0))
+        pieces = np.split(time, np.flatnonzero(np.diff(segment)) + 1)
+        typical = np.repeat([typical_interval(part) for part in pieces], [part.size for part in pieces])
+        return cls(origin, keep, time, segment, width, typical)
 
     def values(self, variable: xr.DataArray) -> Array:
         kept: Array = variable.values[self.keep].astype("f8")
@@ -158,6 +157,13 @@ class _Log:
     def left(self, x: Array) -> Integers:
         """Return the sample that begins the interval in which ``x`` lies."""
         return np.clip(np.searchsorted(self.time, x, side="right") - 1, 0, max(self.time.size - 2, 0))
+
+    def typical_in(self, start: Array, end: Array) -> Array:
+        """Return the typical interval where each scan starts or ends, the longer of the two."""
+        after = np.clip(np.searchsorted(self.time, end, side="right") - 1, 0, self.time.size - 1)
+        before = np.clip(np.searchsorted(self.time, start), 0, self.time.size - 1)
+        longer: Array = np.maximum(self.typical[before], self.typical[after])
+        return longer
 
     def part(self, x: Array) -> tuple[Integers, Array]:
         """Return the interval of ``x`` and how far into its covered width ``x`` is; 0 within a gap."""

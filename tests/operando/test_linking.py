@@ -107,6 +107,28 @@ def test_a_scan_that_misses_little_keeps_its_value_and_one_that_misses_much_does
     assert names(int(out["flag"][1])) == ["ec_outside"]
 
 
+def test_a_slow_file_in_the_log_excuses_no_scan_that_misses_much_of_a_fast_one():
+    fast, slow = np.arange(0, 100.0), np.arange(1000.0, 5000, 50)
+    t = np.r_[fast, slow]
+    out = link(series([95, 4920], [175, 5030]), log(t, np.full(t.size, 3.5), segment=(t > 100).astype(int)))
+    assert np.isnan(out["voltage"].values).tolist() == [True, False]
+    assert [names(int(flag)) for flag in out["flag"]] == [["ec_gap"], ["ec_outside"]]
+
+
+@pytest.mark.parametrize("known", [("time_start",), ("time_start", "time"), ("time_end",)])
+def test_a_scan_of_which_one_instant_is_known_gets_the_values_at_it(known):
+    t = np.arange(0, 1000.0, 10)
+    times = {
+        name: ("scan", at([205.0]) if name in known else np.array(["NaT"], "M8[ns]"))
+        for name in ("time_start", "time", "time_end")
+    }
+    out = link(series([0.0], [0.0]).assign_coords(times), log(t, 3 + 1e-3 * t), Clock("b", "cycler", START, 5.0))
+    assert float(out["voltage"][0]) == pytest.approx(3.2, rel=1e-12)
+    assert int(out["flag"][0]) == 0
+    for name in times:
+        assert out[name].values[0] == at(200.0) if name in known else np.isnat(out[name].values[0])
+
+
 def test_nothing_is_interpolated_across_a_file_boundary():
     t = np.r_[np.arange(0, 100.0), np.arange(101.0, 200)]
     ec = log(t, np.where(t < 100, 3.0, 4.0), segment=(t > 100).astype(int))
