@@ -14,7 +14,8 @@ GAUSSIAN_HALF = np.sqrt(np.log(2.0))
 def binding_energies(level: CoreLevel, law: Photoemission) -> Floats:
     """Return the binding energies of a spectrum, eV, ascending."""
     low, high = level.range
-    return low + law.step * np.arange(round((high - low) / law.step) + 1)
+    energies: Floats = low + law.step * np.arange(round((high - low) / law.step) + 1, dtype=np.float64)
+    return energies
 
 
 def transmission(binding_energy: Floats | float, law: Photoemission) -> Floats:
