@@ -7,6 +7,7 @@ shape of the simulated spectra.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -25,7 +26,6 @@ STRETCHED_TO = 50
 class Tables:
     """Attenuation by all but the element's L2,3 edge over energy, its edge step, and that of the emitted line, 1/nm."""
 
-    energy: Floats
     without_edge: Floats
     step: float
     emitted: float
@@ -33,14 +33,23 @@ class Tables:
 
 def tables(energy: Floats, law: Fluorescence) -> Tables:
     """Return the tabulated attenuation of the material at the energies of a scan."""
-    from xraydb import xray_lines
+    exponent, level, step, emitted = _read(law)
+    return Tables(level * energy**exponent, step, emitted)
+
+
+@cache
+def _read(law: Fluorescence) -> tuple[float, float, float, float]:
+    """Return exponent and factor of the attenuation below the edge, the edge step, and that of the emitted line."""
+    from xraydb import material_mu, xray_lines
+
+    def tabulated(energy: Floats) -> Floats:
+        return np.asarray(material_mu(law.material, energy, density=law.density)) * PER_NM
 
     below = np.linspace(*law.below, STRETCHED_TO)
-    slope, level = np.polyfit(np.log(below), np.log(_material(below, law)), 1)
-    without_edge = np.exp(level) * energy**slope
-    step = float(_material(np.array([law.above]), law)[0] - np.exp(level) * law.above**slope)
-    line = float(xray_lines(law.element)[law.line].energy)
-    return Tables(energy, without_edge, step, float(_material(np.array([line]), law)[0]))
+    exponent, logarithm = np.polyfit(np.log(below), np.log(tabulated(below)), 1)
+    level = np.exp(logarithm)
+    above, emitted = tabulated(np.array([law.above, xray_lines(law.element)[law.line].energy]))
+    return float(exponent), float(level), float(above - level * law.above**exponent), float(emitted)
 
 
 def attenuation(spectrum: np.ndarray, known: Tables) -> np.ndarray:
@@ -104,10 +113,3 @@ def depths(energy: Floats, z: Floats, law: Nickel) -> np.ndarray:
     known = tables(energy, law.fluorescence)
     inverse = per_depth(bulk(z) @ nickel_spectra.references(energy, law), known, law.fluorescence)
     return np.asarray(1 / inverse)
-
-
-def _material(energy: Floats, law: Fluorescence) -> Floats:
-    from xraydb import material_mu
-
-    tabulated: Floats = np.asarray(material_mu(law.material, energy, density=law.density)) * PER_NM
-    return tabulated
