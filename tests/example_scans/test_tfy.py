@@ -133,7 +133,10 @@ def test_yields_have_noise_of_their_own(beamtime, known, declared):
         _, (_, drain, i0, current) = scan(beamtime / "xas" / f"Ni_L3_{number:04d}.txt")
         tey = background + known["weight"].values[number - 1] @ known["reference_spectrum"].values
         tfy = law.fluorescence.background + known["tfy"].values[number - 1]
-        both = [drain / law.drain_unit / law.yield_counts / tey, current / law.fluorescence.unit / 2e4 / tfy]
+        both = [
+            drain / law.drain_unit / law.yield_counts / tey,
+            current / law.fluorescence.unit / law.fluorescence.counts / tfy,
+        ]
         beam = i0 / law.i0_unit / law.i0_counts
         residuals.append([(part / beam - 1) * np.sqrt(signal) for part, signal in zip(both, (tey, tfy), strict=True)])
     first, second = np.concatenate(residuals, axis=1)
