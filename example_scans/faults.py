@@ -17,9 +17,11 @@ EXPECTED: dict[str, Flag] = {
     "descending_energies": Flag.unsorted_energy,
     "zero_tail": Flag.not_finite,
     "gain_x10": Flag(0),
+    "top_up": Flag(0),
+    "glitch": Flag(0),
     "truncated": Flag.truncated,
 }
-"""Fault of a scan -> the flag it deserves; a changed gain cancels on normalization and deserves none."""
+"""Fault of a scan -> the flag it deserves: none for what cancels on normalization and for what no flag says."""
 
 TOLERATED: dict[str, Flag] = {
     "i0_dropout": Flag.not_finite | Flag.beam_dump,
@@ -31,12 +33,14 @@ TOLERATED: dict[str, Flag] = {
 GAIN = 10.0
 DROPOUT_AT, DROPOUT_POINTS = 870.0, 5
 REPEATED_AT, REPEATED_POINTS = 859.0, 3
-KEPT_SHARE = 0.66
+KEPT_SHARE, KEPT_OF_LINE = 0.66, 1 / 3
+TOP_UP_AT, TOP_UP = 0.45, 1.12
+GLITCH_AT, GLITCH_POINTS, GLITCH_DIPS = 863.0, 2, (0.55, 0.70, 0.50)
 
 
 def of_scan(number: int, scans: int, faults: Faults) -> list[str]:
     """Return the names of the faults of scan ``number``, counted from 1."""
-    listed = ("i0_dropout", "duplicate_energies", "descending_energies", "zero_tail")
+    listed = ("i0_dropout", "duplicate_energies", "descending_energies", "zero_tail", "top_up", "glitch")
     found = [name for name in listed if number in getattr(faults, name)]
     if faults.gain_from and number >= faults.gain_from:
         found.append("gain_x10")
@@ -63,9 +67,18 @@ def planned(energy: Floats, found: list[str]) -> Floats:
     return energy[::-1] if "descending_energies" in found else energy
 
 
+def beam(points: int, found: list[str]) -> Floats:
+    """Return what a top-up of the ring makes of the beam, point by point."""
+    before = np.arange(points) < (TOP_UP_AT * points if "top_up" in found else points)
+    return np.where(before, 1.0, TOP_UP)
+
+
 def spoiled(table: np.ndarray, found: list[str]) -> np.ndarray:
-    """Return a scan's table of energy, drain current and I0, dims (point, column), as the faulty detectors give it."""
+    """Return a scan as the faulty detectors give it, dims (point, column): energy, drain current, I0 and TFY."""
     table = table.copy()
+    if "glitch" in found:
+        first = int(np.argmin(np.abs(table[:, 0] - GLITCH_AT)))
+        table[first : first + GLITCH_POINTS, 1:] *= GLITCH_DIPS
     if "gain_x10" in found:
         table[:, 1] *= GAIN
     if "i0_dropout" in found:
@@ -76,9 +89,14 @@ def spoiled(table: np.ndarray, found: list[str]) -> np.ndarray:
     return table
 
 
+def stopped(table: np.ndarray, found: list[str]) -> np.ndarray:
+    """Return a scan's table, that of a truncated scan without its end."""
+    return table[: int(KEPT_SHARE * len(table))] if "truncated" in found else table
+
+
 def cut(lines: list[str], found: list[str]) -> str:
     """Return a scan's data lines as text, the last of a truncated file cut within a number."""
     if "truncated" not in found:
         return "\n".join([*lines, ""])
     kept = int(KEPT_SHARE * len(lines))
-    return "\n".join([*lines[:kept], lines[kept][: len(lines[kept]) // 2]])
+    return "\n".join([*lines[:kept], lines[kept][: int(KEPT_OF_LINE * len(lines[kept]))]])

@@ -10,7 +10,7 @@ from typing import Any
 
 from operando.errors import FileError
 
-from . import clocks, cycler, nickel, truth
+from . import clocks, cycler, nickel, nickel_nexus, nickel_references, truth, xps
 from .cell import Run, run
 from .parameters import Parameters, load
 from .part import Part
@@ -18,12 +18,20 @@ from .part import Part
 SEED = 20260518
 RECIPE_NAME = "beamtime.toml"
 
-INSTRUMENTS: tuple[Callable[[Parameters, Run, int], Part], ...] = (cycler.simulate, clocks.simulate, nickel.simulate)
+INSTRUMENTS: tuple[Callable[[Parameters, Run, int], Part], ...] = (
+    cycler.simulate,
+    clocks.simulate,
+    nickel.simulate,
+    nickel_references.simulate,
+    nickel_nexus.simulate,
+    xps.simulate,
+)
 """Every instrument at the beamtime, in the order of the recipe."""
 
 PREFACE = """\
 # A simulated beamtime, every number of which is known. Simulated data: nothing here was measured.
 # Run it with 'operando run', then compare with truth.zarr, which no estimator reads.
+# No step reads xps/, xas_nexus/ and xas_references/ yet.
 
 [experiment]
 name = "{name}"
@@ -59,7 +67,9 @@ def simulate(
     Notes
     -----
     The folder holds ``beamtime.toml`` (the recipe), ``echem/*.mpt`` (cycler), ``beamline_voltage.csv`` (the
-    voltage on the beamline's clock), ``xas/*.txt`` (Ni L2,3 TEY) and ``truth.zarr``.
+    voltage on the beamline's clock), ``xas/*.txt`` (Ni L2,3 TEY and TFY), ``xas_references/*.txt`` (the pure
+    substances), ``xas_nexus/*.h5`` (some of the scans as NXxas), ``xps/*.vms`` (C 1s, S 2p and P 2p) and
+    ``truth.zarr``.
     """
     folder = Path(folder)
     parameters = load(size, overrides)
@@ -82,7 +92,7 @@ def recipe(parameters: Parameters, parts: list[Part]) -> str:
     """Return ``beamtime.toml``: the preface and every instrument's section."""
     experiment = parameters.experiment
     preface = PREFACE.format(name=experiment.name, timezone=experiment.timezone)
-    return preface + "\n".join(part.recipe for part in parts)
+    return preface + "\n".join(part.recipe for part in parts if part.recipe)
 
 
 def _clear(folder: Path) -> None:

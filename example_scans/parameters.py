@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from operando.errors import RecipeError
 
+from .table import Table
+from .xps_parameters import Photoemission
+
 DECLARED = Path(__file__).with_name("cell.toml")
-
-
-class Table(BaseModel):
-    """One table of ``cell.toml``; its comments there give units and meaning."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Experiment(Table):
@@ -161,8 +158,34 @@ class Reference(Table):
     lines: tuple[Line, ...]
 
 
+class Fluorescence(Table):
+    """The fluorescence yield of the Ni L2,3 series."""
+
+    material: str
+    element: str
+    density: float = Field(gt=0)
+    line: str
+    incidence: float = Field(gt=0, le=90)
+    takeoff: float = Field(gt=0, le=90)
+    below: tuple[float, float]
+    above: float
+    self_absorption: bool
+    counts: float = Field(gt=0)
+    background: float = Field(ge=0)
+    unit: float = Field(gt=0)
+
+
+class MeasuredReferences(Table):
+    """The measurement of the pure substances."""
+
+    folder: str
+    counts: float = Field(gt=0)
+    shift: float
+    start: datetime
+
+
 class Nickel(Table):
-    """The Ni L2,3 TEY series."""
+    """The Ni L2,3 series: electron yield and fluorescence yield."""
 
     folder: str
     node: str
@@ -191,6 +214,15 @@ class Nickel(Table):
     pre_edge: tuple[float, float]
     post_edge: tuple[float, float]
     references: tuple[Reference, Reference, Reference]
+    fluorescence: Fluorescence
+    measured_references: MeasuredReferences
+
+
+class Nexus(Table):
+    """Scans of the Ni L2,3 series that are written as NXxas too."""
+
+    folder: str
+    scans: tuple[int, ...]
 
 
 class Faults(Table):
@@ -204,6 +236,12 @@ class Faults(Table):
     truncated_last: bool
     cycler_split: bool
     wrong_header_mass: bool
+    top_up: tuple[int, ...]
+    glitch: tuple[int, ...]
+    xps_spike: tuple[int, ...]
+    xps_dead_detector: tuple[int, ...]
+    xps_wrong_hour: tuple[int, ...]
+    xps_truncated_last: bool
 
 
 class Parameters(Table):
@@ -217,6 +255,8 @@ class Parameters(Table):
     beamline: Beamline
     voltage_copy: VoltageCopy
     nickel: Nickel
+    nexus: Nexus
+    xps: Photoemission
     faults: Faults
 
 

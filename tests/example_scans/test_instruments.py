@@ -141,7 +141,7 @@ def test_a_scan_is_the_mixture_times_i0_within_counting_noise(beamtime, declared
     for path, shares in zip(sorted((beamtime / "xas").iterdir()), known["weight"].values, strict=True):
         if known["fault"].sel(scan=int(path.stem[-4:]) - 1).item():
             continue
-        _, (energy, drain, i0) = scan(path.read_bytes())
+        _, (energy, drain, i0, _) = scan(path.read_bytes())
         beam, counts = i0 / law.i0_unit / law.i0_counts, drain / law.drain_unit
         background = law.background + law.background_slope * (energy - law.reference_energy)
         expected = law.yield_counts * beam * (background + shares @ nickel_spectra.references(energy, law))
@@ -173,7 +173,7 @@ def test_faults_are_in_the_files_that_the_truth_names(beamtime, declared):
         for path in (beamtime / "xas").iterdir()
     }
     energy = {number: np.array([float(row[0]) for row in rows]) for number, rows in tables.items()}
-    i0 = {number: [float(row[2]) for row in rows if len(row) == 3] for number, rows in tables.items()}
+    i0 = {number: [float(row[2]) for row in rows if len(row) == 4] for number, rows in tables.items()}
     repeated = {number for number, values in energy.items() if np.unique(values).size < values.size}
     falling = {number for number, values in energy.items() if (np.diff(values) < 0).sum() > 10}
     zeros = {number for number, values in energy.items() if values[-1] == 0}
