@@ -43,7 +43,7 @@ clock = "{clock}"
 
   [[series.steps]]
   use = "normalize"
-  signal = "tey"                    # divided by i0
+  signal = ["tey", "tfy"]           # each divided by i0: the surface, and deeper
   e0 = {e0:<27} # eV, fixed: the ranges below count from it
   pre1 = {pre[0]}
   pre2 = {pre[1]}

@@ -15,6 +15,8 @@ from operando.errors import StoreError
 from operando.flags import Flag
 
 TRUNCATED = int(Flag.truncated)
+JUDGED_SIGNAL = "tey"
+"""The signal whose edge energy is true: self-absorption bends that of the fluorescence."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _series(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
     known, raw = truth[node].to_dataset().load(), _node(tree, f"{node}/raw")
     found = _node(tree, f"{node}/processed")
     flags = _matched(raw, known)["flag"].fillna(0).astype("int64")
-    found = _matched(found, known)
+    found = _matched(found.sel(signal=JUDGED_SIGNAL) if "signal" in found.dims else found, known)
     if "flag" in found:
         flags = flags | found["flag"].fillna(0).astype("int64")
     name = node.rsplit("/", 1)[-1]
