@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from .survey import Group, Survey
@@ -26,8 +29,14 @@ def show_survey(found: Survey, console: Console) -> None:
     console.print(table)
     for text in found.failed:
         console.print(f"cannot be read: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    for path in found.unknown:
-        console.print(f"no reader: {path}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for name, count in Counter(_alike(path) for path in found.unknown).items():
+        named = name if count > 1 else next(path for path in found.unknown if _alike(path) == name)
+        console.print(f"no reader: {named} ({count})", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _alike(path: Path) -> Path:
+    """Return a pattern for files of one folder and ending."""
+    return path.parent / f"*{path.suffix}"
 
 
 def _minute(time: np.datetime64) -> str:
