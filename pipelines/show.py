@@ -29,9 +29,8 @@ def show_survey(found: Survey, console: Console) -> None:
     console.print(table)
     for text in found.failed:
         console.print(f"cannot be read: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    for name, count in Counter(_alike(path) for path in found.unknown).items():
-        named = name if count > 1 else next(path for path in found.unknown if _alike(path) == name)
-        console.print(f"no reader: {named} ({count})", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for pattern, count in Counter(map(_alike, found.unknown)).items():
+        console.print(f"no reader: {pattern} ({count})", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _alike(path: Path) -> Path:
