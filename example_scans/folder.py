@@ -10,7 +10,7 @@ from typing import Any
 
 from operando.errors import FileError
 
-from . import clocks, cycler, nickel, truth
+from . import clocks, cycler, nickel, tomography, truth, xpeem
 from .cell import Run, run
 from .parameters import Parameters, load
 from .part import Part
@@ -18,12 +18,19 @@ from .part import Part
 SEED = 20260518
 RECIPE_NAME = "beamtime.toml"
 
-INSTRUMENTS: tuple[Callable[[Parameters, Run, int], Part], ...] = (cycler.simulate, clocks.simulate, nickel.simulate)
+INSTRUMENTS: tuple[Callable[[Parameters, Run, int], Part], ...] = (
+    cycler.simulate,
+    clocks.simulate,
+    nickel.simulate,
+    xpeem.simulate,
+    tomography.simulate,
+)
 """Every instrument at the beamtime, in the order of the recipe."""
 
 PREFACE = """\
 # A simulated beamtime, every number of which is known. Simulated data: nothing here was measured.
 # Run it with 'operando run', then compare with truth.zarr, which no estimator reads.
+# No step reads the images in xpeem/ and xtm/ yet.
 
 [experiment]
 name = "{name}"
@@ -43,7 +50,7 @@ def simulate(
     folder
         Made if it does not exist. An earlier simulation in it is replaced, whatever else it holds then stays.
     size
-        ``"small"`` (about 2 MB) or ``"full"``.
+        ``"small"`` (about 8 MB) or ``"full"`` (about 1 GB).
     seed
         Decides all noise. The same seed, size and overrides give the same bytes everywhere.
     overrides
@@ -59,7 +66,8 @@ def simulate(
     Notes
     -----
     The folder holds ``beamtime.toml`` (the recipe), ``echem/*.mpt`` (cycler), ``beamline_voltage.csv`` (the
-    voltage on the beamline's clock), ``xas/*.txt`` (Ni L2,3 TEY) and ``truth.zarr``.
+    voltage on the beamline's clock), ``xas/*.txt`` (Ni L2,3 TEY), ``xpeem`` (Ni L3 stacks: TIFF frames with a log,
+    and HDF5), ``xtm`` (tomographic volumes: TIFF slices, and the projections of one) and ``truth.zarr``.
     """
     folder = Path(folder)
     parameters = load(size, overrides)
@@ -82,7 +90,7 @@ def recipe(parameters: Parameters, parts: list[Part]) -> str:
     """Return ``beamtime.toml``: the preface and every instrument's section."""
     experiment = parameters.experiment
     preface = PREFACE.format(name=experiment.name, timezone=experiment.timezone)
-    return preface + "\n".join(part.recipe for part in parts)
+    return preface + "\n".join(part.recipe for part in parts if part.recipe)
 
 
 def _clear(folder: Path) -> None:

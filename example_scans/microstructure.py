@@ -181,7 +181,9 @@ def _spheres(law: Tomography, edge: float, noise: np.random.RandomState) -> tupl
     outside = noise.uniform(0, edge, (COUNTED_POINTS, 3))
     for size in np.sort(sizes[:count])[::-1]:
         tried = noise.uniform(-size, edge + size, (CANDIDATES, 3))
-        apart = [np.linalg.norm(tried - at, axis=1) > size + other + SPACE for at, other in zip(center, radius, strict=True)]
+        apart = [
+            np.linalg.norm(tried - at, axis=1) > size + other + SPACE for at, other in zip(center, radius, strict=True)
+        ]
         clear = [_from_crack(tried, crack) > size + law.contact_loss.gap + law.voxel_size for crack in cracks]
         free = np.all([np.full(CANDIDATES, True), *apart, *clear], axis=0)
         if free.any():

@@ -13,7 +13,16 @@ from .cell import Floats, Run
 from .parameters import Parameters
 from .truth import utc
 
-MEANS = {"potential": "V", "voltage": "V", "current": "A", "charge": "C", "soc": "1", "z": "1", "d_ox": "nm", "d_red": "nm"}
+MEANS = {
+    "potential": "V",
+    "voltage": "V",
+    "current": "A",
+    "charge": "C",
+    "soc": "1",
+    "z": "1",
+    "d_ox": "nm",
+    "d_red": "nm",
+}
 
 
 def states(parameters: Parameters, run: Run, plans: Sequence[tuple[float, float]]) -> xr.Dataset:

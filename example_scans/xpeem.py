@@ -95,7 +95,11 @@ def truth(parameters: Parameters, run: Run, sample: Scene, seed: int) -> xr.Data
         source=("scan", names), energy=("frame", energy, {"units": "eV", "long_name": "photon energy"})
     )
     return ds.assign_attrs(
-        judged_flags=int(JUDGED), technique="xpeem", pixel_size=law.pixel, pixel_size_units="um", **_constants(parameters)
+        judged_flags=int(JUDGED),
+        technique="xpeem",
+        pixel_size=law.pixel,
+        pixel_size_units="um",
+        **_constants(parameters),
     )
 
 
@@ -181,9 +185,7 @@ def _stack(
     if "surplus_frame" in found:
         frames = np.concatenate([frames, _noisy(parameters, number, known, sample, seed)[np.newaxis]])
     kept = [index for index in range(len(frames)) if index not in missing]
-    files = {
-        f"{law.folder}/{name}/{_file(name, index)}": image_files.tiff(frames[index], law.pixel) for index in kept
-    }
+    files = {f"{law.folder}/{name}/{_file(name, index)}": image_files.tiff(frames[index], law.pixel) for index in kept}
     error = 1 + law.i0_noise * stream(seed, "xpeem", "I0", number).standard_normal(known.sizes["frame"])
     i0 = law.i0_current * known["i0"].values * error
     files[f"{law.folder}/{name}/{name}.txt"] = _log(parameters, number, known["energy"].values, i0)

@@ -55,7 +55,9 @@ def scene(law: Xpeem, seed: int) -> Scene:
     return Scene(y, x, radius, brightness, waves, edge)
 
 
-def covers(sample: Scene, pixels: int, shift: tuple[float, float]) -> Iterator[tuple[int, tuple[slice, slice], np.ndarray]]:
+def covers(
+    sample: Scene, pixels: int, shift: tuple[float, float]
+) -> Iterator[tuple[int, tuple[slice, slice], np.ndarray]]:
     """Yield each particle's number, the part of the frame it reaches, and how much of each pixel it covers.
 
     The cover is a disc's edge blurred by a Gaussian: erfc((r - R)/(sqrt(2) edge))/2.
