@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +130,7 @@ def volume(law: Tomography, fixed: Structure, now: State) -> Volume:
     thinner than a voxel keeps its volume.
     """
     shape = (law.voxels,) * 3
-    made = Volume(np.full(shape, ELECTROLYTE, np.uint8), np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+    made = Volume(np.full(shape, ELECTROLYTE, np.uint8), np.zeros(shape), np.zeros(shape))
     for center, radius in zip(fixed.pore_center, fixed.pore_radius, strict=True):
         part, offset = _box(law, center, radius)
         distance = _length(offset)
@@ -151,15 +150,15 @@ def volume(law: Tomography, fixed: Structure, now: State) -> Volume:
     return made
 
 
-def gap_volume(inner: Floats, gap: float, angle: Floats) -> Floats:
+def gap_volume(inner: np.ndarray, gap: np.ndarray | float, angle: np.ndarray) -> np.ndarray:
     """Return the volume of gaps, 2/3 pi (1 - cos angle) ((R + gap)^3 - R^3), um^3."""
-    found: Floats = 2 / 3 * np.pi * (1 - np.cos(angle)) * ((inner + gap) ** 3 - inner**3)
+    found: np.ndarray = 2 / 3 * np.pi * (1 - np.cos(angle)) * ((inner + gap) ** 3 - inner**3)
     return found
 
 
-def contact_lost(radius: Floats, angle: Floats) -> Floats:
+def contact_lost(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Return the area of the particles' surface behind a gap, 2 pi R^2 (1 - cos angle), um^2."""
-    area: Floats = 2 * np.pi * radius**2 * (1 - np.cos(angle))
+    area: np.ndarray = 2 * np.pi * radius**2 * (1 - np.cos(angle))
     return area
 
 
@@ -267,5 +266,5 @@ def _box(law: Tomography, center: np.ndarray, reach: float) -> tuple[tuple[slice
 
 
 def _length(offset: tuple[np.ndarray, ...]) -> np.ndarray:
-    squared: np.ndarray = offset[0] ** 2 + offset[1] ** 2 + offset[2] ** 2
-    return np.sqrt(squared)
+    length: np.ndarray = np.sqrt(offset[0] ** 2 + offset[1] ** 2 + offset[2] ** 2)
+    return length

@@ -87,7 +87,6 @@ def dxchange(parameters: Parameters, attenuation: np.ndarray, start: str, seed: 
         "measurement/instrument/monochromator/energy": (law.energy, {"units": "keV"}),
         "measurement/sample/name": ("NCM811 with Li3PS4, operando", {}),
         "process/acquisition/start_date": (start, {}),
-        "process/acquisition/rotation/rotation_center": (axis(attenuation.shape[2], law.axis_offset), {"units": "px"}),
         "implements": ("exchange:measurement:process", {}),
     }
     return image_files.hdf5(datasets, {"title": "simulated data"})

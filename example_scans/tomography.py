@@ -47,7 +47,7 @@ def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
         files |= dict(_slices(parameters, number, volume, seed))
         if number == law.projected_step:
             files[f"{law.folder}/{name(number)}.h5"] = _projected(parameters, number, volume, seed)
-    return Part(files, "", {"xtm": truth(parameters, known, plans, fixed, states, np.array(labels))})
+    return Part(files, "", {"xtm": truth(parameters, known, fixed, states, plans=plans, labels=np.array(labels))})
 
 
 def attenuation(parameters: Parameters, volume: Volume) -> np.ndarray:
@@ -58,14 +58,15 @@ def attenuation(parameters: Parameters, volume: Volume) -> np.ndarray:
 
 
 def reconstructed(parameters: Parameters, number: int, volume: Volume, seed: int) -> np.ndarray:
-    """Return a step's grey levels (uint16) before anything is lost: blurred, with noise and, if it has one, the ring."""
+    """Return a step's grey levels (uint16) before any slice is lost: blurred, with noise and, maybe, the ring."""
     law = parameters.tomography
-    mu = ndimage.gaussian_filter(attenuation(parameters, volume), law.blur, mode="nearest")
+    mu: np.ndarray = ndimage.gaussian_filter(attenuation(parameters, volume), law.blur, mode="nearest")
     mu += law.noise * stream(seed, "xtm", "noise", number).standard_normal(mu.shape)
     if "ring_artifact" in faults.of_volume(number, parameters.faults):
         mu += ring(parameters)
     grey = np.rint(law.grey_zero + law.grey_per_attenuation * mu)
-    return np.clip(grey, 0, faults.SATURATED - 1).astype(np.uint16)
+    image: np.ndarray = np.clip(grey, 0, faults.SATURATED - 1).astype(np.uint16)
+    return image
 
 
 def ring(parameters: Parameters) -> np.ndarray:

@@ -24,9 +24,10 @@ Columns = dict[str, tuple[tuple[str, ...], np.ndarray, str, str]]
 def truth(
     parameters: Parameters,
     known: xr.Dataset,
-    plans: list[tuple[float, float]],
     fixed: Structure,
     states: list[State],
+    *,
+    plans: list[tuple[float, float]],
     labels: np.ndarray,
 ) -> xr.Dataset:
     """Return what is true of each step.
@@ -42,10 +43,11 @@ def truth(
 
     Notes
     -----
-    The cell's z is called ``delithiated_fraction`` here, because z is a dim. Places are in um from the volume's corner, so that voxel i lies at (i + 1/2) ``voxel_size``. The volumes of
-    phases count voxels of ``label``; ``crack_volume`` and ``gap_volume`` are those of the shapes, whole even where
-    they overlap or leave the volume. The tortuosity factor is computed on request only (``tortuosity`` in
-    ``cell.toml``): at 256^3 it takes minutes and 5 GB a step.
+    The cell's z is called ``delithiated_fraction`` here, because z is a dim. Places are in um from the volume's
+    corner: voxel i lies at (i + 1/2) ``voxel_size``. The volumes of phases count voxels of ``label``;
+    ``crack_volume`` and ``gap_volume`` are those of the shapes, whole even where they overlap or leave the
+    volume. The tortuosity factor is computed on request only (``tortuosity`` in ``cell.toml``): at 256^3 it
+    takes minutes and gigabytes a step.
     """
     law = parameters.tomography
     columns = {

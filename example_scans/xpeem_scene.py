@@ -82,7 +82,8 @@ def texture(sample: Scene, pixels: int, shift: tuple[float, float]) -> np.ndarra
     pattern = np.zeros((pixels, pixels))
     for in_y, in_x, phase in sample.waves:
         pattern += np.real(np.exp(1j * (in_y * y + phase))[:, np.newaxis] * np.exp(1j * in_x * x))
-    return pattern * np.sqrt(2 / len(sample.waves))
+    scaled: np.ndarray = pattern * np.sqrt(2 / len(sample.waves))
+    return scaled
 
 
 def labels(sample: Scene, pixels: int) -> np.ndarray:
