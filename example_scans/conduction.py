@@ -22,7 +22,7 @@ def tortuosity_factor(conducts: np.ndarray, axis: int = 0) -> float:
     -----
     eps counts all conducting voxels, isolated ones too. D is the dissipated energy of the potential u,
     D = L/A [sum (u_i - u_j)^2 + 2 sum_faces (u_i - u_face)^2], whose error is quadratic in that of u. It takes
-    about 0.3 kB per voxel and a second at 64^3, 0.3 GB and a minute at 100^3.
+    about 0.3 kB per voxel: a second at 64^3, half a GB and some seconds at 120^3.
     """
     phase = np.moveaxis(np.asarray(conducts, dtype=bool), axis, 0)
     linked = _percolating(phase)
