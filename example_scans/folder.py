@@ -50,7 +50,7 @@ def simulate(
     folder
         Made if it does not exist. An earlier simulation in it is replaced, whatever else it holds then stays.
     size
-        ``"small"`` (about 8 MB) or ``"full"`` (about 1 GB).
+        ``"small"`` (about 8 MB) or ``"full"`` (about 0.3 GB).
     seed
         Decides all noise. The same seed, size and overrides give the same bytes everywhere.
     overrides

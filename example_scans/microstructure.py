@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cell import Floats
+from .image_parameters import Crack, Tomography
 from .noise import stream
-from .parameters import Crack, Tomography
 
 NCM, ELECTROLYTE, PORE, GAP, CRACK = 1, 2, 3, 4, 5
 PHASES = {NCM: "ncm", ELECTROLYTE: "electrolyte", PORE: "pore", GAP: "contact_loss", CRACK: "crack"}

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from operando.errors import RecipeError
 
+from .image_parameters import Tomography, Xpeem
+from .tables import Stretch, Table
+
 DECLARED = Path(__file__).with_name("cell.toml")
-
-
-class Table(BaseModel):
-    """One table of ``cell.toml``; its comments there give units and meaning."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Experiment(Table):
@@ -137,14 +134,6 @@ class VoltageCopy(Table):
     dense_after: float = Field(ge=0)
 
 
-class Stretch(Table):
-    """Evenly spaced energies."""
-
-    start: float
-    stop: float
-    step: float = Field(gt=0)
-
-
 class Line(Table):
     """A white line."""
 
@@ -191,111 +180,6 @@ class Nickel(Table):
     pre_edge: tuple[float, float]
     post_edge: tuple[float, float]
     references: tuple[Reference, Reference, Reference]
-
-
-class Xpeem(Table):
-    """The Ni L3 image stacks of the photoemission electron microscope."""
-
-    folder: str
-    node: str
-    scans: int = Field(ge=0)
-    first_scan: float
-    period: float = Field(gt=0)
-    frame_time: float = Field(gt=0)
-    energies: tuple[Stretch, ...]
-    pixels: int = Field(ge=32)
-    field_of_view: float = Field(gt=0)
-    dispersion: float
-    particles: int = Field(ge=1)
-    inactive: int = Field(ge=0)
-    radius: tuple[float, float]
-    edge_width: float = Field(gt=0)
-    state_spread: float = Field(ge=0)
-    layer_spread: float = Field(ge=0)
-    brightness_spread: float = Field(ge=0)
-    particle_counts: float = Field(gt=0)
-    edge_counts: float = Field(gt=0)
-    background_counts: float = Field(gt=0)
-    background_slope: float
-    background_texture: float = Field(ge=0)
-    reference_energy: float
-    drift_range: float = Field(ge=0)
-    drift_between: float = Field(ge=0)
-    i0_jitter: float = Field(ge=0)
-    i0_decay: float = Field(ge=0)
-    i0_noise: float = Field(ge=0)
-    i0_current: float = Field(gt=0)
-    vignetting: float = Field(ge=0)
-    fixed_pattern: float = Field(ge=0)
-    dark_counts: float = Field(ge=0)
-    flat_counts: float = Field(gt=0)
-    flat_frames: int = Field(ge=1)
-
-    @property
-    def pixel(self) -> float:
-        """The edge of a pixel on the sample, um."""
-        return self.field_of_view / self.pixels
-
-
-class Crack(Table):
-    """A penny-shaped crack; places and radii in edges of the volume."""
-
-    center: tuple[float, float, float]
-    normal: tuple[float, float, float]
-    onset: float = Field(ge=0, lt=1)
-    radius: tuple[float, float]
-    aperture: tuple[float, float]
-
-
-class ContactLoss(Table):
-    """The gap that opens between a particle and the electrolyte."""
-
-    share: float = Field(ge=0, le=1)
-    gap: float = Field(ge=0)
-    angle: tuple[float, float]
-    irreversible: float = Field(ge=0, le=1)
-
-
-class Ring(Table):
-    """The ring artifact."""
-
-    radius: float = Field(gt=0)
-    width: float = Field(gt=0)
-    height: float
-
-
-class Tomography(Table):
-    """The X-ray tomographic microscopy of the composite."""
-
-    folder: str
-    steps: int = Field(ge=0)
-    first_step: float
-    period: float = Field(gt=0)
-    duration: float = Field(gt=0)
-    voxels: int = Field(ge=16)
-    voxel_size: float = Field(gt=0)
-    energy: float = Field(gt=0)
-    attenuation_lengths: dict[Literal["ncm", "electrolyte"], float]
-    ncm_fraction: float = Field(ge=0, lt=0.5)
-    ncm_radius: tuple[float, float]
-    pore_fraction: float = Field(ge=0, lt=0.5)
-    pore_radius: tuple[float, float]
-    volume_change: float
-    contact_loss: ContactLoss
-    cracks: tuple[Crack, ...]
-    blur: float = Field(ge=0)
-    noise: float = Field(ge=0)
-    grey_zero: float
-    grey_per_attenuation: float = Field(gt=0)
-    ring: Ring
-    tortuosity: bool
-    projected_step: int = Field(ge=0)
-    projections: int = Field(ge=1)
-    projected_rows: int = Field(ge=1)
-    axis_offset: float
-    beam_counts: float = Field(gt=0)
-    dark_counts: float = Field(ge=0)
-    flat_frames: int = Field(ge=1)
 
 
 class Faults(Table):
@@ -354,11 +238,25 @@ def load(size: str = "small", overrides: Mapping[str, Any] | None = None) -> Par
     if size not in sizes:
         raise RecipeError([f"size: expected one of {', '.join(sizes)}, got {size!r}"])
     try:
-        return Parameters.model_validate(_merged(_merged(tables, sizes[size]), overrides or {}))
+        parameters = Parameters.model_validate(_merged(_merged(tables, sizes[size]), overrides or {}))
     except ValidationError as error:
         raise RecipeError(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}" for item in error.errors()
         ) from None
+    problems = list(_beside_the_images(parameters))
+    if problems:
+        raise RecipeError(problems)
+    return parameters
+
+
+def _beside_the_images(parameters: Parameters) -> Iterator[str]:
+    """Yield the faults of images that do not exist."""
+    last = {"xpeem": parameters.xpeem.frames, "xtm": parameters.tomography.voxels}
+    for name in ("xpeem_missing_frame", "xpeem_saturated_frame", "xtm_missing_slice", "xtm_saturated_slice"):
+        images = last[name.split("_")[0]]
+        for scan, image in getattr(parameters.faults, name):
+            if not 1 <= image <= images:
+                yield f"faults.{name}: expected images 1 to {images}, got {[scan, image]}"
 
 
 def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from zarr.codecs import BloscCodec
 from operando.flags import Flag
 
 from . import conduction, faults, microstructure, projections, scans
+from .image_parameters import Tomography
 from .microstructure import CRACK, ELECTROLYTE, GAP, PHASES, PORE, State, Structure
-from .parameters import Parameters, Tomography
+from .parameters import Parameters
 
 JUDGED = Flag.missing_frame | Flag.surplus_frame | Flag.saturated | Flag.ring_artifact | Flag.ec_gap
 """Flags whose truth is known for every step."""
@@ -157,8 +158,16 @@ def _cracks(law: Tomography, states: list[State], labels: np.ndarray) -> Columns
 def _components(law: Tomography, now: State, label: np.ndarray) -> list[int]:
     """Return for each crack the lowest number, from 1, of the cracks whose voxels touch its own (26 neighbors)."""
     bodies, _ = ndimage.label(label == CRACK, np.ones((3, 3, 3)))
-    places = [None if one is None else tuple(np.floor(one.center / law.voxel_size).astype(int)) for one in now.cracks]
-    found = [0 if place is None else int(bodies[place]) for place in places]
+    voxels = np.argwhere(bodies)
+    found = []
+    for crack in now.cracks:
+        if crack is None or not len(voxels):
+            found.append(0)
+            continue
+        distance = np.linalg.norm((voxels + 0.5) * law.voxel_size - crack.center, axis=1)
+        nearest = int(np.argmin(distance))
+        near = distance[nearest] <= max(crack.radius, law.voxel_size)
+        found.append(int(bodies[tuple(voxels[nearest])]) if near else 0)
     return [found.index(body) + 1 if body else 0 for body in found]
 
 
@@ -187,8 +196,12 @@ def _placed(law: Tomography, ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_coords(
         phase=np.array(list(PHASES.values()), dtype=object),
         axis=np.array(["z", "y", "x"], dtype=object),
-        crack=np.arange(1, len(law.cracks) + 1),
-        particle=np.arange(1, ds.sizes["particle"] + 1),
+        crack=("crack", np.arange(1, len(law.cracks) + 1), {"units": "1", "long_name": "number of the crack"}),
+        particle=(
+            "particle",
+            np.arange(1, ds.sizes["particle"] + 1),
+            {"units": "1", "long_name": "number of the particle"},
+        ),
         source=("scan", np.array([f"step_{number:03d}" for number in range(1, law.steps + 1)], dtype=object)),
     )
 

@@ -11,8 +11,8 @@ from scipy.special import erfc
 from operando.errors import RecipeError
 
 from .cell import Floats
+from .image_parameters import Xpeem
 from .noise import stream
-from .parameters import Xpeem
 
 WAVES = 12
 WAVELENGTHS = (2.0, 10.0)

@@ -108,7 +108,8 @@ def _particles(parameters: Parameters, cell: xr.Dataset, sample: Scene, energy: 
         }
     )
     names = np.array([substance.name for substance in parameters.nickel.references], dtype=object)
-    return ds.assign_coords(reference=names, particle=np.arange(1, law.particles + 1))
+    attrs = {"units": "1", "long_name": "number of the particle"}
+    return ds.assign_coords(reference=names, particle=("particle", np.arange(1, law.particles + 1), attrs))
 
 
 def energies(parameters: Parameters) -> Floats:
@@ -125,12 +126,12 @@ def plan(parameters: Parameters, number: int) -> tuple[float, float]:
     """Return start and end of a stack, s of the cycler's clock."""
     law = parameters.xpeem
     start = law.first_scan + law.period * (number - 1)
-    return start, start + law.frame_time * energies(parameters).size
+    return start, start + law.frame_time * parameters.xpeem.frames
 
 
 def _beam(parameters: Parameters, number: int, seed: int) -> Floats:
     """Return the intensity of every frame of a stack; 1 on average at its start."""
-    law, frames = parameters.xpeem, energies(parameters).size
+    law, frames = parameters.xpeem, parameters.xpeem.frames
     jitter = law.i0_jitter * stream(seed, "xpeem", "beam", number).standard_normal(frames)
     beam: Floats = (1 + jitter) * np.exp(-law.i0_decay * np.linspace(0, 1, frames))
     return beam

@@ -224,9 +224,9 @@ def test_slices_state_the_voxel_size_and_the_log_the_time(made, known, law):
 
 
 @pytest.mark.parametrize("angle", [0.0, 33.0, 45.0, 90.0, 120.0])
-def test_projections_keep_the_mass(angle):
-    inside = np.pad(np.random.RandomState(1).uniform(size=(4, 24, 24)), ((0, 0), (8, 8), (8, 8)))
-    volume = ndimage.gaussian_filter(inside, (0, 2, 2))
+def test_projections_keep_the_mass_of_a_volume_without_sharp_edges(angle):
+    inside = np.pad(np.random.RandomState(1).uniform(size=(4, 24, 24)), ((0, 0), (15, 15), (15, 15)))
+    volume = ndimage.gaussian_filter(inside, (0, 3, 3))
     lines = projections.integrals(volume, np.array([angle]), 1.5)
     np.testing.assert_allclose(lines.sum(axis=2)[0], volume.sum(axis=(1, 2)), rtol=1e-4)
 

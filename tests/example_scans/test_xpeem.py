@@ -237,6 +237,11 @@ def test_too_many_particles_are_refused(happened):
         xpeem.simulate(crowded, happened, 1)
 
 
+def test_a_fault_of_a_frame_that_does_not_exist_is_refused():
+    with pytest.raises(RecipeError, match=r"xpeem_missing_frame: expected images 1 to 24, got \[1, 25\]"):
+        parameters.load(overrides={"faults": {"xpeem_missing_frame": [[1, 25]]}})
+
+
 def test_every_number_has_a_unit_and_a_meaning(known):
     lacking = [
         name for name, values in known.data_vars.items() if values.dtype.kind in "fiu" and "units" not in values.attrs
