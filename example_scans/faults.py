@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -20,6 +20,10 @@ EXPECTED: dict[str, Flag] = {
     "top_up": Flag(0),
     "glitch": Flag(0),
     "truncated": Flag.truncated,
+    "missing_frame": Flag.missing_frame,
+    "surplus_frame": Flag.surplus_frame,
+    "saturated_frame": Flag.saturated,
+    "ring_artifact": Flag.ring_artifact,
 }
 """Fault of a scan -> the flag it deserves: none for what cancels on normalization and for what no flag says."""
 
@@ -27,9 +31,11 @@ TOLERATED: dict[str, Flag] = {
     "i0_dropout": Flag.not_finite | Flag.beam_dump,
     "zero_tail": Flag.no_i0 | Flag.truncated,
     "truncated": Flag.not_finite,
+    "missing_frame": Flag.not_finite | Flag.truncated,
 }
 """Fault of a scan -> flags that a reader may raise for it as well, as true descriptions of the same thing."""
 
+SATURATED = 65535
 GAIN = 10.0
 DROPOUT_AT, DROPOUT_POINTS = 870.0, 5
 REPEATED_AT, REPEATED_POINTS = 859.0, 3
@@ -49,7 +55,32 @@ def of_scan(number: int, scans: int, faults: Faults) -> list[str]:
     return found
 
 
-def combined(found: list[str], table: Mapping[str, Flag]) -> int:
+def of_stack(number: int, faults: Faults) -> dict[str, set[int]]:
+    """Return the faults of an XPEEM stack, counted from 1, and the frames that they hit, counted from 0."""
+    return _of_images(number, faults.xpeem_missing_frame, faults.xpeem_surplus_frame, faults.xpeem_saturated_frame)
+
+
+def of_volume(number: int, faults: Faults) -> dict[str, set[int]]:
+    """Return the faults of a tomographic volume, counted from 1, and the slices that they hit, counted from 0."""
+    found = _of_images(number, faults.xtm_missing_slice, faults.xtm_surplus_slice, faults.xtm_saturated_slice)
+    return found | ({"ring_artifact": set()} if number in faults.xtm_ring else {})
+
+
+def _of_images(
+    number: int,
+    missing: tuple[tuple[int, int], ...],
+    surplus: tuple[int, ...],
+    saturated: tuple[tuple[int, int], ...],
+) -> dict[str, set[int]]:
+    hit = {
+        "missing_frame": {image - 1 for scan, image in missing if scan == number},
+        "saturated_frame": {image - 1 for scan, image in saturated if scan == number},
+    }
+    found = {name: images for name, images in hit.items() if images}
+    return found | ({"surplus_frame": set()} if number in surplus else {})
+
+
+def combined(found: Iterable[str], table: Mapping[str, Flag]) -> int:
     """Return the flags that ``table`` lists for the faults of a scan."""
     flag = Flag(0)
     for name in found:

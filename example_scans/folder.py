@@ -10,7 +10,7 @@ from typing import Any
 
 from operando.errors import FileError
 
-from . import clocks, cycler, nickel, nickel_nexus, nickel_references, truth, xps
+from . import clocks, cycler, nickel, nickel_nexus, nickel_references, tomography, truth, xpeem, xps
 from .cell import Run, run
 from .parameters import Parameters, load
 from .part import Part
@@ -25,13 +25,15 @@ INSTRUMENTS: tuple[Callable[[Parameters, Run, int], Part], ...] = (
     nickel_references.simulate,
     nickel_nexus.simulate,
     xps.simulate,
+    xpeem.simulate,
+    tomography.simulate,
 )
 """Every instrument at the beamtime, in the order of the recipe."""
 
 PREFACE = """\
 # A simulated beamtime, every number of which is known. Simulated data: nothing here was measured.
 # Run it with 'operando run', then compare with truth.zarr, which no estimator reads.
-# No step reads xps/, xas_nexus/ and xas_references/ yet.
+# No step reads xps/, xas_nexus/, xas_references/, xpeem/ and xtm/ yet.
 
 [experiment]
 name = "{name}"
@@ -51,7 +53,7 @@ def simulate(
     folder
         Made if it does not exist. An earlier simulation in it is replaced, whatever else it holds then stays.
     size
-        ``"small"`` (about 2 MB) or ``"full"``.
+        ``"small"`` (about 8 MB) or ``"full"`` (about 0.3 GB).
     seed
         Decides all noise. The same seed, size and overrides give the same bytes everywhere.
     overrides
@@ -68,8 +70,9 @@ def simulate(
     -----
     The folder holds ``beamtime.toml`` (the recipe), ``echem/*.mpt`` (cycler), ``beamline_voltage.csv`` (the
     voltage on the beamline's clock), ``xas/*.txt`` (Ni L2,3 TEY and TFY), ``xas_references/*.txt`` (the pure
-    substances), ``xas_nexus/*.h5`` (some of the scans as NXxas), ``xps/*.vms`` (C 1s, S 2p and P 2p) and
-    ``truth.zarr``.
+    substances), ``xas_nexus/*.h5`` (some of the scans as NXxas), ``xps/*.vms`` (C 1s, S 2p and P 2p), ``xpeem``
+    (Ni L3 stacks: TIFF frames with a log, and HDF5), ``xtm`` (tomographic volumes: TIFF slices, and the projections
+    of one) and ``truth.zarr``.
     """
     folder = Path(folder)
     parameters = load(size, overrides)

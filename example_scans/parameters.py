@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 
 from operando.errors import RecipeError
 
-from .table import Table
+from .image_parameters import Tomography, Xpeem
+from .tables import Stretch, Table
 from .xps_parameters import Photoemission
 
 DECLARED = Path(__file__).with_name("cell.toml")
@@ -134,14 +135,6 @@ class VoltageCopy(Table):
     dense_after: float = Field(ge=0)
 
 
-class Stretch(Table):
-    """Evenly spaced energies."""
-
-    start: float
-    stop: float
-    step: float = Field(gt=0)
-
-
 class Line(Table):
     """A white line."""
 
@@ -234,6 +227,13 @@ class Faults(Table):
     zero_tail: tuple[int, ...]
     gain_from: int = Field(ge=0)
     truncated_last: bool
+    xpeem_missing_frame: tuple[tuple[int, int], ...]
+    xpeem_surplus_frame: tuple[int, ...]
+    xpeem_saturated_frame: tuple[tuple[int, int], ...]
+    xtm_missing_slice: tuple[tuple[int, int], ...]
+    xtm_surplus_slice: tuple[int, ...]
+    xtm_saturated_slice: tuple[tuple[int, int], ...]
+    xtm_ring: tuple[int, ...]
     cycler_split: bool
     wrong_header_mass: bool
     top_up: tuple[int, ...]
@@ -257,6 +257,8 @@ class Parameters(Table):
     nickel: Nickel
     nexus: Nexus
     xps: Photoemission
+    xpeem: Xpeem
+    tomography: Tomography
     faults: Faults
 
 
@@ -280,11 +282,25 @@ def load(size: str = "small", overrides: Mapping[str, Any] | None = None) -> Par
     if size not in sizes:
         raise RecipeError([f"size: expected one of {', '.join(sizes)}, got {size!r}"])
     try:
-        return Parameters.model_validate(_merged(_merged(tables, sizes[size]), overrides or {}))
+        parameters = Parameters.model_validate(_merged(_merged(tables, sizes[size]), overrides or {}))
     except ValidationError as error:
         raise RecipeError(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}" for item in error.errors()
         ) from None
+    problems = list(_beside_the_images(parameters))
+    if problems:
+        raise RecipeError(problems)
+    return parameters
+
+
+def _beside_the_images(parameters: Parameters) -> Iterator[str]:
+    """Yield the faults of images that do not exist."""
+    last = {"xpeem": parameters.xpeem.frames, "xtm": parameters.tomography.voxels}
+    for name in ("xpeem_missing_frame", "xpeem_saturated_frame", "xtm_missing_slice", "xtm_saturated_slice"):
+        images = last[name.split("_")[0]]
+        for scan, image in getattr(parameters.faults, name):
+            if not 1 <= image <= images:
+                yield f"faults.{name}: expected images 1 to {images}, got {[scan, image]}"
 
 
 def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

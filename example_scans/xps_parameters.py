@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .table import Table
+from .tables import Table
 
 
 class Layer(Table):

@@ -29,6 +29,9 @@ class Flag(IntFlag):
     at_bound = 1 << 14
     clock_step = 1 << 15
     after_gap = 1 << 16
+    missing_frame = 1 << 17
+    surplus_frame = 1 << 18
+    ring_artifact = 1 << 19
 
 
 MEANINGS: dict[Flag, str] = {
@@ -49,6 +52,9 @@ MEANINGS: dict[Flag, str] = {
     Flag.at_bound: "a fitted value lies on its bound",
     Flag.clock_step: "time runs backwards here",
     Flag.after_gap: "the first sample after a gap in the log or a new file",
+    Flag.missing_frame: "an image of the stack is missing",
+    Flag.surplus_frame: "the stack holds an image too many",
+    Flag.ring_artifact: "rings around the axis of rotation",
 }
 
 
