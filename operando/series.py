@@ -76,7 +76,7 @@ def _name(scan: xr.Dataset) -> str:
     return str(scan["source"].item()) if "source" in scan.coords else "a scan"
 
 
-def _same(one: Floats, other: Floats) -> bool:
+def same_axis(one: Floats, other: Floats) -> bool:
     """Whether two axes agree to a small part of their step."""
     if one.size != other.size:
         return False
@@ -87,7 +87,7 @@ def _same(one: Floats, other: Floats) -> bool:
 def _most_frequent(axes: Sequence[Floats]) -> Floats:
     kinds: list[tuple[Floats, int]] = []
     for values in axes:
-        at = next((k for k, (kind, _) in enumerate(kinds) if _same(kind, values)), None)
+        at = next((k for k, (kind, _) in enumerate(kinds) if same_axis(kind, values)), None)
         if at is None:
             kinds.append((values, 1))
         else:
@@ -98,9 +98,9 @@ def _most_frequent(axes: Sequence[Floats]) -> Floats:
 def _placed(scan: xr.Dataset, axis: str, common: Floats) -> xr.Dataset:
     """Return ``scan`` on the common axis, flagged if that changed it."""
     own = _values(scan, axis)
-    if _same(common, own):
+    if same_axis(common, own):
         return scan.assign_coords({axis: common})
-    if own.size < common.size and _same(common[: own.size], own):
+    if own.size < common.size and same_axis(common[: own.size], own):
         return _flagged(scan.assign_coords({axis: common[: own.size]}).reindex({axis: common}), Flag.truncated)
     return _flagged(_interpolated(scan, axis, own, common), Flag.regridded)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 import operando
 from operando.errors import OperandoError, printable
+from operando.history import HISTORY
 from operando.linking import link
 from operando.schema import SERIES, check
 from operando.series import stack
@@ -20,10 +21,12 @@ from operando.store import series_nodes
 
 from . import report
 from .check import check as check_recipe
+from .commit import one_line_errors
 from .electrochemistry import Electrochemistry, gather
+from .frame import completed, frame_of, misfit, widened
 from .progress import Reporter, Silent
 from .recipe import Recipe, Series
-from .sources import checksum, made_from
+from .sources import checksum, checksums, made_from
 from .steps import STEPS, TECHNIQUES
 from .writer import Writer
 
@@ -56,8 +59,9 @@ def run(recipe: Recipe, tell: Reporter | None = None) -> Summary:
     """Bring the store of a recipe up to date with its files and write the report.
 
     Scans that are in the store stay as they are; a series is made anew when its part of the recipe,
-    its clock, the electrochemistry or one of its files changed. A file that cannot be read is listed
-    in the summary and in the store's ``failed``, and the others go on.
+    its clock, the electrochemistry or one of its files changed, or new scans hold quantities or energies
+    that it has no place for. A file that cannot be read is listed in the summary and in the store's
+    ``failed``, and the others go on.
 
     Raises
     ------
@@ -74,7 +78,8 @@ def run(recipe: Recipe, tell: Reporter | None = None) -> Summary:
         Run(recipe, echem, store, summary, tell).complete()
     summary.flagged = _count_flagged(recipe.store)
     tell.say(f"writing {recipe.report}")
-    report.write_store(recipe.store, recipe.report)
+    with one_line_errors(recipe.report):
+        report.write_store(recipe.store, recipe.report)
     summary.seconds = perf_counter() - started
     return summary
 
@@ -94,7 +99,7 @@ class Run:
         self._withdraw_outdated()
         self._publish_tables()
         for series in self.recipe.series:
-            self._grow(series)
+            self._bring_up_to_date(series)
         self.store.set_attrs(self._root_attrs())
 
     def _root_attrs(self) -> dict[str, Any]:
@@ -130,11 +135,12 @@ class Run:
 
     def _is_current(self, raw: xr.Dataset, series: Series) -> bool:
         """Whether a series was made from this recipe and these files, with none of them changed since."""
+        if raw.attrs.get("made_from") != self._origin(series):
+            return False
         sources = {self._source(path): path for path in self.recipe.files(series)}
-        return raw.attrs.get("made_from") == self._origin(series) and all(
-            source in sources and checksum(sources[source]) == known
-            for source, known in zip(raw["source"].values, raw["checksum"].values, strict=True)
-        )
+        stored = list(raw["source"].values)
+        known = list(raw["checksum"].values)
+        return set(stored) <= sources.keys() and known == checksums(sources[source] for source in stored)
 
     def _publish_tables(self) -> None:
         """Write the electrochemistry and the cell, unless the store has them from the same files."""
@@ -145,46 +151,88 @@ class Run:
             marked = {name: ds.assign_attrs(made_from=self.echem.origin) for name, ds in self.echem.tables.items()}
             self.store.replace(marked)
 
-    def _grow(self, series: Series) -> None:
-        """Append the files that the store does not hold yet, a batch a commit."""
+    def _bring_up_to_date(self, series: Series) -> None:
+        """Append the files that the store does not hold yet; make a series anew that new scans have outgrown."""
+        raw, failed = raw_node(series), len(self.summary.failed)
+        before, wider = self.store.committed().get(raw, 0), self._grow(series, None)
+        while wider is not None:
+            self.tell.say(f"{series.node}: new scans hold more than the stored ones, so it is made anew")
+            self.store.remove(node for node in (raw, processed_node(series)) if node in self.store.committed())
+            del self.summary.failed[failed:]
+            before, wider = 0, self._grow(series, wider)
+        self.summary.scans[series.node] = self.store.committed().get(raw, 0)
+        self.summary.new += self.summary.scans[series.node] - before
+
+    def _grow(self, series: Series, frame: xr.Dataset | None) -> xr.Dataset | None:
+        """Append what fits the frame, a batch a commit; return a wider frame as soon as one is needed."""
         raw, axis = raw_node(series), TECHNIQUES[series.technique].axis
         stored = self.store.dataset(raw) if raw in self.store.committed() else None
         known = set() if stored is None else set(stored["source"].values)
+        frame = frame_of(stored) if stored is not None else frame
         paths = [path for path in self.recipe.files(series) if self._source(path) not in known]
-        values = None if stored is None else stored[axis].values
         with self.tell.counting(series.node, len(paths)) as counter:
             for batch in _batches(paths):
-                scans = [scan for path in batch if (scan := self._read(path, series)) is not None]
+                scans = self._scans(batch, series, frame)
+                if scans and frame is not None and raw in self.store.committed():
+                    wider = widened(frame, self.store.dataset(raw)["flag"], scans, axis)
+                    if wider is not None:
+                        return wider
                 if scans:
-                    stacked = stack(scans, axis=axis, values=values)
-                    values = stacked[axis].values
+                    stacked = stack(scans, axis=axis, values=None if frame is None else frame[axis].values)
+                    stacked = stacked if frame is None else completed(stacked, frame)
+                    frame = frame_of(stacked)
                     self._append(stacked, series)
                 counter.add(len(batch))
-        self.summary.scans[series.node] = self.store.committed().get(raw, 0)
+        return None
+
+    def _scans(self, paths: list[Path], series: Series, frame: xr.Dataset | None) -> list[xr.Dataset]:
+        """Return the scans of files that can be read and joined; the others are listed."""
+        axis = TECHNIQUES[series.technique].axis
+        sizes = {} if frame is None else {str(dim): size for dim, size in frame.sizes.items()}
+        scans = []
+        for path in paths:
+            scan = self._read(path, series)
+            reason = misfit(scan, sizes, axis) if scan is not None else ""
+            if reason:
+                self._list_failed(path, series, f"{path}: {reason}; give such scans a series of their own")
+            elif scan is not None:
+                sizes = {**{str(dim): size for dim, size in scan.sizes.items()}, **sizes}
+                scans.append(scan)
+        return scans
 
     def _append(self, stacked: xr.Dataset, series: Series) -> None:
         nodes, origin = self._processed(stacked, series), self._origin(series)
         self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})
-        self.summary.new += stacked.sizes["scan"]
 
     def _described(self, name: str, node: xr.Dataset, origin: str) -> xr.Dataset:
-        """Return a node's next scans with the attributes that hold for the stored ones too."""
-        metadata = json.loads(node.attrs.get("metadata", "{}"))
-        if name in self.store.committed():
-            stored = json.loads(self.store.dataset(name).attrs.get("metadata", "{}"))
-            metadata = {key: value for key, value in stored.items() if metadata.get(key) == value}
-        return node.assign_attrs(metadata=json.dumps(metadata, ensure_ascii=False), made_from=origin)
+        """Return a node's next scans with the attributes that hold for the stored ones too.
+
+        The history is that of the first batch; an attribute in which scans differ is left empty.
+        """
+        if name not in self.store.committed():
+            return node.assign_attrs(made_from=origin)
+        stored, new = self.store.dataset(name).attrs, node.attrs
+        attrs = {key: value if new.get(key) == value else "" for key, value in stored.items()}
+        metadata = {key: json.loads(found.get("metadata", "{}")) for key, found in (("old", stored), ("new", new))}
+        common = {key: value for key, value in metadata["old"].items() if metadata["new"].get(key) == value}
+        kept = {HISTORY: stored[HISTORY], "made_from": origin, "metadata": json.dumps(common, ensure_ascii=False)}
+        return node.drop_attrs(deep=False).assign_attrs({**attrs, **kept})
 
     def _read(self, path: Path, series: Series) -> xr.Dataset | None:
         """Return one scan; None, and listed, if its file cannot be read."""
         settings = {"reader": series.reader, "timezone": self.recipe.zone(series), **series.read}
         try:
+            # Taken before reading: a file that grows meanwhile will be seen to have changed.
+            known = checksum(path)
             scan = TECHNIQUES[series.technique].read(path, **settings)
-            return scan.assign_coords(source=self._source(path), checksum=checksum(path))
+            return scan.assign_coords(source=self._source(path), checksum=known)
         except OperandoError as error:
-            self.summary.failed.append({"node": series.node, "source": self._source(path), "reason": str(error)})
-            self.tell.warn(str(error))
+            self._list_failed(path, series, str(error))
             return None
+
+    def _list_failed(self, path: Path, series: Series, reason: str) -> None:
+        self.summary.failed.append({"node": series.node, "source": self._source(path), "reason": reason})
+        self.tell.warn(reason)
 
     def _processed(self, raw: xr.Dataset, series: Series) -> dict[str, xr.Dataset]:
         """Return the series' nodes: linked, checked, and taken through the recipe's steps."""

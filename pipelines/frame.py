@@ -1,0 +1,57 @@
+"""The frame of a stored series: the axis and the quantities that scans which come later must fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from operando.flags import Flag
+from operando.series import same_axis
+
+
+def frame_of(series: xr.Dataset) -> xr.Dataset:
+    """Return a series' axis and quantities without its scans."""
+    return series.isel(scan=slice(0, 0)).reset_coords(drop=True).load()
+
+
+def misfit(scan: xr.Dataset, sizes: Mapping[str, int], axis: str) -> str:
+    """Return why a scan can be of no series with these sizes, such as other detectors; empty if it can."""
+    for dim, size in scan.sizes.items():
+        if dim != axis and sizes.get(str(dim), size) != size:
+            return f"expected {sizes[str(dim)]} along {dim!r} as in the scans before, got {size}"
+    return ""
+
+
+def completed(series: xr.Dataset, frame: xr.Dataset) -> xr.Dataset:
+    """Return ``series`` with NaN for the quantities that its scans lack."""
+    out = series.copy()
+    for name, array in frame.data_vars.items():
+        if name not in out:
+            shape = (series.sizes["scan"], *(array.sizes[dim] for dim in array.dims if dim != "scan"))
+            dims = ("scan", *(dim for dim in array.dims if dim != "scan"))
+            out[name] = (dims, np.full(shape, np.nan), array.attrs)
+    return out
+
+
+def widened(frame: xr.Dataset, flag: xr.DataArray, scans: Sequence[xr.Dataset], axis: str) -> xr.Dataset | None:
+    """Return the frame that holds what ``scans`` bring beyond ``frame``; None if they bring nothing.
+
+    A quantity that the series lacks widens it. A longer axis that begins like the frame's does so if the scans that
+    lie beside the frame are no fewer than those on it (``flag`` is that of the stored ones): the series began with
+    scans that were broken off.
+    """
+    own = frame[axis].to_numpy()
+    longer = [values for scan in scans if (values := scan[axis].to_numpy()).size > own.size]
+    longer = [values for values in longer if same_axis(own, values[: own.size])]
+    wide = frame
+    if longer and len(longer) >= np.sum(np.where(flag.to_numpy() & int(Flag.regridded), -1, 1)):
+        values = max(longer, key=len)
+        wide = frame.assign_coords({axis: values[: own.size]}).reindex({axis: values})
+    for scan in scans:
+        for name, array in scan.data_vars.items():
+            if name not in wide:
+                sizes = [wide.sizes[axis] if dim == axis else array.sizes[dim] for dim in array.dims]
+                wide = wide.assign({name: (("scan", *array.dims), np.empty((0, *sizes)), array.attrs)})
+    return None if wide is frame else wide
