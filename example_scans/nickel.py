@@ -60,8 +60,8 @@ clock = "{clock}"
 def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
     """Return the scans, their section of the recipe and their truth.
 
-    The spectrum of a scan is that of the cell's mean state over the scan: it does not change while it is
-    measured.
+    The spectrum of a scan is that of the cell's mean state over the scan, or ``lag`` seconds before: it does not
+    change while it is measured.
     """
     law = parameters.nickel
     known = truth(parameters, run)
@@ -80,7 +80,7 @@ def truth(parameters: Parameters, run: Run) -> xr.Dataset:
     law = parameters.nickel
     plans = [plan(parameters, number) for number in range(1, law.scans + 1)]
     sources = [f"{law.node}_{number:04d}.txt" for number in range(1, law.scans + 1)]
-    ds = scan_truth.state(parameters, run, plans, sources)
+    ds = _lagging(scan_truth.state(parameters, run, plans, sources), parameters, run, plans)
     shares = nickel_spectra.weights(ds["z"].values, ds["d_ox"].values, law)
     known, as_normalized = nickel_spectra.edge_energies(shares, law)
     found = [faults.of_scan(number, law.scans, parameters.faults) for number in range(1, law.scans + 1)]
@@ -96,6 +96,14 @@ def truth(parameters: Parameters, run: Run) -> xr.Dataset:
     ds = ds.merge(scan_truth.labelled(columns)).merge(_depths(ds, shares, law))
     ds = ds.merge(scan_truth.faults(found, deserved | scan_truth.gap_flags(parameters, plans), tolerated))
     return ds.assign_attrs(judged_flags=int(JUDGED), technique="xas")
+
+
+def _lagging(ds: xr.Dataset, parameters: Parameters, run: Run, plans: list[tuple[float, float]]) -> xr.Dataset:
+    """Return the cell's state with the matter that the spectra show behind it by the chemistry's lag."""
+    lag = parameters.nickel.lag
+    earlier = [(max(begin - lag, 0.0), max(end - lag, end - begin)) for begin, end in plans]
+    seen = scan_truth.state(parameters, run, earlier, [*ds["source"].values])
+    return ds.assign({name: seen[name] for name in ("z", "d_ox", "d_red")})
 
 
 def _depths(ds: xr.Dataset, shares: np.ndarray, law: Nickel) -> xr.Dataset:

@@ -185,6 +185,7 @@ class Nickel(Table):
     scans: int = Field(ge=1)
     first_scan: float
     period: float = Field(gt=0)
+    lag: float = Field(ge=0)
     dwell: float = Field(gt=0)
     energies: tuple[Stretch, ...]
     escape_depth: float = Field(gt=0)

@@ -1,0 +1,84 @@
+"""No estimator sees the truth, and clocks are never set by chemistry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import operando
+from operando import example_scans
+from operando.pipelines import recipe
+from operando.pipelines.run import run
+
+SMALL = Path(example_scans.__file__).parent / "small"
+opened: list[str] = []
+watching = False
+
+
+def _watch(event, arguments):
+    if watching and event in {"open", "os.listdir", "os.scandir"}:
+        opened.append(str(arguments[0]))
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture
+def touched():
+    """Return the paths opened while the test runs."""
+    global watching  # noqa: PLW0603
+    opened.clear()
+    watching = True
+    yield opened
+    watching = False
+
+
+def test_a_run_never_opens_the_truth(tmp_path, touched):
+    shutil.copytree(SMALL, tmp_path / "beamtime")
+    touched.clear()
+    run(recipe.load(tmp_path / "beamtime"))
+    assert any("Ni_L3_0001.txt" in path for path in touched)
+    assert [path for path in touched if "truth" in path] == []
+
+
+def test_an_estimator_that_is_handed_the_truth_is_caught(tmp_path, touched):
+    shutil.copytree(SMALL / "truth.zarr", tmp_path / "truth.zarr")
+    touched.clear()
+    example_scans.truth.read(tmp_path)
+    assert [path for path in touched if "truth" in path] != []
+
+
+def test_a_wrong_truth_changes_no_result(tmp_path):
+    for name in ("right", "wrong"):
+        shutil.copytree(SMALL, tmp_path / name)
+    shutil.rmtree(tmp_path / "wrong" / "truth.zarr")
+    (tmp_path / "wrong" / "truth.zarr").mkdir()
+    (tmp_path / "wrong" / "truth.zarr" / "zarr.json").write_text("{}", encoding="utf-8")
+    stores = [run(recipe.load(tmp_path / name)).store for name in ("right", "wrong")]
+    with operando.open(stores[0]) as right, operando.open(stores[1]) as wrong:
+        for node in right.leaves:
+            assert node.to_dataset().identical(wrong[node.path].to_dataset())
+
+
+def test_chemistry_that_trails_by_35_minutes_moves_the_edge_and_not_the_clock(evaluated):
+    prompt, late = evaluated(101), evaluated(101, {"nickel": {"lag": 35 * 60.0}})
+    clocks = [json.loads(result.tree.attrs["clocks"])[0] for result in (prompt, late)]
+    assert clocks[0] == clocks[1]
+    edges = [result.tree["xas/Ni_L3/processed"].edge_energy.sel(signal="tfy") for result in (prompt, late)]
+    potentials = [result.tree["xas/Ni_L3/processed"].potential for result in (prompt, late)]
+    np.testing.assert_array_equal(*potentials)
+    assert float(abs(edges[0] - edges[1]).max()) > 0.02
+
+
+def test_a_lag_of_35_minutes_is_reported_as_one(evaluated):
+    if not hasattr(operando, "lag"):
+        pytest.skip("no query reports lags yet: operando.lag")
+    late = evaluated(101, {"nickel": {"lag": 35 * 60.0}})
+    edge = late.tree["xas/Ni_L3/processed"].edge_energy.sel(signal="tfy")
+    found = operando.lag(edge, late.tree["echem"].soc)
+    assert abs(float(found.lag) - 35 * 60.0) <= 3 * float(found.lag_std)

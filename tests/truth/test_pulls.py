@@ -1,0 +1,58 @@
+"""Error bars cover: pulls pooled over independent seeds, with limits that correct code passes 99.9 % of the time."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+
+def matched(result, *, judged):
+    """Return the processed series and its truth for the judged scans, in the same order."""
+    found = result.tree["xas/Ni_L3/processed"].to_dataset().sel(signal="tey")
+    known = result.truth["xas/Ni_L3"].to_dataset()
+    names = [source.rsplit("/", 1)[-1] for source in found.source.values]
+    order = [names.index(source) for source in known.source.values]
+    kept = judged(known).values
+    return found.isel(scan=np.array(order)[kept]), known.isel(scan=kept)
+
+
+def sound(known):
+    """Scans without a fault, or with a gain that the whole spectrum shares."""
+    return known["fault"].isin(["", "gain_x10"])
+
+
+def test_edge_energies_pull_as_a_unit_normal(results):
+    pulls = []
+    for result in results:
+        found, known = matched(result, judged=sound)
+        error = found.edge_energy.values - known.edge_energy_normalized.values
+        pulls.append(error / found.edge_energy_std.values)
+    pooled = np.concatenate(pulls)
+    n = pooled.size
+    low, high = np.sqrt(stats.chi2.ppf([5e-4, 1 - 5e-4], n - 1) / (n - 1))
+    inside = int((np.abs(pooled) < 2).sum())
+    assert n >= 200
+    assert abs(pooled.mean()) <= 3.3 / np.sqrt(n)
+    assert low < pooled.std(ddof=1) < high
+    assert stats.binom.ppf(5e-4, n, 0.9545) <= inside <= stats.binom.ppf(1 - 5e-4, n, 0.9545)
+
+
+def test_the_clocks_error_covers_at_both_ends(results):
+    """One offset a seed is too few for a spread; the estimator's own pulls are pooled in the clock's tests."""
+    for result in results:
+        from operando import example_scans
+
+        for row in example_scans.score(result.tree, result.truth):
+            if "clock" in row.quantity:
+                assert abs(row.pull) < 4
+
+
+def test_links_lie_within_two_of_their_errors(results):
+    """These errors hold the spread within a scan and the current's offset, shared by all scans: they are no noise."""
+    for result in results:
+        found, known = matched(result, judged=lambda known: known["reversals"] == 0)
+        for name in ("potential", "soc", "charge"):
+            error = np.abs(found[name].values - known[name].values)
+            covered = np.isfinite(error)
+            assert covered.mean() > 0.95
+            assert (error[covered] <= 2 * found[f"{name}_std"].values[covered]).mean() > 0.95
