@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -156,13 +157,14 @@ def _about(group: Group) -> str:
 
 def _patterns(group: Group, folder: Path) -> list[str]:
     """Return one pattern if it matches the group's files and no others, else the files' names."""
-    parent = group.folder.relative_to(folder).as_posix()
+    parent = glob.escape(group.folder.relative_to(folder).as_posix())
     prefix = "" if parent == "." else f"{parent}/"
+    suffix = glob.escape(group.suffix)
     mine = {path.name for path in group.paths}
-    alike = {path.name for path in group.folder.glob(f"*{group.suffix}") if path.is_file()}
+    alike = {path.name for path in group.folder.glob(f"*{suffix}") if path.is_file()}
     if len(mine) > 1 and mine == alike:
-        return [f"{prefix}*{group.suffix}"]
-    return [f"{prefix}{path.name}" for path in group.paths]
+        return [f"{prefix}*{suffix}"]
+    return [f"{prefix}{glob.escape(path.name)}" for path in group.paths]
 
 
 def _unused(name: str, taken: set[str]) -> str:

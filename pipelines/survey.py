@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 READ_BYTES = 64 * 2**20
+# Only mu is whole without I0.
 SIGNALS = ("mu", "tey", "transmission", "fluorescence", "tfy", "pfy")
 ECHEM = "echem"
 
@@ -100,14 +101,18 @@ def survey(folder: str | Path) -> Survey:
     return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder in natural order, without hidden ones, stores and recipes."""
+def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Yield the files below a folder in natural order, without hidden ones, stores and recipes.
+
+    A link to a folder that it lies in leads nowhere new and is passed over.
+    """
+    above = (*above, folder.resolve())
     for path in sorted(folder.iterdir(), key=lambda item: natural_key(item.name)):
         if path.name.startswith(".") or path.name == RECIPE_NAME:
             continue
         if path.is_dir():
-            if not (path / "zarr.json").exists():
-                yield from _files(path)
+            if not (path / "zarr.json").exists() and path.resolve() not in above:
+                yield from _files(path, above)
         elif path.suffix.lower() not in {".html", ".toml", ".md"}:
             yield path
 
@@ -143,13 +148,14 @@ def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:
 def node_name(scan: xr.Dataset | None, path: Path) -> str:
     """Return a node name for a scan: element and edge where they can be told, else the folder's name."""
     edge = _edge(scan) if scan is not None else None
-    slug = "".join(char if char.isalnum() else "_" for char in path.parent.name).strip("_")
+    slug = "".join(char if char.isascii() and char.isalnum() else "_" for char in path.parent.name).strip("_")
     return edge or (slug if slug[:1].isalpha() else f"series_{slug}".rstrip("_"))
 
 
 def first_signal(scan: xr.Dataset) -> str | None:
     """Return the signal of a scan that a recipe would normalize first."""
-    return next((name for name in SIGNALS if name in scan.data_vars), None)
+    usable = SIGNALS if "i0" in scan.data_vars else SIGNALS[:1]
+    return next((name for name in usable if name in scan.data_vars), None)
 
 
 def _edge(scan: xr.Dataset) -> str | None:
@@ -158,8 +164,9 @@ def _edge(scan: xr.Dataset) -> str | None:
 
     from operando import xas
 
-    element, edge = scan.attrs.get("element"), scan.attrs.get("edge")
-    if element and edge:
+    stated = json.loads(scan.attrs["metadata"])
+    element, edge = (str(stated.get(key, "")) for key in ("element.symbol", "element.edge"))
+    if element.isalnum() and edge.isalnum():
         return f"{element}_{edge}"
     signal = first_signal(scan)
     if signal is None:
