@@ -70,7 +70,8 @@ def read(
         Name of the reader (found by content otherwise) and its settings.
     cell
         What :func:`cell` returned, or its values. ``active_mass`` gives ``capacity``, ``reference_capacity``
-        gives ``soc``, ``reference_electrode`` with ``potential_offset`` gives ``potential``; none is guessed.
+        with ``soc0`` gives ``soc``, ``reference_electrode`` with ``potential_offset`` gives ``potential``; none
+        is guessed.
     gap
         Longest interval (s) within a file that is no gap. By default 10 times the typical interval, and at
         least 60 s. The typical interval is the one that half of the file's time is spent in or below, so
@@ -260,9 +261,8 @@ def _with_state(ds: xr.Dataset, stated: xr.Dataset) -> xr.Dataset:
     if "active_mass" in stated and "active_mass" not in borrowed:
         grams = float(stated["active_mass"]) * 1e-3
         ds = ds.assign(capacity=("time", abs(charge - _at_start(charge, ds["half_cycle"].values)) / grams))
-    if "reference_capacity" in stated:
-        q_ref = float(stated["reference_capacity"])
-        soc0 = float(stated["soc0"]) if "soc0" in stated else 0.0
+    if "reference_capacity" in stated and "soc0" in stated:
+        q_ref, soc0 = float(stated["reference_capacity"]), float(stated["soc0"])
         std = ds["charge_std"].values * factor("C", "mA*h") / q_ref
         ds = ds.assign(soc=("time", soc0 + charge / q_ref), soc_std=("time", std))
     return ds

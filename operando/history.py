@@ -60,15 +60,15 @@ def recorded(
 
 
 def _plain(value: Any) -> Any:
-    """Return ``value`` in JSON's own types; a NaN becomes null."""
+    """Return ``value`` in JSON's own types; a NaN becomes null, an infinity text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
-    if isinstance(value, float) and math.isnan(value):
-        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(value)

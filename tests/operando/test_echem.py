@@ -195,6 +195,13 @@ def test_potential_needs_a_stated_reference_and_offset(tmp_path):
     assert {"soc", "capacity"}.isdisjoint(ds)
 
 
+def test_state_of_charge_needs_its_value_at_the_start_and_the_capacity(tmp_path):
+    path = write(tmp_path / "a.csv", np.arange(3.0), np.zeros(3))
+    assert "soc" not in read(path, cell={"reference_capacity": 1.54})
+    assert "soc" not in read(path, cell={"soc0": 0.3})
+    assert read(path, cell={"reference_capacity": 1.54, "soc0": 0.3})["soc"].values.tolist() == [0.3] * 3
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [({"active_mass": -1}, "positive"), ({"soc0": "full"}, "finite"), ({"potential_offset": float("nan")}, "finite")],

@@ -31,3 +31,12 @@ def test_a_result_continues_the_history_of_its_input():
 
 def test_the_same_step_twice_gives_the_same_text():
     assert recorded(xr.Dataset(), "a", {"x": 1}).attrs == recorded(xr.Dataset(), "a", {"x": 1}).attrs
+
+
+def test_an_infinite_parameter_leaves_the_history_valid_json():
+    ds = recorded(xr.Dataset(), "a", {"window": (-np.inf, 30.0)})
+
+    def refuse(word):
+        raise ValueError(word)
+
+    assert json.loads(ds.attrs["history"], parse_constant=refuse)[0]["parameters"] == {"window": ["-inf", 30.0]}

@@ -227,7 +227,7 @@ def test_the_mean_and_spread_agree_with_a_fine_numerical_integral(seed):
 @pytest.mark.realdata
 def test_a_scan_inside_the_real_gap_between_the_files_is_nan(realdata):
     paths = sorted((realdata / "xas" / "perex" / "echem").glob("*.mpt"))
-    ec = electrochemistry.read(paths, timezone="Europe/Paris", cell={"reference_capacity": 1.54})
+    ec = electrochemistry.read(paths, timezone="Europe/Paris", cell={"reference_capacity": 1.54, "soc0": 0.0})
     gap = (ec["time"].values[6332] - START) / np.timedelta64(1, "s")
     out = link(series([gap + 5, gap - 600], [gap + 20, gap - 300]), ec)
     assert np.isnan(out["voltage"].values).tolist() == [True, False]
