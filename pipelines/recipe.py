@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import available_timezones
@@ -174,7 +175,7 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
     """Return a key that sorts numbers in names by value."""
     import re
 
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def load(path: str | Path) -> Recipe:
@@ -203,12 +204,32 @@ def load(path: str | Path) -> Recipe:
     try:
         recipe = Recipe.model_validate(tables)
     except ValidationError as error:
-        raise RecipeError(f"{path}: {text}" for text in _sentences(error)) from None
+        sound = _without_mistakes(tables, error)
+        found = [*_sentences(error), *(_references(sound) if sound is not None else ())]
+        raise RecipeError(f"{path}: {text}" for text in found) from None
     recipe._path, recipe._text = path, text
     found = [f"{path}: {text}" for text in _references(recipe)]
     if found:
         raise RecipeError(found)
     return recipe
+
+
+def _without_mistakes(tables: dict[str, Any], error: ValidationError) -> Recipe | None:
+    """Return what a recipe says without the keys in ``error``, to judge the rest; None if it says too little."""
+    rest = deepcopy(tables)
+    for item in error.errors():
+        section: Any = rest
+        for part in item["loc"][:-1]:
+            section = section.get(part) if isinstance(section, dict) else section[part]
+        if item["type"] == "missing" or not isinstance(section, dict):
+            return None
+        wrong = section.pop(item["loc"][-1], None)
+        if item["type"] == "value_error" and isinstance(wrong, dict):
+            section[item["loc"][-1]] = {}
+    try:
+        return Recipe.model_validate(rest)
+    except ValidationError:
+        return None
 
 
 def _sentences(error: ValidationError) -> Iterable[str]:
@@ -257,8 +278,10 @@ def _references(recipe: Recipe) -> Iterable[str]:
     for name, clock in recipe.clocks.items():
         if clock.reference != reference:
             yield f"clocks.{name}.reference: expected the electrochemistry's {reference!r}, got {clock.reference!r}"
-        if clock.shared_channel is not None and recipe.echem is None:
-            yield f"clocks.{name}.shared_channel: needs [echem], whose voltage it is compared with"
+        if recipe.echem is None:
+            yield f"clocks.{name}: needs [echem], whose clock it is compared with"
+        if name == reference:
+            yield f"clocks.{name}: {reference!r} is the electrochemistry's own clock, which all others are brought to"
     for number, series in enumerate(recipe.series):
         key = f"series.{number}"
         if series.technique not in TECHNIQUES:

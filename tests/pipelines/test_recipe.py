@@ -62,6 +62,8 @@ def test_every_problem_is_named_at_once(tmp_path):
     assert "'Europe/Paris'" in found
     assert "cell.active_masss: unknown key; did you mean 'active_mass'?" in found
     assert "cell.electrode_area" in found
+    assert "series.0.reader: unknown reader 'colums'; did you mean 'columns'?" in found
+    assert len(found.splitlines()) == 4
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,21 @@ def test_names_that_exist_nowhere_get_a_suggestion(tmp_path, old, new, told):
     assert told in "\n".join(problems(tmp_path, GOOD.replace(old, new)))
 
 
+def test_a_mistake_leads_to_no_second_complaint_about_what_is_right(tmp_path):
+    assert len(problems(tmp_path, GOOD.replace('method = "manual"', 'method = "guess"'))) == 1
+    both = 'method = "manual"\nshared_channel = { files = ["*.csv"] }'
+    assert len(problems(tmp_path, GOOD.replace('method = "manual"', both))) == 1
+    assert len(problems(tmp_path, GOOD.replace('files = ["*.mpt"]', ""))) == 1
+    assert len(problems(tmp_path, GOOD.replace('node = "Ni_K"', ""))) == 1
+
+
+def test_a_clock_that_nothing_is_compared_with_is_refused(tmp_path):
+    alone = GOOD.replace('[echem]\nfiles = ["*.mpt"]\n', "")
+    assert problems(tmp_path, alone)[0].endswith("clocks.beamline: needs [echem], whose clock it is compared with")
+    own = GOOD.replace("clocks.beamline", "clocks.cycler").replace('clock = "beamline"', 'clock = "cycler"')
+    assert "is the electrochemistry's own clock" in problems(tmp_path, own)[0]
+
+
 def test_a_missing_recipe_says_how_to_write_one(tmp_path):
     with pytest.raises(FileError, match="operando init"):
         load(tmp_path)
@@ -89,6 +106,10 @@ def test_a_missing_recipe_says_how_to_write_one(tmp_path):
 def test_what_is_not_toml_is_told_with_its_place(tmp_path):
     with pytest.raises(FileError, match="line 1"):
         load(written(tmp_path, "[experiment\n"))
+
+
+def test_a_name_with_a_raised_digit_can_be_sorted():
+    assert sorted(["1²2.txt", "1_2.txt"], key=natural_key)
 
 
 def test_files_come_in_natural_order():
