@@ -131,9 +131,9 @@ def text(log: Log, parameters: Parameters, path: str) -> str:
     """Return one EC-Lab text file; its seconds count from the first sample of the file."""
     lines = _header(log, parameters, path)
     lines = [lines[0], f"Nb header lines : {len(lines) + 2:<28}", *lines[1:], "\t".join(COLUMNS)]
-    if parameters.cycler.dialect == "comma":
+    if parameters.faults.decimal_comma:
         lines = [_with_comma(line) for line in lines]
-    return "\r\n".join([*lines, *_rows(log, "," if parameters.cycler.dialect == "comma" else "."), ""])
+    return "\r\n".join([*lines, *_rows(log, "," if parameters.faults.decimal_comma else "."), ""])
 
 
 def _with_comma(line: str) -> str:

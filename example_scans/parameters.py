@@ -111,7 +111,6 @@ class Cycler(Table):
     voltage_noise: float = Field(ge=0)
     current_noise: float = Field(ge=0)
     current_offset: float
-    dialect: Literal["comma", "point"]
     split_time: float = Field(gt=0)
     gap: float = Field(gt=0)
     wrong_mass_factor: float = Field(gt=0)
@@ -237,6 +236,7 @@ class Faults(Table):
     xtm_ring: tuple[int, ...]
     cycler_split: bool
     wrong_header_mass: bool
+    decimal_comma: bool
     top_up: tuple[int, ...]
     glitch: tuple[int, ...]
     xps_spike: tuple[int, ...]

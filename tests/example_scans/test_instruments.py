@@ -32,9 +32,9 @@ def scan(content):
     return [line for line in lines if line.startswith("#")], np.loadtxt(lines).T
 
 
-@pytest.mark.parametrize(("dialect", "decimal"), [("comma", ","), ("point", ".")])
-def test_both_dialects_of_the_cycler_give_the_cells_voltage_and_charge(declared, happened, dialect, decimal):
-    changed = parameters.load(overrides={"cycler": {"dialect": dialect}, "faults": {"cycler_split": False}})
+@pytest.mark.parametrize(("comma", "decimal"), [(True, ","), (False, ".")])
+def test_both_dialects_of_the_cycler_give_the_cells_voltage_and_charge(declared, happened, comma, decimal):
+    changed = parameters.load(overrides={"faults": {"decimal_comma": comma, "cycler_split": False}})
     (content,) = cycler.simulate(changed, happened, folder.SEED).files.values()
     header, columns = log(content, decimal)
     assert started(header) == declared.experiment.start
