@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 65536
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 LFS_MAGIC = b"version https://git-lfs.github.com/spec"
 
 
@@ -79,12 +81,15 @@ def head(path: str | Path) -> Head:
     Raises
     ------
     FileError
-        If the file is missing, a folder, unreadable, empty, or a Git LFS pointer, or its name is not UTF-8.
+        If the file is missing, a folder or a pipe, unreadable, empty, a Git LFS pointer or UTF-16 text, or its name
+        is not UTF-8.
     """
     path = Path(path)
     if any("\ud800" <= char <= "\udfff" for char in str(path)):
         raise FileError(path, "a file name in UTF-8", "other bytes", remedy="rename a copy of the file")
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise FileError(path, "a file", "a pipe or a device")
         with path.open("rb") as stream:
             data = stream.read(HEAD_BYTES)
     except IsADirectoryError:
@@ -97,6 +102,8 @@ def head(path: str | Path) -> Head:
         raise FileError(path, "data", "an empty file (0 bytes)", remedy="copy it again from the beamline")
     if data.startswith(LFS_MAGIC):
         raise FileError(path, "data", "a Git LFS pointer", remedy="fetch the data with 'git lfs pull'")
+    if data.startswith(UTF16_MARKS):
+        raise FileError(path, "text in UTF-8 or latin-1", "UTF-16", remedy="save a copy of it as UTF-8")
     return Head(path, data)
 
 

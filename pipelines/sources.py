@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,10 @@ def checksum(path: Path) -> str:
     """
     digest = hashlib.blake2b(digest_size=8)
     try:
-        size = path.stat().st_size
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise FileError(path, "a file", "a pipe or a device")
+        size = state.st_size
         with path.open("rb") as stream:
             if size <= WHOLE_BYTES:
                 digest.update(stream.read())

@@ -59,3 +59,11 @@ def test_a_file_name_that_is_not_utf8_is_told_in_printable_text(tmp_path):
     with pytest.raises(FileError, match="a file name in UTF-8") as caught:
         head(tmp_path / "scan\udcff.txt")
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_text_in_utf16_is_named(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeff1 2 3".encode(encoding))
+    with pytest.raises(FileError, match="got UTF-16; save a copy of it as UTF-8"):
+        head(path)
