@@ -50,7 +50,7 @@ class Root:
 
     def text(self) -> str:
         """Return the document as Zarr reads it."""
-        metadata = dict(sorted(self.metadata.items(), key=lambda item: (item[0].count("/"), item[0].casefold())))
+        metadata = dict(sorted(self.metadata.items(), key=lambda item: _place(item[0])))
         consolidated = {"kind": "inline", "must_understand": False, "metadata": metadata}
         document = {
             "attributes": self.attributes,
@@ -59,6 +59,11 @@ class Root:
             "node_type": "group",
         }
         return json.dumps(document, ensure_ascii=False, allow_nan=False)
+
+
+def _place(key: str) -> tuple[int, str, str]:
+    """Return what sorts keys as Zarr reads them: by depth, the children of one group side by side."""
+    return key.count("/"), key.rpartition("/")[0], key.casefold()
 
 
 def open(path: str | PathLike[str]) -> xr.DataTree:

@@ -359,3 +359,12 @@ assert str(raw.time.values[0]) == "2026-03-01T12:00:00.123456789" and str(raw.ti
 assert raw.identical(tree["xas/Ni_K/raw"].to_dataset().load())
 """
     subprocess.run([sys.executable, "-I", "-c", code, str(path)], check=True, cwd=tmp_path)
+
+
+def test_names_that_differ_only_in_capitals_stay_apart_for_every_reader(tmp_path):
+    values = xr.Dataset({"x": ("scan", [1.0, 2.0], {"units": "1"})})
+    nodes = [f"xas/{name}/{kind}" for name in ("Ni", "ni", "NI") for kind in ("raw", "processed")]
+    with Writer(tmp_path / "cell.zarr") as writer:
+        writer.append(dict.fromkeys(nodes, values))
+    with xr.open_datatree(tmp_path / "cell.zarr", engine="zarr") as tree:
+        assert sorted(node.path.strip("/") for node in tree.leaves) == sorted(nodes)
