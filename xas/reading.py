@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,10 @@ def read(path: str | Path, reader: str | None = None, timezone: str | None = Non
     """
     path = Path(path)
     chosen = choose(path, FORMATS, reader)
-    try:
-        return chosen.read(path, timezone=timezone, **settings)
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        names = ", ".join(sorted(settings))
-        raise OperandoError(f"{path}: reader {chosen.name!r} does not know all of the settings {names}") from None
+    unknown = [name for name in settings if name not in signature(chosen.read).parameters]
+    if unknown:
+        raise OperandoError(f"{path}: reader {chosen.name!r} has no setting {', '.join(map(repr, unknown))}")
+    return chosen.read(path, timezone=timezone, **settings)
 
 
 def read_series(

@@ -227,7 +227,7 @@ def test_labels_of_a_line_with_a_hash_as_column_name(tmp_path):
             "seconds behind",
         ),
         ({"columns": {"energy": 0, "mu": 1}, "delimiter": "|"}, "delimiter among"),
-        ({"columns": {"energy": 0, "mu": 1}, "wavelength": 1}, "does not know"),
+        ({"columns": {"energy": 0, "mu": 1}, "wavelength": 1}, "has no setting .wavelength."),
         ({"reader": "hdf7"}, "a reader among"),
     ],
     ids=str,

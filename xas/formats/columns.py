@@ -71,6 +71,9 @@ def read(
         If a setting is unknown.
     """
     path = Path(path)
+    for name, value in (("columns", columns), ("units", units), ("time", time)):
+        if not isinstance(value, Mapping | None):
+            raise OperandoError(f"{path}: {name}: expected a table {{ ... }}, got {value!r}")
     start = head(path)
     text = _text(start)
     table = parse(start, text, delimiter, decimal)
@@ -122,13 +125,16 @@ def suggest(start: Head) -> dict[str, Any]:
 def _text(start: Head) -> str:
     data = start.path.read_bytes()
     if b"\x00" in data:
-        raise FileError(start.path, "text", "binary data", remedy="name the file's own reader in the recipe")
+        remedy = "copy it again if its end was lost, or name the file's own reader in the recipe"
+        raise FileError(start.path, "text", "binary data", place=f"byte {data.index(0)}", remedy=remedy)
     return Head(start.path, data).text
 
 
 def _values(path: Path, table: Table, name: str, column: Column | Sequence[Column]) -> Floats:
     if isinstance(column, str | int):
         return table.values[:, _index(path, table, name, column)]
+    if not isinstance(column, Sequence) or not all(isinstance(one, str | int) for one in column):
+        raise FileError(path, "a label, an index or a list of them", repr(column), place=f"columns.{name}")
     if not column:
         raise FileError(path, "a label, an index or a list of them", "an empty list", place=f"columns.{name}")
     return table.values[:, [_index(path, table, name, one) for one in column]]
