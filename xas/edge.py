@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from operando.errors import OperandoError
+from operando.flags import Flag, raised
 from operando.history import recorded
 from operando.units import with_units
 
@@ -92,7 +93,8 @@ def edge_energy(
     Returns
     -------
     xarray.Dataset
-        ``edge_energy`` and ``edge_energy_std`` (eV), without the dim ``energy``; NaN where nothing crosses.
+        ``edge_energy`` and ``edge_energy_std`` (eV), without the dim ``energy``; NaN where nothing crosses, and
+        ``Flag.no_edge`` is raised there in the coordinate ``flag``, if there is one.
 
     Raises
     ------
@@ -136,6 +138,10 @@ def edge_energy(
     names = ("edge_energy", "edge_energy_std")
     ds = _with_coordinates(xr.Dataset(dict(zip(names, (found, std), strict=True))), spectra)
     ds = with_units(ds, dict.fromkeys(names, "eV"), {name: PROCESSED.long_names()[name] for name in names})
+    if "flag" in ds.coords:
+        lost = ds["edge_energy"].drop_vars("flag").isnull()
+        lost = lost.any([dim for dim in lost.dims if dim not in ds["flag"].dims])
+        ds = ds.assign_coords(flag=raised(ds["flag"], Flag.no_edge, lost))
     parameters = {"method": method, "level": level, "window": window, "noise": _one_or_many(noise)}
     return recorded(ds, "xas.edge_energy", {**parameters, "e0": _one_or_many(e0)}, after=history)
 
