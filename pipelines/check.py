@@ -22,7 +22,7 @@ def check(recipe: Recipe) -> None:
     RecipeError
         With one line a problem. A single bad file is none: a run lists it and goes on.
     """
-    found = [f"{recipe.path}: {text}" for text in problems(recipe)]
+    found = [f"{recipe.path}: {text}" for text in dict.fromkeys(problems(recipe))]
     if found:
         raise RecipeError(found)
 
@@ -31,17 +31,42 @@ def problems(recipe: Recipe) -> Iterator[str]:
     """Yield what is wrong, each with its key."""
     if recipe.echem is None and not recipe.series:
         yield "expected [echem] or a [[series]], got neither; 'operando init' drafts them"
+    yield from _output_problems(recipe)
     if recipe.echem is not None:
         yield from _log_problems("echem", recipe, recipe.echem)
         if recipe.zone(recipe.echem) is None:
             yield f"experiment.timezone: {_ZONE}"
     for name, clock in recipe.clocks.items():
         if clock.shared_channel is not None:
-            yield from _log_problems(f"clocks.{name}.shared_channel", recipe, clock.shared_channel)
+            key = f"clocks.{name}.shared_channel"
+            found = [*_log_problems(key, recipe, clock.shared_channel)]
+            if not found and recipe.zone(clock.shared_channel) is not None:
+                found = [*_channel_problems(key, recipe, clock.shared_channel)]
+            yield from found
     for number, series in enumerate(recipe.series):
         key = f"series.{number} ({series.node})"
         found = [*_log_problems(key, recipe, series)]
         yield from found or _scan_problems(key, recipe, series)
+
+
+def _output_problems(recipe: Recipe) -> Iterator[str]:
+    """Yield what would stop the writing, which comes last: places that do not exist or are something else."""
+    for key, path in (("store", recipe.store), ("report", recipe.report)):
+        if not path.parent.is_dir():
+            yield f"experiment.{key}: expected an existing folder to write {path.name} to, got {path.parent}"
+    if recipe.report.is_dir():
+        yield f"experiment.report: expected a page to write, got the folder {recipe.report}"
+    if recipe.store.is_file():
+        yield f"experiment.store: expected a store to write, got the file {recipe.store}"
+
+
+def _channel_problems(key: str, recipe: Recipe, channel: Log) -> Iterator[str]:
+    """Yield what stands in the way of the voltage's copy, without which no scan has a place in the log."""
+    for path in recipe.files(channel):
+        try:
+            cyclers.read(path, timezone=recipe.zone(channel), reader=channel.reader, **channel.read)
+        except (OperandoError, TypeError) as error:
+            yield f"{key}: {error}"
 
 
 def _log_problems(key: str, recipe: Recipe, log: Log) -> Iterator[str]:

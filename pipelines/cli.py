@@ -81,8 +81,12 @@ def report(
     import operando
 
     from . import report as page
+    from .commit import one_line_errors
+    from .recipe import is_page
 
-    with operando.open(store) as tree:
+    if not is_page(out):
+        raise OperandoError(f"{out}: expected a page to write, ending in .html; nothing else is overwritten")
+    with operando.open(store) as tree, one_line_errors(out):
         _terminal().say(f"wrote {page.write(tree, out)}")
 
 
@@ -120,8 +124,9 @@ def _show_summary(summary: Summary) -> None:
     terminal = _terminal()
     scans = ", ".join(f"{node}: {count} scan{'s' * (count != 1)}" for node, count in summary.scans.items())
     terminal.say(f"{scans or 'no scans'} ({summary.new} new, {summary.flagged} flagged) in {summary.seconds:.1f} s")
-    for failure in summary.failed:
-        terminal.warn(f"not read: {failure['reason']}")
+    if summary.failed:
+        count = len(summary.failed)
+        terminal.warn(f"{count} file{'s' * (count != 1)} could not be read: named above and in the report")
     terminal.say(f"store:  {summary.store}")
     terminal.say(f"report: {summary.report}")
 

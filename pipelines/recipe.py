@@ -6,8 +6,8 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from operando.errors import FileError, RecipeError
 
 from .steps import STEPS, TECHNIQUES
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 RECIPE_NAME = "beamtime.toml"
 NODE_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
@@ -24,7 +27,7 @@ REFERENCE_CLOCK = "cycler"
 class Section(BaseModel):
     """A table of the recipe; a key it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Zoned(Section):
@@ -48,6 +51,13 @@ class Experiment(Zoned):
     store: str | None = Field(default=None, description="the store to write, beside the recipe")
     report: str | None = Field(default=None, description="the report to write, beside the recipe")
 
+    @field_validator("report")
+    @classmethod
+    def _is_page(cls, report: str | None) -> str | None:
+        if report is not None and not is_page(report):
+            raise ValueError("a page to write, such as 'report.html'")
+        return report
+
 
 class Cell(Section):
     """The cell; what is given here overrides the cycler's header, and both are kept."""
@@ -69,6 +79,13 @@ class Log(Zoned):
     files: list[str] = Field(min_length=1, description="patterns, beside the recipe")
     reader: str | None = None
     read: dict[str, Any] = Field(default_factory=dict, description="keywords of the reader")
+
+    @field_validator("files")
+    @classmethod
+    def _beside_the_recipe(cls, patterns: list[str]) -> list[str]:
+        if all(_can_be_searched(pattern) for pattern in patterns):
+            return patterns
+        raise ValueError("patterns such as 'xas/*.txt' that start from the recipe's folder")
 
 
 class Echem(Log):
@@ -166,9 +183,32 @@ class Recipe(Section):
         return section.timezone or self.experiment.timezone
 
     def files(self, log: Log) -> list[Path]:
-        """Return the files a section names, each once, in natural order (``scan_2`` before ``scan_10``)."""
-        found = {path for pattern in log.files for path in self.folder.glob(pattern) if path.is_file()}
+        """Return the files a section names, each once, in natural order (``scan_2`` before ``scan_10``).
+
+        A link to nothing is among them: it stands for a file that is missing, not for no file.
+        """
+        found = {path for pattern in log.files for path in self.folder.glob(pattern) if not _is_folder(path)}
         return sorted(found, key=lambda path: natural_key(path.relative_to(self.folder).as_posix()))
+
+
+def is_page(path: str | Path) -> bool:
+    """Whether a report may go there: never over data or a recipe, whatever a recipe or a hurried hand says."""
+    return Path(path).suffix.lower() in {".html", ".htm"}
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is known to be a folder; one that may not be looked at is left to its reader to complain."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _can_be_searched(pattern: str) -> bool:
+    parts = PurePath(pattern).parts
+    return (
+        bool(parts) and not PurePath(pattern).is_absolute() and all(part == "**" or "**" not in part for part in parts)
+    )
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
@@ -191,14 +231,17 @@ def load(path: str | Path) -> Recipe:
     path = Path(path)
     path = path / RECIPE_NAME if path.is_dir() else path
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         tables = tomllib.loads(text)
-    except OSError:
+    except FileNotFoundError:
         raise FileError(
             path, "a recipe", "no such file", remedy=f"write one with 'operando init {path.parent}'"
         ) from None
+    except OSError as error:
+        raise FileError(path, "a recipe that can be read", error.strerror or str(error)) from None
     except UnicodeDecodeError as error:
-        raise FileError(path, "UTF-8 text", "other bytes", place=f"byte {error.start}") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise FileError(path, "UTF-8 text", "other bytes", place=f"line {line}", remedy="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise FileError(path, "TOML", str(error)) from None
     try:
@@ -241,8 +284,34 @@ def _sentences(error: ValidationError) -> Iterable[str]:
         elif item["type"] == "missing":
             yield f"{key}: required, but missing"
         else:
-            expected = item["msg"].removeprefix("Value error, ")
-            yield f"{key}: expected {expected}, got {_short(item['input'])}"
+            yield f"{key}: expected {_wanted(item)}, got {_short(item['input'])}"
+
+
+_WANTED = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number from {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number up to {le:g}",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "text in quotes",
+    "list_type": "a list in [ ]",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "too_short": "at least one",
+    "literal_error": "one of {expected}",
+    "string_pattern_mismatch": "letters, digits and underscores, such as Ni_K",
+}
+
+
+def _wanted(item: ErrorDetails) -> str:
+    """Return what pydantic expected in the words of a recipe's reader."""
+    known = _WANTED.get(item["type"])
+    return known.format_map(item.get("ctx", {})) if known else item["msg"].removeprefix("Value error, ")
 
 
 def _short(value: object) -> str:
@@ -287,9 +356,10 @@ def _references(recipe: Recipe) -> Iterable[str]:
         if series.technique not in TECHNIQUES:
             yield f"{key}.technique: expected one of {', '.join(TECHNIQUES)}, got {series.technique!r}"
             continue
-        if (series.technique, series.node) in nodes:
-            yield f"{key}.node: {series.node!r} is named twice"
-        nodes.add((series.technique, series.node))
+        node = (series.technique, series.node.lower())
+        if node in nodes:
+            yield f"{key}.node: {series.node!r} is named twice (capitals do not tell nodes apart)"
+        nodes.add(node)
         clocks = [reference, *recipe.clocks]
         if series.clock is not None and series.clock not in clocks:
             yield f"{key}.clock: unknown clock {series.clock!r}{_suggestion(series.clock, clocks)}"
@@ -324,4 +394,4 @@ def _step_sentences(error: ValidationError, keys: list[str]) -> Iterable[str]:
         if item["type"] == "extra_forbidden":
             yield f"{last}: unknown parameter{_suggestion(last, keys)}"
         else:
-            yield f"{last}: expected {item['msg']}, got {_short(item['input'])}"
+            yield f"{last}: expected {_wanted(item)}, got {_short(item['input'])}"
