@@ -208,7 +208,7 @@ def _is_second(
         anchor = sure[0]
         expected = first[anchor] + to_ns(np.asarray(elapsed, float) - float(elapsed[anchor]))
         return np.array(abs(second - expected) < abs(first - expected), dtype=np.bool_)
-    falls = np.flatnonzero((np.diff(naive) < np.timedelta64(0)) & twice[:-1] & twice[1:])
+    falls = np.flatnonzero((np.diff(naive) < np.timedelta64(0, "ns")) & twice[:-1] & twice[1:])
     run = np.flatnonzero(twice)
     if falls.size == 1 and run[-1] - run[0] + 1 == run.size:
         later: npt.NDArray[np.bool_] = np.arange(naive.size) > int(falls[0])

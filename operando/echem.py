@@ -77,9 +77,9 @@ def read(
         least 60 s. The typical interval is the one that half of the file's time is spent in or below, so
         that a log recorded by steps of voltage, dense after a switch and sparse on a plateau, is not cut up.
     rest_current
-        Size (A) below which a current is rest; by default 0.5 % of the largest.
+        Size (A) below which a current is rest; by default 0.5 % of the largest that is held for 3 samples.
     current_offset_std
-        Standard uncertainty (A) of the current's offset; by default 0.1 % of the largest current.
+        Standard uncertainty (A) of the current's offset; by default 0.1 % of that largest current.
     voltage_error
         Standard uncertainty (V) of the voltage, kept in the attributes for linking.
 
@@ -113,7 +113,7 @@ def read(
     logs = [_log(path, timezone, reader, settings) for path in files]
     stated = cell if isinstance(cell, xr.Dataset) else describe(cell or {})
     ds = _joined(logs, files, gap)
-    largest = float(np.nanmax(abs(ds["current"].values)))
+    largest = _largest(ds["current"].values)
     rest = REST_FRACTION * largest if rest_current is None else rest_current
     offset = OFFSET_FRACTION * largest if current_offset_std is None else current_offset_std
     ds = _with_charge(ds, offset, rest)
@@ -197,6 +197,13 @@ def _pieces(log: xr.Dataset, number: int, gap: float | None) -> list[xr.Dataset]
     edges = [0, *np.flatnonzero(cut[1:] & np.isfinite(time[1:])) + 1, time.size]
     parts = [log.isel(time=slice(a, b)) for a, b in pairwise(edges)]
     return [part.assign_attrs(number=number) for part in parts]
+
+
+def _largest(current: Array) -> float:
+    """Return the largest size of the current that is held for 3 samples: a spike is no current."""
+    size = np.nan_to_num(abs(current))
+    held = np.minimum.reduce([size[k : size.size - HELD + 1 + k] for k in range(HELD)]) if size.size >= HELD else size
+    return float(held.max() or size.max())
 
 
 def _refuse_overlap(pieces: list[xr.Dataset], files: Sequence[str | Path]) -> None:

@@ -13,7 +13,7 @@ import xarray as xr
 from operando import cyclers, echem
 from operando.cell import describe
 from operando.clock import Clock, estimate_clock
-from operando.errors import FileError, printable
+from operando.errors import FileError, RecipeError, printable
 
 from .progress import Reporter
 from .recipe import ClockSection, Recipe
@@ -36,10 +36,13 @@ def gather(recipe: Recipe, tell: Reporter) -> Electrochemistry:
     Raises
     ------
     OperandoError
-        If a clock cannot be estimated from its shared channel; without it no scan has a place in the log.
+        If no file of the log can be read, or a clock cannot be estimated from its shared channel: without them no
+        scan has a place in the log, and what an earlier run linked must not be lost.
     """
-    found = Electrochemistry()
+    found, values = Electrochemistry(), _cell_values(recipe)
     if recipe.echem is None:
+        found.origin = made_from(values)
+        found.tables = {"cell": describe(values)} if values else {}
         return found
     paths = recipe.files(recipe.echem)
     tell.say(f"echem: {len(paths)} file{'s' if len(paths) != 1 else ''}")
@@ -47,10 +50,8 @@ def gather(recipe: Recipe, tell: Reporter) -> Electrochemistry:
         recipe.cell.model_dump(), recipe.echem.model_dump(), recipe.zone(recipe.echem), checksums(paths)
     )
     log = _read_log(paths, recipe, found.failed, tell)
-    if log is not None:
-        found.tables = {"echem": log, "cell": describe(_cell_values(recipe), log)}
-        for name, section in recipe.clocks.items():
-            found.clocks[name] = _clock(name, section, recipe, log)
+    found.tables = {"echem": log, "cell": describe(values, log)}
+    found.clocks = {name: _clock(name, section, recipe, log) for name, section in recipe.clocks.items()}
     return found
 
 
@@ -60,7 +61,7 @@ def _cell_values(recipe: Recipe) -> dict[str, Any]:
     return {**values, "materials": json.dumps(materials, ensure_ascii=False)} if materials else values
 
 
-def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], tell: Reporter) -> xr.Dataset | None:
+def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], tell: Reporter) -> xr.Dataset:
     """Return the log of all files that can be read; the others are listed."""
     section, good = recipe.echem, list(paths)
     while good and section is not None:
@@ -81,7 +82,7 @@ def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], t
             source = printable(bad[0].relative_to(recipe.folder).as_posix())
             failed.append({"node": "echem", "source": source, "reason": str(error)})
             tell.warn(str(error))
-    return None
+    raise RecipeError([f"{recipe.path}: [echem]: none of its {len(paths)} files can be read: {failed[0]['reason']}"])
 
 
 def _clock(name: str, section: ClockSection, recipe: Recipe, log: xr.Dataset) -> Clock:

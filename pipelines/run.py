@@ -122,7 +122,7 @@ class Run:
     def _withdraw_outdated(self) -> None:
         """Take out the nodes that no longer follow from the recipe and the files."""
         committed = self.store.committed()
-        keep = {"echem", "cell"} if self.echem.tables else set()
+        keep = set(self.echem.tables)
         for series in self.recipe.series:
             raw = raw_node(series)
             if raw in committed and self._is_current(self.store.dataset(raw), series):
@@ -144,10 +144,9 @@ class Run:
 
     def _publish_tables(self) -> None:
         """Write the electrochemistry and the cell, unless the store has them from the same files."""
-        if not self.echem.tables:
-            return
         known = self.store.committed()
-        if "echem" not in known or self.store.dataset("echem").attrs.get("made_from") != self.echem.origin:
+        origins = [self.store.dataset(name).attrs.get("made_from") for name in self.echem.tables if name in known]
+        if origins != [self.echem.origin] * len(self.echem.tables):
             marked = {name: ds.assign_attrs(made_from=self.echem.origin) for name, ds in self.echem.tables.items()}
             self.store.replace(marked)
 

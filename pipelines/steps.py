@@ -52,11 +52,6 @@ class Step:
 
     run: Callable[..., xr.Dataset]
 
-    @property
-    def about(self) -> str:
-        """The first line of the step's docstring."""
-        return (inspect.getdoc(self.run) or "").splitlines()[0]
-
     @cached_property
     def parameters(self) -> type[BaseModel]:
         """The step's parameters, types and defaults, from its signature."""

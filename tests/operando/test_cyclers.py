@@ -377,7 +377,7 @@ def test_arbin_and_neware_files_are_read(realdata):
     neware = read(realdata / "echem" / "neware" / "navani_test.nda")
     assert float(neware["current"].min()) == pytest.approx(-5.05e-5)
     stepped = read(realdata / "echem" / "neware" / "cellpy_20260302_IFE_BTS85_2_9_8_1.ndax")
-    assert (np.diff(stepped["time"].values) >= np.timedelta64(0)).all()
+    assert (np.diff(stepped["time"].values) >= np.timedelta64(0, "ns")).all()
     assert "steps back" in stepped.attrs["notes"]
 
 

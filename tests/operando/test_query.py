@@ -48,7 +48,7 @@ def test_scans_of_all_series_are_in_order_of_time_with_their_node_and_index(tree
     table = timeline(tree[0])
     assert table["node"].values.tolist() == ["/xas/Ni_K", "/xps/S_2p", "/xas/Ni_K", "/xps/S_2p", "/xas/Ni_K"]
     assert table["index"].values.tolist() == [0, 0, 1, 1, 2]
-    assert (np.diff(table["time"].values) > np.timedelta64(0)).all()
+    assert (np.diff(table["time"].values) > np.timedelta64(0, "ns")).all()
     assert table["source"].values[0] == "0.txt"
 
 
@@ -68,7 +68,7 @@ def test_scans_without_time_come_last(tree):
     whole, _ = tree
     raw = whole["/xps/S_2p/raw"].to_dataset()
     time = raw["time"].values.copy()
-    time[0] = np.datetime64("NaT")
+    time[0] = np.datetime64("NaT", "ns")
     whole["/xps/S_2p/raw"] = xr.DataTree(raw.assign_coords(time=("scan", time)))
     table = timeline(whole)
     assert np.isnat(table["time"].values).tolist() == [False] * 4 + [True]

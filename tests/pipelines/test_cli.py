@@ -43,7 +43,8 @@ def test_init_check_run_run(operando_cli, beamtime):
     assert operando_cli("check", beamtime)[0] == 0
     code, shown, _ = operando_cli("run", beamtime)
     assert code == 0
-    assert "60 scans (60 new" in shown
+    assert "Ni_L3: 60 scans" in shown
+    assert "(63 new" in shown
     assert "(0 new" in operando_cli("run", beamtime)[1]
 
 

@@ -123,6 +123,22 @@ def test_a_bad_log_leaves_the_other_log_and_the_scans(beamtime):
     assert np.isfinite(ds.potential.values[:20]).all()
 
 
+def test_a_log_of_which_nothing_can_be_read_leaves_the_store_as_it_was(beamtime):
+    before = opened(run(load(beamtime)).store)
+    for path in (beamtime / "echem").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(RecipeError, match=r"\[echem\]: none of its 2 files can be read"):
+        run(load(beamtime))
+    assert opened(beamtime / "cell7.zarr").identical(before)
+
+
+def test_a_cell_without_a_log_is_kept(beamtime):
+    text = (beamtime / "beamtime.toml").read_text(encoding="utf-8")
+    kept = text[: text.index("[echem]")] + text[text.index("[[series]]") :].replace('clock = "beamline"', "")
+    (beamtime / "beamtime.toml").write_text(kept, encoding="utf-8")
+    assert float(opened(run(load(beamtime)).store, "cell").active_mass) == 7.0
+
+
 def test_raw_files_are_only_read(beamtime):
     files = [path for path in beamtime.rglob("*") if path.is_file()]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
