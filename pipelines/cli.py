@@ -94,13 +94,18 @@ def report(
 def simulate(
     folder: Annotated[Path, typer.Argument(help="a folder to be made")],
     size: Annotated[str, typer.Option(help="small or full")] = "small",
-    seed: Annotated[int | None, typer.Option(help="another seed gives other noise")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="another seed gives other noise")] = None,
+    changes: Annotated[Path | None, typer.Option(help="TOML that changes numbers of example_scans/cell.toml")] = None,
 ) -> None:
     """Write the beamtime folder of a simulated cell whose every number is known."""
     from operando.example_scans import SEED
     from operando.example_scans import simulate as write_folder
 
-    _terminal().say(f"wrote {write_folder(folder, size=size, seed=SEED if seed is None else seed)}")
+    from .toml_text import read_toml
+
+    overrides = None if changes is None else read_toml(changes, "a file of changes")[1]
+    written = write_folder(folder, size=size, seed=SEED if seed is None else seed, overrides=overrides)
+    _terminal().say(f"wrote {written}")
 
 
 @app.command()

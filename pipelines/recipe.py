@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path, PurePath
@@ -12,9 +11,10 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from operando.errors import FileError, RecipeError
+from operando.errors import RecipeError
 
 from .steps import STEPS, TECHNIQUES
+from .toml_text import read_toml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -230,20 +230,7 @@ def load(path: str | Path) -> Recipe:
     """
     path = Path(path)
     path = path / RECIPE_NAME if path.is_dir() else path
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        tables = tomllib.loads(text)
-    except FileNotFoundError:
-        raise FileError(
-            path, "a recipe", "no such file", remedy=f"write one with 'operando init {path.parent}'"
-        ) from None
-    except OSError as error:
-        raise FileError(path, "a recipe that can be read", error.strerror or str(error)) from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise FileError(path, "UTF-8 text", "other bytes", place=f"line {line}", remedy="save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise FileError(path, "TOML", str(error)) from None
+    text, tables = read_toml(path, "a recipe", missing=f"write one with 'operando init {path.parent}'")
     try:
         recipe = Recipe.model_validate(tables)
     except ValidationError as error:

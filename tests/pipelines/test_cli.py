@@ -101,6 +101,22 @@ def test_simulate_then_report_from_the_store(operando_cli, tmp_path):
     assert len(again) == pytest.approx((tmp_path / "cell" / "report.html").stat().st_size, rel=0.01)
 
 
+def test_a_user_simulates_a_cell_of_their_own(operando_cli, tmp_path):
+    changes = tmp_path / "changes.toml"
+    changes.write_text(
+        "[cell]\nactive_mass = 3.5\n[nickel]\nscans = 4\n[xps]\nscans = 1\n[xpeem]\nscans = 0\n"
+        "[tomography]\nsteps = 0\n[faults]\ngain_from = 0\n",
+        encoding="utf-8",
+    )
+    assert operando_cli("simulate", tmp_path / "cell", "--changes", changes)[0] == 0
+    assert len(list((tmp_path / "cell" / "xas").iterdir())) == 4
+    assert "active_mass = 3.5" in (tmp_path / "cell" / "beamtime.toml").read_text(encoding="utf-8")
+    changes.write_text("[cell]\nmass = 3.5\n", encoding="utf-8")
+    code, _, told = operando_cli("simulate", tmp_path / "other", "--changes", changes)
+    assert code == 2
+    assert "cell.mass" in told
+
+
 def test_the_demo_prints_estimate_truth_and_pull(operando_cli, tmp_path):
     code, shown, _ = operando_cli("demo", tmp_path)
     assert code == 0
