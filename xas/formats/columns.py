@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .times import Span, span
 
 Column = str | int
 Floats = NDArray[np.float64]
+_SHOWN = 16
 _TIME_KEYS = ("start", "format", "middle", "end", "duration")
 
 
@@ -107,19 +109,23 @@ def recognizes(start: Head) -> bool:
     """Whether the file is text with two or more columns of numbers."""
     if not start.is_text:
         return False
-    try:
-        table = parse(start, start.text)
-    except FileError:
-        return False
-    return len(table.values) > 2
+    table = _beginning(start)
+    return table is not None and len(table.values) > 2
 
 
 def suggest(start: Head) -> dict[str, Any]:
     """Return the settings that such a file probably needs, guessed from its labels and its header."""
+    table = _beginning(start)
+    return {} if table is None else guessed_settings(table)
+
+
+@lru_cache(maxsize=1)
+def _beginning(start: Head) -> Table | None:
+    """Return the table that a file begins with, for both questions that are asked about it."""
     try:
-        return guessed_settings(parse(start, start.text))
+        return parse(start, start.text)
     except FileError:
-        return {}
+        return None
 
 
 def _text(start: Head) -> str:
@@ -154,7 +160,7 @@ def _index(path: Path, table: Table, name: str, column: Column) -> int:
     if hits:
         remedy = f"give one of the columns {', '.join(map(str, hits))} by its number"
         raise FileError(path, f"one column {column!r}", f"{len(hits)} of them", place=place, remedy=remedy)
-    listed = ", ".join(map(repr, table.labels)) or f"no labels above {width} columns"
+    listed = _labelled(table) or f"no labels above {width} columns"
     raise FileError(path, f"a column {column!r}", listed, place=place, remedy="give a label or a number from 0")
 
 
@@ -231,9 +237,13 @@ def _advice(table: Table) -> str:
         return (
             f"for this file perhaps columns = {{{', '.join(f'{name} = {column!r}' for name, column in guess.items())}}}"
         )
-    return (
-        f"its columns are {', '.join(map(repr, table.labels)) or f'0 to {table.values.shape[1] - 1}, without labels'}"
-    )
+    return f"its columns are {_labelled(table) or f'0 to {table.values.shape[1] - 1}, without labels'}"
+
+
+def _labelled(table: Table) -> str:
+    """Return the labels of the first columns."""
+    more = len(table.labels) - _SHOWN
+    return ", ".join(map(repr, table.labels[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
 
 
 def _listed(numbers: Sequence[int]) -> str:
