@@ -17,20 +17,33 @@ if TYPE_CHECKING:
 
 
 def show_survey(found: Survey, console: Console) -> None:
-    """Print what a folder holds."""
-    table = Table("files", "reader", "node", "from", "to", "odd")
+    """Print what a folder holds, within 80 columns."""
+    table = Table(show_lines=True)
+    for title in ("files", "reader", "node"):
+        table.add_column(title, overflow="fold")
+    for title in ("from, to", "odd"):
+        table.add_column(title, no_wrap=True)
+    alike = Counter((group.folder, group.suffix) for group in found.groups)
     for group in found.groups:
-        first, last = ("", "") if group.span is None else map(_minute, group.span)
-        folder = group.folder.relative_to(found.folder).as_posix()
-        name = (
-            f"{folder}/*{group.suffix}" if len(group.paths) > 1 else group.paths[0].relative_to(found.folder).as_posix()
-        )
-        table.add_row(f"{name} ({len(group.paths)})", group.reader, _what(group), first, last, _odd(group))
-    console.print(table)
+        name = _name(group, found.folder, alone=alike[group.folder, group.suffix] == 1)
+        times = "" if group.span is None else "\n".join(dict.fromkeys(map(_minute, group.span)))
+        table.add_row(name, group.reader, _what(group), times, _odd(group))
+    if found.groups:
+        console.print(table)
+    else:
+        console.print(f"{found.folder}: no scan and no log that can be read", highlight=False, soft_wrap=True)
     for text in found.failed:
         console.print(f"cannot be read: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for pattern, count in Counter(map(_alike, found.unknown)).items():
         console.print(f"no reader: {pattern} ({count})", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _name(group: Group, folder: Path, *, alone: bool) -> str:
+    """Return the pattern of a group that has its files' ending for itself, else its first file."""
+    first, count = group.paths[0].relative_to(folder), len(group.paths)
+    if count == 1:
+        return first.as_posix()
+    return f"{_alike(first).as_posix()} ({count})" if alone else f"{first.as_posix()} and {count - 1} more"
 
 
 def _alike(path: Path) -> Path:
@@ -47,4 +60,4 @@ def _what(group: Group) -> str:
 
 
 def _odd(group: Group) -> str:
-    return ", ".join(f"{count} {note}" for note, count in group.notes.most_common())
+    return "\n".join(f"{count} {note}" for note, count in group.notes.most_common())

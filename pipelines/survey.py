@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operando import cyclers, flags, sniff
-from operando.errors import OperandoError
+from operando.errors import FileError, OperandoError
 
 from .recipe import RECIPE_NAME, natural_key
 from .steps import TECHNIQUES
@@ -92,7 +92,7 @@ def survey(folder: str | Path) -> Survey:
         raise OperandoError(f"{folder}: expected a folder, got {'a file' if folder.exists() else 'nothing there'}")
     found = Survey(folder, [], [], [])
     groups: dict[str, Group] = {}
-    for path in _files(folder):
+    for path in _files(folder, found.failed):
         try:
             _sort_in(path, groups, found)
         except OperandoError as error:
@@ -101,18 +101,27 @@ def survey(folder: str | Path) -> Survey:
     return found
 
 
-def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+def _files(folder: Path, closed: list[str], above: tuple[Path, ...] = ()) -> Iterator[Path]:
     """Yield the files below a folder in natural order, without hidden ones, stores and recipes.
 
-    A link to a folder that it lies in leads nowhere new and is passed over.
+    A link to a folder that it lies in leads nowhere new and is passed over; a folder that may not be
+    looked into is told in ``closed``.
     """
     above = (*above, folder.resolve())
-    for path in sorted(folder.iterdir(), key=lambda item: natural_key(item.name)):
+    try:
+        inside = sorted(folder.iterdir(), key=lambda item: natural_key(item.name))
+        if any(path.name == "zarr.json" for path in inside):
+            return
+        folders = {path for path in inside if path.is_dir()}
+    except OSError as error:
+        closed.append(str(FileError(folder, "a folder to look into", error.strerror or str(error))))
+        return
+    for path in inside:
         if path.name.startswith(".") or path.name == RECIPE_NAME:
             continue
-        if path.is_dir():
-            if not (path / "zarr.json").exists() and path.resolve() not in above:
-                yield from _files(path, above)
+        if path in folders:
+            if path.resolve() not in above:
+                yield from _files(path, closed, above)
         elif path.suffix.lower() not in {".html", ".toml", ".md"}:
             yield path
 
@@ -159,7 +168,10 @@ def first_signal(scan: xr.Dataset) -> str | None:
 
 
 def _edge(scan: xr.Dataset) -> str | None:
-    """Return ``Ni_K`` and the like from the file's own words, else from where the signal rises."""
+    """Return ``Ni_K`` and the like from the file's own words, else from where the signal rises.
+
+    Only K and L3 edges are guessed: with M edges among them, that of oxygen would pass for antimony's M5.
+    """
     import xraydb
 
     from operando import xas
@@ -174,5 +186,5 @@ def _edge(scan: xr.Dataset) -> str | None:
     e0 = float(xas.find_e0(xas.signal(scan, signal)))
     if not np.isfinite(e0):
         return None
-    element, edge = xraydb.guess_edge(e0, edges=["K", "L3", "L2", "M5"])
+    element, edge = xraydb.guess_edge(e0, edges=["K", "L3"])
     return f"{element}_{edge}"
