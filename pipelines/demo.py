@@ -11,6 +11,7 @@ from rich.table import Table
 
 import operando
 from operando import example_scans
+from operando.errors import FileError
 
 from . import recipe
 from .run import run
@@ -28,6 +29,8 @@ def run_demo(folder: Path, terminal: Terminal) -> Summary:
     The example scans come with the source tree; an installed package simulates the same ones.
     """
     beamtime = folder / "beamtime"
+    if folder.exists() and not folder.is_dir():
+        raise FileError(folder, "a folder for the results", "a file", remedy="choose another name")
     if not (beamtime / recipe.RECIPE_NAME).exists():
         shipped = Path(example_scans.__file__).parent / "small"
         if shipped.is_dir():

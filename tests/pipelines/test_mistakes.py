@@ -6,9 +6,10 @@ import os
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import operando
-from operando.errors import RecipeError
+from operando.errors import FileError, RecipeError
 from operando.flags import Flag
 from operando.pipelines.check import check
 from operando.pipelines.recipe import load
@@ -122,3 +123,11 @@ def test_an_edge_that_is_not_found_is_flagged(beamtime):
     lost = np.isnan(ds.edge_energy.values).any(axis=ds.edge_energy.dims.index("signal"))
     assert lost[0]
     np.testing.assert_array_equal(ds.flag.values & int(Flag.no_edge) != 0, lost)
+
+
+def test_a_demo_is_not_written_onto_a_file(beamtime):
+    from operando.pipelines.demo import run_demo
+    from operando.pipelines.progress import Terminal
+
+    with pytest.raises(FileError, match="expected a folder for the results, got a file"):
+        run_demo(beamtime / "beamtime.toml", Terminal(Console()))
