@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from forks import forked
 
 RAW, PROCESSED = "xas/Ni_K/raw", "xas/Ni_K/processed"
 SCANS, BATCH = 120, 8
@@ -92,27 +92,6 @@ def same(node, truth):
     ds = node.to_dataset().load()
     texts = {name: var.astype(object) for name, var in ds.variables.items() if var.dtype.kind in "TO"}
     return ds.assign_coords(texts).identical(truth)
-
-
-def forked(work, seconds=None):
-    """Run ``work`` in a fork, killed after ``seconds``; return whether it came to its end."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-        raise SystemExit("a writer failed")
-    return os.WIFEXITED(status)
 
 
 def slowly(path):
@@ -214,7 +193,8 @@ def start(mode, folder, *, operando):
         [sys.executable, str(Path(__file__).resolve()), mode, str(folder)],
         stdout=subprocess.PIPE,
         text=True,
-        env=env | ({"PYTHONPATH": str(root)} if operando else {}),
+        env=env
+        | {"PYTHONPATH": os.pathsep.join([str(root / "tests" / "support"), *([str(root)] if operando else [])])},
         cwd=folder,
     )
 

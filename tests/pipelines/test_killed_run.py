@@ -10,18 +10,18 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
-import traceback
 import warnings
 from pathlib import Path
 
 import pytest
 import xarray as xr
+from forks import forked
 
 ROOT = Path(__file__).parents[2]
+PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
 SMALL = ROOT / "example_scans" / "small"
 STORE = "cell7.zarr"
 KILLS, SEED, BATCH = 30, 20260302, 8
@@ -34,47 +34,26 @@ def run_once(folder):
     run.run(recipe.load(folder))
 
 
-def forked(folder, seconds=None):
-    """Run the recipe in a fork, killed after ``seconds``; return whether it came to its end."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            run_once(folder)
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-        raise SystemExit("a run failed")
-    return os.WIFEXITED(status)
-
-
 def kill(folder):
     """Kill runs at random moments of the time a whole one takes; after one that ended, begin a new store."""
     import operando.pipelines.report.page
     import operando.pipelines.run  # noqa: F401
 
     started = time.perf_counter()
-    forked(beamtime(folder, "whole"))
+    forked(lambda: run_once(beamtime(folder, "whole")))
     seconds, moments, number = time.perf_counter() - started, random.Random(SEED), 0
     current = beamtime(folder, "killed0")
     (folder / "began").touch()
     for _ in range(KILLS):
-        if forked(current, moments.uniform(0, seconds)):
+        if forked(lambda folder=current: run_once(folder), moments.uniform(0, seconds)):
             number += 1
             current = beamtime(folder, f"killed{number}")
-    forked(current)
+    forked(lambda: run_once(current))
     (folder / "done").touch()
 
 
 def beamtime(folder, name):
-    shutil.copytree(SMALL, folder / name, ignore=shutil.ignore_patterns("truth.zarr"))
+    shutil.copytree(SMALL, folder / name, ignore=shutil.ignore_patterns("truth.zarr", "xpeem", "xtm"))
     return folder / name
 
 
@@ -119,12 +98,12 @@ def faults(node, whole):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked runs")
 def test_thirty_kills_leave_the_store_of_an_undisturbed_run(tmp_path):
-    command, environment = [sys.executable, __file__], {**os.environ, "PYTHONPATH": str(ROOT)}
+    command, environment = [sys.executable, __file__], {**os.environ, "PYTHONPATH": PATHS}
     killer = subprocess.Popen([*command, "kill", str(tmp_path)], stderr=subprocess.PIPE, text=True, env=environment)
     while not (tmp_path / "began").exists():
         assert killer.poll() is None, killer.stderr.read()
         time.sleep(0.05)
-    poller = subprocess.Popen([*command, "poll", str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    poller = subprocess.Popen([*command, "poll", str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment)
     errors = killer.communicate()[1]
     (tmp_path / "done").touch()
     report = json.loads(poller.communicate()[0])
