@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from operando.errors import OperandoError
 
 from .recipe import RECIPE_NAME
 from .survey import ECHEM, Group, Survey, first_signal, survey
+from .toml_text import toml, toml_key
 
 
 def write_draft(folder: str | Path) -> tuple[Path, Survey]:
@@ -174,22 +175,3 @@ def _unused(name: str, taken: set[str]) -> str:
         unused = f"{name}_{number}"
     taken.add(unused)
     return unused
-
-
-def toml_key(key: str) -> str:
-    """Return a key as TOML writes it, quoted where needed."""
-    bare = key and all(char.isascii() and (char.isalnum() or char in "_-") for char in key)
-    return key if bare else json.dumps(key, ensure_ascii=False)
-
-
-def toml(value: object) -> str:
-    """Return a value as TOML writes it; tables are written inline."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{toml_key(key)} = {toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(toml(item) for item in value) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return repr(value)

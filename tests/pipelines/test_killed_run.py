@@ -71,6 +71,7 @@ def poll(folder):
             except Exception as error:
                 wrong = [repr(error)]
             seen += 1
+        time.sleep(0.02)
     print(json.dumps({"seen": seen, "wrong": wrong}))
 
 
