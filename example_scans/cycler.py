@@ -36,7 +36,7 @@ electrode_area = {area:<18} # cm^2
 files = ["{folder}/*.mpt"]                # two files: the second follows a short gap, with restarted counters
 reader = "eclab"
 clock = "cycler"
-current_offset_std = {current_offset:<14.1e} # A, uncertainty of the current's zero
+current_offset_std = {offset_std:<14.1e} # A, uncertainty of the current's zero
 """
 
 
@@ -77,8 +77,13 @@ def recipe(parameters: Parameters) -> str:
         offset=cell.potential_offset,
         area=cell.area,
         folder=FOLDER,
-        current_offset=abs(parameters.cycler.current_offset),
+        offset_std=parameters.cycler.current_offset_std,
     )
+
+
+def current_offset(parameters: Parameters, seed: int) -> float:
+    """Return the error of the current's zero (A), which all samples of a log share."""
+    return parameters.cycler.current_offset_std * float(stream(seed, "cycler zero").standard_normal())
 
 
 def record(parameters: Parameters, run: Run, seed: int) -> Log:
@@ -88,7 +93,7 @@ def record(parameters: Parameters, run: Run, seed: int) -> Log:
     seconds = np.union1d(run.seconds, np.arange(0.0, run.seconds[-1], cycler.sample_interval))
     control, half_cycle = run.held("current", seconds), run.held("half_cycle", seconds)
     voltage = run.at("voltage", seconds) + cycler.voltage_noise * noise.standard_normal(seconds.size)
-    measured = control + cycler.current_offset + cycler.current_noise * noise.standard_normal(seconds.size)
+    measured = control + current_offset(parameters, seed) + cycler.current_noise * noise.standard_normal(seconds.size)
     measured[control == 0] = 0.0
     charge = np.concatenate([[0.0], np.cumsum(measured[:-1] * np.diff(seconds))]) / 3.6
     turns = np.flatnonzero(np.diff(half_cycle) > 0)

@@ -110,7 +110,7 @@ class Cycler(Table):
     record_interval: float = Field(gt=0)
     voltage_noise: float = Field(ge=0)
     current_noise: float = Field(ge=0)
-    current_offset: float
+    current_offset_std: float = Field(ge=0)
     split_time: float = Field(gt=0)
     gap: float = Field(gt=0)
     wrong_mass_factor: float = Field(gt=0)

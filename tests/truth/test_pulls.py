@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from operando import echem, example_scans
+from operando.example_scans import cell, cycler, parameters
+
 
 def matched(result, *, judged):
     """Return the processed series and its truth for the judged scans, in the same order."""
@@ -28,20 +31,41 @@ def test_edge_energies_pull_as_a_unit_normal(results):
         error = found.edge_energy.values - known.edge_energy_normalized.values
         pulls.append(error / found.edge_energy_std.values)
     pooled = np.concatenate(pulls)
-    n = pooled.size
+    assert_unit_normal(pooled)
+
+
+def assert_unit_normal(pulls):
+    n = pulls.size
     low, high = np.sqrt(stats.chi2.ppf([5e-4, 1 - 5e-4], n - 1) / (n - 1))
-    inside = int((np.abs(pooled) < 2).sum())
+    inside = int((np.abs(pulls) < 2).sum())
     assert n >= 200
-    assert abs(pooled.mean()) <= 3.3 / np.sqrt(n)
-    assert low < pooled.std(ddof=1) < high
+    assert abs(pulls.mean()) <= 3.3 / np.sqrt(n)
+    assert low < pulls.std(ddof=1) < high
     assert stats.binom.ppf(5e-4, n, 0.9545) <= inside <= stats.binom.ppf(1 - 5e-4, n, 0.9545)
+
+
+def test_states_of_charge_pull_as_a_unit_normal_over_logs(tmp_path):
+    """One pull a log, at its end, for all its samples share the error of the current's zero."""
+    coarse = {"record_interval": 1800.0, "record_voltage": 1.0, "sample_interval": 1800.0}
+    declared = parameters.load(overrides={"cycler": coarse, "faults": {"cycler_split": False}})
+    happened, pulls = cell.run(declared), []
+    stated = {"reference_capacity": declared.cell.capacity, "soc0": declared.cell.z0}
+    for seed in range(1001, 1201):
+        (content,) = cycler.simulate(declared, happened, seed).files.values()
+        (tmp_path / "log.mpt").write_bytes(content)
+        log = echem.read(
+            tmp_path / "log.mpt",
+            timezone=declared.experiment.timezone,
+            cell=stated,
+            current_offset_std=declared.cycler.current_offset_std,
+        )
+        pulls.append(float((log.soc[-1] - happened.soc[-1]) / log.soc_std[-1]))
+    assert_unit_normal(np.array(pulls))
 
 
 def test_the_clocks_error_covers_at_both_ends(results):
     """One offset a seed is too few for a spread; the estimator's own pulls are pooled in the clock's tests."""
     for result in results:
-        from operando import example_scans
-
         for row in example_scans.score(result.tree, result.truth):
             if "clock" in row.quantity:
                 assert abs(row.pull) < 4
