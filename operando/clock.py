@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
@@ -17,9 +17,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from .errors import ClockError, FileError, OperandoError
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 Times = npt.NDArray[np.datetime64]
 LocalTime = str | datetime | np.datetime64 | Sequence[str] | npt.NDArray[Any]
@@ -306,40 +303,3 @@ class Clock:
     def to_json(self) -> str:
         """Return the clock as JSON text."""
         return json.dumps(self.to_dict())
-
-
-def estimate_clock(
-    copy: xr.DataArray | xr.Dataset,
-    log: xr.DataArray | xr.Dataset,
-    *,
-    t_ref: np.datetime64 | None = None,
-    name: str = "copy",
-    reference: str = "cycler",
-    search: float = 9000.0,
-) -> Clock:
-    """Return the clock that recorded ``copy``, from the voltage it shares with ``log``.
-
-    The copy's voltage and the cycler's are the same electrical signal, so no chemistry enters. See
-    :mod:`operando.shared_channel` for the method.
-
-    Parameters
-    ----------
-    copy, log
-        Voltage (V) along ``time``: a DataArray, or a Dataset with ``voltage``; ``log`` may carry ``segment``,
-        and nothing is then compared across its gaps.
-    t_ref
-        Instant at which ``offset`` is stated; the log's first time by default.
-    name, reference
-        Names of the copy's clock and of the log's.
-    search
-        Largest offset looked for, in seconds; the default covers an error of two hours in the time zone.
-
-    Raises
-    ------
-    ClockError
-        If the two do not overlap, do not look like the same voltage, or hold nothing that fixes the time.
-    """
-    from .shared_channel import estimate
-
-    start = np.datetime64(log["time"].values[0], "ns") if t_ref is None else t_ref
-    return estimate(copy, log, start, names=(name, reference), search=search)

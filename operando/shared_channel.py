@@ -49,17 +49,38 @@ class _Log:
     smooth: npt.NDArray[np.bool_]
 
 
-def estimate(
+def estimate_clock(
     copy: xr.DataArray | xr.Dataset,
     log: xr.DataArray | xr.Dataset,
-    t_ref: np.datetime64,
     *,
-    names: tuple[str, str],
-    search: float,
+    t_ref: np.datetime64 | None = None,
+    name: str = "copy",
+    reference: str = "cycler",
+    search: float = 9000.0,
 ) -> Clock:
-    """Return the clock of ``copy``; see :func:`operando.clock.estimate_clock`."""
-    name, reference = names
+    """Return the clock that recorded ``copy``, from the voltage it shares with ``log``.
+
+    The copy's voltage and the cycler's are the same electrical signal, so no chemistry enters.
+
+    Parameters
+    ----------
+    copy, log
+        Voltage (V) along ``time``: a DataArray, or a Dataset with ``voltage``; ``log`` may carry ``segment``,
+        and nothing is then compared across its gaps.
+    t_ref
+        Instant at which ``offset`` is stated; the log's first time by default.
+    name, reference
+        Names of the copy's clock and of the log's.
+    search
+        Largest offset looked for, in seconds; the default covers an error of two hours in the time zone.
+
+    Raises
+    ------
+    ClockError
+        If the two do not overlap, do not look like the same voltage, or hold nothing that fixes the time.
+    """
     start = np.datetime64(log["time"].values[0], "ns")
+    t_ref = start if t_ref is None else t_ref
     raw, value, _ = _channel(copy, start)
     time, voltage, segment = _channel(log, start)
     if raw.size < _NEEDED or time.size < _NEEDED:

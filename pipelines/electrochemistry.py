@@ -12,8 +12,9 @@ import xarray as xr
 
 from operando import cyclers, echem
 from operando.cell import describe
-from operando.clock import Clock, estimate_clock
+from operando.clock import Clock
 from operando.errors import FileError, RecipeError, printable
+from operando.shared_channel import estimate_clock
 
 from .progress import Reporter
 from .recipe import ClockSection, Recipe

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from operando.clock import METHODS, Clock, estimate_clock, to_ns, to_utc
+from operando.clock import METHODS, Clock, to_ns, to_utc
 from operando.errors import ClockError, FileError, OperandoError
+from operando.shared_channel import estimate_clock
 
 PARIS = "Europe/Paris"
 START = np.datetime64("2024-03-01T08:00:00", "ns")
