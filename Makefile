@@ -32,7 +32,8 @@ system:
 	@missing=""; for name in $(SYSTEM_PACKAGES); do command -v $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null \
+		|| echo "could not install:$$missing; the tests that need it are skipped"; \
 	else echo "missing:$$missing (sudo apt-get install$$missing); the tests that need it are skipped"; fi
 
 $(BIN)/python:
