@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 HEAD_BYTES = 65536
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 LFS_MAGIC = b"version https://git-lfs.github.com/spec"
 
@@ -44,11 +43,6 @@ class Head:
     def is_text(self) -> bool:
         """Whether the beginning can be text: no NUL byte in it."""
         return b"\x00" not in self.data
-
-    @property
-    def is_hdf5(self) -> bool:
-        """Whether the file is HDF5."""
-        return self.data.startswith(HDF5_MAGIC)
 
 
 def nothing_to_suggest(_start: Head) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .errors import OperandoError
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pint
     import xarray as xr
 
-    Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 
 DIMENSIONLESS = "1"
 _SPELLINGS = {

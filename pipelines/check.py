@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from operando import cyclers
 from operando.errors import OperandoError, RecipeError
 
 from .recipe import Log, Recipe, Series
 from .steps import STEPS, TECHNIQUES
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _TRIES = 20
 _ZONE = "required, since the files state local times; give their zone, such as 'Europe/Paris'"
@@ -78,24 +82,37 @@ def _log_problems(key: str, recipe: Recipe, log: Log) -> Iterator[str]:
 
 
 def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
-    """Yield what the first readable scan shows: a wrong column map, a missing zone, a step without its signal."""
-    technique = TECHNIQUES[series.technique]
-    reasons = []
+    """Yield a wrong column map, a missing zone, a step without its signal; nothing if one scan goes through.
+
+    Several scans are tried, since the first may be the one that was broken off.
+    """
+    technique, unread, refused = TECHNIQUES[series.technique], [], []
     for path in recipe.files(series)[:_TRIES]:
         try:
             scan = technique.read(path, reader=series.reader, timezone=recipe.zone(series), **series.read)
         except (OperandoError, TypeError) as error:
-            reasons.append(str(error))
+            unread.append(str(error))
             continue
         if recipe.echem is not None and "local_time_start" in scan.attrs:
             yield f"experiment.timezone: {_ZONE}"
-        processed = scan.drop_vars([*scan.data_vars])
-        for section in series.steps:
-            step = STEPS[series.technique][section.use]
-            try:
-                processed = step.run(scan, processed, **step.validated(section.parameters))
-            except OperandoError as error:
-                yield f"{key}, step {section.use}: {error}"
-                return
-        return
-    yield f"{key}: none of the first {len(reasons)} files can be read: {reasons[0]}"
+            return
+        refusal = _refusal(scan, series)
+        if not refusal:
+            return
+        refused.append(refusal)
+    if refused:
+        yield f"{key}, {refused[0]}"
+    else:
+        yield f"{key}: none of the first {len(unread)} files can be read: {unread[0]}"
+
+
+def _refusal(scan: xr.Dataset, series: Series) -> str:
+    """Return which step refuses a scan, and why; empty if none does."""
+    processed = scan.drop_vars([*scan.data_vars])
+    for section in series.steps:
+        step = STEPS[series.technique][section.use]
+        try:
+            processed = step.run(scan, processed, **step.validated(section.parameters))
+        except OperandoError as error:
+            return f"step {section.use}: {error}"
+    return ""

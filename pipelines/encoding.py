@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dask.array as da
@@ -67,10 +67,6 @@ class Stored:
         if "_FillValue" in self.attributes:
             return NAT
         return np.nan if self.data.dtype.kind in "fc" else np.zeros((), self.data.dtype)[()]
-
-    def with_data(self, data: Any) -> Stored:
-        """Return the same variable with other values."""
-        return replace(self, data=data)
 
 
 def encode(ds: xr.Dataset, where: str) -> dict[str, Stored]:

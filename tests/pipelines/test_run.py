@@ -102,6 +102,16 @@ def test_a_bad_file_is_listed_and_the_others_go_on(beamtime):
     assert sources[3].name in summary.report.read_text(encoding="utf-8")
 
 
+def test_a_first_scan_that_was_broken_off_stops_no_run(beamtime):
+    path = min((beamtime / "xas").iterdir())
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:90]), encoding="utf-8")
+    summary = run(load(beamtime))
+    assert (summary.exit_code, summary.scans) == (0, {"Ni_L3": 60})
+    ds = opened(summary.store)
+    assert int(ds.flag[0]) & int(Flag.truncated)
+    assert np.isfinite(ds.edge_energy[1:-1]).all()
+
+
 def test_a_mended_file_joins_the_others(beamtime):
     path = sorted((beamtime / "xas").iterdir())[3]
     whole = path.read_bytes()
