@@ -32,6 +32,11 @@ class Flag(IntFlag):
     missing_frame = 1 << 17
     surplus_frame = 1 << 18
     ring_artifact = 1 << 19
+    gain_change = 1 << 20
+    glitch = 1 << 21
+    ill_conditioned = 1 << 22
+    beam_damage = 1 << 23
+    poor_reference = 1 << 24
 
 
 MEANINGS: dict[Flag, str] = {
@@ -55,6 +60,11 @@ MEANINGS: dict[Flag, str] = {
     Flag.missing_frame: "an image of the stack is missing",
     Flag.surplus_frame: "the stack holds an image too many",
     Flag.ring_artifact: "rings around the axis of rotation",
+    Flag.gain_change: "a detector's gain changed",
+    Flag.glitch: "single points stand out of the scan",
+    Flag.ill_conditioned: "the numbers asked for are hardly determined by the data",
+    Flag.beam_damage: "the beam changes the sample",
+    Flag.poor_reference: "the reference channel is too poor to align by",
 }
 
 
