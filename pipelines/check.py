@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from operando import cyclers
 from operando.errors import OperandoError, RecipeError
 
+from .processing import Processing
 from .recipe import Log, Recipe, Series
-from .steps import STEPS, TECHNIQUES
+from .steps import TECHNIQUES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,17 +87,17 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
 
     Several scans are tried, since the first may be the one that was broken off.
     """
-    technique, unread, refused = TECHNIQUES[series.technique], [], []
+    work, unread, refused = Processing(recipe, series), [], []
     for path in recipe.files(series)[:_TRIES]:
         try:
-            scan = technique.read(path, reader=series.reader, timezone=recipe.zone(series), **series.read)
+            scan = work.read(path)
         except (OperandoError, TypeError) as error:
             unread.append(str(error))
             continue
         if recipe.echem is not None and "local_time_start" in scan.attrs:
             yield f"experiment.timezone: {_ZONE}"
             return
-        refusal = _refusal(scan, series)
+        refusal = _refusal(scan, work)
         if not refusal:
             return
         refused.append(refusal)
@@ -106,13 +107,12 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
         yield f"{key}: none of the first {len(unread)} files can be read: {unread[0]}"
 
 
-def _refusal(scan: xr.Dataset, series: Series) -> str:
-    """Return which step refuses a scan, and why; empty if none does."""
-    processed = scan.drop_vars([*scan.data_vars])
-    for section in series.steps:
-        step = STEPS[series.technique][section.use]
-        try:
-            processed = step.run(scan, processed, **step.validated(section.parameters))
-        except OperandoError as error:
-            return f"step {section.use}: {error}"
+def _refusal(scan: xr.Dataset, work: Processing) -> str:
+    """Return which step refuses a scan, and why; empty if none does. Stacks of images are not tried: they take long."""
+    if TECHNIQUES[work.series.technique].referenced:
+        return ""
+    try:
+        work.processed(scan)
+    except OperandoError as error:
+        return str(error)
     return ""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from operando.errors import RecipeError
 
+from .mistakes import sentences, step_sentences, suggestion
 from .steps import STEPS, TECHNIQUES
 from .toml_text import read_toml
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 RECIPE_NAME = "beamtime.toml"
 NODE_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 REFERENCE_CLOCK = "cycler"
+REFERENCES = "references"
 
 
 class Section(BaseModel):
@@ -121,11 +120,26 @@ class StepSection(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     use: str
+    node: str | None = Field(default=None, pattern=NODE_PATTERN, description="where a step over all scans is stored")
+
+    @property
+    def name(self) -> str:
+        """The node of a step over all scans."""
+        return self.node or self.use
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The keys beside ``use``."""
+        """The keys beside ``use`` and ``node``."""
         return dict(self.model_extra or {})
+
+
+class References(Zoned):
+    """Spectra of known substances, to which those of the series are compared."""
+
+    files: dict[str, str] = Field(min_length=1, description="name of each substance = its file, beside the recipe")
+    reader: str | None = Field(default=None, description="the series' reader by default")
+    read: dict[str, Any] | None = Field(default=None, description="keywords of the reader, the series' by default")
+    signal: str | None = Field(default=None, description="how they were measured, if not as the series")
 
 
 class Series(Log):
@@ -134,6 +148,8 @@ class Series(Log):
     node: str = Field(pattern=NODE_PATTERN, description="letters, digits and underscores, such as Ni_K")
     technique: str
     clock: str | None = None
+    copied: bool = Field(default=False, description="whether stacks of images are copied into the store")
+    references: References | None = None
     steps: list[StepSection] = Field(default_factory=list)
 
 
@@ -235,10 +251,10 @@ def load(path: str | Path) -> Recipe:
         recipe = Recipe.model_validate(tables)
     except ValidationError as error:
         sound = _without_mistakes(tables, error)
-        found = [*_sentences(error), *(_references(sound) if sound is not None else ())]
+        found = [*sentences(error, _known_keys), *(_problems(sound) if sound is not None else ())]
         raise RecipeError(f"{path}: {text}" for text in found) from None
     recipe._path, recipe._text = path, text
-    found = [f"{path}: {text}" for text in _references(recipe)]
+    found = [f"{path}: {text}" for text in _problems(recipe)]
     if found:
         raise RecipeError(found)
     return recipe
@@ -262,49 +278,6 @@ def _without_mistakes(tables: dict[str, Any], error: ValidationError) -> Recipe 
         return None
 
 
-def _sentences(error: ValidationError) -> Iterable[str]:
-    for item in error.errors():
-        *where, last = [str(part) for part in item["loc"]] or [""]
-        key = ".".join([*where, last])
-        if item["type"] == "extra_forbidden":
-            yield f"{key}: unknown key{_suggestion(last, _known_keys(item['loc'][:-1]))}"
-        elif item["type"] == "missing":
-            yield f"{key}: required, but missing"
-        else:
-            yield f"{key}: expected {_wanted(item)}, got {_short(item['input'])}"
-
-
-_WANTED = {
-    "greater_than": "a number above {gt:g}",
-    "greater_than_equal": "a number from {ge:g}",
-    "less_than": "a number below {lt:g}",
-    "less_than_equal": "a number up to {le:g}",
-    "finite_number": "a finite number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "string_type": "text in quotes",
-    "list_type": "a list in [ ]",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "too_short": "at least one",
-    "literal_error": "one of {expected}",
-    "string_pattern_mismatch": "letters, digits and underscores, such as Ni_K",
-}
-
-
-def _wanted(item: ErrorDetails) -> str:
-    """Return what pydantic expected in the words of a recipe's reader."""
-    known = _WANTED.get(item["type"])
-    return known.format_map(item.get("ctx", {})) if known else item["msg"].removeprefix("Value error, ")
-
-
-def _short(value: object) -> str:
-    return f"a table with {', '.join(value)}" if isinstance(value, Mapping) else repr(value)
-
-
 def _known_keys(where: tuple[int | str, ...]) -> list[str]:
     """Return the keys of the section at ``where``."""
     model: type[BaseModel] = Recipe
@@ -315,19 +288,14 @@ def _known_keys(where: tuple[int | str, ...]) -> list[str]:
         "clocks": ClockSection,
         "shared_channel": Log,
         "series": Series,
+        "references": References,
     }
     for part in where:
         model = children.get(str(part), model)
     return list(model.model_fields)
 
 
-def _suggestion(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-
-
-def _references(recipe: Recipe) -> Iterable[str]:
+def _problems(recipe: Recipe) -> Iterable[str]:
     """Yield what pydantic cannot see: names that must exist elsewhere."""
     nodes: set[tuple[str, str]] = set()
     reference = recipe.echem.clock if recipe.echem else REFERENCE_CLOCK
@@ -349,7 +317,7 @@ def _references(recipe: Recipe) -> Iterable[str]:
         nodes.add(node)
         clocks = [reference, *recipe.clocks]
         if series.clock is not None and series.clock not in clocks:
-            yield f"{key}.clock: unknown clock {series.clock!r}{_suggestion(series.clock, clocks)}"
+            yield f"{key}.clock: unknown clock {series.clock!r}{suggestion(series.clock, clocks)}"
         yield from _reader_problems(key, series)
         yield from _step_problems(key, series)
 
@@ -357,28 +325,29 @@ def _references(recipe: Recipe) -> Iterable[str]:
 def _reader_problems(key: str, series: Series) -> Iterable[str]:
     names = [fmt.name for fmt in TECHNIQUES[series.technique].formats()]
     if series.reader is not None and series.reader not in names:
-        yield f"{key}.reader: unknown reader {series.reader!r}{_suggestion(series.reader, names)}"
+        yield f"{key}.reader: unknown reader {series.reader!r}{suggestion(series.reader, names)}"
 
 
 def _step_problems(key: str, series: Series) -> Iterable[str]:
-    known = STEPS[series.technique]
+    known, working = STEPS[series.technique], ""
+    nodes = {"raw", "processed", REFERENCES}
     for number, section in enumerate(series.steps):
         where = f"{key}.steps.{number}"
         if section.use not in known:
-            yield f"{where}.use: unknown step {section.use!r}{_suggestion(section.use, known)}"
+            yield f"{where}.use: unknown step {section.use!r}{suggestion(section.use, known)}"
             continue
+        step = known[section.use]
         try:
-            known[section.use].validated(section.parameters)
+            step.validated(section.parameters)
         except ValidationError as error:
-            yield from (
-                f"{where}.{text}" for text in _step_sentences(error, list(known[section.use].parameters.model_fields))
-            )
-
-
-def _step_sentences(error: ValidationError, keys: list[str]) -> Iterable[str]:
-    for item in error.errors():
-        last = str(item["loc"][0]) if item["loc"] else ""
-        if item["type"] == "extra_forbidden":
-            yield f"{last}: unknown parameter{_suggestion(last, keys)}"
-        else:
-            yield f"{last}: expected {_wanted(item)}, got {_short(item['input'])}"
+            yield from (f"{where}.{text}" for text in step_sentences(error, list(step.parameters.model_fields)))
+        if step.prepares and working:
+            yield f"{where}.use: {section.use!r} changes the scans themselves, so it comes before {working!r}"
+        working = working or ("" if step.prepares else section.use)
+        if "references" in step.inputs and series.references is None:
+            yield f"{where}.use: {section.use!r} needs [series.references] with the files of the substances"
+        if section.node is not None and not step.needs_all:
+            yield f"{where}.node: {section.use!r} works scan by scan and has no node of its own"
+        if step.needs_all and section.name in nodes:
+            yield f"{where}.node: {section.name!r} is taken; give this step another node"
+        nodes |= {section.name} if step.needs_all else set()

@@ -14,8 +14,6 @@ import numpy as np
 import operando
 from operando.errors import OperandoError, printable
 from operando.history import HISTORY
-from operando.linking import link
-from operando.schema import SERIES, check
 from operando.series import stack
 from operando.store import series_nodes
 
@@ -24,17 +22,23 @@ from .check import check as check_recipe
 from .commit import one_line_errors
 from .electrochemistry import Electrochemistry, gather
 from .frame import completed, frame_of, misfit, widened
+from .processing import Processing
 from .progress import Reporter, Silent
-from .recipe import Recipe, Series
+from .recipe import Recipe
 from .sources import checksum, checksums, made_from
-from .steps import STEPS, TECHNIQUES
+from .steps import TECHNIQUES
 from .writer import Writer
 
 if TYPE_CHECKING:
     import xarray as xr
 
+
 BATCH = 64
-"""Scans that are read and committed together."""
+"""Scans that are read and committed together; those with stacks of images are taken one by one."""
+
+
+ENTRY = "::"
+_MARKS = ("source", "checksum")
 
 
 @dataclass
@@ -98,8 +102,8 @@ class Run:
         """Withdraw what is outdated, publish the tables, append what is new."""
         self._withdraw_outdated()
         self._publish_tables()
-        for series in self.recipe.series:
-            self._bring_up_to_date(series)
+        for work in self._works():
+            self._bring_up_to_date(work)
         self.store.set_attrs(self._root_attrs())
 
     def _root_attrs(self) -> dict[str, Any]:
@@ -111,10 +115,12 @@ class Run:
             "failed": json.dumps(self.summary.failed, ensure_ascii=False),
         }
 
-    def _origin(self, series: Series) -> str:
+    def _origin(self, work: Processing) -> str:
+        series = work.series
         clock = self.echem.clocks.get(series.clock or "")
         parts = series.model_dump(mode="json", exclude={"files"}), self.recipe.zone(series)
-        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin)
+        references = checksums(work.reference_files().values())
+        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin, references)
 
     def _source(self, path: Path) -> str:
         return printable(path.relative_to(self.recipe.folder).as_posix())
@@ -123,24 +129,25 @@ class Run:
         """Take out the nodes that no longer follow from the recipe and the files."""
         committed = self.store.committed()
         keep = set(self.echem.tables)
-        for series in self.recipe.series:
-            raw = raw_node(series)
-            if raw in committed and self._is_current(self.store.dataset(raw), series):
-                keep |= {raw, processed_node(series)}
-            elif raw in committed:
-                self.tell.say(f"{series.node}: the recipe or the files changed, so it is made anew")
+        for work in self._works():
+            if work.raw_node in committed and self._is_current(self.store.dataset(work.raw_node), work):
+                keep |= {node for node in committed if node.startswith(f"{work.folder}/")}
+            elif work.raw_node in committed:
+                self.tell.say(f"{work.series.node}: the recipe or the files changed, so it is made anew")
         outdated = [node for node in committed if node not in keep]
         if outdated:
             self.store.remove(outdated)
 
-    def _is_current(self, raw: xr.Dataset, series: Series) -> bool:
+    def _works(self) -> Iterator[Processing]:
+        return (Processing(self.recipe, series) for series in self.recipe.series)
+
+    def _is_current(self, raw: xr.Dataset, work: Processing) -> bool:
         """Whether a series was made from this recipe and these files, with none of them changed since."""
-        if raw.attrs.get("made_from") != self._origin(series):
+        if raw.attrs.get("made_from") != self._origin(work):
             return False
-        sources = {self._source(path): path for path in self.recipe.files(series)}
-        stored = list(raw["source"].values)
-        known = list(raw["checksum"].values)
-        return set(stored) <= sources.keys() and known == checksums(sources[source] for source in stored)
+        sources = {self._source(path): path for path in self.recipe.files(work.series)}
+        stored = {_file_of(source): known for source, known in zip(*(raw[n].values for n in _MARKS), strict=True)}
+        return stored.keys() <= sources.keys() and [*stored.values()] == checksums(sources[file] for file in stored)
 
     def _publish_tables(self) -> None:
         """Write the electrochemistry and the cell, unless the store has them from the same files."""
@@ -150,57 +157,63 @@ class Run:
             marked = {name: ds.assign_attrs(made_from=self.echem.origin) for name, ds in self.echem.tables.items()}
             self.store.replace(marked)
 
-    def _bring_up_to_date(self, series: Series) -> None:
+    def _bring_up_to_date(self, work: Processing) -> None:
         """Append the files that the store does not hold yet; make a series anew that new scans have outgrown."""
-        raw, failed = raw_node(series), len(self.summary.failed)
-        before, wider = self.store.committed().get(raw, 0), self._grow(series, None)
+        raw, node, failed = work.raw_node, work.series.node, len(self.summary.failed)
+        before, wider = self.store.committed().get(raw, 0), self._grow(work, None)
         while wider is not None:
-            self.tell.say(f"{series.node}: new scans hold more than the stored ones, so it is made anew")
-            self.store.remove(node for node in (raw, processed_node(series)) if node in self.store.committed())
+            self.tell.say(f"{node}: new scans hold more than the stored ones, so it is made anew")
+            self.store.remove([stored for stored in self.store.committed() if stored.startswith(f"{work.folder}/")])
             del self.summary.failed[failed:]
-            before, wider = 0, self._grow(series, wider)
-        self.summary.scans[series.node] = self.store.committed().get(raw, 0)
-        self.summary.new += self.summary.scans[series.node] - before
+            before, wider = 0, self._grow(work, wider)
+        self.summary.scans[node] = self.store.committed().get(raw, 0)
+        self.summary.new += self.summary.scans[node] - before
+        if self.summary.scans[node]:
+            self._publish_references(work)
+            self._publish_over_all(work)
 
-    def _grow(self, series: Series, frame: xr.Dataset | None) -> xr.Dataset | None:
+    def _grow(self, work: Processing, frame: xr.Dataset | None) -> xr.Dataset | None:
         """Append what fits the frame, a batch a commit; return a wider frame as soon as one is needed."""
-        raw, axis = raw_node(series), TECHNIQUES[series.technique].axis
+        series, raw, technique = work.series, work.raw_node, TECHNIQUES[work.series.technique]
         stored = self.store.dataset(raw) if raw in self.store.committed() else None
-        known = set() if stored is None else set(stored["source"].values)
+        known = set() if stored is None else {_file_of(source) for source in stored["source"].values}
         frame = frame_of(stored) if stored is not None else frame
         paths = [path for path in self.recipe.files(series) if self._source(path) not in known]
         with self.tell.counting(series.node, len(paths)) as counter:
-            for batch in _batches(paths):
-                scans = self._scans(batch, series, frame)
+            for batch in _batches(paths, 1 if technique.referenced else BATCH):
+                scans = self._scans(batch, work, frame)
                 if scans and frame is not None and raw in self.store.committed():
-                    wider = widened(frame, self.store.dataset(raw)["flag"], scans, axis)
+                    kept = [work.stored(scan) for scan in scans]
+                    wider = widened(frame, self.store.dataset(raw)["flag"], kept, technique.axis)
                     if wider is not None:
                         return wider
                 if scans:
-                    stacked = stack(scans, axis=axis, values=None if frame is None else frame[axis].values)
+                    values = None if frame is None else frame[technique.axis].values
+                    stacked = stack(scans, axis=technique.axis, values=values)
                     stacked = stacked if frame is None else completed(stacked, frame)
-                    frame = frame_of(stacked)
-                    self._append(stacked, series)
+                    frame = frame_of(work.stored(stacked))
+                    self._append(stacked, work)
                 counter.add(len(batch))
         return None
 
-    def _scans(self, paths: list[Path], series: Series, frame: xr.Dataset | None) -> list[xr.Dataset]:
+    def _scans(self, paths: list[Path], work: Processing, frame: xr.Dataset | None) -> list[xr.Dataset]:
         """Return the scans of files that can be read and joined; the others are listed."""
-        axis = TECHNIQUES[series.technique].axis
+        axis = TECHNIQUES[work.series.technique].axis
         sizes = {} if frame is None else {str(dim): size for dim, size in frame.sizes.items()}
         scans = []
         for path in paths:
-            scan = self._read(path, series)
+            scan = self._read(path, work)
             reason = misfit(scan, sizes, axis) if scan is not None else ""
             if reason:
-                self._list_failed(path, series, f"{path}: {reason}; give such scans a series of their own")
+                reason = f"{path}: {reason}; give such scans a series of their own"
+                self._list_failed(work.series.node, self._source(path), reason)
             elif scan is not None:
                 sizes = {**{str(dim): size for dim, size in scan.sizes.items()}, **sizes}
                 scans.append(scan)
         return scans
 
-    def _append(self, stacked: xr.Dataset, series: Series) -> None:
-        nodes, origin = self._processed(stacked, series), self._origin(series)
+    def _append(self, stacked: xr.Dataset, work: Processing) -> None:
+        nodes, origin = work.nodes(stacked, self.echem), self._origin(work)
         self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})
 
     def _described(self, name: str, node: xr.Dataset, origin: str) -> xr.Dataset:
@@ -217,52 +230,60 @@ class Run:
         kept = {HISTORY: stored[HISTORY], "made_from": origin, "metadata": json.dumps(common, ensure_ascii=False)}
         return node.drop_attrs(deep=False).assign_attrs({**attrs, **kept})
 
-    def _read(self, path: Path, series: Series) -> xr.Dataset | None:
+    def _publish_references(self, work: Processing) -> None:
+        """Write the references that the series was compared with; they change only with the series."""
+        if work.series.references is not None and work.references_node not in self.store.committed():
+            self.store.replace({work.references_node: work.references})
+
+    def _publish_over_all(self, work: Processing) -> None:
+        """Make what needs all scans, unless it was made from just these."""
+        for node, section in work.over_all():
+            processed = self.store.dataset(work.processed_node)
+            origin = made_from(self._origin(work), list(processed["source"].values))
+            known = node in self.store.committed()
+            if known and self.store.dataset(node).attrs.get("made_from") == origin:
+                continue
+            try:
+                result = work.from_all(section, processed)
+                self.store.replace({node: result.assign_attrs(made_from=origin)})
+            except OperandoError as error:
+                self._list_failed(work.series.node, "", str(error))
+                if known:
+                    self.store.remove([node])
+
+    def _read(self, path: Path, work: Processing) -> xr.Dataset | None:
         """Return one scan; None, and listed, if its file cannot be read."""
-        settings = {"reader": series.reader, "timezone": self.recipe.zone(series), **series.read}
+        source = self._source(path)
         try:
             # Taken before reading: a file that grows meanwhile will be seen to have changed.
             known = checksum(path)
-            scan = TECHNIQUES[series.technique].read(path, **settings)
-            return scan.assign_coords(source=self._source(path), checksum=known)
+            return _marked(work.read(path), source, known)
         except OperandoError as error:
-            self._list_failed(path, series, str(error))
+            self._list_failed(work.series.node, source, str(error))
             return None
 
-    def _list_failed(self, path: Path, series: Series, reason: str) -> None:
-        self.summary.failed.append({"node": series.node, "source": self._source(path), "reason": reason})
+    def _list_failed(self, node: str, source: str, reason: str) -> None:
+        self.summary.failed.append({"node": node, "source": source, "reason": reason})
         self.tell.warn(reason)
 
-    def _processed(self, raw: xr.Dataset, series: Series) -> dict[str, xr.Dataset]:
-        """Return the series' nodes: linked, checked, and taken through the recipe's steps."""
-        technique = TECHNIQUES[series.technique]
-        if "echem" in self.echem.tables:
-            raw = link(raw, self.echem.tables["echem"], self.echem.clocks.get(series.clock or ""))
-        check(raw, technique.layout("raw") + SERIES)
-        nodes = {raw_node(series): raw}
-        if series.steps:
-            processed = raw.drop_vars([*raw.data_vars])
-            for section in series.steps:
-                step = STEPS[series.technique][section.use]
-                processed = step.run(raw, processed, **step.validated(section.parameters))
-            nodes[processed_node(series)] = check(processed, technique.layout("processed") + SERIES)
-            nodes[raw_node(series)] = raw.assign_coords(flag=processed["flag"])
-        return nodes
+
+def _marked(scan: xr.Dataset, source: str, known: str) -> xr.Dataset:
+    """Return what a file held with its source, and the entry in the file where it holds several scans."""
+    if "scan" not in scan.dims:
+        return scan.assign_coords(source=source, checksum=known)
+    entries = [str(name).partition(ENTRY)[2] for name in scan["source"].values]
+    sources = np.array([f"{source}{ENTRY}{entry}" for entry in entries], dtype=object)
+    return scan.assign_coords(source=("scan", sources), checksum=("scan", np.full(len(entries), known, dtype=object)))
 
 
-def raw_node(series: Series) -> str:
-    """Return the path of a series' raw node."""
-    return f"{series.technique}/{series.node}/raw"
+def _file_of(source: str) -> str:
+    """Return the file that a scan came from."""
+    return str(source).partition(ENTRY)[0]
 
 
-def processed_node(series: Series) -> str:
-    """Return the path of a series' processed node."""
-    return f"{series.technique}/{series.node}/processed"
-
-
-def _batches(paths: list[Path]) -> Iterator[list[Path]]:
-    for start in range(0, len(paths), BATCH):
-        yield paths[start : start + BATCH]
+def _batches(paths: list[Path], size: int) -> Iterator[list[Path]]:
+    for start in range(0, len(paths), size):
+        yield paths[start : start + size]
 
 
 def _count_flagged(path: Path) -> int:

@@ -1,0 +1,14 @@
+"""The one table of steps: what a recipe may ask for, per technique."""
+
+from __future__ import annotations
+
+from . import absorption
+from .step import Step, Technique
+
+TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
+
+STEPS: dict[str, dict[str, Step]] = {
+    "xas": {"normalize": Step(absorption.normalize), "edge_energy": Step(absorption.edge_energy)}
+}
+
+__all__ = ["STEPS", "TECHNIQUES", "Step", "Technique"]

@@ -1,0 +1,74 @@
+"""Recipe steps that bring absorption spectra to a common scale and find their edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import OperandoError
+from operando.history import recorded
+
+from .step import with_result
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def normalize(
+    raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    signal: str | list[str] = "mu",
+    e0: float | None = None,
+    pre1: float | None = None,
+    pre2: float | None = None,
+    norm1: float | None = None,
+    norm2: float | None = None,
+    nnorm: int | None = None,
+    nvict: int = 0,
+) -> xr.Dataset:
+    """Subtract the pre-edge, divide by the edge step; several signals become the dim ``signal``."""
+    from operando import xas
+
+    if not signal:
+        raise OperandoError(f"normalize: expected a signal such as 'mu' or a list of them, got {signal!r}")
+    _require_order(pre1=pre1, pre2=pre2)
+    _require_order(norm1=norm1, norm2=norm2)
+    _require_inside(raw["energy"].to_numpy(), e0, pre2, norm1)
+    named = [xas.signal(raw, name) for name in ([signal] if isinstance(signal, str) else signal)]
+    mu = named[0] if isinstance(signal, str) else xr.concat(named, xr.Variable("signal", np.array(signal, object)))
+    mu = mu.assign_attrs(history=recorded(processed, "xas.signal", {"name": signal}).attrs["history"])
+    result = xas.normalize(mu, e0, pre1=pre1, pre2=pre2, norm1=norm1, norm2=norm2, nnorm=nnorm, nvict=nvict)
+    return with_result(processed, result)
+
+
+def edge_energy(
+    _raw: xr.Dataset, processed: xr.Dataset, *, method: str = "half_height", level: float = 0.5
+) -> xr.Dataset:
+    """Find where the edge crosses half its height, between the grid's energies."""
+    from operando import xas
+
+    if "normalized" not in processed:
+        raise OperandoError("edge_energy: expected normalized absorption, got none; put the step 'normalize' before it")
+    return with_result(processed, xas.edge_energy(processed, method=method, level=level))
+
+
+def _require_order(**ends: float | None) -> None:
+    """Refuse a range that ends before it begins; ends counted from a scan's own ends have the other sign."""
+    (first, start), (last, stop) = ends.items()
+    if start is not None and stop is not None and start * stop > 0 and start >= stop:
+        raise OperandoError(f"normalize: expected {first} below {last}, got {start:g} and {stop:g}")
+
+
+def _require_inside(energy: NDArray[np.float64], e0: float | None, pre2: float | None, norm1: float | None) -> None:
+    """Refuse an e0, a pre-edge or a post-edge that the scans do not reach, where other ones would be taken."""
+    if e0 is None:
+        return
+    low, high = float(energy.min()), float(energy.max())
+    for name, value in (("e0", e0), ("pre2", e0 + (pre2 or 0.0)), ("norm1", e0 + (norm1 or 0.0))):
+        if not low <= value <= high:
+            raise OperandoError(
+                f"normalize: expected {name} within the scans' {low:g} to {high:g} eV, got {value:g} eV"
+            )

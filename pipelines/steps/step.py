@@ -1,0 +1,103 @@
+"""What a step and a technique are to a recipe."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, create_model
+
+if TYPE_CHECKING:
+    from operando.schema import Layout
+    from operando.sniff import Format
+
+
+@dataclass(frozen=True)
+class Technique:
+    """Where a technique lives, the axis that its scans share, and how its raw data are kept.
+
+    Quantities named in ``referenced`` (stacks of images) stay in their files: the store holds the rest of the scan
+    and where it came from.
+    """
+
+    name: str
+    axis: str
+    package: str
+    referenced: tuple[str, ...] = ()
+
+    def formats(self) -> tuple[Format, ...]:
+        """Return the technique's readers."""
+        table: tuple[Format, ...] = import_module(f"{self.package}.formats").FORMATS
+        return table
+
+    def layout(self, which: str) -> Layout:
+        """Return the layout of the technique's ``raw`` or ``processed`` node."""
+        layout: Layout = getattr(import_module(f"{self.package}.layout"), which.upper())
+        return layout
+
+    def read(self, *args: Any, **settings: Any) -> xr.Dataset:
+        """Read one scan."""
+        scan: xr.Dataset = import_module(self.package).read(*args, **settings)
+        return scan
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a recipe: its keyword parameters are the recipe's keys, its positional ones say what it works on.
+
+    ======================  =======================================================================
+    positional parameters   what the step returns
+    ======================  =======================================================================
+    ``raw``                 the scans as the next steps shall see them; the store keeps those measured
+    ``raw, processed``      ``processed`` with more variables; ``references`` may come with them
+    ``series``              from all scans of the processed series, lazily given: a node of its own
+    ======================  =======================================================================
+    """
+
+    run: Callable[..., xr.Dataset]
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the positional parameters."""
+        parameters = inspect.signature(self.run).parameters.values()
+        return tuple(par.name.strip("_") for par in parameters if par.kind is not par.KEYWORD_ONLY)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether it changes the scans before they are worked up."""
+        return self.inputs == ("raw",)
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether it needs all scans of the series."""
+        return "series" in self.inputs
+
+    @cached_property
+    def parameters(self) -> type[BaseModel]:
+        """The step's parameters, types and defaults, from its signature."""
+        hints = get_type_hints(self.run)
+        keywords = [par for par in inspect.signature(self.run).parameters.values() if par.kind is par.KEYWORD_ONLY]
+        fields: dict[str, Any] = {
+            par.name: (hints[par.name], ... if par.default is par.empty else par.default) for par in keywords
+        }
+        return create_model(self.run.__name__, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
+
+    def validated(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters with their types checked.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            For an unknown parameter, a missing one or a wrong type.
+        """
+        return dict(self.parameters.model_validate(dict(given)))
+
+
+def with_result(processed: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
+    """Return ``processed`` with a step's variables, its flags and its history."""
+    return processed.assign_coords(result.coords).assign(result.data_vars).assign_attrs(result.attrs)
