@@ -46,6 +46,10 @@ def stack(scans: Iterable[xr.Dataset], axis: str = "energy", values: ArrayLike |
     ------
     OperandoError
         If there is no scan, a scan lacks the axis, or other dims (``detector``) differ in size.
+
+    Notes
+    -----
+    What is lazy in the scans (stacks of images) stays lazy in the series.
     """
     singles = [single for scan in scans for single in _singles(scan)]
     if not singles:
@@ -106,17 +110,25 @@ def _placed(scan: xr.Dataset, axis: str, common: Floats) -> xr.Dataset:
 
 
 def _interpolated(scan: xr.Dataset, axis: str, own: Floats, common: Floats) -> xr.Dataset:
-    def onto_common(values: Floats) -> Floats:
-        rows = values.reshape(-1, values.shape[-1])
-        moved = [np.interp(common, own, row, left=np.nan, right=np.nan) for row in rows]
-        return np.asarray(moved).reshape(*values.shape[:-1], common.size)
-
     along = [name for name, array in scan.data_vars.items() if axis in array.dims]
     moved = scan.drop_vars([axis, *along]).assign_coords({axis: common})
     for name in along:
         array = scan[name].transpose(..., axis)
-        moved[name] = (array.dims, onto_common(array.to_numpy()), array.attrs)
+        if array.chunks:
+            lazy = array.chunk({axis: -1}).data
+            chunks = (*lazy.chunks[:-1], (common.size,))
+            values = lazy.map_blocks(_moved_rows, own, common, dtype=np.float64, chunks=chunks)
+        else:
+            values = _moved_rows(array.to_numpy(), own, common)
+        moved[name] = (array.dims, values, array.attrs)
     return moved
+
+
+def _moved_rows(values: NDArray[Any], own: Floats, common: Floats) -> Floats:
+    """Return values whose last axis is moved from its own energies to the common ones, NaN outside."""
+    rows = values.reshape(-1, values.shape[-1])
+    moved = [np.interp(common, own, row, left=np.nan, right=np.nan) for row in rows]
+    return np.asarray(moved).reshape(*values.shape[:-1], common.size)
 
 
 def _flagged(scan: xr.Dataset, reason: Flag) -> xr.Dataset:
@@ -135,9 +147,18 @@ def _joined(scans: Sequence[xr.Dataset]) -> xr.Dataset:
     for name in _names(scan[name] for scan in scans for name in scan.data_vars):
         first = next(scan[name] for scan in scans if name in scan)
         filler = np.full([sizes[dim] for dim in first.dims], np.nan)
-        rows = [scan[name].transpose(*first.dims).to_numpy() if name in scan else filler for scan in scans]
-        series[name] = (("scan", *first.dims), np.stack(rows), first.attrs)
+        rows = [scan[name].transpose(*first.dims).data if name in scan else filler for scan in scans]
+        series[name] = (("scan", *first.dims), _stacked(rows), first.attrs)
     return series
+
+
+def _stacked(rows: Sequence[Any]) -> Any:
+    """Return arrays along a new first axis, lazily if one of them is lazy."""
+    if all(isinstance(row, np.ndarray) for row in rows):
+        return np.stack(rows)
+    import dask.array as da
+
+    return da.stack(rows)  # type: ignore[no-untyped-call]
 
 
 def _common_sizes(scans: Sequence[xr.Dataset]) -> dict[Any, int]:

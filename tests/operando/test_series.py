@@ -140,3 +140,17 @@ def test_no_measured_value_is_lost_or_made_up(cuts):
     for k, cut in enumerate(cuts):
         np.testing.assert_array_equal(series["mu"][k][:cut], scans[k]["mu"])
         assert np.isnan(series["mu"][k][cut:]).all()
+
+
+def test_lazy_images_stay_lazy_on_their_own_grid_and_on_another():
+    import dask.array as da
+
+    def stack_of_images(energy):
+        images = da.from_array(np.multiply.outer(energy, np.ones((3, 4))), chunks=(1, 3, 4))
+        return scan(energy, counts=(("energy", "y", "x"), images, {"units": "1"}))
+
+    series = stack([stack_of_images(GRID), stack_of_images(GRID), stack_of_images(GRID + 0.5)])
+    assert series["counts"].chunks is not None
+    assert series["counts"].dims[0] == "scan"
+    eager = stack([stack_of_images(energy).compute() for energy in (GRID, GRID, GRID + 0.5)])
+    xr.testing.assert_allclose(series["counts"].compute().transpose(*eager["counts"].dims), eager["counts"])
