@@ -6,6 +6,8 @@ This file is also the program of the processes: ``moments`` and ``operations`` f
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import itertools
 import json
 import os
@@ -117,8 +119,9 @@ def kill_at_moments(folder):
 
     The times are shares of what this machine takes to write a store.
     """
-    import operando.pipelines.writer  # noqa: F401  # once, not in every fork
-
+    for name in ("operando.pipelines.writer", "operando.units", "distributed", "pyarrow"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)  # once, not in every fork
     moments, stores, started = random.Random(SEED), 0, time.perf_counter()
     forked(lambda: slowly(folder / "whole.zarr"))
     longest = 0.4 * (time.perf_counter() - started)
