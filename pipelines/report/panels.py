@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from . import spectra, tables, timeline
+from . import mixtures, spectra, tables, timeline
 from .parts import Panel
 from .trends import Trend
 
 EDGE = Trend("edge_energy", "edge energy")
+LAYER = Trend("layer_thickness", "thickness of the surface layer")
 
 PANELS: tuple[Panel, ...] = (
     Panel("Timeline", timeline.wants, timeline.draw),
     Panel("Spectra", spectra.wants, spectra.draw),
     Panel("Edge energy", EDGE.wants, EDGE.draw),
+    Panel("Composition", mixtures.wants, mixtures.draw),
+    Panel("Depth", LAYER.wants, LAYER.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
     Panel("Files that could not be read", tables.wants_failed, tables.draw_failed),

@@ -1,0 +1,121 @@
+"""Panel: what the scans consist of, against potential or time; the signals of a series side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from operando.plot import axis_label
+
+from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns
+from .parts import Part, Plot, counted, heading, text
+from .series import LocalTime, Series, all_series, local_time, thinned
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+SUBSTANCES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colors of Okabe and Ito, told apart by the color-blind too."""
+_SIGNS = (("circle", "●"), ("square", "■"), ("triangle", "▲"), ("diamond", "◆"))
+_FRACTION, _REFERENCE = "fraction", "reference"
+_POINTS = 6000
+
+
+def wants(tree: xr.DataTree) -> bool:
+    """Return whether any series was taken apart into references."""
+    return bool(_taken_apart(tree))
+
+
+def draw(tree: xr.DataTree) -> Iterator[Part]:
+    """Yield, for every series, the fractions of all signals against the potential and against time."""
+    local, found = local_time(tree), _taken_apart(tree)
+    for series, ds in found:
+        if len(found) > 1:
+            yield heading(series.name)
+        linked = bool(np.isfinite(series.column("potential")).any())
+        for place in ("potential", "time") if linked else ("time",):
+            yield _plot(series, ds, place, local)
+
+
+def _taken_apart(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:
+    nodes = [(series, series.processed) for series in all_series(tree)]
+    return [(series, ds) for series, ds in nodes if ds is not None and _FRACTION in ds and _REFERENCE in ds.dims]
+
+
+def _plot(series: Series, ds: xr.Dataset, place: str, local: LocalTime) -> Plot:
+    names = [str(name) for name in ds[_REFERENCE].values]
+    fractions = ds[[name for name in (_FRACTION, f"{_FRACTION}_std") if name in ds]]
+    signals = [str(name) for name in ds["signal"].values] if "signal" in ds[_FRACTION].dims else [""]
+    scan = thinned(series.count, max(20, _POINTS // (len(signals) * len(names))))
+    y_range = models.Range1d(*_limits(ds[_FRACTION].values))
+    figures = []
+    for name in signals:
+        own = fractions.sel(signal=name) if name else fractions
+        figures.append(_figure(series, own, scan, place, local, title=name, y_range=y_range))
+    return Plot(figures, _caption(series, ds, place, scan.size), _legend(names), beside=len(figures) > 1)
+
+
+def _limits(fraction: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the range to draw: 0 to 1, or as far as the fractions go."""
+    known = fraction[np.isfinite(fraction)]
+    low, high = (min(0.0, float(known.min())), max(1.0, float(known.max()))) if known.size else (0.0, 1.0)
+    return low - 0.05, high + 0.05
+
+
+def _figure(
+    series: Series,
+    own: xr.Dataset,
+    scan: NDArray[np.intp],
+    place: str,
+    local: LocalTime,
+    *,
+    title: str,
+    y_range: Model,
+) -> Figure:
+    """Draw the fractions of one signal, a color and a sign for each substance."""
+    times = local.milliseconds(series.times()[scan])
+    dated = place == "time" and bool(np.isfinite(times).any())
+    x = times if dated else series.column("potential")[scan] if place == "potential" else scan.astype(float)
+    if place == "potential":
+        label = axis_label(series.scans["potential"])
+    else:
+        label = f"time ({local.name})" if dated else "scan number"
+    fig = new_figure(label, f"fraction, {title}" if title else "fraction", dates=dated, y_range=y_range)
+    marks = []
+    for at in range(own.sizes[_REFERENCE]):
+        one = own.isel({_REFERENCE: at}).transpose("scan", ...)
+        source = models.ColumnDataSource({**scan_columns(series, scan, local), **_columns(one, x, scan)})
+        color, (marker, _) = SUBSTANCES[at % len(SUBSTANCES)], _SIGNS[at % len(_SIGNS)]
+        fig.segment("x", "low", "x", "high", source=source, color=color, line_alpha=0.5)
+        style = {"line_color": color, "fill_color": color, "fill_alpha": 0.75, "size": 6}
+        marks.append(fig.scatter("x", "value", source=source, marker=marker, **style))
+    hover(fig, marks, [*SCAN_TIPS, ("fraction", "@value{0.000} ± @error{0.000}")])
+    return fig
+
+
+def _columns(one: xr.Dataset, x: NDArray[np.float64], scan: NDArray[np.intp]) -> dict[str, Any]:
+    value = np.asarray(one[_FRACTION].values, float)[scan]
+    known = f"{_FRACTION}_std" in one
+    error = np.asarray(one[f"{_FRACTION}_std"].values, float)[scan] if known else value * np.nan
+    reach = np.nan_to_num(error)
+    return {"x": x, "value": value, "error": error, "low": value - reach, "high": value + reach}
+
+
+def _caption(series: Series, ds: xr.Dataset, place: str, drawn: int) -> str:
+    said = [f"What {text(series.name)} consists of, against {place}: shares of the references that fit each scan best."]
+    if f"{_FRACTION}_std" in ds:
+        said.append("Error bars are one standard uncertainty.")
+    if drawn < series.count:
+        said.append(f"{counted(drawn, 'scan')} of {counted(series.count, 'scan')} are drawn, evenly chosen.")
+    return " ".join(said)
+
+
+def _legend(names: list[str]) -> str:
+    keys = zip(names, SUBSTANCES * len(names), _SIGNS * len(names), strict=False)
+    return " ".join(
+        f'<span class="key"><span style="color:{color}">{sign}</span> {text(name)}</span>'
+        for name, color, (_, sign) in keys
+    )
