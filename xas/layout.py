@@ -48,6 +48,25 @@ PROCESSED = Layout(
         Variable("post_edge_gain", ("scan",), "1", "f", "noise of half height per noise of a post-edge point", False),
         Variable("edge_energy", ("scan",), "eV", "f", "edge energy, between the grid points", False),
         Variable("edge_energy_std", ("scan",), "eV", "f", "standard uncertainty of the edge energy from noise", False),
+        Variable("k", ("k",), "1/angstrom", "f", "wave number of the photoelectron", False),
+        Variable("chi", ("scan", "k"), "1", "f", "EXAFS: oscillation of the absorption per edge step", False),
+        Variable("background", ("scan", "energy"), "", "f", "absorption without its oscillations", False),
+        Variable("r", ("r",), "angstrom", "f", "distance, not corrected for the phase shift", False),
+        Variable("chi_r_real", ("scan", "r"), "", "f", "real part of the Fourier transform of k^w chi", False),
+        Variable("chi_r_imag", ("scan", "r"), "", "f", "imaginary part of the Fourier transform of k^w chi", False),
+        Variable("chi_r_magnitude", ("scan", "r"), "", "f", "magnitude of the Fourier transform of k^w chi", False),
+        Variable("q", ("q",), "1/angstrom", "f", "wave number after filtering", False),
+        Variable("chi_q_real", ("scan", "q"), "", "f", "real part of the filtered k^w chi", False),
+        Variable("chi_q_imag", ("scan", "q"), "", "f", "imaginary part of the filtered k^w chi", False),
+        Variable("chi_q_magnitude", ("scan", "q"), "", "f", "magnitude of the filtered k^w chi", False),
+        Variable("wavelet_r", ("wavelet_r",), "angstrom", "f", "distance, not corrected for the phase shift", False),
+        Variable(
+            "wavelet_real", ("scan", "wavelet_r", "k"), "", "f", "real part of the Cauchy wavelet transform", False
+        ),
+        Variable(
+            "wavelet_imag", ("scan", "wavelet_r", "k"), "", "f", "imaginary part of the Cauchy wavelet transform", False
+        ),
+        Variable("wavelet_magnitude", ("scan", "wavelet_r", "k"), "", "f", "magnitude of the wavelet transform", False),
         *SERIES,
         *LINKED,
     ),
