@@ -70,6 +70,10 @@ class RecipeError(OperandoError):
         return RecipeError, (self.problems,)
 
 
+class IllConditionedWarning(OperandoWarning):
+    """Numbers that the data hardly determine: their errors are large, and small mistakes move them far."""
+
+
 class SchemaError(OperandoError):
     """A dataset that does not have the layout its node promises."""
 

@@ -67,6 +67,17 @@ PROCESSED = Layout(
             "wavelet_imag", ("scan", "wavelet_r", "k"), "", "f", "imaginary part of the Cauchy wavelet transform", False
         ),
         Variable("wavelet_magnitude", ("scan", "wavelet_r", "k"), "", "f", "magnitude of the wavelet transform", False),
+        Variable("fraction", ("scan", "reference"), "1", "f", "share of a reference", False),
+        Variable("fraction_std", ("scan", "reference"), "1", "f", "standard uncertainty of the share", False),
+        Variable(
+            "fraction_covariance", ("scan", "reference", "other_reference"), "1", "f", "covariance of the shares", False
+        ),
+        Variable("scale", ("scan",), "1", "f", "height of the spectrum in edge steps of the references", False),
+        Variable("scale_std", ("scan",), "1", "f", "standard uncertainty of the height", False),
+        Variable("energy_shift", ("scan",), "eV", "f", "shift of the energies", False),
+        Variable("energy_shift_std", ("scan",), "eV", "f", "standard uncertainty of the shift", False),
+        Variable("r_factor", ("scan",), "1", "f", "sum of squares left by the fit over that of the data", False),
+        Variable("residual", ("scan", "energy"), "1", "f", "normalized absorption minus the fit", False),
         *SERIES,
         *LINKED,
     ),

@@ -36,6 +36,37 @@ ARGUMENTS = {
     "crossing.crossings": (X, Y, np.zeros(2), np.full(2, 10.0), 0.5),
     "crossing.residuals": (Y, np.ones((34, 7))),
     "crossing.side_medians": (Y, Y**2, 0.5),
+    "combination_kernels.cholesky_solved": (np.eye(2), np.ones((1, 2))),
+    "combination_kernels.free_solution": (np.eye(2), np.ones(2), np.zeros(2, bool), np.zeros(2), (1.0, 2)),
+    "combination_kernels._multiplier": (np.ones((2, 2)), np.arange(2), (1.0, 2), np.zeros(2)),
+    "combination_kernels.bounded_solution": (np.eye(2), np.ones(2), (np.zeros(2), np.ones(2), 1.0), 2),
+    "combination_kernels._moved_to": (np.ones(3), np.zeros(2), np.ones(2), np.zeros(2), np.zeros(2, bool)),
+    "combination_kernels._released": (
+        np.eye(2),
+        np.ones(2),
+        (np.zeros(2), np.ones(2), 0.0, 2),
+        np.zeros(2),
+        np.ones(2, bool),
+    ),
+    "combination_kernels.shifted": (
+        (X, np.ones((4, 39, 2))),
+        X,
+        0.1,
+        np.empty((2, 40)),
+        np.empty((2, 40)),
+    ),
+    "combination_kernels._products": (Y, Y),
+    "combination_kernels._left_over": (Y[0], Y, np.ones(2), np.empty(40)),
+    "combination_kernels._normal": (Y,),
+    "combination_kernels.tangents": (Y, Y, np.ones(2), np.zeros(2, bool), (1.0, 2, True)),
+    "combination_kernels.sandwich": (Y[:1] + 2.0, np.ones((1, 3)), Y[0], np.empty((3, 3))),
+    "combination_kernels.combine_rows": (
+        Y,
+        X,
+        (X, np.ones((4, 39, 2)) * np.array([1.0, 2.0]), np.ones((1, 40))),
+        (np.zeros(3), np.ones(3), 1.0, 0.0, 0.0, 0.0),
+        (np.empty((2, 3)), np.empty(2), np.empty((2, 4, 4)), np.empty((2, 40)), np.zeros(2, np.int64)),
+    ),
 }
 
 

@@ -1,0 +1,303 @@
+"""Take spectra apart into those of known substances: linear combination fitting."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from operando.errors import IllConditionedWarning, OperandoError
+from operando.flags import Flag, raised
+from operando.history import recorded
+from operando.units import with_units
+
+from .combination_kernels import combine_rows
+from .edge_finding import finite_grids
+from .layout import ALONG, PROCESSED, along_energy
+
+Floats = NDArray[np.float64]
+REFERENCE = "reference"
+_OTHER = "other_reference"
+_LIMIT = 30.0
+_AT_BOUND, _NOT_CONVERGED = 3, 4
+_OUTPUTS = (
+    "fraction",
+    "fraction_std",
+    "fraction_covariance",
+    "scale",
+    "scale_std",
+    "energy_shift",
+    "energy_shift_std",
+    "r_factor",
+    "state",
+    "residual",
+)
+_ANYWHERE = (-np.inf, np.inf)
+_BACKGROUND = {None: 0, "constant": 1, "linear": 2}
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What all spectra of one call share.
+
+    ``shift`` is where to start, the lowest and the highest; ``total`` is NaN where the shares need not add up.
+    """
+
+    window: tuple[float, float]
+    background: int
+    bounds: tuple[float, float]
+    total: float
+    scale: bool
+    shift: tuple[float, float, float]
+
+
+def lcf(
+    spectra: xr.DataArray | xr.Dataset,
+    references: xr.DataArray | xr.Dataset,
+    *,
+    window: tuple[float, float] | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    sum_to_one: bool = True,
+    scale: bool = False,
+    background: Literal["constant", "linear"] | None = None,
+    shift: float | tuple[float, float] = 0.0,
+    residual: bool = True,
+) -> xr.Dataset:
+    """Return the shares of the references that fit each spectrum best.
+
+    mu(E) = c sum_k f_k R_k(E - s) + a + b E, the squares of the differences summed over the window; c = 1 unless
+    ``scale``, a and b are zero unless there is a background, and s is the shift.
+
+    Parameters
+    ----------
+    spectra
+        Normalized absorption against ``energy`` (eV), with any other dims, in memory or dask; of a Dataset its
+        ``normalized``.
+    references
+        The same of the known substances, dims ``reference`` and ``energy``, on energies of their own if need be
+        (they are then interpolated by cubic splines). Where spectra and references both have a dim ``signal``, each
+        signal has references of its own.
+    window
+        The energies to fit (eV); all that spectra and references share by default.
+    bounds
+        Lowest and highest share.
+    sum_to_one
+        Whether the shares add up to one.
+    scale
+        Whether the height of the spectrum is free (an edge step of its own): the shares are then fitted as
+        non-negative numbers and divided by their sum, which is ``scale``.
+    background
+        What else the spectrum may hold: nothing, a constant, or a line.
+    shift
+        Energy by which the references are moved up (eV); two numbers are the range within which it is fitted for
+        each spectrum.
+    residual
+        Whether what the fit leaves of the spectra is returned too.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``fraction``, ``fraction_std`` (1; dim ``reference`` in the place of ``energy``), ``fraction_covariance`` (with
+        ``other_reference``), ``r_factor`` (sum of squares left over sum of squares), ``residual`` (energy), and
+        ``energy_shift`` (eV) or ``scale`` with their ``_std`` where they were fitted. ``attrs["condition_number"]``
+        is that of the references within the window. In the coordinate ``flag``, if there is one, are raised
+        ``Flag.at_bound``, ``Flag.not_converged`` (also where nothing could be fitted) and ``Flag.ill_conditioned``.
+
+    Raises
+    ------
+    OperandoError
+        If the dims are not those described, the bounds cannot be met, or references and spectra share fewer energies
+        than there are numbers to find.
+
+    Warns
+    -----
+    IllConditionedWarning
+        If the condition number exceeds 30: the references are too alike.
+
+    Notes
+    -----
+    The shares are those of ``larch.math.lincombo_fit``. The errors come from the residuals point by point (the
+    sandwich HC2), so they hold where noise differs along the spectrum, and they are those of the free shares where
+    some lie on a bound; errors of the references are not among them. J. G. MacKinnon, H. White, J. Econometrics 29,
+    305 (1985), doi:10.1016/0304-4076(85)90158-7.
+    """
+    mu, known = along_energy(_normalized(spectra), "lcf"), _checked(_normalized(references))
+    total = 1.0 if sum_to_one and not scale else np.nan
+    limits = (0.0, np.inf) if scale else (float(bounds[0]), float(bounds[1]))
+    fit = _asked(mu, known, _Fit(window or _ANYWHERE, _degree(background), limits, total, scale, _range(shift)))
+    if "signal" in known.dims and "signal" in mu.dims:
+        pairs = [(mu.sel(signal=name), known.sel(signal=name)) for name in mu["signal"].values]
+        results, numbers = zip(*(_combined(*pair, fit, residual=residual) for pair in pairs), strict=True)
+        ds, number = xr.concat(results, "signal", coords="minimal", compat="override"), max(numbers)
+    else:
+        ds, number = _combined(mu, known, fit, residual=residual)
+    ds = _labelled(ds, mu, ill=number > _LIMIT).assign_attrs(condition_number=number)
+    if number > _LIMIT:
+        names = ", ".join(str(name) for name in known[REFERENCE].values)
+        said = f"lcf: the references {names} are too alike (condition number {number:.0f}, above {_LIMIT:.0f})"
+        warnings.warn(f"{said}; leave one out or widen the window", IllConditionedWarning, stacklevel=2)
+    parameters = {**vars(fit), "references": known[REFERENCE].values, "condition_number": number}
+    return recorded(ds, "xas.lcf", parameters, after=xr.Dataset(attrs=mu.attrs)).assign_attrs(condition_number=number)
+
+
+def _normalized(spectra: xr.DataArray | xr.Dataset) -> xr.DataArray:
+    if isinstance(spectra, xr.DataArray):
+        return spectra
+    if "normalized" not in spectra:
+        raise OperandoError("lcf: expected normalized absorption, got none; normalize the spectra first")
+    return spectra["normalized"].assign_attrs(spectra.attrs)
+
+
+def _checked(references: xr.DataArray) -> xr.DataArray:
+    """Return the references, dims (signal) reference energy, where all of them are known."""
+    known = along_energy(references, "lcf: references")
+    others = set(map(str, known.dims)) - {REFERENCE, ALONG, "signal"}
+    if REFERENCE not in known.dims or others:
+        raise OperandoError(f"lcf: expected references with the dims 'reference' and 'energy', got {known.dims}")
+    if REFERENCE not in known.coords:
+        known = known.assign_coords({REFERENCE: np.arange(known.sizes[REFERENCE])})
+    known = known.transpose(..., REFERENCE, ALONG).compute()
+    finite = np.isfinite(known.to_numpy()).reshape(-1, known.sizes[ALONG]).all(axis=0)
+    known = known.isel({ALONG: np.flatnonzero(finite)})
+    if known.sizes[ALONG] < 4:
+        raise OperandoError("lcf: expected references that share at least 4 energies, got fewer")
+    return known
+
+
+def _degree(background: str | None) -> int:
+    """Return how many curves a background has."""
+    if background not in _BACKGROUND:
+        raise OperandoError(f"lcf: expected a background 'constant' or 'linear', got {background!r}")
+    return _BACKGROUND[background]
+
+
+def _range(shift: float | tuple[float, float]) -> tuple[float, float, float]:
+    """Return where the shift starts, its lowest and its highest."""
+    least, most = shift if isinstance(shift, tuple | list) else (shift, shift)
+    if not least <= most:
+        raise OperandoError(f"lcf: expected a shift or its range (lowest, highest), got {shift}")
+    return float(np.clip(0.0, least, most)), float(least), float(most)
+
+
+def _asked(mu: xr.DataArray, known: xr.DataArray, fit: _Fit) -> _Fit:
+    """Return what is asked, with the window cut to what spectra and references share."""
+    count, (low, high) = known.sizes[REFERENCE], fit.bounds
+    if not low <= high or low * count > fit.total or high * count < fit.total:
+        raise OperandoError(f"lcf: expected bounds between which {count} shares add up to one, got {fit.bounds}")
+    grid, own = known[ALONG].to_numpy(), mu[ALONG].to_numpy()
+    start = max(grid[0] + fit.shift[2], own.min(), fit.window[0])
+    stop = min(grid[-1] + fit.shift[1], own.max(), fit.window[1])
+    least = count + fit.background + 2
+    if np.count_nonzero((own >= start) & (own <= stop)) < least:
+        said = f"lcf: expected at least {least} energies that spectra and references share within the window"
+        raise OperandoError(f"{said}, got none or too few from {start:g} to {stop:g} eV")
+    return replace(fit, window=(float(start), float(stop)))
+
+
+def _combined(mu: xr.DataArray, known: xr.DataArray, fit: _Fit, *, residual: bool) -> tuple[xr.Dataset, float]:
+    """Return the fit of all spectra and the condition number of the references."""
+    energy = mu[ALONG].to_numpy()
+    spline = CubicSpline(known[ALONG].to_numpy(), known.to_numpy(), axis=-1)
+    inside = (energy >= fit.window[0]) & (energy <= fit.window[1])
+    curves = spline(energy[inside] - fit.shift[0])
+    number = float(np.linalg.cond(curves / np.linalg.norm(curves, axis=1, keepdims=True)))
+    count = known.sizes[REFERENCE]
+    results = xr.apply_ufunc(
+        _rows_combined,
+        mu,
+        kwargs={"energy": energy, "spline": (spline.x, spline.c), "fit": fit},
+        input_core_dims=[[ALONG]],
+        output_core_dims=[[REFERENCE], [REFERENCE], [REFERENCE, _OTHER], *[[]] * 6, [ALONG]],
+        dask="parallelized",
+        dask_gufunc_kwargs={"output_sizes": {REFERENCE: count, _OTHER: count}},
+        output_dtypes=[np.float64] * len(_OUTPUTS),
+        keep_attrs=False,
+    )
+    ds = xr.Dataset(dict(zip(_OUTPUTS, results, strict=True)))
+    ds = ds.assign_coords({REFERENCE: known[REFERENCE].variable, _OTHER: (_OTHER, known[REFERENCE].to_numpy())})
+    unwanted = [] if residual else ["residual"]
+    unwanted += [] if fit.scale else ["scale", "scale_std"]
+    unwanted += [] if fit.shift[1] < fit.shift[2] else ["energy_shift", "energy_shift_std"]
+    return ds.drop_vars(unwanted), number
+
+
+def _rows_combined(mu: Floats, *, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit) -> tuple[Floats, ...]:
+    """Fit an array of spectra along its last axis; NaN where there are too few finite points."""
+    lead, count = mu.shape[:-1], spline[1].shape[2]
+    rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, mu.shape[-1])
+    size = count + fit.background
+    solution, covariance = np.full((len(rows), size), np.nan), np.full((len(rows), size + 1, size + 1), np.nan)
+    residual, scalars = np.full(rows.shape, np.nan), np.full((3, len(rows)), np.nan)
+    scalars[2] = _NOT_CONVERGED
+    inside = np.flatnonzero((energy >= fit.window[0]) & (energy <= fit.window[1]))
+    for chosen, points in finite_grids(energy[inside], rows[:, inside]):
+        if points.size > size + 1:
+            at = inside[points]
+            part = np.ascontiguousarray(rows[np.ix_(chosen, at)])
+            solution[chosen], covariance[chosen], left, scalars[:, chosen] = _grid_combined(
+                part, energy[at], spline, fit
+            )
+            residual[np.ix_(chosen, at)] = left
+    shares, spread = solution[:, :count], covariance[:, :count, :count]
+    heights = (shares.sum(axis=1), spread.sum(axis=(1, 2))) if fit.scale else (np.ones(len(rows)), np.zeros(len(rows)))
+    if fit.scale:
+        shares = shares / heights[0][:, None]
+        turn = (np.eye(count) - shares[:, :, None]) / heights[0][:, None, None]
+        spread = turn @ spread @ turn.transpose(0, 2, 1)
+    std = np.sqrt(np.diagonal(spread, axis1=1, axis2=2))
+    shift, squares, state = scalars
+    numbers = (heights[0], np.sqrt(heights[1]), shift, np.sqrt(covariance[:, -1, -1]), squares, state)
+    return (
+        shares.reshape(*lead, count),
+        std.reshape(*lead, count),
+        spread.reshape(*lead, count, count),
+        *(values.reshape(lead) for values in numbers),
+        residual.reshape(mu.shape),
+    )
+
+
+def _grid_combined(
+    rows: Floats, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return coefficients, covariance (the shift last), residuals, and (shift, r factor, state) of finite spectra."""
+    many, count = len(rows), spline[1].shape[2]
+    size, free = count + fit.background, np.full(fit.background, np.inf)
+    out = (
+        np.empty((many, size)),
+        np.empty(many),
+        np.empty((many, size + 1, size + 1)),
+        np.empty(rows.shape),
+        np.empty(many, np.int64),
+    )
+    low = np.concatenate([np.full(count, fit.bounds[0]), -free])
+    high = np.concatenate([np.full(count, fit.bounds[1]), free])
+    extra = np.vander((energy - energy.mean()) / np.ptp(energy), fit.background, increasing=True).T
+    model = (*spline, np.ascontiguousarray(extra))
+    combine_rows(rows, energy, model, (low, high, fit.total, *fit.shift), out)
+    solution, shift, covariance, residual, state = out
+    squares = np.sum(residual**2, axis=1) / np.sum(rows**2, axis=1)
+    return solution, covariance, residual, np.stack([shift, squares, state.astype(float)])
+
+
+def _labelled(ds: xr.Dataset, mu: xr.DataArray, *, ill: bool) -> xr.Dataset:
+    """Return the results with units, names and flags."""
+    state = ds["state"].astype(np.int64)
+    ds = ds.drop_vars("state")
+    for name in ds.coords:
+        if name in mu.coords:
+            ds[name].attrs = dict(mu[name].attrs)
+    names = {str(name): PROCESSED.long_names()[str(name)] for name in ds.data_vars}
+    ds = with_units(ds, {name: PROCESSED.units()[name] for name in names}, names)
+    ds = ds.transpose(..., REFERENCE, _OTHER, ALONG, missing_dims="ignore")
+    if "flag" not in ds.coords:
+        return ds
+    beyond = [dim for dim in state.dims if dim not in ds["flag"].dims]
+    bare = state.drop_vars("flag")
+    flag = raised(ds["flag"], Flag.at_bound, ((bare & _AT_BOUND) > 0).any(beyond))
+    flag = raised(flag, Flag.not_converged, ((bare & _NOT_CONVERGED) > 0).any(beyond))
+    return ds.assign_coords(flag=raised(flag, Flag.ill_conditioned) if ill else flag)
