@@ -207,42 +207,46 @@ def _combined(mu: xr.DataArray, known: xr.DataArray, fit: _Fit, *, residual: boo
     curves = spline(energy[inside] - fit.shift[0])
     number = float(np.linalg.cond(curves / np.linalg.norm(curves, axis=1, keepdims=True)))
     count = known.sizes[REFERENCE]
+    names = _OUTPUTS if residual else _OUTPUTS[:-1]
     results = xr.apply_ufunc(
         _rows_combined,
         mu,
-        kwargs={"energy": energy, "spline": (spline.x, spline.c), "fit": fit},
+        kwargs={"energy": energy, "spline": (spline.x, spline.c), "fit": fit, "residual": residual},
         input_core_dims=[[ALONG]],
-        output_core_dims=[[REFERENCE], [REFERENCE], [REFERENCE, _OTHER], *[[]] * 6, [ALONG]],
+        output_core_dims=[[REFERENCE], [REFERENCE], [REFERENCE, _OTHER], *[[]] * 6, *[[ALONG]] * residual],
         dask="parallelized",
         dask_gufunc_kwargs={"output_sizes": {REFERENCE: count, _OTHER: count}},
-        output_dtypes=[np.float64] * len(_OUTPUTS),
+        output_dtypes=[np.float64] * len(names),
         keep_attrs=False,
     )
-    ds = xr.Dataset(dict(zip(_OUTPUTS, results, strict=True)))
+    ds = xr.Dataset(dict(zip(names, results, strict=True)))
     ds = ds.assign_coords({REFERENCE: known[REFERENCE].variable, _OTHER: (_OTHER, known[REFERENCE].to_numpy())})
-    unwanted = [] if residual else ["residual"]
-    unwanted += [] if fit.scale else ["scale", "scale_std"]
+    unwanted = [] if fit.scale else ["scale", "scale_std"]
     unwanted += [] if fit.shift[1] < fit.shift[2] else ["energy_shift", "energy_shift_std"]
     return ds.drop_vars(unwanted), number
 
 
-def _rows_combined(mu: Floats, *, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit) -> tuple[Floats, ...]:
+def _rows_combined(
+    mu: Floats, *, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit, residual: bool
+) -> tuple[Floats, ...]:
     """Fit an array of spectra along its last axis; NaN where there are too few finite points."""
     lead, count = mu.shape[:-1], spline[1].shape[2]
     rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, mu.shape[-1])
     size = count + fit.background
     solution, covariance = np.full((len(rows), size), np.nan), np.full((len(rows), size + 1, size + 1), np.nan)
-    residual, scalars = np.full(rows.shape, np.nan), np.full((3, len(rows)), np.nan)
+    left = np.full(rows.shape, np.nan) if residual else np.empty(0)
+    scalars = np.full((3, len(rows)), np.nan)
     scalars[2] = _NOT_CONVERGED
     inside = np.flatnonzero((energy >= fit.window[0]) & (energy <= fit.window[1]))
     for chosen, points in finite_grids(energy[inside], rows[:, inside]):
         if points.size > size + 1:
             at = inside[points]
             part = np.ascontiguousarray(rows[np.ix_(chosen, at)])
-            solution[chosen], covariance[chosen], left, scalars[:, chosen] = _grid_combined(
+            solution[chosen], covariance[chosen], rest, scalars[:, chosen] = _grid_combined(
                 part, energy[at], spline, fit
             )
-            residual[np.ix_(chosen, at)] = left
+            if residual:
+                left[np.ix_(chosen, at)] = rest
     shares, spread = solution[:, :count], covariance[:, :count, :count]
     heights = (shares.sum(axis=1), spread.sum(axis=(1, 2))) if fit.scale else (np.ones(len(rows)), np.zeros(len(rows)))
     if fit.scale:
@@ -257,7 +261,7 @@ def _rows_combined(mu: Floats, *, energy: Floats, spline: tuple[Floats, Floats],
         std.reshape(*lead, count),
         spread.reshape(*lead, count, count),
         *(values.reshape(lead) for values in numbers),
-        residual.reshape(mu.shape),
+        *([left.reshape(mu.shape)] if residual else []),
     )
 
 
@@ -280,7 +284,7 @@ def _grid_combined(
     model = (*spline, np.ascontiguousarray(extra))
     combine_rows(rows, energy, model, (low, high, fit.total, *fit.shift), out)
     solution, shift, covariance, residual, state = out
-    squares = np.sum(residual**2, axis=1) / np.sum(rows**2, axis=1)
+    squares = np.einsum("ij,ij->i", residual, residual) / np.einsum("ij,ij->i", rows, rows)
     return solution, covariance, residual, np.stack([shift, squares, state.astype(float)])
 
 

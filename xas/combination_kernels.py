@@ -215,6 +215,9 @@ def combine_rows(
     curves[count:] = extra
     shifted((points, pieces), energy, start, curves, slopes)
     gram = _products(curves, curves)
+    known = np.zeros(curves.shape[0], np.bool_)
+    made, moves = tangents(curves, slopes, solution[0], known, (total, count, False))
+    pull = influence(made)
     for i in range(spectra.shape[0]):
         spectrum, found[i], state[i] = spectra[i : i + 1], start, 0
         if least < most:
@@ -237,8 +240,10 @@ def combine_rows(
         at_limit = least < most and (found[i] == least or found[i] == most)
         state[i] |= (2 if at_limit else 0) | (1 if fixed[:count].any() else 0)
         solution[i] = f
-        made, moved = tangents(curves, slopes, f, fixed, (total, count, least < most and not at_limit))
-        sandwich(made, moved, residual[i], covariance[i])
+        if least < most or (fixed != known).any():
+            made, moves = tangents(curves, slopes, f, fixed, (total, count, least < most and not at_limit))
+            pull, known = influence(made), fixed
+        sandwich(pull, moves, residual[i], covariance[i])
 
 
 @compiled
@@ -284,25 +289,38 @@ def _normal(made: Floats) -> Floats:
 
 
 @compiled
-def sandwich(made: Floats, moves: Floats, residual: Floats, out: Floats) -> None:
-    """Fill the covariance of the coefficients: N^-1 (sum of (r/(1 - h))^2 j j') N^-1, with h the leverage.
+def influence(made: Floats) -> Floats:
+    """Return by how much each point's residual, divided by 1 - h, moves the solution along each direction.
 
-    It holds also where the noise differs from point to point (the estimator HC3).
+    With h the leverage: N^-1 j/(1 - h), point by point.
     """
-    out[:] = 0.0
     many = made.shape[0]
     through = made.T.copy()
     cholesky_solved(_normal(made), through)
-    pulled = np.zeros((many, made.shape[1]))
+    out = np.empty((many, made.shape[1]))
     for j in range(made.shape[1]):
         leverage = 0.0
         for k in range(many):
             leverage += through[j, k] * made[k, j]
         for k in range(many):
-            pulled[k, j] = through[j, k] * residual[j] / max(1.0 - leverage, _MOST)
-    spread = _products(pulled, pulled)
-    for a in range(out.shape[0]):
-        for b in range(out.shape[0]):
-            for i in range(many):
-                for j in range(many):
-                    out[a, b] += moves[i, a] * spread[i, j] * moves[j, b]
+            out[k, j] = through[j, k] / max(1.0 - leverage, _MOST)
+    return out
+
+
+@compiled
+def sandwich(pull: Floats, moves: Floats, residual: Floats, out: Floats) -> None:
+    """Fill the covariance of the coefficients: the sum over the points of (r influence)(r influence)'.
+
+    It holds also where the noise differs from point to point (the estimator HC3).
+    """
+    out[:] = 0.0
+    many = pull.shape[0]
+    for i in range(many):
+        for j in range(i + 1):
+            spread = 0.0
+            for k in range(residual.size):
+                spread += pull[i, k] * pull[j, k] * residual[k] ** 2
+            for a in range(out.shape[0]):
+                for b in range(out.shape[0]):
+                    both = moves[i, a] * moves[j, b] + (moves[j, a] * moves[i, b] if i != j else 0.0)
+                    out[a, b] += spread * both

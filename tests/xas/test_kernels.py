@@ -59,6 +59,7 @@ ARGUMENTS = {
     "combination_kernels._left_over": (Y[0], Y, np.ones(2), np.empty(40)),
     "combination_kernels._normal": (Y,),
     "combination_kernels.tangents": (Y, Y, np.ones(2), np.zeros(2, bool), (1.0, 2, True)),
+    "combination_kernels.influence": (Y[:1] + 2.0,),
     "combination_kernels.sandwich": (Y[:1] + 2.0, np.ones((1, 3)), Y[0], np.empty((3, 3))),
     "combination_kernels.combine_rows": (
         Y,
