@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from operando.flags import Flag
 from operando.history import recorded
 from operando.units import parse
 
-from .labels import flagged, in_parts, inverse_angstroms, labelled
+from .labels import flagged, in_parts, inverse_angstroms
 from .tapers import checked_window, taper
 from .wavenumber import FFT_POINTS, Floats, K, along_k, continued, k_grid
 
@@ -88,8 +90,7 @@ def fourier(
         dask_gufunc_kwargs={"output_sizes": {_R: r.size}},
         keep_attrs=False,
     )
-    ds = in_parts(chi_r, "chi_r").assign_coords({_R: r})
-    ds = labelled(ds, chi, dict.fromkeys(ds.data_vars, inverse_angstroms(kweight + 1)))
+    ds = in_parts(chi_r.assign_coords({_R: r}), "chi_r", chi, inverse_angstroms(kweight + 1))
     ds = flagged(ds, Flag.not_finite, ds["chi_r_real"].isel({_R: 0}, drop=True).isnull())
     end = chi[K].where(chi.notnull()).max(K)
     ds = flagged(ds, Flag.truncated, end < kmax - step / 2)
@@ -164,9 +165,10 @@ def inverse_fourier(
         dask_gufunc_kwargs={"output_sizes": {_Q: q.size}},
         keep_attrs=False,
     )
-    ds = in_parts(chi_q, "chi_q").assign_coords({_Q: q})
-    power = -int(parse(transform["chi_r_real"].attrs.get("units", "1")).dimensionality.get("[length]", 0))
-    ds = labelled(ds, transform["chi_r_real"], dict.fromkeys(ds.data_vars, inverse_angstroms(power - 1 - rweight)))
+    source = transform["chi_r_real"]
+    length = cast(float, parse(source.attrs.get("units", "1")).dimensionality.get("[length]", 0))
+    units = inverse_angstroms(-int(length) - 1 - rweight)
+    ds = in_parts(chi_q.assign_coords({_Q: q}), "chi_q", source, units)
     parameters = {"rmin": rmin, "rmax": rmax, "rweight": rweight, "dr": dr, "dr2": dr2, "window": window, "qmax": qmax}
     return recorded(ds, "xas.fourier_transform.inverse_fourier", parameters, after=transform)
 

@@ -34,9 +34,10 @@ def flagged(ds: xr.Dataset, reason: Flag, where: xr.DataArray) -> xr.Dataset:
     return ds.assign_coords(flag=raised(ds["flag"], reason, doubtful))
 
 
-def in_parts(values: xr.DataArray, name: str) -> xr.Dataset:
-    """Return complex values as real part, imaginary part and magnitude."""
-    return xr.Dataset({f"{name}_real": values.real, f"{name}_imag": values.imag, f"{name}_magnitude": abs(values)})
+def in_parts(values: xr.DataArray, name: str, source: xr.DataArray, units: str) -> xr.Dataset:
+    """Return complex values as real part, imaginary part and magnitude, labelled."""
+    parts = {f"{name}_real": values.real, f"{name}_imag": values.imag, f"{name}_magnitude": abs(values)}
+    return labelled(xr.Dataset(parts), source, dict.fromkeys(parts, units))
 
 
 def inverse_angstroms(power: int) -> str:

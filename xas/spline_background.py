@@ -109,7 +109,8 @@ def _clamp_strength(ends: Floats, values: Floats, rest: Floats, count: int) -> F
     def required(a: Floats) -> Floats:
         e2 = ends / (1 + a * values) ** 2
         s = 0.1 + 10 * (a**2 * (values * e2).sum(axis=0) + rest) / count
-        return s**2 / (1 + 20 / count * s * e2.sum(axis=0))
+        a_next: Floats = s**2 / (1 + 20 / count * s * e2.sum(axis=0))
+        return a_next
 
     high = (0.1 + 10 * rest / count) ** 2
     while np.any(beyond := required(high) > high):
@@ -148,7 +149,8 @@ def _on_grid(k: Floats, values: Floats, grid: Floats) -> Floats:
 def _low_components(count: int, points: int) -> Floats:
     """Return real and imaginary parts of the first ``count`` Fourier components as rows on ``points`` points."""
     angle = 2 * np.pi / FFT_POINTS * np.arange(count)[:, None] * np.arange(points)
-    return K_STEP / np.sqrt(np.pi) * np.concatenate([np.cos(angle), -np.sin(angle)])
+    parts: Floats = K_STEP / np.sqrt(np.pi) * np.concatenate([np.cos(angle), -np.sin(angle)])
+    return parts
 
 
 def _clamps(points: int, given: SplineSettings) -> tuple[NDArray[np.int64], Floats]:

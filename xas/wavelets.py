@@ -11,7 +11,7 @@ from operando.errors import OperandoError
 from operando.flags import Flag
 from operando.history import recorded
 
-from .labels import flagged, in_parts, inverse_angstroms, labelled
+from .labels import flagged, in_parts, inverse_angstroms
 from .wavenumber import FFT_POINTS, Floats, K, along_k, continued
 
 _R = "wavelet_r"
@@ -68,8 +68,7 @@ def wavelet(chi: xr.DataArray, *, kweight: int = 2, rmax: float = 10.0) -> xr.Da
         dask_gufunc_kwargs={"output_sizes": {_R: count}},
         keep_attrs=False,
     )
-    ds = in_parts(transform, "wavelet").assign_coords({_R: r})
-    ds = labelled(ds, chi, dict.fromkeys(ds.data_vars, inverse_angstroms(kweight)))
+    ds = in_parts(transform.assign_coords({_R: r}), "wavelet", chi, inverse_angstroms(kweight))
     ds = flagged(ds, Flag.not_finite, ds["wavelet_real"].isel({_R: 0, K: 0}, drop=True).isnull())
     return recorded(ds, "xas.wavelet", {"kweight": kweight, "rmax": rmax}, after=xr.Dataset(attrs=chi.attrs))
 
@@ -78,7 +77,7 @@ def _cauchy(chi: Floats, *, weight: Floats, r: Floats, step: float) -> NDArray[n
     """Transform an array of chi along its last axis, a distance at a time."""
     weighted = continued(chi) * weight
     frequencies = np.fft.fft(weighted, 2 * FFT_POINTS)[..., :FFT_POINTS]
-    omega = np.pi / (step * FFT_POINTS) * np.arange(FFT_POINTS)
+    omega = np.pi / (step * FFT_POINTS) * np.arange(FFT_POINTS, dtype=np.float64)
     out = np.zeros((*chi.shape[:-1], r.size, chi.shape[-1]), dtype=np.complex128)
     for i in range(1, r.size):
         band = frequencies * _filter(omega, r[i], r.size)
