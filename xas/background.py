@@ -46,7 +46,7 @@ def autobk(
         Absorption against ``energy`` (eV), with any other dims in any order, in memory or dask.
     e0
         Energy of k = 0 in eV, one number or one a spectrum; found as :func:`~operando.xas.normalize` does where it is
-        None, NaN, or not inside the scan.
+        None or, unless ``edge_step`` is given, NaN or not inside the scan.
     edge_step
         Edge step in units of mu, one number or one a spectrum; that of ``normalize`` where it is None.
     rbkg
@@ -89,15 +89,14 @@ def autobk(
     _check(given)
     energy = mu[ALONG].to_numpy()
     k = _axis(energy, e0 if isinstance(e0, int | float) else None, kmax)
-    used = {"e0": e0, "edge_step": edge_step}
+    known = {"e0": _bare(e0), "edge_step": _bare(edge_step)}
     if e0 is None or edge_step is None:
-        normal = normalize(mu, e0).reset_coords(drop=True)
-        used = {"e0": normal["e0"], "edge_step": normal["edge_step"] if edge_step is None else edge_step}
+        normal = normalize(mu, known["e0"])
+        known = {"e0": _bare(normal["e0"]), "edge_step": _bare(normal["edge_step"] if edge_step is None else edge_step)}
     chi, background = xr.apply_ufunc(
         _subtracted,
         mu,
-        used["e0"],
-        used["edge_step"],
+        *known.values(),
         kwargs={"energy": energy, "given": given, "points": k.size},
         input_core_dims=[[ALONG], [], []],
         output_core_dims=[[K], [ALONG]],
@@ -108,7 +107,7 @@ def autobk(
         keep_attrs=False,
     )
     background = background.transpose(..., *mu.dims)
-    ds = xr.Dataset({"chi": chi, "background": background, **used}).assign_coords({K: k})
+    ds = xr.Dataset({"chi": chi, "background": background, **known}).assign_coords({K: k})
     units = str(mu.attrs.get("units", "1"))
     ds = labelled(ds, mu, {"background": units, "edge_step": units})
     lost, edgeless = ds["chi"].isel({K: 0}, drop=True).isnull(), ds["e0"].isnull()
@@ -134,8 +133,14 @@ def _axis(energy: Floats, e0: float | None, kmax: float | None) -> Floats:
     """Return the wave numbers of the result, which no value of mu may change."""
     if kmax is not None:
         return k_grid(kmax)
-    first, last = float(np.nanmin(energy)), np.nanmax(energy, keepdims=True)
-    return k_grid(float(wave_number(last, first if e0 is None else e0)[0]))
+    first, last = np.nanmin(energy), np.nanmax(energy, keepdims=True)
+    zero = e0 if e0 is not None and first <= e0 <= last[0] else first
+    return k_grid(float(wave_number(last, float(zero))[0]))
+
+
+def _bare(value: float | xr.DataArray | None) -> float | xr.DataArray | None:
+    """Return ``value`` without coordinates that may contradict those of the spectra, such as its flags."""
+    return value.reset_coords(drop=True).drop_attrs() if isinstance(value, xr.DataArray) else value
 
 
 def _subtracted(

@@ -10,9 +10,10 @@ import pytest
 import xarray as xr
 
 from operando import OperandoError, flags, xas
-from operando.flags import names
+from operando.flags import Flag, names
 from operando.history import entries
 from operando.schema import problems
+from operando.xas.fourier_transform import inverse_fourier
 from operando.xas.layout import PROCESSED
 from operando.xas.spline_background import SplineSettings, operators, subtracted
 from operando.xas.wavenumber import EV_PER_K2
@@ -97,6 +98,39 @@ def test_chunks_dims_and_laziness_change_nothing(spectra):
             np.testing.assert_allclose(again[name], expected[name].transpose(*again[name].dims), rtol=0, atol=1e-12)
     alone = xas.autobk(mu[1, 3])
     np.testing.assert_allclose(alone["chi"], expected["chi"].isel(y=1, scan=3), rtol=0, atol=1e-12)
+
+
+def test_nothing_is_computed_before_it_is_asked_for(spectra):
+    import dask
+
+    def refuse(*_, **__):
+        raise AssertionError("computed too early")
+
+    mu = spectra(4).assign_coords(flag=("scan", np.zeros(4, np.int32), flags.attrs())).chunk(scan=2)
+    with dask.config.set(scheduler=refuse):
+        lazy = xas.autobk(mu)
+        waves = xas.wavelet(lazy["chi"], rmax=2.0)
+        back = inverse_fourier(xas.fourier(lazy["chi"], kmin=3.0, kmax=12.0), rmin=1.0, rmax=3.0)
+    assert np.isfinite(back["chi_q_real"].compute()).all()
+    assert np.isfinite(waves["wavelet_magnitude"].compute()).all()
+
+
+def test_numbers_of_a_normalization_can_be_handed_on(spectra):
+    mu = spectra(4).copy()
+    mu[2] = 1.0
+    mu = mu.assign_coords(flag=("scan", np.full(4, Flag.glitch, np.int32), flags.attrs()))
+    normal = xas.normalize(mu)
+    found, expected = xas.autobk(mu, normal["e0"], edge_step=normal["edge_step"]), xas.autobk(mu)
+    xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
+    assert [names(value) for value in found["flag"]] == [["glitch"], ["glitch"], ["no_edge", "glitch"], ["glitch"]]
+
+
+def test_an_e0_outside_the_scan_is_looked_for_again(spectra):
+    mu = spectra(2)
+    for e0 in (1.0, 9999.0):
+        found = xas.autobk(mu, e0)
+        np.testing.assert_allclose(found["e0"], xas.find_e0(mu))
+        assert found["chi"].notnull().sum("k").min() > 270
 
 
 def test_single_precision_gives_its_own_digits(spectra):
