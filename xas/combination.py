@@ -45,7 +45,7 @@ _BACKGROUND = {None: 0, "constant": 1, "linear": 2}
 class _Fit:
     """What all spectra of one call share.
 
-    ``shift`` is where to start, the lowest and the highest; ``total`` is NaN where the shares need not add up.
+    ``shift`` is the lowest and the highest; ``total`` is NaN where the shares need not add up.
     """
 
     window: tuple[float, float]
@@ -53,7 +53,7 @@ class _Fit:
     bounds: tuple[float, float]
     total: float
     scale: bool
-    shift: tuple[float, float, float]
+    shift: tuple[float, float]
 
 
 def lcf(
@@ -65,7 +65,7 @@ def lcf(
     sum_to_one: bool = True,
     scale: bool = False,
     background: Literal["constant", "linear"] | None = None,
-    shift: float | tuple[float, float] = 0.0,
+    shift: float | tuple[float, float] | xr.DataArray = 0.0,
     residual: bool = True,
 ) -> xr.Dataset:
     """Return the shares of the references that fit each spectrum best.
@@ -94,8 +94,8 @@ def lcf(
     background
         What else the spectrum may hold: nothing, a constant, or a line.
     shift
-        Energy by which the references are moved up (eV); two numbers are the range within which it is fitted for
-        each spectrum.
+        Energy by which the references are moved up (eV), one for all or one a spectrum; two numbers are the range
+        within which it is fitted for each spectrum.
     residual
         Whether what the fit leaves of the spectra is returned too.
 
@@ -129,13 +129,19 @@ def lcf(
     mu, known = along_energy(_normalized(spectra), "lcf"), _checked(_normalized(references))
     total = 1.0 if sum_to_one and not scale else np.nan
     limits = (0.0, np.inf) if scale else (float(bounds[0]), float(bounds[1]))
-    fit = _asked(mu, known, _Fit(window or _ANYWHERE, _degree(background), limits, total, scale, _range(shift)))
+    least, most = _range(shift)
+    start = shift if isinstance(shift, xr.DataArray) else xr.DataArray(float(np.clip(0.0, least, most)))
+    fit = _Fit(window or _ANYWHERE, _degree(background), limits, total, scale, (least, most))
+    fit = _asked(mu, known, fit, most=max(most, float(start.max())))
     if "signal" in known.dims and "signal" in mu.dims:
-        pairs = [(mu.sel(signal=name), known.sel(signal=name)) for name in mu["signal"].values]
-        results, numbers = zip(*(_combined(*pair, fit, residual=residual) for pair in pairs), strict=True)
-        ds, number = xr.concat(results, "signal", coords="minimal", compat="override"), max(numbers)
+        results = []
+        for name in mu["signal"].values:
+            own = start.sel(signal=name) if "signal" in start.dims else start
+            results.append(_combined(mu.sel(signal=name), known.sel(signal=name), own, fit, residual=residual))
+        number = max(one for _, one in results)
+        ds = xr.concat([one for one, _ in results], "signal", coords="minimal", compat="override")
     else:
-        ds, number = _combined(mu, known, fit, residual=residual)
+        ds, number = _combined(mu, known, start, fit, residual=residual)
     ds = _labelled(ds, mu, ill=number > _LIMIT).assign_attrs(condition_number=number)
     if number > _LIMIT:
         names = ", ".join(str(name) for name in known[REFERENCE].values)
@@ -176,22 +182,24 @@ def _degree(background: str | None) -> int:
     return _BACKGROUND[background]
 
 
-def _range(shift: float | tuple[float, float]) -> tuple[float, float, float]:
-    """Return where the shift starts, its lowest and its highest."""
+def _range(shift: float | tuple[float, float] | xr.DataArray) -> tuple[float, float]:
+    """Return the lowest and the highest shift."""
+    if isinstance(shift, xr.DataArray):
+        return (float(shift.min()), float(shift.min()))
     least, most = shift if isinstance(shift, tuple | list) else (shift, shift)
     if not least <= most:
         raise OperandoError(f"lcf: expected a shift or its range (lowest, highest), got {shift}")
-    return float(np.clip(0.0, least, most)), float(least), float(most)
+    return float(least), float(most)
 
 
-def _asked(mu: xr.DataArray, known: xr.DataArray, fit: _Fit) -> _Fit:
-    """Return what is asked, with the window cut to what spectra and references share."""
+def _asked(mu: xr.DataArray, known: xr.DataArray, fit: _Fit, *, most: float) -> _Fit:
+    """Return what is asked, with the window cut to what spectra and references share, moved up by ``most`` at most."""
     count, (low, high) = known.sizes[REFERENCE], fit.bounds
     if not low <= high or low * count > fit.total or high * count < fit.total:
         raise OperandoError(f"lcf: expected bounds between which {count} shares add up to one, got {fit.bounds}")
     grid, own = known[ALONG].to_numpy(), mu[ALONG].to_numpy()
-    start = max(grid[0] + fit.shift[2], own.min(), fit.window[0])
-    stop = min(grid[-1] + fit.shift[1], own.max(), fit.window[1])
+    start = max(grid[0] + most, own.min(), fit.window[0])
+    stop = min(grid[-1] + fit.shift[0], own.max(), fit.window[1])
     least = count + fit.background + 2
     if np.count_nonzero((own >= start) & (own <= stop)) < least:
         said = f"lcf: expected at least {least} energies that spectra and references share within the window"
@@ -199,20 +207,23 @@ def _asked(mu: xr.DataArray, known: xr.DataArray, fit: _Fit) -> _Fit:
     return replace(fit, window=(float(start), float(stop)))
 
 
-def _combined(mu: xr.DataArray, known: xr.DataArray, fit: _Fit, *, residual: bool) -> tuple[xr.Dataset, float]:
+def _combined(
+    mu: xr.DataArray, known: xr.DataArray, shift: xr.DataArray, fit: _Fit, *, residual: bool
+) -> tuple[xr.Dataset, float]:
     """Return the fit of all spectra and the condition number of the references."""
     energy = mu[ALONG].to_numpy()
     spline = CubicSpline(known[ALONG].to_numpy(), known.to_numpy(), axis=-1)
     inside = (energy >= fit.window[0]) & (energy <= fit.window[1])
-    curves = spline(energy[inside] - fit.shift[0])
+    curves = spline(energy[inside])
     number = float(np.linalg.cond(curves / np.linalg.norm(curves, axis=1, keepdims=True)))
     count = known.sizes[REFERENCE]
     names = _OUTPUTS if residual else _OUTPUTS[:-1]
     results = xr.apply_ufunc(
         _rows_combined,
         mu,
+        shift.drop_vars([name for name in shift.coords if name not in shift.dims]),
         kwargs={"energy": energy, "spline": (spline.x, spline.c), "fit": fit, "residual": residual},
-        input_core_dims=[[ALONG]],
+        input_core_dims=[[ALONG], []],
         output_core_dims=[[REFERENCE], [REFERENCE], [REFERENCE, _OTHER], *[[]] * 6, *[[ALONG]] * residual],
         dask="parallelized",
         dask_gufunc_kwargs={"output_sizes": {REFERENCE: count, _OTHER: count}},
@@ -222,12 +233,12 @@ def _combined(mu: xr.DataArray, known: xr.DataArray, fit: _Fit, *, residual: boo
     ds = xr.Dataset(dict(zip(names, results, strict=True)))
     ds = ds.assign_coords({REFERENCE: known[REFERENCE].variable, _OTHER: (_OTHER, known[REFERENCE].to_numpy())})
     unwanted = [] if fit.scale else ["scale", "scale_std"]
-    unwanted += [] if fit.shift[1] < fit.shift[2] else ["energy_shift", "energy_shift_std"]
+    unwanted += [] if fit.shift[0] < fit.shift[1] else ["energy_shift", "energy_shift_std"]
     return ds.drop_vars(unwanted), number
 
 
 def _rows_combined(
-    mu: Floats, *, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit, residual: bool
+    mu: Floats, shift: Floats, *, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit, residual: bool
 ) -> tuple[Floats, ...]:
     """Fit an array of spectra along its last axis; NaN where there are too few finite points."""
     lead, count = mu.shape[:-1], spline[1].shape[2]
@@ -237,13 +248,14 @@ def _rows_combined(
     left = np.full(rows.shape, np.nan) if residual else np.empty(0)
     scalars = np.full((3, len(rows)), np.nan)
     scalars[2] = _NOT_CONVERGED
+    starts = np.broadcast_to(shift, lead).astype(np.float64).reshape(-1)
     inside = np.flatnonzero((energy >= fit.window[0]) & (energy <= fit.window[1]))
     for chosen, points in finite_grids(energy[inside], rows[:, inside]):
         if points.size > size + 1:
             at = inside[points]
             part = np.ascontiguousarray(rows[np.ix_(chosen, at)])
             solution[chosen], covariance[chosen], rest, scalars[:, chosen] = _grid_combined(
-                part, energy[at], spline, fit
+                (part, starts[chosen]), energy[at], spline, fit
             )
             if residual:
                 left[np.ix_(chosen, at)] = rest
@@ -254,8 +266,8 @@ def _rows_combined(
         turn = (np.eye(count) - shares[:, :, None]) / heights[0][:, None, None]
         spread = turn @ spread @ turn.transpose(0, 2, 1)
     std = np.sqrt(np.diagonal(spread, axis1=1, axis2=2))
-    shift, squares, state = scalars
-    numbers = (heights[0], np.sqrt(heights[1]), shift, np.sqrt(covariance[:, -1, -1]), squares, state)
+    found, squares, state = scalars
+    numbers = (heights[0], np.sqrt(heights[1]), found, np.sqrt(covariance[:, -1, -1]), squares, state)
     return (
         shares.reshape(*lead, count),
         std.reshape(*lead, count),
@@ -266,9 +278,13 @@ def _rows_combined(
 
 
 def _grid_combined(
-    rows: Floats, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit
+    spectra: tuple[Floats, Floats], energy: Floats, spline: tuple[Floats, Floats], fit: _Fit
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return coefficients, covariance (the shift last), residuals, and (shift, r factor, state) of finite spectra."""
+    """Return coefficients, covariance (the shift last), residuals, and (shift, r factor, state) of finite spectra.
+
+    Spectra come with the shifts from which they start; one that is not finite counts as none.
+    """
+    rows, starts = spectra
     many, count = len(rows), spline[1].shape[2]
     size, free = count + fit.background, np.full(fit.background, np.inf)
     out = (
@@ -282,7 +298,7 @@ def _grid_combined(
     high = np.concatenate([np.full(count, fit.bounds[1]), free])
     extra = np.vander((energy - energy.mean()) / np.ptp(energy), fit.background, increasing=True).T
     model = (*spline, np.ascontiguousarray(extra))
-    combine_rows(rows, energy, model, (low, high, fit.total, *fit.shift), out)
+    combine_rows(rows, energy, model, (low, high, fit.total, np.nan_to_num(starts), *fit.shift), out)
     solution, shift, covariance, residual, state = out
     squares = np.einsum("ij,ij->i", residual, residual) / np.einsum("ij,ij->i", rows, rows)
     return solution, covariance, residual, np.stack([shift, squares, state.astype(float)])

@@ -197,13 +197,13 @@ def combine_rows(
     spectra: Floats,
     energy: Floats,
     model: tuple[Floats, Floats, Floats],
-    limits: tuple[Floats, Floats, float, float, float, float],
+    limits: tuple[Floats, Floats, float, Floats, float, float],
     out: tuple[Floats, Floats, Floats, Floats, NDArray[np.int64]],
 ) -> None:
     """Fit every row by splines and further curves, by least squares under bounds.
 
     ``model`` holds the splines' points and pieces and the curves of a background; ``limits`` the lowest and highest
-    coefficients, their sum over the splines (NaN if free), and the shift to start from with its lowest and highest.
+    coefficients, their sum over the splines (NaN if free), each row's shift to start from, its lowest and its highest.
     ``out`` takes per row the coefficients, the shift, their sandwich covariance (the shift last), the residuals, and
     a state: bit 0 for a coefficient at its bound, bit 1 for the shift at its bound, bit 2 for not converged.
     """
@@ -213,15 +213,16 @@ def combine_rows(
     count, within = pieces.shape[2], (low, high, total)
     curves, slopes = np.empty((count + extra.shape[0], energy.size)), np.empty((count, energy.size))
     curves[count:] = extra
-    shifted((points, pieces), energy, start, curves, slopes)
+    shifted((points, pieces), energy, start[0], curves, slopes)
     gram = _products(curves, curves)
     known = np.zeros(curves.shape[0], np.bool_)
     made, moves = tangents(curves, slopes, solution[0], known, (total, count, False))
     pull = influence(made)
     for i in range(spectra.shape[0]):
-        spectrum, found[i], state[i] = spectra[i : i + 1], start, 0
-        if least < most:
-            shifted((points, pieces), energy, start, curves, slopes)
+        spectrum, found[i], state[i] = spectra[i : i + 1], start[i], 0
+        moved = least < most or (i > 0 and start[i] != start[i - 1])
+        if moved:
+            shifted((points, pieces), energy, start[i], curves, slopes)
             gram = _products(curves, curves)
         f, fixed = bounded_solution(gram, _products(spectrum, curves)[0], within, count)
         _left_over(spectra[i], curves, f, residual[i])
@@ -240,7 +241,7 @@ def combine_rows(
         at_limit = least < most and (found[i] == least or found[i] == most)
         state[i] |= (2 if at_limit else 0) | (1 if fixed[:count].any() else 0)
         solution[i] = f
-        if least < most or (fixed != known).any():
+        if moved or (fixed != known).any():
             made, moves = tangents(curves, slopes, f, fixed, (total, count, least < most and not at_limit))
             pull, known = influence(made), fixed
         sandwich(pull, moves, residual[i], covariance[i])

@@ -183,6 +183,16 @@ def test_what_cannot_be_asked_is_said_in_a_line(options, said):
         xas.lcf(spectra, substances(), **options)
 
 
+def test_each_spectrum_may_have_a_shift_that_is_known():
+    shares, spectra = mixtures(6, noise=0.0)
+    shifts = xr.DataArray([0.0, 0.3, 0.3, -0.2, 0.1, 0.0], dims="scan")
+    moved = [substances(shift=float(one)).to_numpy() for one in shifts]
+    rows = np.einsum("sr,sre->se", shares, np.array(moved))
+    found = xas.lcf(xr.DataArray(rows, spectra.coords, spectra.dims), substances(), shift=shifts)
+    np.testing.assert_allclose(found["fraction"], shares, atol=2e-3)
+    assert "energy_shift" not in found
+
+
 @pytest.mark.peer
 @pytest.mark.realdata
 def test_shares_of_gold_in_cyanobacteria_are_those_of_larch():

@@ -65,7 +65,7 @@ ARGUMENTS = {
         Y,
         X,
         (X, np.ones((4, 39, 2)) * np.array([1.0, 2.0]), np.ones((1, 40))),
-        (np.zeros(3), np.ones(3), 1.0, 0.0, 0.0, 0.0),
+        (np.zeros(3), np.ones(3), 1.0, np.zeros(2), 0.0, 0.0),
         (np.empty((2, 3)), np.empty(2), np.empty((2, 4, 4)), np.empty((2, 40)), np.zeros(2, np.int64)),
     ),
 }
