@@ -7,7 +7,7 @@ import xarray as xr
 
 from operando.flags import Flag
 
-from . import faults, fluorescence, nickel_spectra, scan_truth
+from . import faults, fluorescence, nickel_references, nickel_spectra, scan_truth
 from .cell import Floats, Run
 from .clocks import CLOCK, beamline_local_time
 from .noise import stream
@@ -41,6 +41,13 @@ clock = "{clock}"
   units = {{ energy = "eV", tey = "nA", i0 = "nA", tfy = "nA" }}
   time = {{ start = "Time at start", middle = "Time from start (seconds)" }}
 
+  [series.references]               # measured a week before, by electron yield alone
+  read = {{ columns = {{ energy = "photon energy", tey = "drain current", i0 = "I0" }}, units = {{ energy = "eV" }} }}
+  signal = "tey"
+
+    [series.references.files]
+{references}
+
   [[series.steps]]
   use = "normalize"
   signal = ["tey", "tfy"]           # each divided by i0: the surface, and deeper
@@ -51,9 +58,37 @@ clock = "{clock}"
   norm2 = {post[1]}
   nnorm = 0                         # a constant post-edge
 
-  [[series.steps]]
+{correction}  [[series.steps]]
   use = "edge_energy"
   method = "half_height"
+
+  [[series.steps]]                  # shares of the references, free of the errors of normalization
+  use = "lcf"
+  scale = true                      # each spectrum has a height ...
+  background = "linear"             # ... and a background of its own
+  bounds = [-0.5, 1.5]              # wide: noise around 0 and 1 is no sign of a poor fit
+  shift = [-0.5, 0.5]               # eV, between the two measurements ...
+  shift_signal = "tey"              # ... found in the signal that self-absorption does not bend
+
+  [[series.steps]]                  # a layer of one substance on a bulk without it
+  use = "depth_profile"
+  substance = "{substance}"
+  escape_depth = {escape_depth:<18} # nm, effective attenuation length of the electrons
+  surface = 1.0
+  bulk = 0.0
+"""
+
+CORRECTION = """\
+  [[series.steps]]
+  use = "correct_self_absorption"
+  signal = "tfy"
+  material = "{law.material}"  # what attenuates
+  element = "{law.element}"
+  edge = "L3"
+  line = "{law.line}"
+  incidence = {law.incidence:<21} # deg to the surface
+  takeoff = {law.takeoff}
+
 """
 
 
@@ -69,8 +104,18 @@ def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
         f"{law.folder}/{source}": _file(parameters, number, table(parameters, number, known, seed))
         for number, source in enumerate(known["source"].values, 1)
     }
+    light, pure = law.fluorescence, nickel_references.files(parameters)
     recipe = RECIPE.format(
-        node=law.node, folder=law.folder, clock=CLOCK, e0=law.reference_energy, pre=law.pre_edge, post=law.post_edge
+        node=law.node,
+        folder=law.folder,
+        clock=CLOCK,
+        e0=law.reference_energy,
+        pre=law.pre_edge,
+        post=law.post_edge,
+        references="\n".join(f'    "{name}" = "{file}"' for name, file in pure.items()),
+        correction=CORRECTION.format(law=light) if light.self_absorption else "",
+        substance=law.references[0].name,
+        escape_depth=law.escape_depth,
     )
     return Part(files, recipe, {f"xas/{law.node}": known})
 

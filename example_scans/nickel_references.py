@@ -29,8 +29,7 @@ def simulate(parameters: Parameters, _run: Run, seed: int) -> Part:
     """
     law = parameters.nickel
     measured = law.measured_references
-    names = [substance.name for substance in law.references]
-    files = [f"{law.node}_{name.replace(' ', '_')}.txt" for name in names]
+    paths = files(parameters)
     contents = [_file(parameters, substance, hour, seed) for hour, substance in enumerate(law.references)]
     energy = nickel_spectra.energies(law)
     shift = {"units": "eV", "long_name": "energy shown minus true energy"}
@@ -38,17 +37,23 @@ def simulate(parameters: Parameters, _run: Run, seed: int) -> Part:
     axis = {"units": "eV", "long_name": "true photon energy"}
     known = xr.Dataset(
         {
-            "energy_shift": ("reference", np.full(len(names), measured.shift), shift),
+            "energy_shift": ("reference", np.full(len(paths), measured.shift), shift),
             "spectrum": (("reference", "energy"), nickel_spectra.references(energy, law), exact),
         },
         coords={
-            "reference": np.array(names, dtype=object),
-            "source": ("reference", np.array(files, dtype=object)),
+            "reference": np.array([*paths], dtype=object),
+            "source": ("reference", np.array([path.rpartition("/")[2] for path in paths.values()], dtype=object)),
             "energy": ("energy", energy, axis),
         },
     )
-    written = {f"{measured.folder}/{file}": content for file, content in zip(files, contents, strict=True)}
-    return Part(written, "", {f"references/{law.node}": known})
+    return Part(dict(zip(paths.values(), contents, strict=True)), "", {f"references/{law.node}": known})
+
+
+def files(parameters: Parameters) -> dict[str, str]:
+    """Return the path of every substance's file."""
+    law = parameters.nickel
+    stems = {one.name: one.name.replace(" ", "_") for one in law.references}
+    return {name: f"{law.measured_references.folder}/{law.node}_{stem}.txt" for name, stem in stems.items()}
 
 
 def _file(parameters: Parameters, substance: Reference, hour: int, seed: int) -> bytes:

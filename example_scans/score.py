@@ -15,6 +15,7 @@ from operando.errors import StoreError
 from operando.flags import Flag
 
 TRUNCATED = int(Flag.truncated)
+LITHIATED, DELITHIATED = "lithiated NCM", "delithiated NCM"
 JUDGED_SIGNAL = "tey"
 """The signal whose edge energy is true: self-absorption bends that of the fluorescence."""
 
@@ -61,6 +62,7 @@ def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
     rows = [*_clocks(tree, truth), *_half_cycles(tree, truth)]
     for node in truth["xas"].children:
         rows += _series(tree, truth, f"xas/{node}")
+        rows += _composition(tree, truth, f"xas/{node}")
     return rows
 
 
@@ -122,6 +124,31 @@ def _series(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
         ("edge_energy", "edge energy by the known edge step", "eV", "edge_energy", whole),
     ):
         yield _over_scans(f"{name} {label}, rms error", unit, found, quantity, true=known[true], judged=judged)
+
+
+def _composition(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
+    """Compare the layer's thickness and, by the fluorescence, the bulk's state of charge, in scans without faults."""
+    known, found = truth[node].to_dataset().load(), _node(tree, f"{node}/processed")
+    if not {"layer_thickness", "fraction"} <= set(found.data_vars):
+        return
+    shares = found[["fraction", "fraction_covariance"]].sel(signal="tfy").transpose("scan", ...)
+    low, high = (shares.sel(reference=name, drop=True) for name in (LITHIATED, DELITHIATED))
+    covariance = [
+        one["fraction_covariance"].sel(other_reference=name, drop=True)
+        for one in (low, high)
+        for name in (LITHIATED, DELITHIATED)
+    ]
+    whole = low["fraction"] + high["fraction"]
+    variance = high["fraction"] ** 2 * covariance[0] + low["fraction"] ** 2 * covariance[3]
+    variance = variance - 2 * low["fraction"] * high["fraction"] * covariance[1]
+    bulk = {"bulk_soc": high["fraction"] / whole, "bulk_soc_std": np.sqrt(variance) / whole**2}
+    scans = _matched(found[["source", "layer_thickness", "layer_thickness_std"]].assign(bulk), known)
+    sound = known["flag"] == 0
+    for quantity, label, unit, true in (
+        ("layer_thickness", "surface layer", "nm", known["layer"]),
+        ("bulk_soc", "bulk state of charge", "1", known["z"].clip(0, 1)),
+    ):
+        yield _over_scans(label, unit, scans, quantity, true=true, judged=sound)
 
 
 def _flags(name: str, flags: xr.DataArray, known: xr.Dataset) -> Iterator[Row]:

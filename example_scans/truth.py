@@ -36,9 +36,6 @@ QUANTITIES = {
 NOT_YET = (
     ("S 2p fractions", "1"),
     ("charging shift", "eV"),
-    ("surface layer", "nm"),
-    ("surface layer with exact references", "nm"),
-    ("bulk state of charge", "1"),
     ("XPEEM drift", "px"),
     ("void and crack fraction", "1"),
     ("tortuosity factor", "1"),

@@ -89,8 +89,8 @@ def lcf(
     sum_to_one
         Whether the shares add up to one.
     scale
-        Whether the height of the spectrum is free (an edge step of its own): the shares are then fitted as
-        non-negative numbers and divided by their sum, which is ``scale``.
+        Whether the height of the spectrum is free (an edge step of its own): the shares are then fitted without an
+        upper bound and divided by their sum, which is ``scale``.
     background
         What else the spectrum may hold: nothing, a constant, or a line.
     shift
@@ -128,7 +128,7 @@ def lcf(
     """
     mu, known = along_energy(_normalized(spectra), "lcf"), _checked(_normalized(references))
     total = 1.0 if sum_to_one and not scale else np.nan
-    limits = (0.0, np.inf) if scale else (float(bounds[0]), float(bounds[1]))
+    limits = (float(bounds[0]), np.inf if scale else float(bounds[1]))
     least, most = _range(shift)
     start = shift if isinstance(shift, xr.DataArray) else xr.DataArray(float(np.clip(0.0, least, most)))
     fit = _Fit(window or _ANYWHERE, _degree(background), limits, total, scale, (least, most))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from . import absorption
+from . import absorption, mixtures
 from .step import Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
 
 STEPS: dict[str, dict[str, Step]] = {
-    "xas": {"normalize": Step(absorption.normalize), "edge_energy": Step(absorption.edge_energy)}
+    "xas": {
+        "normalize": Step(absorption.normalize),
+        "edge_energy": Step(absorption.edge_energy),
+        "correct_self_absorption": Step(mixtures.correct_self_absorption),
+        "lcf": Step(mixtures.lcf),
+        "depth_profile": Step(mixtures.depth_profile),
+    }
 }
 
 __all__ = ["STEPS", "TECHNIQUES", "Step", "Technique"]
