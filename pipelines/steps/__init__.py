@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import absorption, mixtures
+from . import absorption, exafs, mixtures
 from .step import Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
@@ -14,6 +14,9 @@ STEPS: dict[str, dict[str, Step]] = {
         "correct_self_absorption": Step(mixtures.correct_self_absorption),
         "lcf": Step(mixtures.lcf),
         "depth_profile": Step(mixtures.depth_profile),
+        "autobk": Step(exafs.autobk),
+        "fourier": Step(exafs.fourier),
+        "wavelet": Step(exafs.wavelet),
     }
 }
 

@@ -34,12 +34,10 @@ def normalize(
 
     if not signal:
         raise OperandoError(f"normalize: expected a signal such as 'mu' or a list of them, got {signal!r}")
+    mu = measured(raw, processed, signal)
     _require_order(pre1=pre1, pre2=pre2)
     _require_order(norm1=norm1, norm2=norm2)
     _require_inside(raw["energy"].to_numpy(), e0, pre2, norm1)
-    named = [xas.signal(raw, name) for name in ([signal] if isinstance(signal, str) else signal)]
-    mu = named[0] if isinstance(signal, str) else xr.concat(named, xr.Variable("signal", np.array(signal, object)))
-    mu = mu.assign_attrs(history=recorded(processed, "xas.signal", {"name": signal}).attrs["history"])
     result = xas.normalize(mu, e0, pre1=pre1, pre2=pre2, norm1=norm1, norm2=norm2, nnorm=nnorm, nvict=nvict)
     return with_result(processed, result)
 
@@ -53,6 +51,15 @@ def edge_energy(
     if "normalized" not in processed:
         raise OperandoError("edge_energy: expected normalized absorption, got none; put the step 'normalize' before it")
     return with_result(processed, xas.edge_energy(processed, method=method, level=level))
+
+
+def measured(raw: xr.Dataset, processed: xr.Dataset, signal: str | list[str]) -> xr.DataArray:
+    """Return the absorption that one detector shows, or several along the dim ``signal``."""
+    from operando import xas
+
+    named = [xas.signal(raw, name) for name in ([signal] if isinstance(signal, str) else signal)]
+    mu = named[0] if isinstance(signal, str) else xr.concat(named, xr.Variable("signal", np.array(signal, object)))
+    return mu.assign_attrs(history=recorded(processed, "xas.signal", {"name": signal}).attrs["history"])
 
 
 def _require_order(**ends: float | None) -> None:

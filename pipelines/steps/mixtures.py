@@ -37,10 +37,10 @@ def correct_self_absorption(
         return with_result(processed, xas.correct_self_absorption(processed, material, element, edge, **sample))
     own = processed[["normalized"]].sel({_SIGNAL: _one_of(spectra, signal)}, drop=True)
     corrected = xas.correct_self_absorption(own, material, element, edge, **sample)
-    changed = xr.where(spectra[_SIGNAL] == signal, corrected["normalized"], spectra)
+    changed = spectra.where(spectra[_SIGNAL] != signal, corrected["normalized"])
     changed = changed.transpose(*spectra.dims).assign_attrs(spectra.attrs)
-    changed = processed.assign(normalized=changed).assign_attrs(corrected.attrs)
-    return changed.assign_coords(flag=corrected["flag"]) if "flag" in corrected.coords else changed
+    flags = {"flag": corrected["flag"]} if "flag" in corrected.coords else {}
+    return processed.assign(normalized=changed).assign_coords(flags).assign_attrs(corrected.attrs)
 
 
 def lcf(

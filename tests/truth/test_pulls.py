@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy import stats
 
-from operando import echem, example_scans
+from operando import echem, example_scans, xas
 from operando.example_scans import cell, cycler, parameters
 
 
@@ -80,3 +81,31 @@ def test_links_lie_within_two_of_their_errors(results):
             covered = np.isfinite(error)
             assert covered.mean() > 0.95
             assert (error[covered] <= 2 * found[f"{name}_std"].values[covered]).mean() > 0.95
+
+
+@pytest.fixture(scope="module")
+def layers(results):
+    """Return estimate, error and truth of the layer (nm) in all sound scans, found with exact references."""
+    found = []
+    for result in results:
+        series, known = matched(result, judged=sound)
+        spectra = series["normalized"].drop_attrs(deep=False)
+        exact = result.truth["references/Ni_L3"]["spectrum"].rename("normalized")
+        exact = exact.assign_coords(energy=("energy", exact["energy"].values, {"units": "eV"}))
+        options = {"scale": True, "background": "linear", "bounds": (-0.5, 1.5), "shift": (-0.5, 0.5)}
+        share = xas.lcf(spectra, exact, **options).sel(reference="reduced Ni")
+        one = xas.depth_profile(
+            share["fraction"], escape_depth=5.0, surface=1.0, bulk=0.0, tey_std=share["fraction_std"]
+        )
+        found.append(np.stack([one["layer_thickness"], one["layer_thickness_std"], known["layer"]]))
+    return np.concatenate(found, axis=1)
+
+
+def test_the_layer_is_found_within_a_twentieth_of_a_nanometer(layers):
+    estimate, _, truth = layers
+    assert np.sqrt(np.mean((estimate - truth) ** 2)) < 0.05
+
+
+def test_the_layers_thickness_pulls_as_a_unit_normal(layers):
+    estimate, std, truth = layers
+    assert_unit_normal((estimate - truth) / std)

@@ -23,7 +23,6 @@ WITHIN = {
     "S 2p fractions": 0.02,
     "charging shift": 0.03,
     "surface layer": 0.3,
-    "surface layer with exact references": 0.05,
     "bulk state of charge": 0.02,
     "XPEEM drift": 0.15,
     "void and crack fraction": 0.1,

@@ -1,0 +1,143 @@
+"""Put finely or unevenly sampled scans on a coarser grid, with nothing counted twice or lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+from operando.errors import OperandoError
+from operando.history import recorded
+
+from .layout import ALONG, along_energy
+
+Floats = NDArray[np.float64]
+EV_PER_K2 = 3.80998212
+"""Energy above the edge per squared wave number, hbar^2/2m (eV angstrom^2)."""
+
+
+def grid(
+    e0: float,
+    first: float,
+    last: float,
+    *,
+    pre_edge: tuple[float, float] = (-30.0, 10.0),
+    near_edge: tuple[float, float] = (30.0, 0.5),
+    k_step: float = 0.05,
+) -> Floats:
+    """Return energies (eV) from ``first`` to ``last``: coarse before the edge, fine at it, even in k behind it.
+
+    Parameters
+    ----------
+    e0, first, last
+        Edge and ends (eV).
+    pre_edge
+        Where the pre-edge ends, relative to the edge, and its step (eV).
+    near_edge
+        Where the near-edge region ends, relative to the edge, and its step (eV).
+    k_step
+        Step behind it (1/angstrom).
+    """
+    begin, end = e0 + pre_edge[0], e0 + near_edge[0]
+    pre = np.arange(first, min(begin, last), pre_edge[1])
+    near = np.arange(max(begin, first), min(end, last), near_edge[1])
+    k = np.arange(np.sqrt(max(near_edge[0], 0.0) / EV_PER_K2), np.sqrt(max(last - e0, 0.0) / EV_PER_K2), k_step)
+    return np.unique(np.concatenate([pre, near, e0 + EV_PER_K2 * k**2 if last > end else np.empty(0)]))
+
+
+def rebin(scans: xr.Dataset, energy: ArrayLike) -> xr.Dataset:
+    """Return scans on a coarser grid: in each bin the mean of its points, weighted by how much of them lies in it.
+
+    A point stands for the interval half way to its neighbors, and so does a bin; y_b = sum_p w_bp y_p/sum_p w_bp with
+    w_bp the overlap. Sums of counts times width are conserved.
+
+    Parameters
+    ----------
+    scans
+        Scans or series against ``energy`` (eV); any dims, in memory or dask.
+    energy
+        Middles of the bins (eV), ascending.
+
+    Returns
+    -------
+    xarray.Dataset
+        What runs along ``energy`` on the new grid, with ``<name>_std`` (the standard error of the weighted mean from
+        the scatter in the bin, NaN for fewer than two points) and ``points`` (how many points a bin has). NaN in bins
+        without a point; points that are not finite count as missing.
+
+    Raises
+    ------
+    OperandoError
+        If the middles do not ascend or the energies are none.
+
+    Notes
+    -----
+    The scatter contains the curvature of the spectrum within a bin: choose bins narrower than its features.
+    """
+    middles = np.asarray(energy, dtype=np.float64)
+    if middles.ndim != 1 or middles.size < 2 or not np.all(np.diff(middles) > 0):
+        raise OperandoError("rebin: expected at least two energies in ascending order")
+    names = [name for name in scans.data_vars if ALONG in scans[name].dims]
+    own = along_energy(scans[names[0]], "rebin")[ALONG].to_numpy() if names else np.empty(0)
+    if own.size < 2:
+        raise OperandoError("rebin: expected scans with at least two energies")
+    weights = _overlaps(own, middles)
+    out = scans.drop_vars([*names, ALONG])
+    for name in names:
+        array = along_energy(scans[name], "rebin")
+        mean, std = xr.apply_ufunc(
+            _binned,
+            array,
+            kwargs={"weights": weights},
+            input_core_dims=[[ALONG]],
+            output_core_dims=[["bin"], ["bin"]],
+            dask="parallelized",
+            dask_gufunc_kwargs={"output_sizes": {"bin": middles.size}},
+            output_dtypes=[np.float64] * 2,
+        )
+        dims = [dim if dim != ALONG else "bin" for dim in array.dims]
+        text = str(array.attrs.get("long_name", name))
+        out[name] = mean.transpose(*dims).assign_attrs(array.attrs)
+        out[f"{name}_std"] = std.transpose(*dims).assign_attrs(
+            units=array.attrs.get("units", "1"), long_name=f"standard uncertainty of the {text}"
+        )
+    points = np.diff(weights.indptr).astype(np.float64)
+    out["points"] = ("bin", points, {"units": "1", "long_name": "points that a bin is the mean of"})
+    out = out.rename(bin=ALONG).assign_coords({ALONG: (ALONG, middles, dict(scans[ALONG].attrs))})
+    return recorded(out, "xas.rebin", {"first": middles[0], "last": middles[-1], "bins": middles.size}, after=scans)
+
+
+def _edges(energy: Floats) -> Floats:
+    """Return the ends of the intervals that energies stand for."""
+    inner = (energy[1:] + energy[:-1]) / 2
+    return np.concatenate([[2 * energy[0] - inner[0]], inner, [2 * energy[-1] - inner[-1]]])
+
+
+def _overlaps(own: Floats, middles: Floats) -> csr_array:
+    """Return how much of each point's interval lies in each bin (eV), dims bin, point."""
+    points, bins = _edges(own), _edges(middles)
+    first = np.clip(np.searchsorted(points, bins[:-1], side="right") - 1, 0, own.size)
+    stop = np.clip(np.searchsorted(points, bins[1:], side="left"), 0, own.size)
+    counts = np.clip(stop - first, 0, None)
+    row = np.repeat(np.arange(middles.size), counts)
+    column = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    wide = np.minimum(points[column + 1], bins[row + 1]) - np.maximum(points[column], bins[row])
+    return csr_array((np.clip(wide, 0.0, None), (row, column)), shape=(middles.size, own.size))
+
+
+def _binned(values: Floats, *, weights: csr_array) -> tuple[Floats, Floats]:
+    """Return weighted means along the last axis and their standard errors."""
+    rows = np.asarray(values, dtype=np.float64).reshape(-1, values.shape[-1])
+    finite = np.isfinite(rows)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Around a number near the values, so that large counts lose no digits.
+        middle = np.where(finite, rows, 0.0).sum(axis=1, keepdims=True) / finite.sum(axis=1, keepdims=True)
+        away = np.where(finite, rows - middle, 0.0)
+        total, squares = (weights @ finite.T).T, (weights.power(2) @ finite.T).T
+        offset = np.where(total > 0, (weights @ away.T).T / total, np.nan)
+        spread = np.clip((weights @ (away**2).T).T / total - offset**2, 0.0, None)
+        effective = total**2 / squares
+        std = np.where(effective > 1.0 + 1e-9, np.sqrt(spread / (effective - 1)), np.nan)
+    shape = (*values.shape[:-1], weights.shape[0])
+    return (middle + offset).reshape(shape), std.reshape(shape)
