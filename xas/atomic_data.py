@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -64,8 +66,8 @@ def edge(element: str, name: str) -> EdgeData:
     -----
     W. T. Elam, B. D. Ravel, J. R. Sieber, Radiat. Phys. Chem. 63, 121 (2002), doi:10.1016/S0969-806X(01)00227-4.
     """
-    edges = _edges(element)
-    return _among(edges, name, f"an edge of {element}")
+    found: EdgeData = _among(_edges(element), name, f"an edge of {element}")
+    return found
 
 
 @cache
@@ -126,7 +128,7 @@ def strongest_line(element: str, name: str) -> LineData:
 
 
 @cache
-def mass_fractions(material: str) -> dict[str, float]:
+def mass_fractions(material: str) -> Mapping[str, float]:
     """Return the share of each element in the mass of ``material``, a formula such as ``"LiNi0.8Co0.1Mn0.1O2"``.
 
     Raises
@@ -145,7 +147,7 @@ def mass_fractions(material: str) -> dict[str, float]:
     whole = sum(masses.values())
     if not whole > 0:
         raise OperandoError(f"expected a formula such as 'Li3PS4', got {material!r}: it holds no element")
-    return {element: mass / whole for element, mass in masses.items()}
+    return MappingProxyType({element: mass / whole for element, mass in masses.items()})
 
 
 def mass_attenuation(element: str, energy: ArrayLike, kind: Kind = "total") -> Floats:
@@ -238,14 +240,14 @@ def _edges(element: str) -> dict[str, EdgeData]:
     return {name: EdgeData(*(float(part) for part in values)) for name, values in xraydb.xray_edges(element).items()}
 
 
-def _among(values: dict[str, Any], name: str, what: str) -> Any:
+def _among(values: Mapping[str, Any], name: str, what: str) -> Any:
     if name.title() not in values:
         raise OperandoError(f"expected {what}, one of {', '.join(list(values)[:_LISTED])}, got {name!r}")
     return values[name.title()]
 
 
 def _within_tables(energy: ArrayLike) -> Floats:
-    energies = np.ascontiguousarray(energy, dtype=np.float64)
+    energies = np.asarray(energy, dtype=np.float64)
     if not ((energies >= LOWEST) & (energies <= HIGHEST)).all():
         raise OperandoError(
             f"the tables of attenuation hold {LOWEST:g} to {HIGHEST:g} eV, got {energies.min():g} to "
