@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .depth import probing_depth
     from .detectors import merge_detectors
     from .edge import edge_energy, find_e0
+    from .fluorescence import correct_self_absorption, ipfy, self_absorption
     from .fourier_transform import fourier
     from .glitches import deglitch
     from .layers import depth_profile
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .resolution import mcr_als
     from .saturation import correct_tey_saturation, tey_saturation
     from .scan_quality import quality
-    from .self_absorption import correct_self_absorption, ipfy, self_absorption
     from .shells import fit_shells
     from .signals import signal
     from .wavelets import wavelet
@@ -38,7 +38,7 @@ _LAZY = {
     "autobk": ".background",
     "beam_damage": ".damage",
     "branching_ratio": ".white_lines",
-    "correct_self_absorption": ".self_absorption",
+    "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",
     "deglitch": ".glitches",
     "depth_profile": ".layers",
@@ -47,7 +47,7 @@ _LAZY = {
     "fit_shells": ".shells",
     "formats": ".formats",
     "fourier": ".fourier_transform",
-    "ipfy": ".self_absorption",
+    "ipfy": ".fluorescence",
     "lcf": ".combination",
     "mback": ".matched_background",
     "mcr_als": ".resolution",
@@ -60,7 +60,7 @@ _LAZY = {
     "read": ".reading",
     "read_series": ".reading",
     "rebin": ".rebinning",
-    "self_absorption": ".self_absorption",
+    "self_absorption": ".fluorescence",
     "signal": ".signals",
     "subtract_offset": ".offsets",
     "tey_saturation": ".saturation",

@@ -1,84 +1,61 @@
-"""Self-absorption: how fluorescence is damped on its way in and out, the way back, and the yield that has none."""
+"""Self-absorption of fluorescence: how it bends spectra, the way back, and the yield that has none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from operando.errors import OperandoError
-from operando.flags import Flag, raised
+from operando.errors import IllConditionedWarning, OperandoError
+from operando.flags import Flag
 from operando.history import recorded
 
 from . import atomic_data
-from .edge_scale import EdgeScale, edge_scale
+from .damping import Damping
+from .edge_scale import edge_scale
+from .labels import flagged, labelled
 from .layout import ALONG, along_energy
 from .normalization import normalize
 
-Floats = NDArray[np.float64]
 Spectra = TypeVar("Spectra", xr.DataArray, xr.Dataset)
-_STEPS, _CLOSE = 60, 1e-15
+_LIMIT = 10.0
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """What light meets: the tables' scale (1/nm), the attenuation of the emitted line, sines of the angles, thickness.
-
-    With N the normalized absorption, 1/L(N) = mu(N)/sin(in) + mu_f/sin(out) and the yield is N L (1 - exp(-d/L)).
-    """
-
-    scale: EdgeScale
-    emitted: float
-    into: float
-    out_of: float
-    thickness: float
-
-    def damped(self, normalized: Floats) -> Floats:
-        """Return the yield, one where the normalized absorption is one above the edge."""
-        return self._yield(normalized, self._per_length(self.scale.below)) / self._above()
-
-    def undamped(self, damped: Floats) -> Floats:
-        """Return the normalized absorption from the yield; NaN where no absorption is strong enough for it."""
-        base, slope, seen = self._per_length(self.scale.below), self.scale.step / self.into, damped * self._above()
-        with np.errstate(invalid="ignore", divide="ignore"):
-            left = 1 - seen * slope
-            found: Floats = np.where(left > 0, seen * base / left, np.nan)
-            for _ in range(0 if np.isinf(self.thickness) else _STEPS):
-                step = (seen - self._yield(found, base)) / self._slope(found, base)
-                found = found + step
-                if not np.any(np.abs(step) > _CLOSE * np.abs(found)):
-                    break
-        return found
-
-    def _above(self) -> float:
-        return float(self._yield(np.ones(1), self._per_length(np.array([self.scale.below_above])))[0])
-
-    def _per_length(self, below: Floats) -> Floats:
-        return np.asarray(below / self.into + self.emitted / self.out_of)
-
-    def _yield(self, normalized: Floats, base: Floats) -> Floats:
-        inverse = base + normalized * self.scale.step / self.into
-        return np.asarray(normalized / inverse * -np.expm1(-self.thickness * inverse))
-
-    def _slope(self, normalized: Floats, base: Floats) -> Floats:
-        slope = self.scale.step / self.into
-        inverse = base + normalized * slope
-        lost = np.exp(-self.thickness * inverse)
-        return np.asarray(base * (1 - lost) / inverse**2 + normalized / inverse * slope * self.thickness * lost)
-
-
-def self_absorption(normalized: Spectra, material: str, element: str, edge: str, **geometry: Any) -> Spectra:
+def self_absorption(
+    normalized: Spectra,
+    material: str,
+    element: str,
+    edge: str,
+    *,
+    line: str | None = None,
+    incidence: float = 45.0,
+    takeoff: float = 45.0,
+    density: float | None = None,
+    thickness: float | None = None,
+) -> Spectra:
     """Return normalized absorption as the fluorescence yield shows it, damped by self-absorption.
 
-    The forward side of :func:`correct_self_absorption`, which takes the same parameters.
+    Nm = N L(N) (1 - exp(-d/L(N))), one where N is one above the edge, with 1/L = mu/sin(in) + mu_f/sin(out). It is
+    what :func:`correct_self_absorption` undoes, which explains the parameters and what is raised.
     """
     spectra = _spectra(normalized, "self_absorption")
-    known = _geometry(spectra, material, element, edge, **geometry)
-    out = xr.apply_ufunc(known.damped, spectra, dask="parallelized", output_dtypes=[float], keep_attrs=True)
-    return _returned(normalized, out, "xas.self_absorption", {"material": material, **geometry})
+    given: dict[str, Any] = {"line": line, "incidence": incidence, "takeoff": takeoff}
+    given |= {"density": density, "thickness": thickness}
+    known = _damping(spectra, material, element, edge, **given)
+    damped = xr.apply_ufunc(
+        known.damped,
+        spectra,
+        input_core_dims=[[ALONG]],
+        output_core_dims=[[ALONG]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        keep_attrs=False,
+    )
+    ds = labelled(damped.to_dataset(name="normalized"), spectra)
+    parameters = {"material": material, "element": element, "edge": edge, **given}
+    return _returned(normalized, ds, "xas.self_absorption", parameters)
 
 
 def correct_self_absorption(
@@ -104,7 +81,7 @@ def correct_self_absorption(
     ----------
     normalized
         Normalized fluorescence yield against ``energy`` (eV), any other dims, in memory or dask; of a Dataset its
-        ``normalized`` is replaced.
+        ``normalized`` is replaced, all else (``flattened``) stays that of the yield.
     material
         Formula of what attenuates, such as ``"LiNi0.8Co0.1Mn0.1O2"``.
     element, edge
@@ -127,14 +104,20 @@ def correct_self_absorption(
     Returns
     -------
     xarray.DataArray or xarray.Dataset
-        As given. NaN where no absorption explains the yield; ``Flag.ill_conditioned`` is raised there in the
-        coordinate ``flag``, if there is one.
+        As given (1). NaN where no absorption explains the yield. ``Flag.ill_conditioned`` is raised in the
+        coordinate ``flag``, if there is one, for spectra with such energies and where a relative error of the yield
+        becomes more than 10 times larger, (a + N)/a for a thick sample.
 
     Raises
     ------
     OperandoError
         If material, element, edge or line are unknown, an angle or a length is out of range, or the density of a
         thin sample is not given.
+
+    Warns
+    -----
+    IllConditionedWarning
+        If spectra in memory are so strongly damped that they are flagged.
 
     Notes
     -----
@@ -149,21 +132,27 @@ def correct_self_absorption(
         return _as_larch(normalized, (material, element, edge, line), (incidence, takeoff), ranges)
     if convention != "exact" or ranges:
         raise OperandoError(f"expected the convention 'exact', or 'larch' with ranges, got {convention!r}, {ranges}")
-    given: dict[str, Any] = {
-        "line": line,
-        "incidence": incidence,
-        "takeoff": takeoff,
-        "density": density,
-        "thickness": thickness,
-    }
-    known = _geometry(spectra, material, element, edge, **given)
-    out = xr.apply_ufunc(known.undamped, spectra, dask="parallelized", output_dtypes=[float], keep_attrs=True)
-    corrected = _returned(normalized, out, "xas.correct_self_absorption", {"material": material, **given})
-    if "flag" in corrected.coords:
-        lost = (np.isnan(out) & np.isfinite(spectra)).drop_vars("flag")
-        lost = lost.any([dim for dim in lost.dims if dim not in corrected["flag"].dims])
-        corrected = corrected.assign_coords(flag=raised(corrected["flag"], Flag.ill_conditioned, lost))
-    return corrected
+    given: dict[str, Any] = {"line": line, "incidence": incidence, "takeoff": takeoff}
+    given |= {"density": density, "thickness": thickness}
+    known = _damping(spectra, material, element, edge, **given)
+    found, gain = xr.apply_ufunc(
+        known.undamped,
+        spectra,
+        input_core_dims=[[ALONG]],
+        output_core_dims=[[ALONG], []],
+        dask="parallelized",
+        output_dtypes=[np.float64, np.float64],
+        keep_attrs=False,
+    )
+    ds = labelled(found.to_dataset(name="normalized"), spectra)
+    ds = flagged(ds, Flag.ill_conditioned, gain > _LIMIT)
+    if not gain.chunks and bool((gain > _LIMIT).any()):
+        said = f"correct_self_absorption: {int((gain > _LIMIT).sum())} of {gain.size} spectra are damped too strongly"
+        warnings.warn(
+            f"{said} to be undone; check composition, angles and edge step", IllConditionedWarning, stacklevel=2
+        )
+    parameters = {"material": material, "element": element, "edge": edge, **given}
+    return _returned(normalized, ds, "xas.correct_self_absorption", parameters)
 
 
 def ipfy(pfy: xr.DataArray) -> xr.DataArray:
@@ -192,8 +181,11 @@ def ipfy(pfy: xr.DataArray) -> xr.DataArray:
     """
     found = along_energy(pfy, "ipfy")
     out: xr.DataArray = (1 / found.where(found > 0)).rename("mu")
-    history = recorded(xr.Dataset(attrs=pfy.attrs), "xas.ipfy", {}).attrs
-    return out.assign_attrs(units="1", long_name="inverse partial fluorescence yield", history=history["history"])
+    for name in out.coords:
+        out[name].attrs = dict(pfy[name].attrs)
+    history = recorded(xr.Dataset(attrs=pfy.attrs), "xas.ipfy", {}).attrs["history"]
+    out.attrs = {"units": "1", "long_name": "inverse partial fluorescence yield", "history": history}
+    return out
 
 
 def _spectra(normalized: xr.DataArray | xr.Dataset, step: str) -> xr.DataArray:
@@ -201,36 +193,41 @@ def _spectra(normalized: xr.DataArray | xr.Dataset, step: str) -> xr.DataArray:
         if "normalized" not in normalized:
             raise OperandoError(f"{step}: expected normalized absorption, got none; normalize the spectra first")
         normalized = normalized["normalized"]
-    return along_energy(normalized, step).transpose(..., ALONG)
+    return along_energy(normalized, step)
 
 
-def _geometry(
+def _damping(
     spectra: xr.DataArray,
     material: str,
     element: str,
     edge: str,
     *,
-    line: str | None = None,
-    incidence: float = 45.0,
-    takeoff: float = 45.0,
-    density: float | None = None,
-    thickness: float | None = None,
-) -> Geometry:
+    line: str | None,
+    incidence: float,
+    takeoff: float,
+    density: float | None,
+    thickness: float | None,
+) -> Damping:
     """Return what light meets; of a thick sample only ratios count, so any density does."""
     if not (0 < incidence <= 90 and 0 < takeoff <= 90):
         raise OperandoError(f"expected angles to the surface of 0 to 90 degrees, got {incidence} and {takeoff}")
     if thickness is not None and not thickness > 0:
         raise OperandoError(f"expected a thickness above 0 nm, got {thickness}")
     density = 1.0 if thickness is None else density
-    found = atomic_data.strongest_line(element, edge) if line is None else atomic_data.fluorescence_line(element, line)
     into, out_of = np.sin(np.deg2rad([incidence, takeoff]))
-    return Geometry(
+    return Damping(
         edge_scale(material, density, element, edge, spectra[ALONG].to_numpy()),
-        float(atomic_data.attenuation(material, density, found.energy).item()),
+        float(atomic_data.attenuation(material, density, _emitted(element, edge, line)).item()),
         float(into),
         float(out_of),
         np.inf if thickness is None else float(thickness),
     )
+
+
+def _emitted(element: str, edge: str, line: str | None) -> float:
+    """Return the energy (eV) of the line that is seen."""
+    found = atomic_data.strongest_line(element, edge) if line is None else atomic_data.fluorescence_line(element, line)
+    return found.energy
 
 
 def _as_larch(
@@ -238,9 +235,9 @@ def _as_larch(
 ) -> xr.DataArray:
     """Return larch's answer: the absorption as measured, damped less, normalized again."""
     material, element, edge, line = sample
-    found = atomic_data.strongest_line(element, edge) if line is None else atomic_data.fluorescence_line(element, line)
     e0 = atomic_data.edge(element, edge).energy
-    emitted, below, above = atomic_data.attenuation(material, 1.0, np.array([found.energy, e0 - 10.0, e0 + 10.0]))
+    energies = np.array([_emitted(element, edge, line), e0 - 10.0, e0 + 10.0])
+    emitted, below, above = atomic_data.attenuation(material, 1.0, energies)
     into, out_of = np.sin(np.deg2rad(angles))
     alpha = (emitted * into / out_of + below) / (above - below)
     before = normalize(mu, **ranges)["normalized"]
@@ -250,10 +247,10 @@ def _as_larch(
     return after.assign_attrs(history=history["history"])
 
 
-def _returned(given: Spectra, out: xr.DataArray, step: str, parameters: dict[str, Any]) -> Spectra:
+def _returned(given: Spectra, ds: xr.Dataset, step: str, parameters: dict[str, Any]) -> Spectra:
     """Return the result in the form of what was given, with its history."""
     if isinstance(given, xr.Dataset):
-        order = given["normalized"].dims
-        return recorded(given.assign(normalized=out.transpose(*order)), step, parameters)
+        out = given.assign(normalized=ds["normalized"].transpose(*given["normalized"].dims))
+        return recorded(out.assign_coords(ds.coords), step, parameters)
     history = recorded(xr.Dataset(attrs=given.attrs), step, parameters).attrs["history"]
-    return out.transpose(*given.dims).assign_attrs({**given.attrs, "history": history})
+    return ds["normalized"].transpose(*given.dims).rename(given.name).assign_attrs(history=history)

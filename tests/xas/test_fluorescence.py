@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from operando import xas
-from operando.errors import OperandoError
+from operando.errors import IllConditionedWarning, OperandoError
 from operando.flags import Flag
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "xas"
 NCM = ("LiNi0.8Co0.1Mn0.1O2", "Ni", "L3")
 ENERGY = np.linspace(835.0, 893.0, 240)
 
@@ -60,18 +58,39 @@ def test_the_thick_formula_is_that_of_fluo():
 def test_a_yield_that_no_absorption_explains_is_flagged():
     damped = xas.self_absorption(white_line(), *NCM)
     impossible = damped.where(damped["energy"] != ENERGY[100], 50.0)
-    found = xas.correct_self_absorption(impossible, *NCM)
+    with pytest.warns(IllConditionedWarning, match="2 of 2 spectra are damped too strongly"):
+        found = xas.correct_self_absorption(impossible, *NCM)
     assert np.isnan(found[:, 100]).all()
     assert (found["flag"].to_numpy() & Flag.ill_conditioned).all()
 
 
+@pytest.mark.parametrize("thickness", [None, 500.0])
+def test_a_white_line_that_is_almost_flattened_out_is_flagged_and_a_weak_one_is_not(thickness):
+    """A relative error grows (a + N)/a times, a about 2.4."""
+    sample = {"density": 4.7, "thickness": thickness}
+    true = white_line()
+    true = true.copy(data=np.concatenate([true[:1], 10 * true[:1]]))
+    with pytest.warns(IllConditionedWarning, match="1 of 2 spectra"):
+        found = xas.correct_self_absorption(xas.self_absorption(true, *NCM, **sample), *NCM, **sample)
+    assert [bool(flag & Flag.ill_conditioned) for flag in found["flag"].to_numpy()] == [False, True]
+    np.testing.assert_allclose(found, true, rtol=1e-11, atol=1e-12)
+
+
+def test_a_missing_point_is_no_doubt():
+    holed = xas.self_absorption(white_line(), *NCM).where(lambda mu: mu["energy"] != ENERGY[100])
+    found = xas.correct_self_absorption(holed, *NCM)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(holed))
+    assert not found["flag"].any()
+
+
 def test_a_dataset_keeps_its_other_quantities_and_laziness():
-    ds = xr.Dataset({"normalized": white_line().T.chunk(scan=1), "e0": ("scan", [854.0, 854.0])})
+    damped = xas.self_absorption(white_line(), *NCM)
+    ds = xr.Dataset({"normalized": damped.T.chunk(scan=1), "e0": ("scan", [854.0, 854.0])})
     found = xas.correct_self_absorption(ds, *NCM)
     assert found["normalized"].chunks
     assert found["normalized"].dims == ("energy", "scan")
     assert "xas.correct_self_absorption" in found.attrs["history"]
-    eager = xas.correct_self_absorption(white_line(), *NCM)
+    eager = xas.correct_self_absorption(damped, *NCM)
     np.testing.assert_allclose(found["normalized"].compute().T, eager, rtol=1e-12)
 
 
@@ -102,12 +121,20 @@ def test_the_inverse_of_another_elements_yield_is_straight_in_the_absorption():
 @pytest.mark.peer
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("file", "sample"), [("larch/ni_metal_rt.xdi", ("NiO", "Ni")), ("larch/cu_metal_rt.xdi", ("CuO", "Cu"))]
+    ("file", "settings", "signal", "sample"),
+    [
+        ("larch/ni_metal_rt.xdi", {}, "mu", ("NiO", "Ni")),
+        ("larch/cu_metal_rt.xdi", {}, "mu", ("CuO", "Cu")),
+        (
+            "demeter/fe73ga27.010",
+            {"columns": {"energy": "Energy", "i0": "I0", "fluorescence": "If"}},
+            "fluorescence",
+            ("Fe73Ga27", "Fe"),
+        ),
+    ],
 )
-def test_larchs_convention_is_larchs(file, sample):
-    if not (REAL / file).exists():
-        pytest.skip(f"needs the measured file {file}")
-    mu = xas.signal(xas.read(REAL / file)).dropna("energy")
+def test_larchs_convention_is_larchs(realdata, file, settings, signal, sample):
+    mu = xas.signal(xas.read(realdata / "xas" / file, **settings), signal).dropna("energy")
     ranges = {"nnorm": 1, "pre2": -30.0, "norm1": 100.0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
