@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from . import absorption, exafs, mixtures
+from . import absorption, exafs, mixtures, preparation
 from .step import Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
 
 STEPS: dict[str, dict[str, Step]] = {
     "xas": {
+        "subtract_offset": Step(preparation.subtract_offset),
+        "deglitch": Step(preparation.deglitch),
+        "align": Step(preparation.align),
+        "rebin": Step(preparation.rebin),
         "normalize": Step(absorption.normalize),
         "edge_energy": Step(absorption.edge_energy),
         "correct_self_absorption": Step(mixtures.correct_self_absorption),

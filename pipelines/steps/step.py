@@ -54,9 +54,11 @@ class Step:
     positional parameters   what the step returns
     ======================  =======================================================================
     ``raw``                 the scans as the next steps shall see them; the store keeps those measured
-    ``raw, processed``      ``processed`` with more variables; ``references`` may come with them
+    ``raw, processed``      ``processed`` with more variables
     ``series``              from all scans of the processed series, lazily given: a node of its own
     ======================  =======================================================================
+
+    Any of them may also take the ``references``.
     """
 
     run: Callable[..., xr.Dataset]
@@ -70,7 +72,7 @@ class Step:
     @property
     def prepares(self) -> bool:
         """Whether it changes the scans before they are worked up."""
-        return self.inputs == ("raw",)
+        return "raw" in self.inputs and "processed" not in self.inputs
 
     @property
     def needs_all(self) -> bool:

@@ -1,0 +1,128 @@
+"""Steps change, work up, compare and summarize scans, and a recipe that misplaces one says so."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from operando import example_scans
+from operando.errors import OperandoError, RecipeError
+from operando.flags import Flag
+from operando.pipelines.processing import Processing
+from operando.pipelines.recipe import RECIPE_NAME, load
+from operando.pipelines.steps import STEPS, Step
+from operando.series import stack
+
+SMALL = Path(example_scans.__file__).parent / "small"
+NORMALIZE = """
+  [[series.steps]]
+  use = "normalize"
+  signal = ["tey", "tfy"]
+  e0 = 854.0
+  pre1 = -16.0
+  pre2 = -6.0
+  norm1 = 27.0
+  norm2 = 38.0
+  nnorm = 0
+"""
+
+
+@pytest.fixture
+def work(tmp_path):
+    """Return a maker of the processing of a few simulated scans by the steps given, after their own reading."""
+    for folder in ("xas", "xas_references"):
+        shutil.copytree(SMALL / folder, tmp_path / folder)
+    head = (SMALL / RECIPE_NAME).read_text(encoding="utf-8")
+    start, stop = head.index("[[series]]"), head.index("  [[series.steps]]")
+    section = head[start:stop].replace('clock = "beamline"\n', "")
+
+    def make(steps: str, replaced: str = "", by: str = "") -> Processing:
+        text = '[experiment]\ntimezone = "Europe/Zurich"\n' + section.replace(replaced, by) + steps
+        (tmp_path / RECIPE_NAME).write_text(text, encoding="utf-8")
+        recipe = load(tmp_path)
+        return Processing(recipe, recipe.series[0])
+
+    return make
+
+
+def scans(work: Processing, *numbers: int) -> xr.Dataset:
+    return stack([work.read(work.recipe.folder / f"xas/Ni_L3_{number:04d}.txt") for number in numbers])
+
+
+def test_prepared_scans_are_worked_up_and_the_measured_ones_kept(work):
+    made = work('[[series.steps]]\nuse = "deglitch"\nenergies = [863.25]\nwidth = 0.6\n' + NORMALIZE)
+    measured = scans(made, 1, 17)
+    processed = made.processed(measured)
+    assert (processed["flag"].to_numpy() & Flag.glitch).all()
+    np.testing.assert_array_equal(processed["glitches"], 2)
+    plain = work(NORMALIZE).processed(measured)
+    assert float(abs(processed["normalized"] - plain["normalized"]).isel(scan=1).max()) > 0.1
+
+
+def test_coarser_scans_have_energies_of_their_own(work):
+    made = work('[[series.steps]]\nuse = "rebin"\ne0 = 854.0\nnear_edge = [30.0, 1.0]\n' + NORMALIZE)
+    measured = scans(made, 1, 2)
+    assert made.processed(measured).sizes["energy"] < measured.sizes["energy"]
+
+
+def test_references_go_through_the_normalization_of_the_series(work):
+    references = work(NORMALIZE).references
+    assert list(references["reference"].values) == ["reduced Ni", "lithiated NCM", "delithiated NCM"]
+    assert references["normalized"].dims == ("reference", "energy")
+    after = references["normalized"].sel(energy=slice(881.5, 891.5)).mean("energy")
+    np.testing.assert_allclose(after, 1.0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (NORMALIZE + '[[series.steps]]\nuse = "deglitch"\n', "comes before 'normalize'"),
+        (NORMALIZE + '[[series.steps]]\nuse = "edge_energy"\nnode = "x"\n', "no node of its own"),
+        (NORMALIZE + '[[series.steps]]\nuse = "depth_profile"\nescape_depth = 5.0\n', "substance: required"),
+        (NORMALIZE + '[[series.steps]]\nuse = "lcff"\n', "did you mean 'lcf'"),
+    ],
+)
+def test_a_misplaced_step_is_said_before_anything_is_read(work, steps, said):
+    with pytest.raises(RecipeError, match=said):
+        work(steps)
+
+
+def test_a_comparison_without_references_is_refused(work):
+    text = (SMALL / RECIPE_NAME).read_text(encoding="utf-8")
+    section = text[text.index("  [series.references]") : text.index("  [[series.steps]]")]
+    with pytest.raises(RecipeError, match=r"needs \[series.references\]"):
+        work(NORMALIZE + '[[series.steps]]\nuse = "lcf"\n', section, "")
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ('use = "lcf"', "put the step 'normalize' before it|to scale the references by"),
+        ('use = "depth_profile"\nsubstance = "x"\nescape_depth = 5.0\nsurface = 1.0\nbulk = 0.0', "put the step 'lcf'"),
+        ('use = "fourier"\nkmin = 2.0\nkmax = 9.0', "put the step 'autobk'"),
+        ('use = "correct_self_absorption"\nmaterial = "NiO"\nelement = "Ni"\nedge = "L3"', "put the step 'normalize'"),
+    ],
+)
+def test_a_step_without_what_it_works_on_names_the_one_to_put_before(work, step, said):
+    made = work(f"[[series.steps]]\n{step}\n")
+    with pytest.raises(OperandoError, match=said):
+        made.processed(scans(made, 1))
+
+
+def test_a_missing_reference_file_is_named(work):
+    made = work(NORMALIZE + '[[series.steps]]\nuse = "lcf"\n', "Ni_L3_reduced_Ni.txt", "gone.txt")
+    with pytest.raises(OperandoError, match=r"gone\.txt"):
+        made.processed(scans(made, 1))
+
+
+@pytest.mark.parametrize("name", STEPS["xas"])
+def test_every_step_says_what_it_works_on_and_does(name):
+    step = STEPS["xas"][name]
+    assert set(step.inputs) <= {"raw", "processed", "series", "references"}
+    assert step.run.__doc__
+    assert isinstance(step, Step)
+    assert step.parameters.model_fields is not None
