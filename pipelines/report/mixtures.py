@@ -84,13 +84,13 @@ def _figure(
     else:
         label = f"time ({local.name})" if dated else "scan number"
     fig = new_figure(label, f"fraction, {title}" if title else "fraction", dates=dated, y_range=y_range)
-    marks = []
+    marks, fill = [], np.where(series.flags()[scan] != 0, 0.0, 0.75)
     for at in range(own.sizes[_REFERENCE]):
         one = own.isel({_REFERENCE: at}).transpose("scan", ...)
-        source = models.ColumnDataSource({**scan_columns(series, scan, local), **_columns(one, x, scan)})
+        source = models.ColumnDataSource({**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
         color, (marker, _) = SUBSTANCES[at % len(SUBSTANCES)], _SIGNS[at % len(_SIGNS)]
         fig.segment("x", "low", "x", "high", source=source, color=color, line_alpha=0.5)
-        style = {"line_color": color, "fill_color": color, "fill_alpha": 0.75, "size": 6}
+        style = {"line_color": color, "fill_color": color, "fill_alpha": "fill", "size": 6}
         marks.append(fig.scatter("x", "value", source=source, marker=marker, **style))
     hover(fig, marks, [*SCAN_TIPS, ("fraction", "@value{0.000} ± @error{0.000}")])
     return fig
@@ -108,6 +108,8 @@ def _caption(series: Series, ds: xr.Dataset, place: str, drawn: int) -> str:
     said = [f"What {text(series.name)} consists of, against {place}: shares of the references that fit each scan best."]
     if f"{_FRACTION}_std" in ds:
         said.append("Error bars are one standard uncertainty.")
+    if series.flags().any():
+        said.append("Flagged scans are hollow.")
     if drawn < series.count:
         said.append(f"{counted(drawn, 'scan')} of {counted(series.count, 'scan')} are drawn, evenly chosen.")
     return " ".join(said)
