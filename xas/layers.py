@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.errors import IllConditionedWarning, OperandoError
-from operando.flags import Flag, raised
+from operando.flags import Flag
 from operando.history import recorded
 from operando.units import with_units
 
+from .labels import flagged
+
+Floats = NDArray[np.float64]
 Number = float | xr.DataArray
+THICKNESS, SURFACE, BULK = "layer_thickness", "surface", "bulk"
 _LIMIT = 10.0
+_THICKEST, _HALVINGS = 50.0, 64
 _MEANINGS = {
-    "surface": ("1", "fraction in the surface layer"),
-    "bulk": ("1", "fraction below the surface layer"),
-    "layer_thickness": ("nm", "thickness of the surface layer"),
-    "surface_bulk_covariance": ("1", "covariance of the fractions in layer and bulk"),
-    "condition_number": ("1", "condition number of the two depths"),
+    THICKNESS: ("nm", "thickness of the surface layer"),
+    SURFACE: ("1", "fraction in the surface layer"),
+    BULK: ("1", "fraction below the surface layer"),
 }
+_KINDS = {"_std": "standard uncertainty of the ", "_systematic": "uncertainty from the escape depth of the "}
+
+
+@dataclass(frozen=True)
+class _Yield:
+    """A fraction as one yield shows it, its standard uncertainty, and the depth (nm) from which the yield decays."""
+
+    fraction: xr.DataArray
+    std: xr.DataArray
+    depth: xr.DataArray
 
 
 def depth_profile(
     tey: Number,
     tfy: Number | None = None,
     *,
-    escape_depth: float,
+    escape_depth: Number,
     fluorescence_depth: Number | None = None,
     thickness: Number | None = None,
     surface: Number | None = None,
@@ -40,37 +54,39 @@ def depth_profile(
     """Return what a layer and the bulk below it consist of, or how thick the layer is.
 
     f = xs (1 - exp(-t/L)) + xb exp(-t/L) for the electron yield, L the escape depth, and likewise for the
-    fluorescence yield with its depth. Two numbers give two unknowns, so the caller says what is known: with the
-    ``thickness`` t, xs and xb follow from both yields; with ``surface`` xs and ``bulk`` xb,
-    t = -L ln[(xs - f)/(xs - xb)] follows from the electron yield; with ``surface`` alone, xb is taken from both
-    yields together with t.
+    fluorescence yield with its depth. Two numbers give two unknowns, so the caller says what is known of
+    ``thickness`` t, ``surface`` xs and ``bulk`` xb: one of them, and the others follow from both yields; or xs and
+    xb, and t = -L ln[(xs - f)/(xs - xb)] follows from the electron yield (with the fluorescence yield too, the mean
+    weighted by the variances).
 
     Parameters
     ----------
     tey, tfy
         Fractions of one substance as the two yields show them (such as those of :func:`~operando.xas.lcf`), any dims.
     escape_depth
-        Effective attenuation length of the electron yield (nm), the light's attenuation included.
+        Effective attenuation length of the electron yield (nm), the light's attenuation included; see
+        :func:`~operando.xas.probing_depth`.
     fluorescence_depth
-        1/L = mu(E)/sin(in) + mu_f/sin(out) inverted (nm), see :func:`~operando.xas.probing_depth`.
+        That of the fluorescence yield (nm).
     thickness, surface, bulk
         What is known: t (nm), xs, xb.
     tey_std, tfy_std
-        Their standard uncertainties.
+        Standard uncertainties of the fractions.
     escape_depth_std
         Standard uncertainty of the escape depth (nm).
 
     Returns
     -------
     xarray.Dataset
-        ``surface`` and ``bulk`` with ``surface_bulk_covariance`` and ``condition_number``, or ``layer_thickness``
-        (nm; and ``bulk``), with ``_std`` (from the yields) and ``_systematic`` (from the escape depth, on which a
-        thickness scales). NaN where no thickness fits.
+        What was unknown of ``layer_thickness`` (nm; negative where noise outweighs a thin layer), ``surface`` and
+        ``bulk`` (1), each with ``_std`` (from the yields) and ``_systematic`` (from the escape depth, with which a
+        thickness scales); of two also ``<one>_<other>_covariance``, and the ``condition_number`` of the mixing of
+        layer and bulk in the two yields. NaN where nothing fits.
 
     Raises
     ------
     OperandoError
-        If what is known leaves more or fewer unknowns than the yields can give.
+        If what is known leaves more or fewer unknowns than the yields can give, or a depth is not positive.
 
     Warns
     -----
@@ -78,53 +94,128 @@ def depth_profile(
         If the condition number exceeds 10: the layer is too thin, or both yields see equally deep;
         ``Flag.ill_conditioned`` is raised in the coordinate ``flag``, if there is one.
     """
-    if not escape_depth > 0:
-        raise OperandoError(f"depth_profile: expected an escape depth above 0 nm, got {escape_depth}")
-    given = [
-        name for name, value in (("thickness", thickness), ("surface", surface), ("bulk", bulk)) if value is not None
-    ]
-    errors = (_array(tey_std, np.nan), _array(tfy_std, np.nan), escape_depth_std)
-    if given == ["thickness"] and tfy is not None and fluorescence_depth is not None:
-        ds = _fractions(tey, tfy, _array(thickness), (escape_depth, _array(fluorescence_depth)), errors)
-    elif given == ["surface", "bulk"]:
-        ds = _thickness(tey, _array(surface), _array(bulk), escape_depth, errors)
-    elif given == ["surface"] and tfy is not None and fluorescence_depth is not None:
-        ds = _thickness_and_bulk(tey, tfy, _array(surface), (escape_depth, _array(fluorescence_depth)), errors)
+    given = {THICKNESS: thickness, SURFACE: surface, BULK: bulk}
+    known = {name: _array(value) for name, value in given.items() if value is not None}
+    shallow, deep = _Yield(_array(tey), _array(tey_std), _depth(escape_depth)), None
+    if tfy is not None and fluorescence_depth is not None:
+        deep = _Yield(_array(tfy), _array(tfy_std), _depth(fluorescence_depth))
+    if set(known) == {SURFACE, BULK}:
+        ds = _thickness(shallow, deep, known, escape_depth_std)
+    elif len(known) == 1 and deep is not None:
+        unknown = [name for name in given if name not in known]
+        ds = _with_errors(_solved(shallow, deep, known), shallow, deep, unknown)
+        ds = ds.assign({name: ds[name] * escape_depth_std for name in map(str, ds) if name.endswith("_systematic")})
     else:
-        said = "the thickness and both yields, surface and bulk and the electron yield, or surface and both yields"
-        raise OperandoError(f"depth_profile: expected {said}; got {', '.join(given) or 'nothing'} known")
-    parameters = {"known": given, "escape_depth": escape_depth, "escape_depth_std": escape_depth_std}
+        expected = "thickness, surface or bulk known with both yields and depths, or surface and bulk"
+        raise OperandoError(f"depth_profile: expected {expected}; got {', '.join(known) or 'nothing'} known")
+    ds = _labelled(ds, [value for value in (tey, tfy) if isinstance(value, xr.DataArray)])
+    depths = {"escape_depth": escape_depth, "fluorescence_depth": fluorescence_depth}
+    parameters = {name: "an array" if isinstance(value, xr.DataArray) else value for name, value in depths.items()}
     before = xr.Dataset(attrs=tey.attrs if isinstance(tey, xr.DataArray) else {})
-    return recorded(_labelled(ds, tey), "xas.depth_profile", parameters, after=before)
+    parameters |= {"escape_depth_std": escape_depth_std}
+    return recorded(ds, "xas.depth_profile", {"known": list(known), **parameters}, after=before)
 
 
-def _array(value: Number | None, missing: float = 0.0) -> xr.DataArray:
-    return value if isinstance(value, xr.DataArray) else xr.DataArray(missing if value is None else float(value))
+def _array(value: Number | None) -> xr.DataArray:
+    """Return a number as an array with its dims alone; NaN for none."""
+    if isinstance(value, xr.DataArray):
+        return value.reset_coords(drop=True)
+    return xr.DataArray(np.nan if value is None else float(value))
 
 
-def _fractions(
-    tey: Number, tfy: Number, t: xr.DataArray, depths: tuple[float, xr.DataArray], errors: tuple[Any, Any, float]
-) -> xr.Dataset:
-    """Solve the two by two system [[1 - a, a], [1 - b, b]] (xs, xb) = (f_tey, f_tfy)."""
-    tey_std, tfy_std, depth_std = errors
-    a, b = _decayed(t / depths[0]), _decayed(t / depths[1])
-    wide = b - a
-    wide = wide.where(wide != 0)
-    surface, bulk = (b * tey - a * tfy) / wide, ((1 - a) * tfy - (1 - b) * tey) / wide
-    squares = ((b * tey_std) ** 2 + (a * tfy_std) ** 2, ((1 - a) * tfy_std) ** 2 + ((1 - b) * tey_std) ** 2)
-    turn = (surface - bulk) * a * t / depths[0] ** 2
+def _depth(value: Number) -> xr.DataArray:
+    depth = _array(value)
+    if not bool((depth.fillna(1.0) > 0).all()):
+        raise OperandoError(f"depth_profile: expected depths above 0 nm, got {float(depth.min()):g}")
+    return depth
+
+
+def _left(thickness: xr.DataArray, depth: xr.DataArray) -> xr.DataArray:
+    """Return the share of a yield that comes from below the layer."""
+    left: xr.DataArray = xr.apply_ufunc(np.exp, -thickness / depth, dask="allowed")
+    return left
+
+
+def _logarithm(ratio: xr.DataArray) -> xr.DataArray:
+    logarithm: xr.DataArray = xr.apply_ufunc(np.log, ratio.where(ratio > 0), dask="allowed")
+    return logarithm
+
+
+def _thickness(tey: _Yield, tfy: _Yield | None, known: dict[str, xr.DataArray], depth_std: float) -> xr.Dataset:
+    """Return the thickness between a known layer and a known bulk, of two yields the weighted mean."""
+    thickness, std = _one_thickness(tey, known)
+    scaled = abs(thickness / tey.depth) * depth_std
+    if tfy is not None:
+        deeper, deeper_std = _one_thickness(tfy, known)
+        share = deeper_std**2 / (std**2 + deeper_std**2)
+        thickness, std, scaled = share * thickness + (1 - share) * deeper, std * share**0.5, scaled * share
+    return xr.Dataset({THICKNESS: thickness, f"{THICKNESS}_std": std, f"{THICKNESS}_systematic": scaled})
+
+
+def _one_thickness(seen: _Yield, known: dict[str, xr.DataArray]) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the thickness that one yield tells and its standard uncertainty."""
+    above = known[SURFACE] - seen.fraction
+    return -seen.depth * _logarithm(above / (known[SURFACE] - known[BULK])), abs(seen.depth * seen.std / above)
+
+
+def _solved(tey: _Yield, tfy: _Yield, known: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return thickness, surface and bulk from two yields and one of them."""
+    if THICKNESS in known:
+        thickness = known[THICKNESS]
+        a, b = _left(thickness, tey.depth), _left(thickness, tfy.depth)
+        wide = (b - a).where(b != a)
+        surface, bulk = b * tey.fraction - a * tfy.fraction, (1 - a) * tfy.fraction - (1 - b) * tey.fraction
+        return {THICKNESS: thickness, SURFACE: surface / wide, BULK: bulk / wide}
+    if SURFACE in known:
+        above, below = known[SURFACE] - tey.fraction, known[SURFACE] - tfy.fraction
+        thickness = -_logarithm(above / below) / (1 / tey.depth - 1 / tfy.depth)
+        return {THICKNESS: thickness, BULK: known[SURFACE] - below / _left(thickness, tfy.depth), **known}
+    above, below = tey.fraction - known[BULK], tfy.fraction - known[BULK]
+    thickness = xr.apply_ufunc(
+        _covering, above / below, tey.depth, tfy.depth, dask="parallelized", output_dtypes=[np.float64]
+    )
+    return {THICKNESS: thickness, SURFACE: known[BULK] + above / (1 - _left(thickness, tey.depth)), **known}
+
+
+def _covering(ratio: Floats, near: Floats, deep: Floats) -> Floats:
+    """Return the thickness t at which (1 - exp(-t/near))/(1 - exp(-t/deep)) is ``ratio``, by bisection.
+
+    It falls from deep/near for the thinnest layer to 1 for the thickest; NaN beyond.
+    """
+    ratio, near, deep = np.broadcast_arrays(ratio, near, deep)
+    low, high = np.zeros(ratio.shape), _THICKEST * deep
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        beyond = np.expm1(-middle / near) > ratio * np.expm1(-middle / deep)
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return np.where((ratio > 1) & (ratio < deep / near), (low + high) / 2, np.nan)
+
+
+def _with_errors(found: dict[str, xr.DataArray], tey: _Yield, tfy: _Yield, unknown: list[str]) -> xr.Dataset:
+    """Return two unknowns with what the yields' noise and 1 nm of escape depth do to them."""
+    first, other = unknown
+    near, deep = (_slopes(found, one.depth) for one in (tey, tfy))
+    a, b, c, d = near[first], near[other], deep[first], deep[other]
+    det = (a * d - b * c).where(lambda value: value != 0)
     return xr.Dataset(
         {
-            "surface": surface,
-            "bulk": bulk,
-            "surface_std": np.sqrt(squares[0]) / abs(wide),
-            "bulk_std": np.sqrt(squares[1]) / abs(wide),
-            "surface_bulk_covariance": -(b * (1 - b) * tey_std**2 + a * (1 - a) * tfy_std**2) / wide**2,
-            "surface_systematic": abs(b / wide * turn) * depth_std,
-            "bulk_systematic": abs((1 - b) / wide * turn) * depth_std,
-            "condition_number": _condition(a, b),
+            first: found[first],
+            f"{first}_std": ((d * tey.std) ** 2 + (b * tfy.std) ** 2) ** 0.5 / abs(det),
+            f"{first}_systematic": abs(d * near["depth"] / det),
+            other: found[other],
+            f"{other}_std": ((c * tey.std) ** 2 + (a * tfy.std) ** 2) ** 0.5 / abs(det),
+            f"{other}_systematic": abs(c * near["depth"] / det),
+            f"{first}_{other}_covariance": -(c * d * tey.std**2 + a * b * tfy.std**2) / det**2,
+            "condition_number": _condition(near[BULK], deep[BULK]),
         }
     )
+
+
+def _slopes(found: dict[str, xr.DataArray], depth: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Return how a yield's fraction changes with each of the three, and with its depth."""
+    left = _left(found[THICKNESS], depth)
+    moved = (found[SURFACE] - found[BULK]) * left / depth
+    return {SURFACE: 1 - left, BULK: left, THICKNESS: moved, "depth": -moved * found[THICKNESS] / depth}
 
 
 def _condition(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
@@ -134,78 +225,30 @@ def _condition(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
     return ((squares / 2 + half) / (squares / 2 - half)) ** 0.5
 
 
-def _decayed(depths: xr.DataArray) -> xr.DataArray:
-    """Return what is left after a number of depths."""
-    left: xr.DataArray = xr.apply_ufunc(np.exp, -depths, dask="allowed")
-    return left
-
-
-def _thickness(
-    tey: Number, surface: xr.DataArray, bulk: xr.DataArray, depth: float, errors: tuple[Any, Any, float]
-) -> xr.Dataset:
-    """Return the thickness that the electron yield tells."""
-    share = (surface - tey) / (surface - bulk)
-    share = share.where(share > 0)
-    thickness = -depth * np.log(share)
-    std = depth * errors[0] / abs(surface - tey)
-    relative = abs(thickness) / depth * errors[2]
-    return xr.Dataset(
-        {"layer_thickness": thickness, "layer_thickness_std": std, "layer_thickness_systematic": relative}
-    )
-
-
-def _thickness_and_bulk(
-    tey: Number,
-    tfy: Number,
-    surface: xr.DataArray,
-    depths: tuple[float, xr.DataArray],
-    errors: tuple[Any, Any, float],
-) -> xr.Dataset:
-    """Return thickness and bulk: with u = xs - f, ln(u_tey/u_tfy) = -t (1/L - 1/Lf)."""
-    tey_std, tfy_std, depth_std = errors
-    above, below = surface - tey, surface - tfy
-    ratio = (above / below).where(above / below > 0)
-    per_length = 1 / depths[0] - 1 / depths[1]
-    logarithm: xr.DataArray = xr.apply_ufunc(np.log, ratio, dask="allowed")
-    thickness = -logarithm / per_length
-    lift = _decayed(-thickness / depths[1])
-    bulk = surface - below * lift
-    relative = np.sqrt((tey_std / above) ** 2 + (tfy_std / below) ** 2)
-    part = 1 / (per_length * depths[1])
-    moved = (lift * (1 + part) * tfy_std) ** 2 + (below * lift * part / above * tey_std) ** 2
-    stretched = abs(thickness) / (depths[0] ** 2 * per_length) * depth_std
-    return xr.Dataset(
-        {
-            "layer_thickness": thickness,
-            "layer_thickness_std": relative / abs(per_length),
-            "layer_thickness_systematic": stretched,
-            "bulk": bulk,
-            "bulk_std": np.sqrt(moved),
-            "bulk_systematic": abs(below * lift / depths[1]) * stretched,
-            "condition_number": _condition(_decayed(thickness / depths[0]), _decayed(thickness / depths[1])),
-        }
-    )
-
-
-def _labelled(ds: xr.Dataset, like: Number) -> xr.Dataset:
-    """Return the results with units, names and flags; say so where the depths hardly tell layer and bulk apart."""
-    units, names = {}, {}
-    for name in map(str, ds.data_vars):
-        base = name.removesuffix("_std").removesuffix("_systematic")
+def _labelled(ds: xr.Dataset, yields: list[xr.DataArray]) -> xr.Dataset:
+    """Return the results with units, names, the coordinates of the yields and their flags."""
+    units, names = {"condition_number": "1"}, {"condition_number": "condition number of the two depths"}
+    for name in map(str, ds.drop_vars("condition_number", errors="ignore")):
+        base = next(base for base in _MEANINGS if name.startswith(base))
+        kind = name.removeprefix(base)
         unit, meaning = _MEANINGS[base]
-        kind = {"_std": "standard uncertainty of the ", "_systematic": "uncertainty from the escape depth of the "}
-        units[name], names[name] = unit, kind.get(name.removeprefix(base), "") + meaning
+        together = name.endswith("_covariance")
+        units[name] = unit if not together or base == THICKNESS else "1"
+        names[name] = name.replace("_", " ") if together else _KINDS.get(kind, "") + meaning
     ds = with_units(ds.drop_attrs(deep=True), units, names)
-    for coord in ds.coords:
-        if isinstance(like, xr.DataArray) and coord in like.coords:
-            ds[coord].attrs = dict(like[coord].attrs)
-    if "condition_number" not in ds:
-        return ds
+    for one in yields:
+        earlier = ds["flag"] if "flag" in ds.coords else None
+        ds = ds.assign_coords({name: one[name] for name in one.coords if set(one[name].dims) <= set(ds.dims)})
+        if earlier is not None and "flag" in one.coords:
+            ds = ds.assign_coords(flag=(earlier | one["flag"]).assign_attrs(earlier.attrs))
+    return _judged(ds) if "condition_number" in ds else ds
+
+
+def _judged(ds: xr.Dataset) -> xr.Dataset:
+    """Raise the flag, and a warning if the numbers are there, where layer and bulk are hardly told apart."""
     ill = ds["condition_number"] > _LIMIT
-    if not ill.chunks and ill.any():
+    if not ill.chunks and bool(ill.any()):
         worst = float(ds["condition_number"].max())
         said = f"depth_profile: layer and bulk are hardly told apart (condition number up to {worst:.0f}, above 10)"
-        warnings.warn(f"{said}; a thicker layer or a shallower yield would", IllConditionedWarning, stacklevel=3)
-    if "flag" in ds.coords:
-        ds = ds.assign_coords(flag=raised(ds["flag"], Flag.ill_conditioned, ill.drop_vars("flag", errors="ignore")))
-    return ds
+        warnings.warn(f"{said}; a thicker layer or a shallower yield would", IllConditionedWarning, stacklevel=4)
+    return flagged(ds, Flag.ill_conditioned, ill)
