@@ -12,21 +12,14 @@ from numpy.typing import NDArray
 from operando.errors import IllConditionedWarning, OperandoError
 from operando.flags import Flag
 from operando.history import recorded
-from operando.units import with_units
 
-from .labels import flagged
+from .labels import flagged, labelled
 
 Floats = NDArray[np.float64]
 Number = float | xr.DataArray
 THICKNESS, SURFACE, BULK = "layer_thickness", "surface", "bulk"
 _LIMIT = 10.0
 _THICKEST, _HALVINGS = 50.0, 64
-_MEANINGS = {
-    THICKNESS: ("nm", "thickness of the surface layer"),
-    SURFACE: ("1", "fraction in the surface layer"),
-    BULK: ("1", "fraction below the surface layer"),
-}
-_KINDS = {"_std": "standard uncertainty of the ", "_systematic": "uncertainty from the escape depth of the "}
 
 
 @dataclass(frozen=True)
@@ -226,21 +219,14 @@ def _condition(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
 
 
 def _labelled(ds: xr.Dataset, yields: list[xr.DataArray]) -> xr.Dataset:
-    """Return the results with units, names, the coordinates of the yields and their flags."""
-    units, names = {"condition_number": "1"}, {"condition_number": "condition number of the two depths"}
-    for name in map(str, ds.drop_vars("condition_number", errors="ignore")):
-        base = next(base for base in _MEANINGS if name.startswith(base))
-        kind = name.removeprefix(base)
-        unit, meaning = _MEANINGS[base]
-        together = name.endswith("_covariance")
-        units[name] = unit if not together or base == THICKNESS else "1"
-        names[name] = name.replace("_", " ") if together else _KINDS.get(kind, "") + meaning
-    ds = with_units(ds.drop_attrs(deep=True), units, names)
+    """Return the results with units, names, the coordinates of the yields and the flags of both."""
+    ds = xr.Dataset(dict(zip(ds, xr.broadcast(*ds.data_vars.values()), strict=True))).drop_attrs()
     for one in yields:
         earlier = ds["flag"] if "flag" in ds.coords else None
         ds = ds.assign_coords({name: one[name] for name in one.coords if set(one[name].dims) <= set(ds.dims)})
         if earlier is not None and "flag" in one.coords:
             ds = ds.assign_coords(flag=(earlier | one["flag"]).assign_attrs(earlier.attrs))
+    ds = labelled(ds, yields[0] if yields else xr.DataArray())
     return _judged(ds) if "condition_number" in ds else ds
 
 

@@ -79,6 +79,18 @@ PROCESSED = Layout(
         Variable("layer_thickness", ("scan",), "nm", "f", "thickness of the surface layer", False),
         Variable("layer_thickness_std", ("scan",), "nm", "f", "standard uncertainty of the thickness", False),
         Variable("layer_thickness_systematic", ("scan",), "nm", "f", "its uncertainty from the escape depth", False),
+        Variable("surface", ("scan",), "1", "f", "fraction in the surface layer", False),
+        Variable("surface_std", ("scan",), "1", "f", "standard uncertainty of the fraction in the layer", False),
+        Variable("surface_systematic", ("scan",), "1", "f", "its uncertainty from the escape depth", False),
+        Variable("bulk", ("scan",), "1", "f", "fraction below the surface layer", False),
+        Variable("bulk_std", ("scan",), "1", "f", "standard uncertainty of the fraction below the layer", False),
+        Variable("bulk_systematic", ("scan",), "1", "f", "its uncertainty from the escape depth", False),
+        Variable("surface_bulk_covariance", ("scan",), "1", "f", "covariance of layer and bulk", False),
+        Variable(
+            "layer_thickness_surface_covariance", ("scan",), "nm", "f", "covariance of thickness and layer", False
+        ),
+        Variable("layer_thickness_bulk_covariance", ("scan",), "nm", "f", "covariance of thickness and bulk", False),
+        Variable("condition_number", ("scan",), "1", "f", "condition number of layer and bulk in two yields", False),
         Variable("r_factor", ("scan",), "1", "f", "sum of squares left by the fit over that of the data", False),
         Variable("residual", ("scan", "energy"), "1", "f", "normalized absorption minus the fit", False),
         *SERIES,
