@@ -61,6 +61,18 @@ def edge_energies(energy: Floats, mu: Floats) -> Floats:
     return found
 
 
+def completed_edges(energy: Floats, mu: Floats, wanted: Floats) -> Floats:
+    """Return the e0 to use: the one wanted if it lies inside the scan, else the one found."""
+    if energy.size < 2:
+        return np.full(len(mu), np.nan)
+    with np.errstate(invalid="ignore"):
+        missing = ~((wanted >= energy[1]) & (wanted <= energy[-2]))
+    e0 = wanted.copy()
+    if missing.any():
+        e0[missing] = edge_energies(energy, mu if missing.all() else mu[missing])
+    return e0
+
+
 def _refined(energy: Floats, mu: Floats, rows: Ints, guess: tuple[int, float], step: float) -> Floats | float:
     """Return e0 from the smoothed slope in a window around the first guess, a point and its energy."""
     index, start = guess

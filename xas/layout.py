@@ -46,6 +46,9 @@ PROCESSED = Layout(
         Variable("edge_step", ("scan",), "", "f", "rise of the absorption at e0"),
         Variable("pre_edge_gain", ("scan",), "1", "f", "noise of half height per noise of a pre-edge point", False),
         Variable("post_edge_gain", ("scan",), "1", "f", "noise of half height per noise of a post-edge point", False),
+        Variable("f2", ("energy",), "1", "f", "tabulated f'' of the absorber, electrons", False),
+        Variable("f2_matched", ("scan", "energy"), "1", "f", "absorption on the scale of f'', electrons", False),
+        Variable("f2_scale", ("scan",), "", "f", "electrons of f'' per unit of the absorption", False),
         Variable("edge_energy", ("scan",), "eV", "f", "edge energy, between the grid points", False),
         Variable("edge_energy_std", ("scan",), "eV", "f", "standard uncertainty of the edge energy from noise", False),
         Variable("k", ("k",), "1/angstrom", "f", "wave number of the photoelectron", False),
@@ -93,6 +96,13 @@ PROCESSED = Layout(
         Variable("condition_number", ("scan",), "1", "f", "condition number of layer and bulk in two yields", False),
         Variable("r_factor", ("scan",), "1", "f", "sum of squares left by the fit over that of the data", False),
         Variable("residual", ("scan", "energy"), "1", "f", "normalized absorption minus the fit", False),
+        Variable(
+            "doubtful_points", ("scan",), "1", "f", "points in doubt, those missing at the ends not counted", False
+        ),
+        Variable("doubt_start", ("scan",), "eV", "f", "first energy in doubt", False),
+        Variable("doubt_end", ("scan",), "eV", "f", "last energy in doubt", False),
+        Variable("beam_step", ("scan",), "1", "f", "largest lasting step of I0, relative to I0 before it", False),
+        Variable("beam_step_energy", ("scan",), "eV", "f", "first energy behind the largest step of I0", False),
         *SERIES,
         *LINKED,
     ),

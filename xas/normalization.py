@@ -10,7 +10,7 @@ from operando.flags import Flag, raised
 from operando.history import recorded
 from operando.units import with_units
 
-from .edge_finding import edge_energies, finite_grids, separated
+from .edge_finding import completed_edges, finite_grids, separated
 from .fit_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 from .layout import ALONG, PROCESSED, along_energy
 from .normalization_kernels import Fit, Floats, normalize_rows
@@ -151,7 +151,7 @@ def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings,
     """Fill the outputs for spectra that are finite at the same ascending energies."""
     energy = separated(separated(energy))
     spectra, scalars = out
-    e0 = _completed(energy, mu, wanted)
+    e0 = completed_edges(energy, mu, wanted)
     groups: dict[Ranges | None, list[int]] = {}
     values, which = np.unique(e0, return_inverse=True)
     for k, value in enumerate(values):
@@ -170,18 +170,6 @@ def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings,
     spectra[:, lost] = np.nan
     scalars[:, lost] = np.nan
     scalars[1] = np.where(lost, np.nan, e0)
-
-
-def _completed(energy: Floats, mu: Floats, wanted: Floats) -> Floats:
-    """Return the e0 to use: the one wanted if it lies inside the scan, else the one found."""
-    if energy.size < 2:
-        return np.full(len(mu), np.nan)
-    with np.errstate(invalid="ignore"):
-        missing = ~((wanted >= energy[1]) & (wanted <= energy[-2]))
-    e0 = wanted.copy()
-    if missing.any():
-        e0[missing] = edge_energies(energy, mu if missing.all() else mu[missing])
-    return e0
 
 
 def _fits(energy: Floats, ranges: Ranges) -> tuple[Fit, Fit, Floats]:
