@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .athena import ATHENA
 from .columns import COLUMNS
 from .xdi import XDI
 
-FORMATS = (XDI, COLUMNS)
+FORMATS = (XDI, ATHENA, COLUMNS)
 
 __all__ = ["FORMATS"]

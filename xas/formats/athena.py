@@ -1,0 +1,232 @@
+"""Athena projects (``.prj``): groups of spectra as Perl assignments or JSON, often compressed; text only, never run."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from operando.errors import FileError, OperandoWarning
+from operando.history import recorded
+from operando.series import stack
+from operando.sniff import Format, Head
+
+from .scan import scan
+from .times import Span
+
+Floats = NDArray[np.float64]
+_MAGIC, _GZIP = "Athena project file", b"\x1f\x8b"
+_MOST_BYTES = 2**29
+_ASSIGNED = re.compile(r"^[$@%](\w+)\s*=\s*(.*?);?\s*$")
+_ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\[(?:'(?:[^'\\]|\\.)*'|[^\]'])*\]|[^\s,()]+)")
+_ESCAPED = re.compile(r"\\(.)")
+_ARRAYS = ("x", "y", "i0")
+
+
+@dataclass
+class _Group:
+    """One group of a project: its internal name, its parameters and its arrays."""
+
+    name: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    arrays: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name that Athena shows."""
+        return self.parameters.get("label", "").strip() or self.name
+
+
+def read(
+    path: str | Path,
+    *,
+    timezone: str | None = None,  # noqa: ARG001
+    group: str | None = None,
+    shifted: bool = True,
+) -> xr.Dataset:
+    """Return the spectra of an Athena project.
+
+    Parameters
+    ----------
+    path
+        The project, compressed or not, in Perl's or the JSON dialect.
+    timezone
+        Not used: projects state no times.
+    group
+        The label of one group; all of them by default.
+    shifted
+        Whether energies carry the shift by which Athena aligned the group, as Athena shows them, or are as stored.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``mu`` and, where the project has it, ``i0`` against ``energy`` (eV);
+        along ``scan`` if there are several groups, whose labels stand in ``source`` behind ``::``. A group that is no
+        absorption spectrum (chi(k), an axis of pixels), or that shares less than half its energies with the others,
+        is left out with a warning that names it, and in ``attrs["remarks"]``.
+
+    Raises
+    ------
+    FileError
+        If the file is broken off or no project, no group is a spectrum, or there is no such group.
+
+    Notes
+    -----
+    B. Ravel, M. Newville, J. Synchrotron Rad. 12, 537 (2005), doi:10.1107/S0909049505012719.
+    """
+    path = Path(path)
+    groups = list(_groups(path, _text(path)))
+    parameters = {"reader": "athena", "group": group, "shifted": shifted}
+    if group is not None:
+        labels = [one.label for one in groups]
+        if group not in labels:
+            raise FileError(path, f"a group among {', '.join(labels) or 'none'}", repr(group), place="group")
+        return recorded(_spectrum(path, groups[labels.index(group)], shifted=shifted), "xas.read", parameters)
+    spectra, left_out = [], []
+    for one in groups:
+        try:
+            spectra.append(_spectrum(path, one, shifted=shifted))
+        except FileError as error:
+            left_out.append(error)
+    if not spectra:
+        raise left_out[0] if left_out else FileError(path, "groups of spectra", "a project without any")
+    together, apart = _together(path, spectra)
+    remarks = [str(error) for error in (*left_out, *apart)]
+    for remark in remarks:
+        warnings.warn(remark, OperandoWarning, stacklevel=2)
+    ds = together[0] if len(together) == 1 else stack(together)
+    ds = ds.assign_attrs(remarks=json.dumps(remarks, ensure_ascii=False)) if remarks else ds
+    return recorded(ds, "xas.read", parameters)
+
+
+def recognizes(start: Head) -> bool:
+    """Whether the file, decompressed if need be, begins as an Athena project does."""
+    text = start.text
+    if start.data.startswith(_GZIP):
+        try:
+            text = zlib.decompressobj(31).decompress(start.data, 4096).decode("latin-1")
+        except zlib.error:
+            return False
+    return _MAGIC in text[:400]
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    if data.startswith(_GZIP):
+        try:
+            with gzip.open(path) as stream:
+                data = stream.read(_MOST_BYTES + 1)
+        except (EOFError, OSError, zlib.error):
+            raise FileError(path, "a whole compressed project", "one that breaks off", remedy="copy it again") from None
+    if len(data) > _MOST_BYTES:
+        raise FileError(path, f"at most {_MOST_BYTES >> 20} MiB of text", "more")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _groups(path: Path, text: str) -> Iterator[_Group]:
+    if not text.lstrip().startswith("{"):
+        yield from _perl_groups(text)
+        return
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        raise FileError(path, "a whole JSON document", "one that breaks off", remedy="copy it again") from None
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("args"), dict):
+            parameters = {str(key): str(value) for key, value in entry["args"].items()}
+            arrays = {key: [str(item) for item in entry[key]] for key in _ARRAYS if isinstance(entry.get(key), list)}
+            yield _Group(str(name), parameters, arrays)
+
+
+def _perl_groups(text: str) -> Iterator[_Group]:
+    """Yield groups from assignments, one a line: a group begins by its name and ends with ``[record]``."""
+    group: _Group | None = None
+    for line in text.splitlines():
+        found = _ASSIGNED.match(line)
+        if found and found[1] == "old_group":
+            group = _Group("".join(_items(found[2])))
+        elif found and group is not None and found[1] == "args":
+            items = _items(found[2])
+            group.parameters = dict(zip(items[::2], items[1::2], strict=False))
+        elif found and group is not None and found[1] in _ARRAYS:
+            group.arrays[found[1]] = _items(found[2])
+        elif line.startswith("[record]") and group is not None:
+            yield group
+            group = None
+
+
+def _items(text: str) -> list[str]:
+    """Return the items of a Perl list, or one value, as text."""
+    return [_ESCAPED.sub(r"\1", one or two) if one or two else bare for one, two, bare in _ITEM.findall(text)]
+
+
+def _spectrum(path: Path, group: _Group, *, shifted: bool) -> xr.Dataset:
+    """Return one group as a scan.
+
+    Raises
+    ------
+    FileError
+        If it is no absorption spectrum.
+    """
+    place = f"group {group.label!r}"
+    if group.parameters.get("is_chi") == "1" or group.parameters.get("datatype") == "chi":
+        raise FileError(path, "absorption against energy", "chi(k)", place=place)
+    numbers = {name: _numbers(path, place, items) for name, items in group.arrays.items()}
+    if "x" not in numbers or "y" not in numbers:
+        raise FileError(path, "the arrays x and y", ", ".join(numbers) or "none", place=place)
+    if numbers["x"].shape != numbers["y"].shape:
+        raise FileError(path, f"{numbers['x'].size} values of y", str(numbers["y"].size), place=place)
+    if group.parameters.get("is_pixel") == "1" or group.parameters.get("bkg_pixel") == "1":
+        raise FileError(path, "energies", "an axis of pixels", place=place, remedy="calibrate it in Athena first")
+    measured = {"mu": numbers["y"]}
+    if numbers.get("i0", np.empty(0)).shape == numbers["x"].shape:
+        measured["i0"] = numbers["i0"]
+    shift = _numbers(path, place, [group.parameters.get("bkg_eshift") or "0"])[0] if shifted else 0.0
+    metadata: dict[str, Any] = {"label": group.label, "athena": group.parameters}
+    for key, name in (("bkg_z", "element.symbol"), ("fft_edge", "element.edge")):
+        if group.parameters.get(key):
+            metadata[name] = group.parameters[key].title()
+    try:
+        ds = scan(path, numbers["x"] + shift, measured, Span(), units={}, metadata=metadata, reader="athena")
+    except FileError as error:
+        raise FileError(path, error.expected, error.got, place=place, remedy=error.remedy) from None
+    return ds.assign_coords(source=xr.Variable((), np.array(f"{path.name}::{group.label}", dtype=object)))
+
+
+def _numbers(path: Path, place: str, items: list[str]) -> Floats:
+    try:
+        return np.array([float(item) for item in items])
+    except ValueError as error:
+        raise FileError(path, "numbers", str(error).rpartition(": ")[2], place=place) from None
+
+
+def _together(path: Path, spectra: list[xr.Dataset]) -> tuple[list[xr.Dataset], list[FileError]]:
+    """Return the spectra that share most of their energies with most others, and why the rest does not."""
+    ends = np.array([one["energy"].values[[0, -1]] for one in spectra])
+    overlap = np.minimum(ends[:, None, 1], ends[None, :, 1]) - np.maximum(ends[:, None, 0], ends[None, :, 0])
+    shares = overlap / (ends[:, 1] - ends[:, 0])[:, None] > 0.5
+    chosen = shares[:, (shares & shares.T).sum(axis=0).argmax()]
+    apart = []
+    for one, kept in zip(spectra, chosen, strict=True):
+        if not kept:
+            label, (low, high) = str(one["source"].values).partition("::")[2], one["energy"].values[[0, -1]]
+            remedy = f"read it by itself with group = {label!r}"
+            expected = "energies that most groups share"
+            apart.append(FileError(path, expected, f"{low:g} to {high:g} eV", place=f"group {label!r}", remedy=remedy))
+    return [one for one, kept in zip(spectra, chosen, strict=True) if kept], apart
+
+
+ATHENA = Format(name="athena", technique="xas", about="Athena project", recognizes=recognizes, read=read)
