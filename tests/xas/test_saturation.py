@@ -68,3 +68,47 @@ def test_lazy_yields_stay_lazy():
     lazy = xas.correct_tey_saturation(xas.tey_saturation(mu.chunk(energy=7), 5.0, thickness=3.0), 5.0, thickness=3.0)
     assert lazy.chunks
     np.testing.assert_allclose(lazy.compute(), mu, rtol=1e-12)
+
+
+IRON = {"material": "Fe2O3", "density": 5.24, "element": "Fe", "edge": "L3"}
+
+
+def white_line() -> xr.DataArray:
+    energy = np.linspace(690.0, 745.0, 221)
+    rise = 2 / (3 + 3 * np.exp(-(energy - 708))) + 1 / (3 + 3 * np.exp(-(energy - 721)))
+    values = rise + 8 * np.exp(-((energy - 709.5) ** 2)) + 3 * np.exp(-((energy - 722.5) ** 2))
+    coords = {"energy": ("energy", energy, {"units": "eV"})}
+    return xr.DataArray(values * np.ones((2, 1)), dims=("scan", "energy"), coords=coords)
+
+
+@pytest.mark.parametrize("thickness", [None, 4.0])
+def test_normalized_spectra_saturate_on_the_scale_of_the_tables(thickness):
+    true = white_line()
+    seen = xas.tey_saturation(true, 5.0, angle=45.0, thickness=thickness, **IRON)
+    back = xas.correct_tey_saturation(seen.T.chunk(scan=1), 5.0, angle=45.0, thickness=thickness, **IRON)
+    assert float(seen.max()) < 0.95 * float(true.max())
+    assert float(seen[0, -1]) == pytest.approx(float(true[0, -1]), abs=0.01)
+    assert back.dims == ("energy", "scan")
+    np.testing.assert_allclose(back.compute().T, true, rtol=1e-11, atol=1e-12)
+
+
+def test_normalized_saturation_is_that_of_the_coefficients():
+    from operando.xas.edge_scale import edge_scale
+
+    true = white_line()[0]
+    scale = edge_scale("Fe2O3", 5.24, "Fe", "L3", true["energy"].to_numpy())
+    yields = xas.tey_saturation(coefficients(scale.attenuation(true.to_numpy())), 5.0)
+    without = xas.tey_saturation(coefficients(scale.below), 5.0)
+    found = xas.tey_saturation(true, 5.0, **IRON)
+    ratio = (yields - without).to_numpy() / found.to_numpy()
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-9)
+
+
+def test_a_short_escape_depth_does_not_saturate():
+    true = white_line()
+    np.testing.assert_allclose(xas.tey_saturation(true, 1e-3, **IRON), true, rtol=1e-3, atol=1e-6)
+
+
+def test_an_edge_is_needed_with_a_material():
+    with pytest.raises(OperandoError, match="element and edge"):
+        xas.tey_saturation(white_line(), 5.0, material="Fe2O3", density=5.24)
