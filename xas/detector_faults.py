@@ -12,7 +12,9 @@ Marks = NDArray[np.bool_]
 
 _PLATEAU, _ROUGH = 3, 4.0
 _BESIDE = 3
-_LEAST_DECADE, _OFF_DECADE, _CALM = 0.8, 0.15, 0.1
+OFF_DECADE = 0.15
+"""How far a decimal logarithm may be from a whole number for a change of gain."""
+_CALM = 0.1
 _SIDE = 5
 
 
@@ -63,7 +65,7 @@ def constant(rows: Floats) -> Marks:
 def decade_steps(rows: Floats) -> Marks:
     """Return the points from which on a positive reading is 10, 100 ... times larger or smaller than before.
 
-    The factor agrees with a power of ten within 15 % or so, and three points to either side are calm.
+    The factor is a power of ten times 0.7 to 1.4, and no other step within three points exceeds a quarter.
     """
     out = np.zeros(rows.shape, np.bool_)
     for s in range(rows.shape[0]):
@@ -84,7 +86,7 @@ def decade_steps(rows: Floats) -> Marks:
 @compiled
 def is_decade(jump: float) -> bool:
     """Whether a decimal logarithm is about a whole number other than zero."""
-    return abs(jump) >= _LEAST_DECADE and abs(jump - np.round(jump)) <= _OFF_DECADE
+    return bool(np.round(jump) != 0 and abs(jump - np.round(jump)) <= OFF_DECADE)
 
 
 @compiled

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from operando.flags import Flag
 
-from .detector_faults import clipped, constant, decade_steps, largest_step, level_changes, median_where
+from .detector_faults import OFF_DECADE, clipped, constant, decade_steps, largest_step, level_changes, median_where
 from .layout import ALONG
 
 Detectors = Mapping[str, xr.DataArray]
@@ -26,7 +26,7 @@ _NEED_I0 = ("tey", "tfy", "pfy", "fluorescence", "transmission")
 
 def over_points(detectors: Detectors, full_scale: Mapping[str, float], least_beam: float) -> dict[Flag, xr.DataArray]:
     """Return the reasons that lie at single points."""
-    finite = [_all_channels(np.isfinite(values)) for values in detectors.values()]
+    finite = [_all_channels(_finite(values)) for values in detectors.values()]
     dark = [_all_channels(values == 0) for values in detectors.values()]
     measured = any_of(finite)
     outside = _outside(measured)
@@ -67,7 +67,7 @@ def over_scans(detectors: Detectors, levels: Mapping[str, float] | None) -> dict
 
 def not_around(detectors: Detectors, e0: float) -> xr.DataArray:
     """Return which scans have no point measured on one of the sides of an energy."""
-    measured = any_of(_all_channels(np.isfinite(values)) for values in detectors.values())
+    measured = any_of(_all_channels(_finite(values)) for values in detectors.values())
     return ~((measured & (measured[ALONG] < e0)).any(ALONG) & (measured & (measured[ALONG] > e0)).any(ALONG))
 
 
@@ -98,6 +98,11 @@ def all_of(masks: Iterable[xr.DataArray]) -> xr.DataArray:
     return reduce(and_, masks)
 
 
+def _finite(values: xr.DataArray) -> xr.DataArray:
+    finite: xr.DataArray = xr.apply_ufunc(np.isfinite, values, dask="allowed")
+    return finite
+
+
 def _all_channels(mask: xr.DataArray) -> xr.DataArray:
     return mask.all("detector") if "detector" in mask.dims else mask
 
@@ -126,23 +131,23 @@ def _intensities(detectors: Detectors) -> dict[str, xr.DataArray]:
 def _changed_levels(detectors: Detectors, given: Mapping[str, float] | None) -> Iterable[xr.DataArray]:
     """Yield which scans' pre-edge levels differ by decades from the level given, or from that of the scan before."""
     for name, values in _intensities(detectors).items():
-        if name == "i0" and len(detectors) > 1 and given is None:
-            continue
-        level = _level(values if "i0" not in detectors or name == "i0" else values / detectors["i0"])
-        if given is None and "scan" in level.dims:
+        level = _level(values if name == "i0" or "i0" not in detectors else values / _positive(detectors["i0"]))
+        if given is None and "scan" in level.dims and (name != "i0" or len(detectors) == 1):
             level = level.chunk(scan=-1) if level.chunks else level
             yield _some_channel(_along(level_changes, level, dim="scan"))
         elif given is not None and name in given:
-            pair = xr.concat([xr.full_like(level, given[name]), level], "pair")
-            yield _some_channel(
-                _along(level_changes, pair.chunk(pair=-1) if pair.chunks else pair, dim="pair").any("pair")
-            )
+            decades = xr.apply_ufunc(np.log10, _positive(level) / given[name], dask="allowed")
+            yield _some_channel((decades.round() != 0) & (abs(decades - decades.round()) <= OFF_DECADE))
+
+
+def _positive(intensity: xr.DataArray) -> xr.DataArray:
+    return intensity.where(intensity > 0)
 
 
 def _level(values: xr.DataArray) -> xr.DataArray:
+    """Return the median of the first tenth of a scan."""
     size = values.sizes[ALONG]
-    before = np.arange(size) < max(_FEWEST, _PRE_EDGE * size)
-    return _per_scan(median_where, values, before)
+    return _per_scan(median_where, values, np.arange(size) < max(_FEWEST, _PRE_EDGE * size))
 
 
 def _along(kernel: Callable[..., Any], array: xr.DataArray, *settings: Any, dim: str = ALONG) -> xr.DataArray:
@@ -175,9 +180,7 @@ def _per_scan(kernel: Callable[..., Any], array: xr.DataArray, *settings: Any) -
 def _by_rows(values: NDArray[Any], *, kernel: Callable[..., Any], settings: tuple[Any, ...] = ()) -> Any:
     """Return what a kernel makes of the rows of an array, in the array's own shape."""
     kind = np.bool_ if values.dtype == np.bool_ else np.float64
-    rows = np.ascontiguousarray(values, dtype=kind).reshape(-1, values.shape[-1])
-    found = kernel(rows, *settings)
-    shaped = [
-        each.reshape(*values.shape[:-1], *each.shape[1:]) for each in (found if isinstance(found, tuple) else [found])
-    ]
-    return tuple(shaped) if isinstance(found, tuple) else shaped[0]
+    found = kernel(np.ascontiguousarray(values, dtype=kind).reshape(-1, values.shape[-1]), *settings)
+    if isinstance(found, tuple):
+        return tuple(each.reshape(values.shape[:-1]) for each in found)
+    return found.reshape((*values.shape[:-1], *found.shape[1:]))

@@ -12,9 +12,9 @@ from operando.flags import Flag, raised
 from operando.history import recorded
 from operando.units import with_units
 
+from .edge_presence import without_edge
 from .glitches import deglitch
 from .layout import ALONG, DETECTORS, PROCESSED, along_energy
-from .normalization import normalize
 from .scan_masks import all_of, any_of, beam_steps, not_around, over_points, over_scans
 from .signals import SIGNALS, signal
 
@@ -41,7 +41,7 @@ def quality(
     beam_dump           I0 is below ``least_beam`` times its median over the scan
     gain_change         one detector, not all, steps to 10, 100 ... times its reading, within a scan or between scans
     glitch              points stand out, see :func:`~operando.xas.deglitch`
-    no_edge             the scan does not pass ``e0``; without it, no signal has an edge step of 5 times its noise
+    no_edge             the scan does not pass ``e0``; without it, a cubic polynomial describes every signal
     ==================  ============================================================================================
 
     Parameters
@@ -77,7 +77,8 @@ def quality(
     -----
     Nothing is dropped, and but for ``gain_change`` no scan's flag depends on another scan's numbers. The pre-edge
     is the first tenth of the energies. A step that all detectors show is the beam's. A plateau is three equal points
-    or more, left by steps of four digits of the file or more.
+    or more, left by steps of four digits of the file or more. A polynomial describes a signal if it leaves less than 15
+    times the noise of a point, or half of what a line leaves: a scan that stops within the foot of its edge may pass.
     """
     detectors = _detectors(scans, {**(full_scale or {}), **(levels or {})})
     spectra = _absorptions(detectors)
@@ -123,13 +124,20 @@ def _standing_out(spectra: dict[str, xr.DataArray]) -> xr.DataArray:
 
 
 def _without_edge(spectra: dict[str, xr.DataArray]) -> xr.DataArray:
-    """Return for which scans the normalization of every spectrum finds no edge."""
-    return all_of(_edgeless(mu).any([dim for dim in mu.dims if dim == "detector"]) for mu in spectra.values())
+    """Return which scans hold an edge in none of their spectra."""
+    return all_of(_channels_without_edge(mu) for mu in spectra.values())
 
 
-def _edgeless(mu: xr.DataArray) -> xr.DataArray:
-    unflagged = xr.zeros_like(mu.isel({ALONG: 0}, drop=True), dtype=np.int32)
-    return (normalize(mu.assign_coords(flag=unflagged))["flag"] > 0).reset_coords(drop=True)
+def _channels_without_edge(mu: xr.DataArray) -> xr.DataArray:
+    smooth: xr.DataArray = xr.apply_ufunc(
+        without_edge,
+        mu,
+        kwargs={"energy": mu[ALONG].to_numpy()},
+        input_core_dims=[[ALONG]],
+        dask="parallelized",
+        output_dtypes=[np.bool_],
+    )
+    return smooth.all([dim for dim in smooth.dims if dim == "detector"])
 
 
 def _places(doubtful: xr.DataArray) -> xr.Dataset:
@@ -145,9 +153,9 @@ def _places(doubtful: xr.DataArray) -> xr.Dataset:
 
 def _raised(scans: xr.Dataset, reasons: list[tuple[Flag, xr.DataArray]]) -> xr.DataArray:
     """Return the scans' flags with further reasons; without any so far, one flag a scan."""
-    over_scans_only = [dim for dim in reasons[0][1].dims if dim == "scan"]
-    none = xr.zeros_like(reasons[0][1].any([dim for dim in reasons[0][1].dims if dim not in over_scans_only]), np.int32)
-    flag = scans.coords.get("flag", none)
-    for reason, where in reasons:
-        flag = raised(flag, reason, where.any([dim for dim in where.dims if dim not in flag.dims]))
+    dims = scans["flag"].dims if "flag" in scans.coords else tuple(dim for dim in ("scan",) if dim in scans.dims)
+    found = [(reason, where.any([dim for dim in where.dims if dim not in dims])) for reason, where in reasons]
+    flag = scans["flag"] if "flag" in scans.coords else xr.zeros_like(found[0][1], np.int32)
+    for reason, where in found:
+        flag = raised(flag, reason, where)
     return flag
