@@ -6,13 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats, xpeem
+    from . import formats
     from .alignment import align
     from .background import autobk
     from .combination import lcf
-    from .damage import beam_damage
     from .depth import probing_depth
-    from .detectors import merge_detectors
     from .edge import edge_energy, find_e0
     from .fluorescence import correct_self_absorption, ipfy, self_absorption
     from .fourier_transform import fourier
@@ -22,22 +20,17 @@ if TYPE_CHECKING:
     from .merging import merge
     from .normalization import normalize
     from .offsets import subtract_offset
-    from .principal import pca
     from .reading import read, read_series
     from .rebinning import rebin
-    from .resolution import mcr_als
     from .saturation import correct_tey_saturation, tey_saturation
     from .scan_quality import quality
     from .shells import fit_shells
     from .signals import signal
     from .wavelets import wavelet
-    from .white_lines import branching_ratio, white_line
 
 _LAZY = {
     "align": ".alignment",
     "autobk": ".background",
-    "beam_damage": ".damage",
-    "branching_ratio": ".white_lines",
     "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",
     "deglitch": ".glitches",
@@ -50,11 +43,8 @@ _LAZY = {
     "ipfy": ".fluorescence",
     "lcf": ".combination",
     "mback": ".matched_background",
-    "mcr_als": ".resolution",
     "merge": ".merging",
-    "merge_detectors": ".detectors",
     "normalize": ".normalization",
-    "pca": ".principal",
     "probing_depth": ".depth",
     "quality": ".scan_quality",
     "read": ".reading",
@@ -65,17 +55,13 @@ _LAZY = {
     "subtract_offset": ".offsets",
     "tey_saturation": ".saturation",
     "wavelet": ".wavelets",
-    "white_line": ".white_lines",
-    "xpeem": ".xpeem",
 }
 
-_MODULES = ("formats", "xpeem")
+_MODULES = ("formats",)
 
 __all__ = [
     "align",
     "autobk",
-    "beam_damage",
-    "branching_ratio",
     "correct_self_absorption",
     "correct_tey_saturation",
     "deglitch",
@@ -88,11 +74,8 @@ __all__ = [
     "ipfy",
     "lcf",
     "mback",
-    "mcr_als",
     "merge",
-    "merge_detectors",
     "normalize",
-    "pca",
     "probing_depth",
     "quality",
     "read",
@@ -103,8 +86,6 @@ __all__ = [
     "subtract_offset",
     "tey_saturation",
     "wavelet",
-    "white_line",
-    "xpeem",
 ]
 
 

@@ -262,8 +262,9 @@ def _rows_combined(
     shares, spread = solution[:, :count], covariance[:, :count, :count]
     heights = (shares.sum(axis=1), spread.sum(axis=(1, 2))) if fit.scale else (np.ones(len(rows)), np.zeros(len(rows)))
     if fit.scale:
-        shares = shares / heights[0][:, None]
-        turn = (np.eye(count) - shares[:, :, None]) / heights[0][:, None, None]
+        height = np.where(heights[0] > 0, heights[0], np.nan)
+        shares = shares / height[:, None]
+        turn = (np.eye(count) - shares[:, :, None]) / height[:, None, None]
         spread = turn @ spread @ turn.transpose(0, 2, 1)
     std = np.sqrt(np.diagonal(spread, axis1=1, axis2=2))
     found, squares, state = scalars

@@ -9,6 +9,7 @@ TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.
 
 STEPS: dict[str, dict[str, Step]] = {
     "xas": {
+        "quality": Step(preparation.quality),
         "subtract_offset": Step(preparation.subtract_offset),
         "deglitch": Step(preparation.deglitch),
         "align": Step(preparation.align),

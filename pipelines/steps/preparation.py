@@ -7,6 +7,20 @@ from typing import Literal
 import xarray as xr
 
 
+def quality(
+    raw: xr.Dataset,
+    *,
+    e0: float | None = None,
+    full_scale: dict[str, float] | None = None,
+    levels: dict[str, float] | None = None,
+    least_beam: float = 0.05,
+) -> xr.Dataset:
+    """Say what the numbers show to be wrong; nothing is changed."""
+    from operando import xas
+
+    return xas.quality(raw, e0=e0, full_scale=full_scale, levels=levels, least_beam=least_beam)
+
+
 def subtract_offset(
     raw: xr.Dataset, *, dark: dict[str, float] | None = None, cell_current: dict[str, float] | None = None
 ) -> xr.Dataset:
