@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.flags import Flag
 from operando.series import same_axis
@@ -16,11 +17,20 @@ def frame_of(series: xr.Dataset) -> xr.Dataset:
     return series.isel(scan=slice(0, 0)).reset_coords(drop=True).load()
 
 
-def misfit(scan: xr.Dataset, sizes: Mapping[str, int], axis: str) -> str:
-    """Return why a scan can be of no series with these sizes, such as other detectors; empty if it can."""
+def misfit(scan: xr.Dataset, sizes: Mapping[str, int], axis: str, exact: NDArray[np.float64] | None = None) -> str:
+    """Return why a scan can be of no series with these sizes, such as other detectors; empty if it can.
+
+    With ``exact``, the values of the series' axis, a scan must be measured at these as far as both go: images are not
+    interpolated.
+    """
     for dim, size in scan.sizes.items():
         if dim != axis and sizes.get(str(dim), size) != size:
             return f"expected {sizes[str(dim)]} along {dim!r} as in the scans before, got {size}"
+    if exact is not None:
+        own = scan[axis].to_numpy()
+        both = min(own.size, exact.size)
+        if not same_axis(own[:both], exact[:both]):
+            return f"expected the {axis} values of the scans before, got {own[0]:g} to {own[-1]:g} in other steps"
     return ""
 
 

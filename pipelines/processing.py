@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .electrochemistry import Electrochemistry
 
+FIRST = "first"
 SCALES = ("normalize", "mback")
 """The steps that bring references to the scale of the series."""
 
@@ -59,15 +60,20 @@ class Processing:
         settings = {"reader": self.series.reader, "timezone": self.recipe.zone(self.series), **self.series.read}
         return TECHNIQUES[self.series.technique].read(path, **settings)
 
-    def nodes(self, scans: xr.Dataset, echem: Electrochemistry) -> dict[str, xr.Dataset]:
-        """Return the scans as the store keeps them, linked and checked, and what the steps make of them."""
+    def nodes(
+        self, scans: xr.Dataset, echem: Electrochemistry, first: xr.Dataset | None = None
+    ) -> dict[str, xr.Dataset]:
+        """Return the scans as the store keeps them, linked and checked, and what the steps make of them.
+
+        ``first`` is the first scan of the series as it was worked up, if these come later.
+        """
         technique = TECHNIQUES[self.series.technique]
         if "echem" in echem.tables:
             scans = link(scans, echem.tables["echem"], echem.clocks.get(self.series.clock or ""))
         check(scans, technique.layout("raw") + SERIES)
         if not self.series.steps:
             return {self.raw_node: self.stored(scans)}
-        processed = check(self.processed(scans), technique.layout("processed") + SERIES)
+        processed = self.stored(check(self.processed(scans, first), technique.layout("processed") + SERIES))
         raw = self.stored(scans).assign_coords(flag=processed["flag"])
         return {self.raw_node: raw, self.processed_node: processed}
 
@@ -76,15 +82,16 @@ class Processing:
         referenced = () if self.series.copied else TECHNIQUES[self.series.technique].referenced
         return scans.drop_vars([name for name in referenced if name in scans])
 
-    def processed(self, scans: xr.Dataset) -> xr.Dataset:
-        """Return what the steps that work scan by scan make of the scans.
+    def processed(self, scans: xr.Dataset, first: xr.Dataset | None = None) -> xr.Dataset:
+        """Return what the steps that work scan by scan make of the scans, whose ``first`` one may be known.
 
         Raises
         ------
         OperandoError
             Naming the step that refuses them.
         """
-        state = {"raw": scans, "processed": _bare(scans, scans)}
+        bare = _bare(scans, scans)
+        state = {"raw": scans, "processed": bare, FIRST: bare.isel(scan=slice(0, 0)) if first is None else first}
         for section, step in self._steps():
             if step.prepares:
                 state["raw"] = self._taken(section, step, state)
@@ -118,11 +125,11 @@ class Processing:
         if wanted is None:
             raise OperandoError("expected [series.references] with the files of the substances")
         scans = stack([self._reference(wanted, name) for name in wanted.files])
-        state = {"raw": scans, "processed": _bare(scans, scans)}
-        for section, step in self._steps():
+        state, known = {"raw": scans, "processed": _bare(scans, scans)}, STEPS[self._spectra]
+        for section in self.series.steps:
             if section.use in SCALES:
                 own = {} if wanted.signal is None else {"signal": wanted.signal}
-                state["processed"] = self._taken(section, step, state, **own)
+                state["processed"] = self._taken(section, known[section.use], state, **own)
         if "normalized" not in state["processed"]:
             raise OperandoError(
                 f"expected a step among {', '.join(SCALES)} before, to scale the references by; got none"
@@ -141,10 +148,15 @@ class Processing:
         reader = wanted.reader or self.series.reader
         keywords = self.series.read if wanted.read is None else wanted.read
         zone = wanted.timezone or self.recipe.zone(self.series)
-        scan = TECHNIQUES[self.series.technique].read(path, reader=reader, timezone=zone, **keywords)
+        scan = TECHNIQUES[self._spectra].read(path, reader=reader, timezone=zone, **keywords)
         if "scan" in scan.dims:
             raise FileError(path, "one scan", str(scan.sizes["scan"]), place=f"references.files.{name}")
         return scan
+
+    @property
+    def _spectra(self) -> str:
+        """The technique of the references."""
+        return TECHNIQUES[self.series.technique].spectra or self.series.technique
 
     def _steps(self) -> Iterator[tuple[StepSection, Step]]:
         known = STEPS[self.series.technique]

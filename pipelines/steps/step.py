@@ -22,13 +22,15 @@ class Technique:
     """Where a technique lives, the axis that its scans share, and how its raw data are kept.
 
     Quantities named in ``referenced`` (stacks of images) stay in their files: the store holds the rest of the scan
-    and where it came from.
+    and where it came from. Such scans are read and worked up one by one. ``spectra`` is the technique whose readers
+    and steps serve references, if not its own.
     """
 
     name: str
     axis: str
     package: str
     referenced: tuple[str, ...] = ()
+    spectra: str = ""
 
     def formats(self) -> tuple[Format, ...]:
         """Return the technique's readers."""
@@ -58,7 +60,8 @@ class Step:
     ``series``              from all scans of the processed series, lazily given: a node of its own
     ======================  =======================================================================
 
-    Any of them may also take the ``references``.
+    Any of them may also take the ``references``, and the ``first`` scan of the series as it was worked up (no scan
+    while the first one is), for scans that shall share what was found in it.
     """
 
     run: Callable[..., xr.Dataset]
