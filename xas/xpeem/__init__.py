@@ -1,8 +1,60 @@
-"""Photoemission electron microscopy at absorption edges: stacks of images, one a photon energy."""
+"""Photoemission electron microscopy: from stacks of images to drift, spectra of regions and maps of every pixel."""
 
 from __future__ import annotations
 
-from . import formats
-from .reading import read, read_series, reopen
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["formats", "read", "read_series", "reopen"]
+if TYPE_CHECKING:
+    from . import formats
+    from .alignment import align
+    from .clustering import clusters
+    from .correction import correct
+    from .dispersion import correct_dispersion
+    from .image_drift import drift
+    from .pixel_maps import maps
+    from .reading import read, read_series, reopen
+    from .region_spectra import spectra
+
+_LAZY = {
+    "align": ".alignment",
+    "clusters": ".clustering",
+    "correct": ".correction",
+    "correct_dispersion": ".dispersion",
+    "drift": ".image_drift",
+    "formats": ".formats",
+    "maps": ".pixel_maps",
+    "read": ".reading",
+    "read_series": ".reading",
+    "reopen": ".reading",
+    "spectra": ".region_spectra",
+}
+
+_MODULES = ("formats",)
+
+__all__ = [
+    "align",
+    "clusters",
+    "correct",
+    "correct_dispersion",
+    "drift",
+    "formats",
+    "maps",
+    "read",
+    "read_series",
+    "reopen",
+    "spectra",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_LAZY[name], __name__)
+    found = module if name in _MODULES else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LAZY]
