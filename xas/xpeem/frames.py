@@ -52,7 +52,7 @@ def whole_frames(images: xr.DataArray) -> xr.DataArray:
 
 def loaded(stack: xr.DataArray, numbers: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
     """Yield the images of some frames, in ascending order, of a stack (energy, y, x); one chunk is in memory."""
-    counts = stack.chunksizes[ALONG] if stack.chunks else (1,) * stack.sizes[ALONG]
+    counts = stack.variable.chunksizes[ALONG] if stack.chunks else (1,) * stack.sizes[ALONG]
     start = 0
     for count in counts:
         mine = numbers[(numbers >= start) & (numbers < start + count)]
