@@ -10,6 +10,7 @@ from pathlib import Path
 from operando.errors import OperandoError
 
 from .recipe import RECIPE_NAME
+from .steps import TECHNIQUES
 from .survey import ECHEM, Group, Survey, first_signal, survey
 from .toml_text import toml, toml_key
 
@@ -136,7 +137,9 @@ def _read(group: Group, table: str) -> Iterator[str]:
 
 def _steps(group: Group) -> Iterator[str]:
     signal = first_signal(group.example) if group.example is not None else None
-    if signal is None:
+    if TECHNIQUES[group.technique].referenced:
+        yield from _image_steps()
+    elif signal is None:
         yield "# No signal was recognized: name the column of mu, tey, tfy, transmission or fluorescence above,"
         yield '# then add [[series.steps]] use = "normalize" with that signal, and use = "edge_energy"'
     else:
@@ -161,11 +164,11 @@ def _patterns(group: Group, folder: Path) -> list[str]:
     parent = glob.escape(group.folder.relative_to(folder).as_posix())
     prefix = "" if parent == "." else f"{parent}/"
     suffix = glob.escape(group.suffix)
-    mine = {path.name for path in group.paths}
-    alike = {path.name for path in group.folder.glob(f"*{suffix}") if path.is_file()}
-    if len(mine) > 1 and mine == alike:
-        return [f"{prefix}*{suffix}"]
-    return [f"{prefix}{glob.escape(path.name)}" for path in group.paths]
+    pattern = "/".join(["*"] * len(group.paths[0].relative_to(group.folder).parts))
+    alike = {path for path in group.folder.glob(f"{pattern}{suffix}") if path.is_file()}
+    if len(group.paths) > 1 and set(group.paths) == alike:
+        return [f"{prefix}{pattern}{suffix}"]
+    return [f"{prefix}{glob.escape(path.relative_to(group.folder).as_posix())}" for path in group.paths]
 
 
 def _unused(name: str, taken: set[str]) -> str:
