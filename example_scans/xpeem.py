@@ -80,9 +80,19 @@ clock = "{clock}"
   scale = true
   background = "linear"
   bounds = [-0.5, 1.5]
+  shift = [-0.5, 0.5]
 
-  [[series.steps]]
-  use = "maps"                      # of the edge step, pixel by pixel
+  [[series.steps]]                  # the same for every pixel
+  use = "fraction_maps"
+  e0 = {e0}
+  pre1 = {pre_from[0]}
+  pre2 = {pre_from[1]}
+  norm1 = {post_from[0]}
+  norm2 = {post_from[1]}
+  nnorm = 0
+  scale = true
+  background = "linear"
+  bounds = [-0.5, 1.5]
 """
 
 

@@ -90,8 +90,8 @@ class Processing:
         OperandoError
             Naming the step that refuses them.
         """
-        bare = _bare(scans, scans)
-        state = {"raw": scans, "processed": bare, FIRST: bare.isel(scan=slice(0, 0)) if first is None else first}
+        nothing = scans.drop_vars(list(scans.variables)).drop_attrs()
+        state = {"raw": scans, "processed": _bare(scans, scans), FIRST: nothing if first is None else first}
         for section, step in self._steps():
             if step.prepares:
                 state["raw"] = self._taken(section, step, state)
@@ -143,6 +143,16 @@ class Processing:
         wanted = self.series.references
         return {} if wanted is None else {name: self.recipe.folder / path for name, path in wanted.files.items()}
 
+    def step_files(self) -> list[Path]:
+        """Return the files that steps name."""
+        named = (self._parameters(section, step).values() for section, step in self._steps())
+        return [value for values in named for value in values if isinstance(value, Path)]
+
+    def _parameters(self, section: StepSection, step: Step) -> dict[str, Any]:
+        """Return the parameters of a step; the files that it names lie beside the recipe."""
+        found = step.validated(section.parameters)
+        return {name: self.recipe.folder / value if isinstance(value, Path) else value for name, value in found.items()}
+
     def _reference(self, wanted: References, name: str) -> xr.Dataset:
         path = self.recipe.folder / wanted.files[name]
         reader = wanted.reader or self.series.reader
@@ -166,7 +176,7 @@ class Processing:
         """Run one step on what it works on, with the recipe's parameters and those of its ``own``."""
         try:
             given = [self.references if name == REFERENCES else state[name] for name in step.inputs]
-            return step.run(*given, **{**step.validated(section.parameters), **own})
+            return step.run(*given, **{**self._parameters(section, step), **own})
         except OperandoError as error:
             raise OperandoError(f"step {section.use}: {error}") from None
 

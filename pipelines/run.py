@@ -120,7 +120,7 @@ class Run:
         series = work.series
         clock = self.echem.clocks.get(series.clock or "")
         parts = series.model_dump(mode="json", exclude={"files"}), self.recipe.zone(series)
-        references = checksums(work.reference_files().values())
+        references = checksums([*work.reference_files().values(), *work.step_files()])
         return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin, references)
 
     def _source(self, path: Path) -> str:
@@ -163,7 +163,7 @@ class Run:
 
     def _bring_up_to_date(self, work: Processing) -> None:
         """Append the files that the store does not hold yet; make a series anew that new scans have outgrown."""
-        raw, node, failed = work.raw_node, work.series.node, len(self.summary.failed)
+        raw, node, failed = work.raw_node, work.folder, len(self.summary.failed)
         before, wider = self.store.committed().get(raw, 0), self._grow(work, None)
         while wider is not None:
             self.tell.say(f"{node}: new scans hold more than the stored ones, so it is made anew")
@@ -183,7 +183,7 @@ class Run:
         known = set() if stored is None else {_file_of(source) for source in stored["source"].values}
         frame = frame_of(stored) if stored is not None else frame
         paths = [path for path in self.recipe.files(series) if self._source(path) not in known]
-        with self.tell.counting(series.node, len(paths)) as counter:
+        with self.tell.counting(work.folder, len(paths)) as counter:
             for batch in _batches(paths, 1 if technique.referenced else BATCH):
                 scans = self._scans(batch, work, frame)
                 if scans and frame is not None and raw in self.store.committed():

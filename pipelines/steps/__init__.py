@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from . import absorption, exafs, mixtures, preparation
+from . import absorption, exafs, images, mixtures, preparation
 from .step import Step, Technique
 
-TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
+TECHNIQUES: dict[str, Technique] = {
+    "xas": Technique("xas", "energy", "operando.xas"),
+    "xpeem": Technique("xpeem", "energy", "operando.xas.xpeem", ("counts", "flat", "dark", *images.ALIGNED), "xas"),
+}
 
 STEPS: dict[str, dict[str, Step]] = {
     "xas": {
@@ -22,7 +25,19 @@ STEPS: dict[str, dict[str, Step]] = {
         "autobk": Step(exafs.autobk),
         "fourier": Step(exafs.fourier),
         "wavelet": Step(exafs.wavelet),
-    }
+    },
+    "xpeem": {
+        "correct": Step(images.correct),
+        "drift": Step(images.drift),
+        "align": Step(images.align),
+        "regions": Step(images.regions),
+        "spectra": Step(images.spectra),
+        "normalize": Step(images.normalize),
+        "edge_energy": Step(absorption.edge_energy),
+        "lcf": Step(mixtures.lcf),
+        "maps": Step(images.maps),
+        "fraction_maps": Step(images.fraction_maps),
+    },
 }
 
 __all__ = ["STEPS", "TECHNIQUES", "Step", "Technique"]

@@ -60,8 +60,8 @@ class Step:
     ``series``              from all scans of the processed series, lazily given: a node of its own
     ======================  =======================================================================
 
-    Any of them may also take the ``references``, and the ``first`` scan of the series as it was worked up (no scan
-    while the first one is), for scans that shall share what was found in it.
+    Any of them may also take the ``references``, and the ``first`` scan of the series as it was worked up (empty
+    while it is worked up itself), for scans that shall share what was found in it.
     """
 
     run: Callable[..., xr.Dataset]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .image_drift import drift
     from .pixel_maps import maps
     from .reading import read, read_series, reopen
+    from .region_finding import labelled, regions
     from .region_spectra import spectra
 
 _LAZY = {
@@ -23,9 +24,11 @@ _LAZY = {
     "correct_dispersion": ".dispersion",
     "drift": ".image_drift",
     "formats": ".formats",
+    "labelled": ".region_finding",
     "maps": ".pixel_maps",
     "read": ".reading",
     "read_series": ".reading",
+    "regions": ".region_finding",
     "reopen": ".reading",
     "spectra": ".region_spectra",
 }
@@ -39,9 +42,11 @@ __all__ = [
     "correct_dispersion",
     "drift",
     "formats",
+    "labelled",
     "maps",
     "read",
     "read_series",
+    "regions",
     "reopen",
     "spectra",
 ]
