@@ -6,14 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats
     from .alignment import align
     from .clustering import clusters
     from .correction import correct
     from .dispersion import correct_dispersion
     from .image_drift import drift
     from .pixel_maps import maps
-    from .reading import read, read_series
     from .region_spectra import spectra
 
 _LAZY = {
