@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats
+    from . import formats, xpeem
     from .alignment import align
     from .background import autobk
     from .combination import lcf
@@ -55,9 +55,10 @@ _LAZY = {
     "subtract_offset": ".offsets",
     "tey_saturation": ".saturation",
     "wavelet": ".wavelets",
+    "xpeem": ".xpeem",
 }
 
-_MODULES = ("formats",)
+_MODULES = ("formats", "xpeem")
 
 __all__ = [
     "align",
@@ -86,6 +87,7 @@ __all__ = [
     "subtract_offset",
     "tey_saturation",
     "wavelet",
+    "xpeem",
 ]
 
 

@@ -22,7 +22,8 @@ def correct(raw: xr.Dataset, *, gain: float | None = None, duplicates: float | N
     """Subtract the dark, divide by the flat and by the incoming intensity."""
     from operando.xas import xpeem
 
-    return xpeem.correct(raw, gain=gain, duplicates=duplicates)
+    found = xpeem.correct(raw, gain=gain, duplicates=duplicates)
+    return found.assign_attrs({**raw.attrs, **found.attrs})
 
 
 def drift(

@@ -16,19 +16,28 @@ from .fourier_band import Band, Complex, Floats
 Reals = NDArray[np.float32]
 _ROUNDS = 30
 _STILL = 2e-3
+"""Steps below it end the search, px."""
 _LONGEST = 0.5
+"""Longest step, px."""
 _ABOVE_NOISE = 2.0
+"""How far the power of a common image is above that of noise alone."""
 _SHARE = 3
+"""Images to each common image, at least."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What images have in common: ``images`` (K) as waves, ``weights`` (image, K), and the ``left`` of each image."""
+    """What images have in common.
+
+    The common ``images`` (K, number), orthonormal, as real and imaginary parts of waves; ``weights`` (image, K) with
+    orthonormal columns and their ``spread`` (K), so that image i is sum_k weights_ik spread_k images_k; and the share
+    of each image that this is.
+    """
 
     images: Reals
     weights: Floats
     spread: Floats
-    correlation: Floats
+    explained: Floats
 
 
 def refined(waves: Complex, band: Band, reference: int) -> tuple[Floats, Floats, Floats]:
@@ -53,16 +62,11 @@ def refined(waves: Complex, band: Band, reference: int) -> tuple[Floats, Floats,
         kept = fit.weights.shape[1]
         step = _step(waves, band, fit, reference)
         moved += step
-        waves *= turned(band, step)
+        waves *= band.turned(step)
         if np.abs(step).max() < _STILL:
             break
     fit = _common(waves, kept)
-    return moved, _deviations(waves, band, fit, reference), fit.correlation
-
-
-def turned(band: Band, displacement: Floats) -> Complex:
-    """Return the factors that move images displaced by so much (image, y x) back."""
-    return np.exp(1j * (displacement @ band.wave).astype(np.float32)).astype(np.complex64)
+    return moved, _deviations(waves, band, fit, reference), fit.explained
 
 
 def _common(waves: Complex, most: int) -> Fit:
@@ -76,7 +80,7 @@ def _common(waves: Complex, most: int) -> Fit:
     standing = int(np.count_nonzero(power > _ABOVE_NOISE * edge * np.median(power)))
     chosen = max(1, min(standing, most, count // _SHARE))
     vectors, power = vectors[:, :chosen], power[:chosen]
-    images = (vectors.T.astype(np.float32) @ real) / np.sqrt(power)[:, None].astype(np.float32)
+    images = (vectors.T / np.sqrt(power)[:, None]).astype(np.float32) @ real
     explained = (vectors**2 * power).sum(axis=1) / np.diag(gram)
     return Fit(images, vectors, np.sqrt(power), explained)
 
@@ -91,23 +95,24 @@ def _slopes(band: Band, fit: Fit) -> Reals:
     waves = fit.images.view(np.complex64)
     slopes = np.stack([_real((1j * number * waves).astype(np.complex64)) for number in band.wave])
     inside = slopes @ fit.images.T
-    return slopes - inside @ fit.images
+    return (slopes - inside @ fit.images).astype(np.float32)
 
 
-def _curvature(slopes: Reals, fit: Fit, free: Floats, noise: Floats | None = None) -> Floats:
+def _curvature(slopes: NDArray[np.floating], fit: Fit, free: Floats, noise: Floats | None = None) -> Floats:
     """Return the matrix of second derivatives of the sum of squares by the drifts, (y x, image) twice.
 
     With ``noise``, the variance of each number, the covariance of the first derivatives.
     """
-    weighted = slopes if noise is None else slopes * noise
-    blocks = np.einsum("akp,blp->abkl", weighted, slopes, optimize=True)
+    blocks = np.einsum("akp,blp->abkl", slopes * (1.0 if noise is None else noise), slopes, optimize=True)
     scaled = fit.weights * fit.spread
     count = len(scaled)
     full = np.einsum("ik,abkl,jl,ij->aibj", scaled, blocks, scaled, free, optimize=True)
-    return full.reshape(2 * count, 2 * count)
+    matrix: Floats = full.reshape(2 * count, 2 * count)
+    return matrix
 
 
 def _free(fit: Fit) -> Floats:
+    """Return the projection that leaves what the weights of the common images do not reach."""
     return np.eye(len(fit.weights)) - fit.weights @ fit.weights.T
 
 

@@ -17,14 +17,31 @@ _NOISE = 0.7
 class Band:
     """The waves within images of ``shape`` (y, x) whose lengths lie between two limits.
 
-    ``wave`` holds their wave numbers in y and x (rad/px), one of each pair that is complex conjugate; ``inside``
-    tells them among the transform's first ``reach`` rows of either sign and columns.
+    One of each pair that is complex conjugate is kept; ``inside`` tells them among the transform's first ``reach``
+    rows of either sign and columns, whose wave numbers (rad/px) are ``axes``.
     """
 
     shape: tuple[int, int]
     reach: tuple[int, int]
     inside: NDArray[np.bool_]
-    wave: Floats
+    axes: tuple[NDArray[np.floating], NDArray[np.floating]]
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.inside))
+
+    @property
+    def wave(self) -> Floats:
+        """Wave number of every wave in y and x, rad/px."""
+        return np.stack([axis[place] for axis, place in zip(self.axes, np.nonzero(self.inside), strict=True)])
+
+    def turned(self, displacement: Floats) -> Complex:
+        """Return the factors that move images displaced by so much, dims (image, y x), back; dims (image, wave)."""
+        y, x = (
+            np.exp(1j * np.outer(*pair)).astype(np.complex64) for pair in zip(displacement.T, self.axes, strict=True)
+        )
+        rows, columns = np.nonzero(self.inside)
+        factors: Complex = y[:, rows] * x[:, columns]
+        return factors
 
     def spectrum(self, image: NDArray[np.float32], windows: tuple[Floats, Floats]) -> tuple[Complex, float]:
         """Return the waves of a windowed image, and its noise per wave, judged by the shortest waves.
@@ -63,23 +80,22 @@ class Band:
         out: NDArray[np.float32] = fft.irfft2(grid, s=shape, norm="ortho") / np.float32(np.sqrt(2))
         return out
 
-    def grid(self, finer: float = 1.0) -> tuple[int, int]:
-        """Return the smallest fast grid that shows all waves of the band, ``finer`` times finer."""
+    def grid(self) -> tuple[int, int]:
+        """Return the smallest fast grid that shows all waves of the band."""
         from scipy import fft
 
-        sizes = [fft.next_fast_len(int(finer * (2 * reach + 2)), real=True) for reach in self.reach]
-        return sizes[0], sizes[1] + sizes[1] % 2
+        rows, columns = (fft.next_fast_len(2 * reach + 2, real=True) for reach in self.reach)
+        return rows, columns + columns % 2
 
 
 def band_of(shape: tuple[int, int], limits: tuple[float, float]) -> Band:
     """Return the waves from the shorter to the longer of two lengths in px."""
     rows, columns = (min((size - 1) // 2, int(size / limits[0])) for size in shape)
     y, x = np.r_[0 : rows + 1, -rows:0], np.arange(columns + 1)
-    numbers = np.stack(np.meshgrid(y / shape[0], x / shape[1], indexing="ij"))
-    radius = np.hypot(*numbers)
+    radius = np.hypot(y[:, None] / shape[0], x / shape[1])
     inside = (radius <= 1 / limits[0]) & (radius >= 1 / limits[1])
     inside[rows + 1 :, 0] = False
-    return Band(shape, (rows, columns), inside, 2 * np.pi * numbers[:, inside])
+    return Band(shape, (rows, columns), inside, (2 * np.pi / shape[0] * y, 2 * np.pi / shape[1] * x))
 
 
 def window(size: int, low: float, high: float, taper: float) -> Floats:

@@ -31,6 +31,7 @@ _NAMES = {
 _LEAST_AGREEMENT = 0.25
 _LEAST_OVERLAP = 0.25
 _SURE = 1.0
+_LEAST_NOISE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ class _Frames:
         if self.image is not None:
             yield self.image
 
+    def hub(self, chosen: int | None) -> int:
+        """Return the place of the reference: the image, the chosen frame of the first stack, or its first."""
+        if self.image is not None:
+            return len(self) - 1
+        return 0 if chosen is None else int(np.searchsorted(self.number[0], chosen))
+
     def only(self, chosen: NDArray[np.bool_]) -> _Frames:
         """Return the chosen frames."""
         ends = np.cumsum([len(number) for number in self.number])[:-1]
@@ -72,10 +79,11 @@ class _Frames:
     def pairs(self, reach: int, hub: int) -> Ints:
         """Return the frames to compare: neighbors, each with the hub, and those of one energy in two stacks."""
         found = pair_shifts.neighbors(len(self), reach, hub)
-        if len(self.number) == 1:
-            return found
-        _, first, second = np.intersect1d(*self.number, return_indices=True)
-        return np.unique(np.concatenate([found, np.column_stack([first, second + len(self.number[0])])]), axis=0)
+        for number in self.number[1:]:
+            _, first, second = np.intersect1d(self.number[0], number, return_indices=True)
+            same = np.column_stack([first, second + len(self.number[0])])
+            found = np.unique(np.concatenate([found, same]), axis=0)
+        return found
 
 
 def drift(
@@ -84,17 +92,17 @@ def drift(
     reference: int | str | ArrayLike | None = None,
     band: tuple[float, float] = (4.0, 40.0),
     max_shift: float | None = None,
-    neighbors: int = 8,
+    neighbors: int = 6,
     taper: float = 0.25,
     between: bool = False,
 ) -> xr.Dataset:
-    """Return how far the image of every frame lies from that of a reference: what is at (y, x) there is at (y +
-    drift_y, x + drift_x) in the frame.
+    """Return how far the image of every frame lies from that of a reference.
 
-    First the magnitude of the correlation of each frame with its neighbors is sought, and the drifts that agree best
-    with most pairs are found by weighted least squares. Then the frames, now in about the same place, are taken as
-    sums of a few common images, and moved until these explain them best: sum |F_i - sum_k w_ik C_k(drift_i)|^2 over
-    the waves within the band is least. So contrast may change, vanish and invert from frame to frame.
+    What is at (y, x) in the reference is at (y + drift_y, x + drift_x) in the frame. First the magnitude of the
+    correlation of each frame with its neighbors is sought, and the drifts that agree best with most pairs are found
+    by weighted least squares. Then the frames, now in about the same place, are taken as sums of a few common images
+    and moved until these explain them best: the sum of |F_i - sum_k w_ik C_k(drift_i)|^2 over the waves within the
+    band is least. So contrast may change, vanish and invert from frame to frame.
 
     Parameters
     ----------
@@ -132,11 +140,13 @@ def drift(
 
     Notes
     -----
-    The result is computed at once, reading each frame twice (``between``: the first scan's with every other scan as
-    well); in memory are one chunk of frames and the waves within the band of one stack (or two). The uncertainty comes
-    from what the common images leave of the frames, pixel by pixel; it holds for noise that is independent from
-    pixel to pixel and for the difference to the reference, whose own noise is part of it. It leaves out distortions
-    and what stays with the detector (a wrong flat).
+    The result is computed at once, reading each frame twice (``between``: those of the first scan with every other
+    scan as well); in memory are one chunk of frames and the waves within the band of one stack (or two). The
+    uncertainty comes from what the common images leave of the frames, pixel by pixel; it holds for noise that is
+    independent from pixel to pixel, and for the difference to the reference, whose own noise is part of it. It leaves
+    out distortions and what stays with the detector: frames that were not divided by a flat hold a pattern that does
+    not drift. The second step is the variable projection of G. H. Golub, V. Pereyra, SIAM J. Numer. Anal. 10, 413
+    (1973), doi:10.1137/0710036.
     """
     images = whole_frames(images_of(intensity, "drift"))
     size = min(images.sizes[name] for name in PLANE)
@@ -145,24 +155,25 @@ def drift(
     image, chosen = _reference(images, reference)
     others = [dim for dim in images.dims if dim not in (ALONG, *PLANE)]
     shape = [images.sizes[dim] for dim in (*others, ALONG)]
-    sound = usable(images).broadcast_like(xr.DataArray(np.empty(shape), dims=(*others, ALONG)))
-    sound = sound.transpose(*others, ALONG).to_numpy()
+    every = xr.DataArray(np.ones(shape, dtype=bool), dims=(*others, ALONG))
+    sound = (every & usable(images)).transpose(*others, ALONG).to_numpy()
     found = np.full((*shape, 5), np.nan)
     first: _Frames | None = None
     for index in np.ndindex(*shape[:-1]):
         stack = images.isel(dict(zip(others, index, strict=True)))
         frames = _Frames((stack,), (np.flatnonzero(sound[index]),), image)
-        if between and image is None and first is not None:
+        if first is not None:
             frames = _Frames((*first.stacks, stack), (*first.number, *frames.number), None)
         elif chosen is not None and not sound[index][chosen]:
-            raise OperandoError(f"drift: expected a frame that counts as the reference, frame {chosen} is flagged")
-        known = frames.number[0]
-        if len(frames) > 1 and known.size:
-            hub = len(frames) - 1 if image is not None else 0 if chosen is None else int(np.searchsorted(known, chosen))
-            found[index][frames.number[-1]] = _located(frames, search, hub)[
-                -len(frames.number[-1]) - (image is not None) :
-            ][: len(frames.number[-1])]
-        first = first or frames
+            raise OperandoError(f"drift: expected a frame that counts as the reference, but frame {chosen} is flagged")
+        hub = frames.hub(chosen)
+        mine = frames.number[-1]
+        if mine.size and len(frames) > 1:
+            rows = len(frames) - (image is not None)
+            located = _located(frames, search, hub, movable=chosen is None and image is None)
+            found[index][mine] = located[rows - mine.size : rows]
+        if between and image is None and first is None:
+            first = _Frames((stack,), (np.flatnonzero(np.isfinite(found[index][:, 0])),), None)
     ds = xr.Dataset({name: ((*others, ALONG), found[..., at]) for at, name in enumerate(_UNITS)})
     ds = ds.assign_coords({name: array for name, array in images.coords.items() if not set(PLANE) & set(array.dims)})
     flag = ds["frame_flag"] if "frame_flag" in ds.coords else xr.zeros_like(ds["drift_y"], dtype=np.int32)
@@ -204,21 +215,26 @@ def _reference(images: xr.DataArray, reference: int | str | ArrayLike | None) ->
     return image.astype(np.float32), None
 
 
-def _located(frames: _Frames, search: _Search, hub: int) -> NDArray[np.float64]:
-    """Return displacement and its deviation in y and x, and quality, of every frame; NaN where it has no place."""
-    band = band_of(tuple(frames.stacks[0].sizes[name] for name in PLANE), search.band)
+def _located(frames: _Frames, search: _Search, hub: int, *, movable: bool) -> Floats:
+    """Return displacement and its deviation in y and x, and quality, of every frame; NaN where it has no place.
+
+    The displacement is that from the hub, or, if that has no place and is ``movable``, from the first frame that has.
+    """
+    rows, columns = (frames.stacks[0].sizes[name] for name in PLANE)
+    band = band_of((rows, columns), search.band)
     out = np.full((len(frames), 5), np.nan)
     place, placed = _roughly(frames, band, search, hub)
-    if not placed[hub] or placed.sum() < 2:
+    if placed.sum() < 2 or not (placed[hub] or movable):
         return out
+    hub = hub if placed[hub] else int(np.argmax(placed))
     at = int(placed[:hub].sum())
     start = (place - place[hub])[placed]
     waves = _waves(frames.only(placed), band, start, search.taper)
-    waves *= common_images.turned(band, start)
+    waves *= band.turned(start)
     moved, std, quality = common_images.refined(waves, band, at)
-    sure = (np.abs(moved) < search.band[0]).all(axis=1) & (std < _SURE).all(axis=1)
     result = np.column_stack([start + moved, std, quality])
-    out[placed] = np.where(sure[:, None], result, np.nan)
+    result[~((np.abs(moved) < search.band[0]) & (std < _SURE)).all(axis=1)] = np.nan
+    out[placed] = result
     return out
 
 
@@ -228,19 +244,18 @@ def _roughly(frames: _Frames, band: Band, search: _Search, hub: int) -> tuple[Fl
     pairs = frames.pairs(search.neighbors, hub)
     shifts, heights = pair_shifts.pair_shifts(waves, band, pairs, search.farthest)
     place, agreeing = pair_shifts.places(len(frames), pairs, shifts, heights, search.band[0] / 2)
-    far = np.abs(place - np.median(place, axis=0)) > (1 - _LEAST_OVERLAP) / 2 * np.array(band.shape)
-    return place, (agreeing >= _LEAST_AGREEMENT) & ~far.any(axis=1)
+    reach = (1 - _LEAST_OVERLAP) / 2 * np.array(band.shape)
+    far = (np.abs(place - np.median(place, axis=0)) > reach).any(axis=1)
+    return place, (agreeing >= _LEAST_AGREEMENT) & ~far & (waves != 0).any(axis=1)
 
 
 def _waves(frames: _Frames, band: Band, place: Floats, taper: float) -> Complex:
     """Return the waves of every frame, divided by its noise, within windows that follow the image."""
-    out = np.empty((len(frames), band.wave.shape[1]), dtype=np.complex64)
+    out = np.empty((len(frames), len(band)), dtype=np.complex64)
     low = np.maximum(0, -place.min(axis=0))
     high = np.array(band.shape) - 1 - np.maximum(0, place.max(axis=0))
-    for row, frame, there in zip(out, frames, place, strict=True):
-        windows = [
-            window(size, *ends, taper) for size, *ends in zip(band.shape, low + there, high + there, strict=True)
-        ]
-        waves, noise = band.spectrum(frame, (windows[0], windows[1]))
-        row[:] = waves / np.sqrt(max(noise, np.finfo(np.float32).tiny))
+    for row, frame, start, stop in zip(out, frames, low + place, high + place, strict=True):
+        y, x = (window(band.shape[axis], start[axis], stop[axis], taper) for axis in (0, 1))
+        waves, noise = band.spectrum(frame, (y, x))
+        row[:] = waves / np.sqrt(max(noise, _LEAST_NOISE))
     return out

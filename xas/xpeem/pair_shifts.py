@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from .fourier_band import Band, Complex, Floats
 
 Ints = NDArray[np.int64]
-_FINER = 2.0
 _ROUNDS = 20
+_TINY = 1e-30
 _SHARPEST = 0.02
 """Least spread of the differences, px: below it all pairs count alike."""
 
@@ -27,9 +27,9 @@ def pair_shifts(waves: Complex, band: Band, pairs: Ints, farthest: float) -> tup
     The magnitude of the correlation is sought, so that images whose contrast is inverted match as well. Each wave
     counts with the square root of the product of its amplitudes: half way between correlation and phase correlation.
     """
-    whitened = waves / np.sqrt(np.maximum(np.abs(waves), np.finfo(np.float32).tiny))
+    whitened = waves / np.sqrt(np.maximum(np.abs(waves), _TINY))
     power = (whitened.real**2 + whitened.imag**2).sum(axis=1)
-    grid = band.grid(_FINER)
+    grid = band.grid()
     steps = [size / cells for size, cells in zip(band.shape, grid, strict=True)]
     allowed = [
         np.abs(np.fft.fftfreq(cells, 1 / cells) * step) <= farthest for cells, step in zip(grid, steps, strict=True)
@@ -40,7 +40,7 @@ def pair_shifts(waves: Complex, band: Band, pairs: Ints, farthest: float) -> tup
         correlation = band.image(whitened[j] * np.conj(whitened[i]), grid)
         place, height = _peak(np.where(near, np.abs(correlation), 0.0))
         shifts[number] = place * steps
-        heights[number] = height * np.sqrt(grid[0] * grid[1] / 2) / np.sqrt(power[i] * power[j])
+        heights[number] = height * np.sqrt(grid[0] * grid[1] / 2) / max(np.sqrt(power[i] * power[j]), _TINY)
     return shifts, heights
 
 
@@ -64,7 +64,7 @@ def places(count: int, pairs: Ints, shifts: Floats, heights: Floats, tolerance: 
     1/(1 + (r/2s)^2)^2 of that, s the median disagreement. A pair agrees within ``tolerance`` (px).
     """
     first, second = pairs.T
-    weights, found = heights**2, np.zeros((count, 2))
+    weights, found = np.maximum(heights, 1e-3) ** 2, np.zeros((count, 2))
     robust = np.ones(len(pairs))
     for _ in range(_ROUNDS):
         normal, right = np.full((count, count), weights.mean() / count), np.zeros((count, 2))
