@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import formats
     from .alignment import align
     from .clustering import clusters
     from .correction import correct

@@ -91,7 +91,7 @@ def maps(
         )
     if references is not None:
         shares = lcf(fitted, references, residual=False, **(combination or {}))
-        ds = ds.merge(shares[[name for name in _KEPT if name in shares]])
+        ds = ds.merge(shares[[name for name in _KEPT if name in shares]], compat="override")
     parameters = {"e0": center, "normalization": normalization, "edge": edge, "combination": combination}
     return recorded(_labelled(ds, stack), "xas.xpeem.maps", parameters, after=xr.Dataset(attrs=stack.attrs))
 
