@@ -151,6 +151,21 @@ def _steps(group: Group) -> Iterator[str]:
         yield 'method = "half_height"'
 
 
+def _image_steps() -> Iterator[str]:
+    """Yield the steps of a stack of images as far as they need no numbers, and those that do for the user."""
+    for name, about in (
+        ("correct", "dark, flat and incoming intensity, as far as they are known"),
+        ("drift", "of every frame, counted from the first frame of the first stack"),
+        ("align", "moves every frame back"),
+    ):
+        yield f"[[series.steps]]   # {about}"
+        yield f"use = {toml(name)}"
+    yield "# Then regions that show the edge, and their spectra; fill in the ranges (eV):"
+    yield '# [[series.steps]]   use = "regions"   pre_edge = [844.0, 850.0]   post_edge = [861.0, 865.0]'
+    yield '# [[series.steps]]   use = "spectra"'
+    yield '# and for these use = "normalize", "edge_energy", "lcf"; for every pixel "maps", "fraction_maps"'
+
+
 def _about(group: Group) -> str:
     count = f"{len(group.paths)} file{'s' if len(group.paths) > 1 else ''}"
     if group.span is None:

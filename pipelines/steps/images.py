@@ -51,7 +51,7 @@ def drift(
         known = first[f"{name}_std"].isel(scan=0) ** 2
         common = float(known.where(known > 0).median()) / 2
         std = found[f"{name}_std"]
-        found[f"{name}_std"] = np.sqrt(std**2 + common).assign_attrs(std.attrs)
+        found[f"{name}_std"] = ((std**2 + common) ** 0.5).assign_attrs(std.attrs)
     return with_result(processed, found.rename(quality="drift_quality"))
 
 
@@ -63,9 +63,11 @@ def align(raw: xr.Dataset, processed: xr.Dataset) -> xr.Dataset:
     _require("align", processed, "drift_y", before="drift")
     moved = xpeem.align(raw.assign_attrs(history=processed.attrs["history"]), processed)
     intensity = moved["intensity"]
-    image = intensity.mean("energy", skipna=True).compute().astype(np.float32).variable
-    image.attrs = {"units": intensity.attrs["units"], "long_name": "mean of the frames of the stack"}
-    images = {ALIGNED[0]: intensity.variable, "image": image}
+    means = xr.Dataset({"image": intensity.mean("energy", skipna=True), "image_frames": intensity.count("energy")})
+    means = means.compute().astype({"image": np.float32, "image_frames": np.int32})
+    means["image"].attrs = {"units": intensity.attrs["units"], "long_name": "mean of the frames of the stack"}
+    means["image_frames"].attrs = {"units": "1", "long_name": "frames that show the pixel"}
+    images = {name: array.variable for name, array in means.items()} | {ALIGNED[0]: intensity.variable}
     if "intensity_std" in moved:
         images[ALIGNED[1]] = moved["intensity_std"].variable
     return processed.assign(images).assign_attrs(history=moved.attrs["history"])
@@ -98,7 +100,7 @@ def regions(
         raise OperandoError("regions: expected pre_edge and post_edge (eV), or labels, got neither")
     step = _mean(processed, post_edge) - _mean(processed, pre_edge)
     found = xpeem.regions(
-        step.assign_attrs(history=processed.attrs["history"]),
+        step.where(_whole(processed).isel(scan=0)).assign_attrs(history=processed.attrs["history"]),
         threshold=threshold,
         smallest=smallest,
         shrink=shrink,
@@ -189,11 +191,20 @@ def fraction_maps(
 
 
 def _with_maps(processed: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
-    """Return the stacks with maps, whose names say so: those of regions and of pixels are not the same."""
+    """Return the stacks with maps, named apart from the numbers of regions; NaN where a frame does not reach."""
     names = {name: f"map_{name}" for name in found.data_vars}
-    maps = found.compute().rename(names).astype(np.float32)
+    whole = found.compute().where(_whole(processed))
+    maps = xr.Dataset(
+        {names[name]: array.astype(np.float32).assign_attrs(found[name].attrs) for name, array in whole.items()}
+    )
     maps = maps.drop_vars([name for name in maps.coords if name != "reference"])
     return processed.assign(maps.data_vars).assign_coords(maps.coords).assign_attrs(found.attrs)
+
+
+def _whole(processed: xr.Dataset) -> xr.DataArray:
+    """Return which pixels every frame that counts shows: only their spectra are whole."""
+    shown = processed["image_frames"].drop_vars(list(processed["image_frames"].coords))
+    return shown == shown.max(("y", "x"))
 
 
 def _aligned(processed: xr.Dataset) -> xr.Dataset:

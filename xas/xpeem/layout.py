@@ -49,11 +49,17 @@ def _of_pixels(variable: Variable) -> Variable:
     return Variable(f"map_{variable.name}", dims, variable.units, variable.kind, variable.meaning, required=False)
 
 
-_SHARED = ("normalized", "flattened", "pre_edge", "post_edge", "edge_step", "edge_energy", "edge_energy_std")
-_SHARED += ("fraction", "fraction_std", "fraction_covariance", "scale", "scale_std", "energy_shift", "energy_shift_std")
-_SHARED += ("r_factor",)
-
 _MAPPED = ("edge_step", "edge_energy", "edge_energy_std", "fraction", "fraction_std", "scale", "scale_std", "r_factor")
+_SHARED = (
+    *_MAPPED,
+    "normalized",
+    "flattened",
+    "pre_edge",
+    "post_edge",
+    "fraction_covariance",
+    "energy_shift",
+    "energy_shift_std",
+)
 
 PROCESSED = Layout(
     "xpeem processed",
@@ -68,6 +74,7 @@ PROCESSED = Layout(
         Variable("aligned", ("scan", "energy", "y", "x"), "", "f", "corrected frames, moved to one place", False),
         Variable("aligned_std", ("scan", "energy", "y", "x"), "", "f", "their noise", False),
         Variable("image", ("scan", "y", "x"), "", "f", "mean of the frames of the stack", False),
+        Variable("image_frames", ("scan", "y", "x"), "1", "iu", "frames that show the pixel", False),
         Variable("region_label", ("y", "x"), "1", "iu", "number of the region, 0 outside", False),
         Variable("region", ("region",), "1", "iu", "number of the region", False),
         Variable("region_area", ("region",), "px", "iu", "pixels of the region", False),

@@ -99,7 +99,7 @@ def _above(values: NDArray[np.floating], threshold: float | None) -> tuple[NDArr
     if threshold is None:
         from skimage.filters import threshold_otsu
 
-        threshold = float(threshold_otsu(values[finite]))
+        threshold = float(threshold_otsu(values[finite]))  # type: ignore[no-untyped-call]
     return finite & (np.where(finite, values, -np.inf) > threshold), threshold
 
 
@@ -116,7 +116,8 @@ def _largest(above: NDArray[np.bool_], smallest: int, shrink: int, most: int | N
     if most is not None:
         order = np.argsort(-area, kind="stable")
         kept[order[most:]] = False
-    return kept[label]
+    chosen: NDArray[np.bool_] = kept[label]
+    return chosen
 
 
 def _numbered(above: NDArray[np.bool_]) -> NDArray[np.int32]:
