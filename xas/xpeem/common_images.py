@@ -30,17 +30,18 @@ class Fit:
     """What images have in common.
 
     The common ``images`` (K, number), orthonormal, as real and imaginary parts of waves; ``weights`` (image, K) with
-    orthonormal columns and their ``spread`` (K), so that image i is sum_k weights_ik spread_k images_k; and the share
-    of each image that this is.
+    orthonormal columns and their ``spread`` (K), so that image i is sum_k weights_ik spread_k images_k; the share of
+    each image that this is, and its power over that of the noise in one number.
     """
 
     images: Reals
     weights: Floats
     spread: Floats
     explained: Floats
+    power: Floats
 
 
-def refined(waves: Complex, band: Band, reference: int) -> tuple[Floats, Floats, Floats]:
+def refined(waves: Complex, band: Band, reference: int) -> tuple[Floats, Floats, Floats, Floats]:
     """Return by how much each image must move further, its standard deviation (px), and how well it then fits.
 
     Parameters
@@ -53,7 +54,8 @@ def refined(waves: Complex, band: Band, reference: int) -> tuple[Floats, Floats,
     Returns
     -------
     tuple
-        Displacement and standard deviation, dims (image, y x), and the share of the pattern that is explained.
+        Displacement and standard deviation, dims (image, y x), the share of each image that is explained, and the
+        power of that over the noise in one number.
     """
     moved = np.zeros((len(waves), 2))
     kept = len(waves)
@@ -66,7 +68,7 @@ def refined(waves: Complex, band: Band, reference: int) -> tuple[Floats, Floats,
         if np.abs(step).max() < _STILL:
             break
     fit = _common(waves, kept)
-    return moved, _deviations(waves, band, fit, reference), fit.explained
+    return moved, _deviations(waves, band, fit, reference), fit.explained, fit.power
 
 
 def _common(waves: Complex, most: int) -> Fit:
@@ -81,8 +83,9 @@ def _common(waves: Complex, most: int) -> Fit:
     chosen = max(1, min(standing, most, count // _SHARE))
     vectors, power = vectors[:, :chosen], power[:chosen]
     images = (vectors.T / np.sqrt(power)[:, None]).astype(np.float32) @ real
-    explained = (vectors**2 * power).sum(axis=1) / np.diag(gram)
-    return Fit(images, vectors, np.sqrt(power), explained)
+    shown, whole = (vectors**2 * power).sum(axis=1), np.diag(gram)
+    noise = (whole - shown).sum() / ((count - chosen) * (real.shape[1] - chosen))
+    return Fit(images, vectors, np.sqrt(power), shown / whole, shown / noise)
 
 
 def _real(waves: Complex) -> Reals:

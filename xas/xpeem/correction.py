@@ -47,25 +47,25 @@ def correct(stack: xr.Dataset, *, gain: float | None = None, duplicates: float |
 
     Notes
     -----
-    What is lazy stays lazy. Repeated frames are averaged where they are: correct them before the image drifts, or
-    align first.
+    Lazy images stay lazy; I0 is read at once. Repeated frames are averaged where they are: do so only where the image
+    does not drift from one to the other.
     """
     _check(stack, gain, duplicates)
     counts = stack["counts"]
     kept = [name for name in stack.coords if name not in PLANE]
-    flag = stack.coords.get("frame_flag", xr.DataArray(np.zeros(counts.sizes[ALONG], np.int32), dims=ALONG))
+    flag = stack.coords.get("frame_flag", xr.DataArray(np.zeros(counts.sizes[ALONG], np.int32), dims=ALONG)).compute()
     scale, units = xr.DataArray(np.float32(1)), "counts"
     dark = stack["dark"].astype(np.float32) if "dark" in stack else xr.DataArray(np.float32(0))
     if "flat" in stack:
         bright = stack["flat"].astype(np.float32) - dark
         scale, units = bright.where(bright > 0), "1"
     if "i0" in stack:
-        lit = stack["i0"].where(stack["i0"] > 0)
+        i0 = stack["i0"].compute()
+        lit = i0.where(i0 > 0)
         scale = scale * lit.astype(np.float32)
         flag = raised(flag, Flag.no_i0, lit.isnull().reset_coords(drop=True))
-        units = (
-            f"{units}/({stack['i0'].attrs.get('units', '1')})" if stack["i0"].attrs.get("units", "1") != "1" else units
-        )
+        own = i0.attrs.get("units", "1")
+        units = units if own == "1" else f"{units}/({own})"
     sound = usable(counts.assign_coords(frame_flag=flag))
     scale = scale.where(sound)
     ds = xr.Dataset({"intensity": (counts.astype(np.float32) - dark) / scale})

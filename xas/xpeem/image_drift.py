@@ -29,8 +29,13 @@ _NAMES = {
     "quality": "share of the frame's pattern that the other frames explain",
 }
 _LEAST_AGREEMENT = 0.25
+"""Share of its pairs that a frame's place must agree with."""
 _LEAST_OVERLAP = 0.25
+"""Share of the frame's sides that all images must show."""
 _SURE = 1.0
+"""Largest standard deviation of a frame that has a place, px."""
+_LEAST_POWER = 50.0
+"""Noise alone reaches about 2 ln(number of places) + common images, 25 to 30, where it is sought."""
 _LEAST_NOISE = 1e-30
 
 
@@ -222,19 +227,19 @@ def _located(frames: _Frames, search: _Search, hub: int, *, movable: bool) -> Fl
     """
     rows, columns = (frames.stacks[0].sizes[name] for name in PLANE)
     band = band_of((rows, columns), search.band)
-    out = np.full((len(frames), 5), np.nan)
     place, placed = _roughly(frames, band, search, hub)
-    if placed.sum() < 2 or not (placed[hub] or movable):
-        return out
-    hub = hub if placed[hub] else int(np.argmax(placed))
-    at = int(placed[:hub].sum())
-    start = (place - place[hub])[placed]
-    waves = _waves(frames.only(placed), band, start, search.taper)
-    waves *= band.turned(start)
-    moved, std, quality = common_images.refined(waves, band, at)
-    result = np.column_stack([start + moved, std, quality])
-    result[~((np.abs(moved) < search.band[0]) & (std < _SURE)).all(axis=1)] = np.nan
-    out[placed] = result
+    out = np.full((len(frames), 5), np.nan)
+    while placed.sum() > 1 and (placed[hub] or movable):
+        hub = hub if placed[hub] else int(np.argmax(placed))
+        start = (place - place[hub])[placed]
+        waves = _waves(frames.only(placed), band, start, search.taper)
+        waves *= band.turned(start)
+        moved, std, quality, power = common_images.refined(waves, band, int(placed[:hub].sum()))
+        sure = (np.abs(moved) < search.band[0]).all(axis=1) & (std < _SURE).all(axis=1) & (power > _LEAST_POWER)
+        if sure.all():
+            out[placed] = np.column_stack([start + moved, std, quality])
+            break
+        placed[placed] = sure
     return out
 
 

@@ -83,7 +83,8 @@ def maps(
         raise OperandoError(f"maps: expected four or more energies around the edge energy {center:g} eV, got {energy}")
     options = dict(normalization or {})
     fitted = normalize(spectra, center, **options)
-    ds = xr.merge([fitted["edge_step"], edge_energy(fitted, **(edge or {}))[["edge_energy", "edge_energy_std"]]])
+    found = edge_energy(fitted, **(edge or {}))
+    ds = xr.Dataset({"edge_step": fitted["edge_step"], **found[["edge_energy", "edge_energy_std"]].data_vars})
     if error is not None:
         noise = _blocks(error.isel({ALONG: known}))
         ds = ds.assign(
