@@ -48,6 +48,7 @@ clock = "{clock}"
 
   [[series.steps]]
   use = "correct"                   # dark, flat and I0
+  gain = 1.0                        # counts per electron: the camera counts single ones
 
   [[series.steps]]
   use = "drift"                     # of every frame, counted from the first frame of the first stack

@@ -148,6 +148,10 @@ class Processing:
         named = (self._parameters(section, step).values() for section, step in self._steps())
         return [value for values in named for value in values if isinstance(value, Path)]
 
+    def missing_files(self) -> list[Path]:
+        """Return the files that steps name and that are not there."""
+        return [path for path in self.step_files() if not path.is_file()]
+
     def _parameters(self, section: StepSection, step: Step) -> dict[str, Any]:
         """Return the parameters of a step; the files that it names lie beside the recipe."""
         found = step.validated(section.parameters)

@@ -119,10 +119,10 @@ def test_a_missing_reference_file_is_named(work):
         made.processed(scans(made, 1))
 
 
-@pytest.mark.parametrize("name", STEPS["xas"])
-def test_every_step_says_what_it_works_on_and_does(name):
-    step = STEPS["xas"][name]
-    assert set(step.inputs) <= {"raw", "processed", "series", "references"}
+@pytest.mark.parametrize(("technique", "name"), [(technique, name) for technique in STEPS for name in STEPS[technique]])
+def test_every_step_says_what_it_works_on_and_does(technique, name):
+    step = STEPS[technique][name]
+    assert set(step.inputs) <= {"raw", "processed", "series", "references", "first"}
     assert step.run.__doc__
     assert isinstance(step, Step)
     assert step.parameters.model_fields is not None

@@ -74,7 +74,7 @@ def labelled(label: NDArray[np.integer]) -> xr.Dataset:
         If the numbers are not 0 to n, each there.
     """
     count = int(label.max(initial=0))
-    area = np.bincount(label.ravel(), minlength=count + 1)[1:]
+    area = np.bincount(np.maximum(label, 0).ravel(), minlength=count + 1)[1:]
     if label.ndim != 2 or count < 1 or label.min() < 0 or not area.all():
         raise OperandoError(f"regions: expected an image of the numbers 0 to n, each there, got {label.shape}, {count}")
     rows, columns = np.indices(label.shape)
