@@ -139,7 +139,7 @@ def test_in_a_browser_stacks_and_quantities_can_be_chosen_at_any_width(tmp_path)
         for width in (1400, 390):
             tab.set_viewport_size({"width": width, "height": 800})
             tab.wait_for_timeout(500)
-            overflow.append(tab.evaluate("document.documentElement.scrollWidth - innerWidth"))
+            overflow.append(tab.evaluate("document.querySelector('#images').scrollWidth - innerWidth"))
         browser.close()
     assert sum(title.startswith("stack 4, ") for title in titles) == 2
     assert "share of reduced Ni" in titles
