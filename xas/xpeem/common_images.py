@@ -24,6 +24,9 @@ _ABOVE_NOISE = 2.0
 _SHARE = 3
 """Images to each common image, at least."""
 
+_ROUNDING = 1e-6
+"""Share of all power that the sums in single precision may lose."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -84,7 +87,8 @@ def _common(waves: Complex, most: int) -> Fit:
     vectors, power = vectors[:, :chosen], power[:chosen]
     images = (vectors.T / np.sqrt(power)[:, None]).astype(np.float32) @ real
     shown, whole = (vectors**2 * power).sum(axis=1), np.diag(gram)
-    noise = (whole - shown).sum() / ((count - chosen) * (real.shape[1] - chosen))
+    left = max((whole - shown).sum(), _ROUNDING * whole.sum())
+    noise = left / ((count - chosen) * (real.shape[1] - chosen))
     return Fit(images, vectors, np.sqrt(power), shown / whole, shown / noise)
 
 
