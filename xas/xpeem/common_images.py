@@ -21,6 +21,8 @@ _LONGEST = 0.5
 """Longest step, px."""
 _ABOVE_NOISE = 2.0
 """How far the power of a common image is above that of noise alone."""
+_PER_NUMBER = 0.5
+"""Noise power in the real part of a wave whose noise is 1."""
 _SHARE = 3
 """Images to each common image, at least."""
 
@@ -82,7 +84,8 @@ def _common(waves: Complex, most: int) -> Fit:
     power, vectors = power[::-1], vectors[:, ::-1]
     count = len(waves)
     edge = (1 + np.sqrt(2 * count / real.shape[1])) ** 2
-    standing = int(np.count_nonzero(power > _ABOVE_NOISE * edge * np.median(power)))
+    usual = max(float(np.median(power)), _PER_NUMBER * real.shape[1])
+    standing = int(np.count_nonzero(power > _ABOVE_NOISE * edge * usual))
     chosen = max(1, min(standing, most, count // _SHARE))
     vectors, power = vectors[:, :chosen], power[:chosen]
     images = (vectors.T / np.sqrt(power)[:, None]).astype(np.float32) @ real

@@ -72,6 +72,13 @@ def test_frames_that_are_flagged_are_ignored(patterned):
     assert found["frame_flag"].values[[3, 6]].tolist() == [int(Flag.saturated), int(Flag.missing_frame)]
 
 
+def test_frames_that_the_detector_gave_twice_do_no_harm(patterned):
+    images, known = patterned(np.full(12, 0.15))
+    for lost in (4, 9):
+        images[lost], known[lost] = images[lost - 1], known[lost - 1]
+    assert rms(places(xpeem.drift(images)) - known) < 0.02
+
+
 def test_images_without_noise_are_placed_as_well():
     noise, shape = np.random.default_rng(2), (128, 128)
     waves, known = pattern(shape, 8.0, noise), walk(6, 0.8, noise)
