@@ -42,7 +42,8 @@ def stack(
         The axis of the series, in the unit the scans have; by default the one most scans have (of equally frequent
         ones the longest, then the first).
     interpolate
-        Whether scans on another axis are interpolated; images are not, since the sample may move between them.
+        Whether scans on another axis are interpolated; images are not, since the sample may move between them. Those
+        beyond the end of the axis are left out, and flagged as too many.
 
     Returns
     -------
@@ -115,6 +116,8 @@ def _placed(scan: xr.Dataset, axis: str, common: Floats, *, interpolate: bool) -
         return scan.assign_coords({axis: common})
     if own.size < common.size and same_axis(common[: own.size], own):
         return _flagged(_extended(scan.assign_coords({axis: common[: own.size]}), axis, common), Flag.truncated)
+    if not interpolate and own.size > common.size and same_axis(own[: common.size], common):
+        return _flagged(scan.isel({axis: slice(0, common.size)}).assign_coords({axis: common}), Flag.surplus_frame)
     if not interpolate:
         raise OperandoError(f"stack: expected the {axis} values of the series in {_name(scan)}, got others")
     return _flagged(_interpolated(scan, axis, own, common), Flag.regridded)

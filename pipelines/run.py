@@ -193,7 +193,7 @@ class Run:
                         return wider
                 if scans:
                     values = None if frame is None else frame[technique.axis].values
-                    stacked = stack(scans, axis=technique.axis, values=values)
+                    stacked = stack(scans, technique.axis, values, interpolate=not technique.referenced)
                     stacked = stacked if frame is None else completed(stacked, frame)
                     if self._append(stacked, work):
                         frame = frame_of(work.stored(stacked))
@@ -228,7 +228,7 @@ class Run:
         origin, first = self._origin(work), None
         referenced = TECHNIQUES[work.series.technique].referenced
         if referenced and work.processed_node in self.store.committed():
-            first = self.store.dataset(work.processed_node).isel(scan=slice(0, 1)).load()
+            first = self.store.dataset(work.processed_node).isel(scan=slice(0, 1))
         try:
             nodes = work.nodes(stacked, self.echem, first)
             self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})

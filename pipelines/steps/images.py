@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from operando.errors import FileError, OperandoError
+from operando.flags import Flag, raised
 
 from .step import with_result
 
@@ -42,9 +43,9 @@ def drift(
     options: dict[str, Any] = {"band": band, "max_shift": max_shift, "neighbors": neighbors}
     if not first:
         found = xpeem.drift(raw, between=raw.sizes["scan"] > 1, **options)
-        return with_result(processed, found.rename(quality="drift_quality"))
+        return _with_drift(processed, found)
     _require("drift", first, "image", before="align")
-    image = first["image"].isel(scan=0, drop=True)
+    image = first["image"].isel(scan=0, drop=True).compute()
     found = xpeem.drift(raw, reference=image.fillna(image.mean()), **options)
     for name in _DRIFT:
         # The image of the first stack lies where its first frame does, but for that frame's own noise.
@@ -52,7 +53,16 @@ def drift(
         common = float(known.where(known > 0).median()) / 2
         std = found[f"{name}_std"]
         found[f"{name}_std"] = ((std**2 + common) ** 0.5).assign_attrs(std.attrs)
-    return with_result(processed, found.rename(quality="drift_quality"))
+    return _with_drift(processed, found)
+
+
+def _with_drift(processed: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
+    """Return the stacks with the drift of their frames; a stack is flagged if one could not be placed."""
+    out = with_result(processed, found.rename(quality="drift_quality"))
+    lost = (
+        (found["frame_flag"] & int(Flag.not_converged)).any("energy").drop_vars(list(processed.coords), errors="ignore")
+    )
+    return out.assign_coords(flag=raised(out["flag"], Flag.not_converged, lost))
 
 
 def align(raw: xr.Dataset, processed: xr.Dataset) -> xr.Dataset:
@@ -92,8 +102,8 @@ def regions(
     _require("regions", processed, ALIGNED[0], before="align")
     if first:
         _require("regions", first, _REGIONS[0], before="regions")
-        known = first[[*_REGIONS]].drop_vars([name for name in first.coords if name != "region"], errors="ignore")
-        return processed.assign(known.data_vars).assign_coords(region=first["region"])
+        known = first[[*_REGIONS]].drop_vars([name for name in first.coords if name != "region"]).compute()
+        return processed.assign(known.data_vars).assign_coords(region=known["region"])
     if labels is not None:
         return with_result(processed, xpeem.labelled(_labels(labels, processed)))
     if pre_edge is None or post_edge is None:

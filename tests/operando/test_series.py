@@ -154,3 +154,35 @@ def test_lazy_images_stay_lazy_on_their_own_grid_and_on_another():
     assert series["counts"].dims[0] == "scan"
     eager = stack([stack_of_images(energy).compute() for energy in (GRID, GRID, GRID + 0.5)])
     xr.testing.assert_allclose(series["counts"].compute().transpose(*eager["counts"].dims), eager["counts"])
+
+
+def images(energy=GRID, number=0) -> xr.Dataset:
+    """Return a scan with counts and flags of its own at every energy."""
+    frame_flag = ("energy", np.full(energy.size, number, "int32"), flags.attrs())
+    counts = ("energy", np.arange(energy.size, dtype="u2") + number)
+    return scan(energy, number, counts=counts).assign_coords(frame_flag=frame_flag, frame_time=("energy", 2 * energy))
+
+
+def test_what_is_known_of_every_energy_of_a_scan_stays_that_scans_own():
+    series = stack([images(number=1), images(number=2), scan(number=3)])
+    assert set(series.coords) >= {"frame_flag", "frame_time"}
+    assert series["frame_flag"].dims == ("scan", "energy")
+    np.testing.assert_array_equal(series["frame_flag"][:, 0], [1, 2, 0])
+    assert np.isnan(series["frame_time"][2]).all()
+
+
+def test_an_early_end_among_flagged_frames_keeps_counts_whole_and_says_what_is_missing():
+    series = stack([images(), images(GRID[:20])])
+    assert series["counts"].dtype == np.uint16
+    assert not series["counts"][1, 20:].any()
+    assert (series["frame_flag"][1, 20:] == Flag.missing_frame).all()
+    assert np.isnan(series["mu"][1, 20:]).all()
+
+
+def test_images_are_cut_and_flagged_but_never_interpolated():
+    longer = np.append(GRID, GRID[-1] + [2.0, 4.0])
+    series = stack([images(), images(), images(longer)], interpolate=False)
+    assert reasons(series) == [0, 0, Flag.surplus_frame]
+    np.testing.assert_array_equal(series["counts"][2], series["counts"][0])
+    with pytest.raises(OperandoError, match="expected the energy values of the series in scan_7"):
+        stack([images(), images(), images(GRID + 0.3, 7)], interpolate=False)

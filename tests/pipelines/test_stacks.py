@@ -169,6 +169,21 @@ def test_a_stack_that_does_not_fit_stops_no_other(stacks, tmp_path):
     assert "an HDF5 file" in reasons["Ni_L3_005"]
 
 
+def test_frames_beyond_the_energies_of_the_series_are_left_out_and_flagged(stacks, tmp_path):
+    folder = tmp_path / "xpeem"
+    shutil.copy(folder / "Ni_L3_001.h5", folder / "Ni_L3_003.h5")
+    with h5py.File(folder / "Ni_L3_003.h5", "r+") as file:
+        for name in ("frames", "energy", "i0", "time"):
+            values = file[name][()]
+            del file[name]
+            file[name] = np.concatenate([values, values[-1:] + (name in {"energy", "time"})])
+    summary = run(stacks("", FILES))
+    assert (summary.exit_code, summary.scans) == (0, {"xpeem/Ni_L3": 3})
+    raw = opened(summary, RAW)
+    assert raw.sizes["energy"] == 24
+    assert [bool(flag & Flag.surplus_frame) for flag in raw["flag"].values] == [False, True, True]
+
+
 def test_a_step_that_refuses_a_stack_is_listed_with_its_file(stacks):
     summary = run(stacks(PLACED + REGIONS.replace("844.0, 850.0", "700.0, 710.0")))
     assert (summary.exit_code, summary.scans) == (3, {"xpeem/Ni_L3": 0})
