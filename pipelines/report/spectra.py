@@ -79,8 +79,9 @@ def _draw_lines(series: Series, spectra: Shown, local: LocalTime, most: int) -> 
     slider = _slider(fig, energy, values[at], _titles(series, spectra.scan[at], local))
     buttons = [switch([f"color: {name}" for name, _, _ in colors], layers)] if len(colors) > 1 else []
     _say_near(fig, spectra, buttons)
+    above = [layouts.row(*buttons, styles={"flex-wrap": "wrap"}, sizing_mode="stretch_width")] if buttons else []
     return Plot(
-        [layouts.column(*([layouts.row(*buttons)] if buttons else []), fig, *slider, sizing_mode="stretch_width")],
+        [layouts.column(*above, fig, *slider, sizing_mode="stretch_width")],
         _caption(series, spectra, behind.size, at.size, [name for name, _, _ in colors]),
     )
 

@@ -20,7 +20,7 @@ def edited(folder, old, new):
     path = folder / "beamtime.toml"
     text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def problems(folder):
