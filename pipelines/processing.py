@@ -16,7 +16,7 @@ from operando.schema import SERIES, check
 from operando.series import stack
 
 from .recipe import REFERENCES, Recipe, References, Series, StepSection
-from .steps import STEPS, TECHNIQUES, Step
+from .steps import FOLDER, STEPS, TECHNIQUES, Step
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -136,6 +136,13 @@ class Processing:
         wanted = self.series.references
         return {} if wanted is None else {name: self.recipe.folder / path for name, path in wanted.files.items()}
 
+    def step_files(self) -> list[Path]:
+        """Return the files within the recipe's folder that steps name."""
+        named = {text for section, step in self._steps() if step.reads_files for text in _texts(section.parameters)}
+        folder = self.recipe.folder.resolve()
+        paths = ((folder / name).resolve() for name in sorted(named) if name)
+        return [path for path in paths if path.is_file() and path.is_relative_to(folder)]
+
     def _reference(self, wanted: References, name: str) -> xr.Dataset:
         path = self.recipe.folder / wanted.files[name]
         reader = wanted.reader or self.series.reader
@@ -154,6 +161,8 @@ class Processing:
         """Run one step on what it works on, with the recipe's parameters and those of its ``own``."""
         try:
             given = [self.references if name == REFERENCES else state[name] for name in step.inputs]
+            if step.reads_files:
+                own = {**own, FOLDER: self.recipe.folder}
             return step.run(*given, **{**step.validated(section.parameters), **own})
         except OperandoError as error:
             raise OperandoError(f"step {section.use}: {error}") from None
@@ -164,3 +173,12 @@ def _bare(scans: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
     return scans.drop_vars(
         [name for name, array in scans.data_vars.items() if name in measured or "energy" in array.dims]
     )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text within nested tables and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)

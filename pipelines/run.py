@@ -119,8 +119,8 @@ class Run:
         series = work.series
         clock = self.echem.clocks.get(series.clock or "")
         parts = series.model_dump(mode="json", exclude={"files"}), self.recipe.zone(series)
-        references = checksums(work.reference_files().values())
-        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin, references)
+        files = checksums([*work.reference_files().values(), *work.step_files()])
+        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin, files)
 
     def _source(self, path: Path) -> str:
         return printable(path.relative_to(self.recipe.folder).as_posix())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import mixtures, spectra, tables, timeline
+from . import exafs, mixtures, spectra, tables, timeline
 from .parts import Panel
 from .trends import Trend
 
@@ -15,6 +15,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("Edge energy", EDGE.wants, EDGE.draw),
     Panel("Composition", mixtures.wants, mixtures.draw),
     Panel("Depth", LAYER.wants, LAYER.draw),
+    Panel("Oscillations", exafs.wants, exafs.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
     Panel("Files that could not be read", tables.wants_failed, tables.draw_failed),

@@ -17,6 +17,7 @@ from operando.plot import HalfCycle, experiment_zone, half_cycles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_AXES = ("scan", "energy", "k", "r")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -96,7 +97,7 @@ def slices(ds: xr.Dataset, variable: str, most: int = 6) -> Iterator[tuple[str, 
 
     Only the first ``most`` are given.
     """
-    dims = [str(dim) for dim in ds[variable].dims if dim not in ("scan", "energy")]
+    dims = [str(dim) for dim in ds[variable].dims if dim not in _AXES]
     places = list(product(*(range(ds.sizes[dim]) for dim in dims)))
     for place in places[:most]:
         chosen = dict(zip(dims, place, strict=True))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import absorption, exafs, mixtures, preparation
-from .step import Step, Technique
+from . import absorption, depth, exafs, mixtures, preparation, repeats
+from .step import FOLDER, Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
 
@@ -15,14 +15,19 @@ STEPS: dict[str, dict[str, Step]] = {
         "align": Step(preparation.align),
         "rebin": Step(preparation.rebin),
         "normalize": Step(absorption.normalize),
+        "mback": Step(absorption.mback),
         "edge_energy": Step(absorption.edge_energy),
-        "correct_self_absorption": Step(mixtures.correct_self_absorption),
+        "probing_depth": Step(depth.probing_depth),
+        "correct_tey_saturation": Step(depth.correct_tey_saturation),
+        "correct_self_absorption": Step(depth.correct_self_absorption),
         "lcf": Step(mixtures.lcf),
-        "depth_profile": Step(mixtures.depth_profile),
+        "depth_profile": Step(depth.depth_profile),
         "autobk": Step(exafs.autobk),
         "fourier": Step(exafs.fourier),
         "wavelet": Step(exafs.wavelet),
+        "fit_shells": Step(exafs.fit_shells),
+        "merge": Step(repeats.merge),
     }
 }
 
-__all__ = ["STEPS", "TECHNIQUES", "Step", "Technique"]
+__all__ = ["FOLDER", "STEPS", "TECHNIQUES", "Step", "Technique"]

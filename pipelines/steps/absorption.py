@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -39,6 +39,31 @@ def normalize(
     _require_order(norm1=norm1, norm2=norm2)
     _require_inside(raw["energy"].to_numpy(), e0, pre2, norm1)
     result = xas.normalize(mu, e0, pre1=pre1, pre2=pre2, norm1=norm1, norm2=norm2, nnorm=nnorm, nvict=nvict)
+    return with_result(processed, result)
+
+
+def mback(
+    raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    signal: str | list[str] = "mu",
+    element: str,
+    edge: str = "K",
+    e0: float | None = None,
+    method: Literal["mback", "mback_norm"] = "mback",
+    pre1: float | None = None,
+    pre2: float | None = None,
+    norm1: float | None = None,
+    norm2: float | None = None,
+    order: int = 3,
+    erfc_width: float | None = None,
+) -> xr.Dataset:
+    """Normalize by the match of the background to tabulated f''; several signals become the dim ``signal``."""
+    from operando import xas
+
+    mu = measured(raw, processed, signal)
+    ranges: dict[str, Any] = {"pre1": pre1, "pre2": pre2, "norm1": norm1, "norm2": norm2}
+    result = xas.mback(mu, element, edge, e0, method=method, **ranges, order=order, erfc_width=erfc_width)
     return with_result(processed, result)
 
 

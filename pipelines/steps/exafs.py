@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import xarray as xr
 
 from operando.errors import OperandoError
+from operando.history import recorded
 
 from .absorption import measured
-from .step import with_result
+from .step import inside, with_result
 
 
 def autobk(
@@ -56,6 +60,34 @@ def wavelet(_raw: xr.Dataset, processed: xr.Dataset, *, kweight: int = 2, rmax: 
     from operando import xas
 
     return with_result(processed, xas.wavelet(_chi("wavelet", processed), kweight=kweight, rmax=rmax))
+
+
+def fit_shells(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    paths: list[dict[str, float | str]],
+    variables: dict[str, float | dict[str, float]],
+    kmin: float,
+    kmax: float,
+    rmin: float,
+    rmax: float,
+    kweight: int = 2,
+    dk: float = 1.0,
+    window: str = "kaiser",
+    folder: Path,
+) -> xr.Dataset:
+    """Fit scattering paths, files of FEFF within the recipe's folder, to chi between two distances."""
+    from operando import xas
+
+    chi = _chi("fit_shells", processed)
+    shells = [{**path, "file": inside(folder, str(path.get("file", "")))} for path in paths]
+    asked: dict[str, Any] = {"kmin": kmin, "kmax": kmax, "rmin": rmin, "rmax": rmax}
+    asked |= {"kweight": kweight, "dk": dk, "window": window}
+    found = xas.fit_shells(chi, shells, variables, **asked)
+    # The paths as the recipe has them, so that results do not depend on where the folder lies.
+    asked |= {"paths": paths, "variables": variables}
+    return with_result(processed, recorded(found, "xas.fit_shells", asked, after=processed))
 
 
 def _chi(step: str, processed: xr.Dataset) -> xr.DataArray:

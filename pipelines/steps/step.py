@@ -7,14 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, create_model
 
+from operando.errors import OperandoError
+
 if TYPE_CHECKING:
     from operando.schema import Layout
     from operando.sniff import Format
+
+SIGNAL = "signal"
+FOLDER = "folder"
+"""The keyword of steps that read files of their own: the recipe's folder, which the run gives."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class Step:
     ``series``              from all scans of the processed series, lazily given: a node of its own
     ======================  =======================================================================
 
-    Any of them may also take the ``references``.
+    Any of them may also take the ``references``. A keyword parameter ``folder`` is no key of the recipe: the run gives
+    its folder, for files that the step reads.
     """
 
     run: Callable[..., xr.Dataset]
@@ -79,13 +87,20 @@ class Step:
         """Whether it needs all scans of the series."""
         return "series" in self.inputs
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether it reads files besides the scans."""
+        return FOLDER in inspect.signature(self.run).parameters
+
     @cached_property
     def parameters(self) -> type[BaseModel]:
         """The step's parameters, types and defaults, from its signature."""
         hints = get_type_hints(self.run)
         keywords = [par for par in inspect.signature(self.run).parameters.values() if par.kind is par.KEYWORD_ONLY]
         fields: dict[str, Any] = {
-            par.name: (hints[par.name], ... if par.default is par.empty else par.default) for par in keywords
+            par.name: (hints[par.name], ... if par.default is par.empty else par.default)
+            for par in keywords
+            if par.name != FOLDER
         }
         return create_model(self.run.__name__, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
 
@@ -103,3 +118,32 @@ class Step:
 def with_result(processed: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     """Return ``processed`` with a step's variables, its flags and its history."""
     return processed.assign_coords(result.coords).assign(result.data_vars).assign_attrs(result.attrs)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of a file that a step names.
+
+    Raises
+    ------
+    OperandoError
+        If it lies outside the recipe's folder.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise OperandoError(f"expected a file within the recipe's folder, got {name!r}; copy it there")
+    return path
+
+
+def normalized_of(step: str, processed: xr.Dataset) -> xr.DataArray:
+    """Return the normalized absorption, or say which step makes it."""
+    if "normalized" not in processed:
+        raise OperandoError(f"{step}: expected normalized absorption, got none; put the step 'normalize' before it")
+    return processed["normalized"]
+
+
+def one_signal(spectra: xr.DataArray, name: str) -> str:
+    """Return the name of a signal that the spectra have."""
+    known = [str(one) for one in spectra[SIGNAL].values] if SIGNAL in spectra.dims else []
+    if name not in known:
+        raise OperandoError(f"expected a signal among {', '.join(known) or 'several in normalize'}, got {name!r}")
+    return name
