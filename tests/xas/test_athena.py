@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peers import own_warnings_only
 
 from operando import xas
 from operando.errors import FileError, OperandoError, OperandoWarning
@@ -129,13 +130,12 @@ def test_real_projects_open_to_their_groups(name):
 def test_energies_and_absorption_are_those_that_larch_reads(name):
     if not (REAL / name).exists():
         pytest.skip(f"needs the measured file {name}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with own_warnings_only():
         pytest.importorskip("larch", reason="xraylarch is not installed (extra 'larch')")
         from larch.io import read_athena
 
         project = read_athena(str(REAL / name), do_preedge=False, do_bkg=False)
-        theirs = {str(getattr(one, "label", "")).strip(): one for one in vars(project).values() if hasattr(one, "mu")}
+    theirs = {str(getattr(one, "label", "")).strip(): one for one in vars(project).values() if hasattr(one, "mu")}
     compared = 0
     for label, one in theirs.items():
         try:
