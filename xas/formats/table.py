@@ -30,7 +30,7 @@ class Table:
 
     ``labels`` are the columns' names, empty if the header gives none. ``values`` has one row a line; a cell that is
     not a number is NaN. ``lost`` are the numbers of the lines without the right number of cells; ``cut`` says that
-    the last line is one of them.
+    the last line is one of them. ``aliases`` are further names of the columns, if there are any.
     """
 
     header: list[str]
@@ -38,6 +38,7 @@ class Table:
     values: NDArray[np.float64]
     lost: list[int]
     cut: bool
+    aliases: Sequence[str] = ()
 
 
 def parse(start: Head, text: str, delimiter: str | None = None, decimal: str | None = None) -> Table:
@@ -59,7 +60,7 @@ def parse(start: Head, text: str, delimiter: str | None = None, decimal: str | N
     header = lines[: rows[first][0]]
     lost = [number + 1 for number, cells in rows[first:] if len(cells) != width]
     kept = [
-        row if row is not None else [_number(cell, comma) for cell in cells]
+        as_numbers(cells, comma=comma) if row is None else row
         for (_, cells), row in zip(rows[first:], numbers[first:], strict=True)
         if len(cells) == width
     ]
@@ -113,6 +114,12 @@ def _width(rows: Sequence[Sequence[float] | None]) -> int:
 def _is_data(line: str) -> bool:
     bare = line.strip()
     return bool(bare) and bare[0] not in COMMENTS
+
+
+def as_numbers(cells: Sequence[str], *, comma: bool = False) -> list[float]:
+    """Return cells as numbers, NaN where they are none."""
+    row = _floats(cells, comma)
+    return row if row is not None else [_number(cell, comma) for cell in cells]
 
 
 def _floats(cells: Sequence[str], comma: bool) -> list[float] | None:
