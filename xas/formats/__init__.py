@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from .athena import ATHENA
 from .columns import COLUMNS
+from .mda import MDA, MDA_TEXT
+from .spec import SPEC
 from .xdi import XDI
 
-FORMATS = (XDI, ATHENA, COLUMNS)
+FORMATS = (XDI, ATHENA, MDA, MDA_TEXT, SPEC, COLUMNS)
 
 __all__ = ["FORMATS"]

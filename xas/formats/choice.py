@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,32 @@ Floats = NDArray[np.float64]
 _SHOWN = 16
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a recipe says of the columns of a table: ``columns``, ``units`` and ``d_spacing`` (angstrom)."""
+
+    columns: Chosen | None
+    units: dict[str, str]
+    d_spacing: float | None
+
+
+def choice(
+    path: Path, columns: Chosen | None, units: Mapping[str, str] | None, d_spacing: float | None = None
+) -> Choice:
+    """Return what a recipe says of columns, checked as far as it can be without a table.
+
+    Raises
+    ------
+    OperandoError
+        If a setting is no table, a name none of a scan's, or a unit unknown.
+    """
+    require_tables(path, columns=columns, units=units)
+    stated = {name: str(unit) for name, unit in (units or {}).items()}
+    require_units(path, stated)
+    require_known(path, columns or {}, "columns")
+    return Choice(columns, stated, d_spacing)
+
+
 def require_tables(path: Path, **settings: Any) -> None:
     """Check that settings which name things are tables.
 
@@ -34,52 +61,27 @@ def require_tables(path: Path, **settings: Any) -> None:
             raise OperandoError(f"{path}: {name}: expected a table {{ ... }}, got {value!r}")
 
 
-def require_columns(path: Path, table: Table, columns: Chosen | None) -> Chosen:
-    """Return the columns that the recipe names, if they are those of a scan.
-
-    Raises
-    ------
-    FileError
-        If the energy or what was measured is missing; the remedy names columns that the table has.
-    OperandoError
-        If a name is none of a scan's.
-    """
-    if columns is None or "energy" not in columns or len(columns) < 2:
-        wanted = "settings 'columns' with 'energy' and what was measured"
-        given = "none" if columns is None else ", ".join(map(str, columns)) or "none"
-        raise FileError(path, wanted, given, remedy=_advice(table))
-    require_known(path, columns, "columns")
-    return columns
-
-
-def units_of(path: Path, units: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the units that the recipe states, checked.
-
-    Raises
-    ------
-    OperandoError
-        Naming the unit.
-    """
-    stated = {name: str(unit) for name, unit in (units or {}).items()}
-    require_units(path, stated)
-    return stated
-
-
-def picked(
-    path: Path, table: Table, columns: Chosen, unit: str, d_spacing: float | None
-) -> tuple[Floats, dict[str, Floats]]:
+def picked(path: Path, table: Table, chosen: Choice, unit: str = "eV") -> tuple[Floats, dict[str, Floats]]:
     """Return the energies in eV, and the other columns by their names: (energy) or (energy, detector).
 
+    ``unit`` is that of the energies where the recipe states none.
+
     Raises
     ------
     FileError
-        If a column is missing or ambiguous, or the first is neither an energy nor an angle with its d-spacing.
+        If the energy or what was measured is not named, a column is missing or ambiguous, or the first is neither an
+        energy nor an angle with its d-spacing.
     """
+    columns = chosen.columns
+    if columns is None or "energy" not in columns or len(columns) < 2:
+        expected = "settings 'columns' with 'energy' and what was measured"
+        given = "none" if columns is None else ", ".join(map(str, columns)) or "none"
+        raise FileError(path, expected, given, remedy=_advice(table))
     found = {name: _values(path, table, name, column) for name, column in columns.items()}
     energy = found.pop("energy")
     if energy.ndim != 1:
         raise FileError(path, "one column of energies", f"{energy.shape[1]} columns", place="columns.energy")
-    return in_electronvolts(path, energy, unit, d_spacing), found
+    return in_electronvolts(path, energy, chosen.units.get("energy", unit), chosen.d_spacing), found
 
 
 def index(path: Path, table: Table, name: str, column: Column) -> int:

@@ -15,7 +15,7 @@ from operando.flags import Flag
 from operando.history import recorded
 from operando.sniff import Format, Head, head
 
-from .choice import Column, picked, require_columns, require_tables, units_of
+from .choice import Column, choice, picked, require_tables
 from .guess import guessed_settings
 from .scan import scan
 from .table import COMMENTS, Table, parse
@@ -74,8 +74,8 @@ def read(
     start = head(path)
     text = _text(start)
     table = parse(start, text, delimiter, decimal)
-    chosen, units = require_columns(path, table, columns), units_of(path, units)
-    energy, found = picked(path, table, chosen, units.get("energy", "eV"), d_spacing)
+    chosen = choice(path, columns, units, d_spacing)
+    energy, found = picked(path, table, chosen)
     times = _times(path, table.header, time, timezone)
     flag = (Flag.not_finite if table.lost else Flag(0)) | (Flag.truncated if table.cut else Flag(0))
     remarks = [f"lines with a wrong number of columns left out: {_listed(table.lost)}"] if table.lost else []
@@ -84,13 +84,19 @@ def read(
         energy,
         found,
         times,
-        units=units,
+        units=chosen.units,
         metadata=_metadata(table),
         reader="columns",
         flag=flag,
         remarks=remarks,
     )
-    parameters = {"reader": "columns", "columns": columns, "units": units, "time": time, "time_taken": times.note}
+    parameters = {
+        "reader": "columns",
+        "columns": columns,
+        "units": chosen.units,
+        "time": time,
+        "time_taken": times.note,
+    }
     return recorded(ds, "xas.read", {**parameters, "timezone": timezone, "delimiter": delimiter, "decimal": decimal})
 
 

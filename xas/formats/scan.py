@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 _ANGLES = ("degree", "degrees", "deg", "radian", "radians", "rad")
 _HC = 12398.419843320026
 _LOWEST, _HIGHEST = 30.0, 300_000.0
-_FEWEST = 3
+FEWEST = 3
 _NEED_I0 = ("tey", "tfy", "pfy", "fluorescence", "transmission")
 
 
@@ -113,8 +113,8 @@ def in_electronvolts(path: Path, values: Floats, unit: str, d_spacing: float | N
 
 
 def _require_energies(path: Path, energy: Floats, rows: int) -> None:
-    if energy.size < _FEWEST:
-        raise FileError(path, f"{_FEWEST} rows or more with an energy", f"{energy.size} of {rows} rows", place="table")
+    if energy.size < FEWEST:
+        raise FileError(path, f"{FEWEST} rows or more with an energy", f"{energy.size} of {rows} rows", place="table")
     if not _LOWEST <= np.median(energy) <= _HIGHEST:
         spread = f"{energy.min():g} to {energy.max():g}"
         remedy = "state the unit, such as units = {energy = 'keV'}, or name the right column"

@@ -11,17 +11,49 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.history import recorded
 from operando.series import stack
 
 ENTRY = "::"
-_LISTED = 10
+_LISTED = 20
 
 
 def named(ds: xr.Dataset, path: Path, entry: str) -> xr.Dataset:
     """Return a scan whose ``source`` says which entry of the file it is."""
     return ds.assign_coords(source=xr.Variable((), np.array(f"{path.name}{ENTRY}{entry}", dtype=object)))
+
+
+def asked_for(
+    path: Path, wanted: str | int | Sequence[str | int] | None, known: Sequence[Sequence[str]], entry: str
+) -> list[int]:
+    """Return which entries of a file a setting asks for, in the order of the file; all if it says nothing.
+
+    Parameters
+    ----------
+    wanted
+        A name or a number, or a list of them.
+    known
+        The names of each entry.
+
+    Raises
+    ------
+    FileError
+        If one of them is not there; the entries that are there are listed.
+    OperandoError
+        If the setting is something else.
+    """
+    if wanted is None:
+        return list(range(len(known)))
+    keys = [wanted] if isinstance(wanted, str | int) else wanted
+    if not isinstance(keys, Sequence) or not all(isinstance(key, str | int) for key in keys):
+        raise OperandoError(f"{path}: {entry}: expected a number or text, such as '7.2', or a list, got {wanted!r}")
+    texts = [str(key).strip() for key in keys]
+    for text in texts:
+        if not any(text in names for names in known):
+            listed = ", ".join(names[0] for names in known[:_LISTED]) + (" ..." if len(known) > _LISTED else "")
+            raise FileError(path, f"a {entry} among {listed or 'none'}", repr(text), place=entry)
+    return [k for k, names in enumerate(known) if any(text in names for text in texts)]
 
 
 def as_series(
