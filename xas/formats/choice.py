@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from operando.errors import FileError, OperandoError
 
-from .guess import guessed_settings
+from .guess import Column, guessed_settings
 from .scan import in_electronvolts, require_known, require_units
 from .table import Table
 
-Column = str | int
 Chosen = Mapping[str, Column | Sequence[Column]]
 Floats = NDArray[np.float64]
 _SHOWN = 16

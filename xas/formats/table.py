@@ -15,6 +15,9 @@ from operando.sniff import Head
 
 COMMENTS = "#;%!*"
 _RULE = re.compile(r"[-=*/_#;\s]*")
+_NUMBERED = re.compile(r"\W*(\d{1,3})\)\s+(\S.*?)\s*")
+_QUOTED = re.compile(r'"([^"]*)"')
+_EXPLAINED = re.compile(r"\W*(\w+)\s*=\s*\{(.*?)\}\s*-->")
 _SAMPLE = 50
 _SPLITS: dict[str, Callable[[str], list[str]]] = {
     "whitespace": str.split,
@@ -64,18 +67,34 @@ def parse(start: Head, text: str, delimiter: str | None = None, decimal: str | N
         for (_, cells), row in zip(rows[first:], numbers[first:], strict=True)
         if len(cells) == width
     ]
-    return Table(header, labels(header, width), np.array(kept), lost, bool(lost) and lost[-1] == rows[-1][0] + 1)
+    codes = labels(header, width)
+    told = _explained(header, codes)
+    cut = bool(lost) and lost[-1] == rows[-1][0] + 1
+    return Table(header, told or codes, np.array(kept), lost, cut, codes if told else ())
 
 
 def labels(header: Sequence[str], width: int) -> list[str]:
-    """Return the names of the columns from the header's last line that is not a rule, if it has as many; else none."""
+    """Return the names of the columns, if the header gives as many; else none.
+
+    They stand in lines that number them, in a line of quoted names, or in the last line that is not a rule.
+    """
+    numbered = {int(match[1]): match[2] for line in header if (match := _NUMBERED.fullmatch(line))}
+    if sorted(numbered) == list(range(1, width + 1)):
+        return [numbered[k] for k in range(1, width + 1)]
     line = next((line.strip() for line in reversed(header) if not _RULE.fullmatch(line)), "")
     bare = line.lstrip(COMMENTS).removeprefix("L ").strip()
     for text in (bare, line):
         for cells in _label_splits(text):
             if len(cells) == width and all(cells) and all(np.isnan(_number(cell, comma=False)) for cell in cells):
                 return cells
-    return []
+    quoted = (_QUOTED.findall(line) for line in header)
+    return next((cells for cells in quoted if len(cells) == width and all(cells)), [])
+
+
+def _explained(header: Sequence[str], codes: Sequence[str]) -> list[str]:
+    """Return what the header says that codes stand for, as in ``D1 = {I0} --> variable``; none if one is left out."""
+    told = {match[1]: match[2].strip() or match[1] for line in header if (match := _EXPLAINED.match(line))}
+    return [told[code] for code in codes] if codes and all(code in told for code in codes) else []
 
 
 def _label_splits(text: str) -> list[list[str]]:
