@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from operando.errors import FileError, OperandoError
 
-from .guess import Column, guessed_settings
+from .guess import guessed_settings
 from .scan import in_electronvolts, require_known, require_units
-from .table import Table
+from .table import Column, Table
 
 Chosen = Mapping[str, Column | Sequence[Column]]
 Floats = NDArray[np.float64]

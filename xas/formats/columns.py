@@ -15,10 +15,10 @@ from operando.flags import Flag
 from operando.history import recorded
 from operando.sniff import Format, Head, head
 
-from .choice import Column, choice, picked, require_tables
+from .choice import choice, picked, require_tables
 from .guess import guessed_settings
 from .scan import scan
-from .table import COMMENTS, Table, parse
+from .table import COMMENTS, Column, Table, parse
 from .times import Span, span
 
 _TIME_KEYS = ("start", "format", "middle", "end", "duration")

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .emission import channels
-from .table import COMMENTS, Table
+from .table import COMMENTS, Column, Table
 from .times import parsed_time
-
-Column = str | int
 
 _WORDS: dict[str, tuple[str, ...]] = {
     "i0": (r"i_?0", r"io", r"monitor", r"mon", r"ion_?0", r"i_?0[ _]chamber"),

@@ -15,13 +15,14 @@ from operando.flags import Flag
 from operando.sniff import Format, Head, head
 from operando.units import parse
 
-from .choice import Choice, Column, choice, index, picked
+from .choice import Choice, choice, index, picked
 from .guess import guessed_settings
 from .mda_binary import VERSIONS, mda_file
 from .mda_scans import MdaFile, MdaScan
 from .mda_text import FIRST, mda_text
 from .scan import FEWEST, scan
 from .several import as_series, asked_for, differing, named
+from .table import Column
 from .times import Span, parsed_time, span
 
 Key = str | int

@@ -14,10 +14,10 @@ from operando.flags import Flag
 from operando.history import recorded
 from operando.sniff import Format, Head, head
 
-from .choice import Column, choice, picked
+from .choice import choice, picked
 from .emission import channels
 from .scan import scan
-from .table import Table, parse
+from .table import Column, Table, parse
 from .times import Span
 
 NAMES = {"energy": r"Energy", "i0": r"I0_KEITHLEY\d", "tey": r"KEITHLEY\d_TEY"}

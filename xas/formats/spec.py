@@ -13,11 +13,12 @@ from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.sniff import Format, Head, head
 
-from .choice import Choice, Column, choice, picked
+from .choice import Choice, choice, picked
 from .guess import guessed_settings
 from .scan import scan
 from .several import as_series, asked_for, differing, named
 from .spec_scans import SpecScan, scans_in
+from .table import Column
 from .times import NOT_A_TIME, Span, moment, parsed_time, seconds
 
 Key = str | int
@@ -116,15 +117,16 @@ def _guess(one: SpecScan) -> dict[str, Any]:
     if one.table is None:
         return {}
     guess = guessed_settings(one.table)
-    if "energy" not in guess.get("columns", {}):
+    energy = guess.get("columns", {}).get("energy")
+    if energy is None or (one.table.labels and energy not in one.table.labels):
         return {}
     guess.pop("time", None)
     try:
         wanted = choice(Path(), {"mu": 0, **guess["columns"]}, guess.get("units"), guess.get("d_spacing"))
-        energy, _ = picked(Path(), one.table, wanted)
+        values, _ = picked(Path(), one.table, wanted)
     except FileError:
         return {}
-    return guess if _moves(energy) else {}
+    return guess if _moves(values) else {}
 
 
 def _text(path: Path) -> str:

@@ -172,7 +172,8 @@ def _complete(one: SpecScan) -> SpecScan:
     widths = Counter(len(cells) for _, cells in one.rows)
     if not widths:
         return one
-    width = one.columns if one.columns in widths else max(widths, key=lambda size: (widths[size], size))
+    stated = one.columns or 0
+    width = stated if stated in widths else max(widths, key=lambda size: (widths[size], size))
     labels = _names(one.labels, width)
     if len(labels) != width:
         one.remarks.append(f"the line of labels has {len(labels)} of {width} columns: name columns by number")

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from operando.errors import FileError
 from operando.sniff import Head
 
+Column = str | int
+
 COMMENTS = "#;%!*"
 _RULE = re.compile(r"[-=*/_#;\s]*")
 _NUMBERED = re.compile(r"\W*(\d{1,3})\)\s+(\S.*?)\s*")
