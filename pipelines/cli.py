@@ -145,7 +145,7 @@ def _plain_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         default = warnings.showwarning
 
-        def show(
+        def show(  # noqa: PLR0917
             message: Warning | str,
             category: type[Warning],
             filename: str,

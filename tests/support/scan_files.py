@@ -130,3 +130,36 @@ def mda_file(path: Path, shift: float = 0.0, done: int | None = None) -> Path:
     """Write an MDA file of one scan of the energy."""
     path.write_bytes(mda_bytes(mda_energy_scan(mda_start([ENERGY.size]), shift, done), [ENERGY.size]))
     return path
+
+
+def mda_ascii(path: Path, shift: float = 0.0, done: int | None = None) -> Path:
+    """Write the text of mda2ascii for the scan that :func:`mda_file` writes."""
+    rows = np.column_stack([ENERGY, 1e3 + ENERGY / 100, 1e-9 * edge(shift)])[: ENERGY.size if done is None else done]
+    lines = [
+        "## mda2ascii 1.4 generated output",
+        "",
+        "# MDA File Version = 1.4",
+        "# Scan number = 7",
+        "# Overall scan dimension = 1-D",
+        f"# Total requested scan size = {ENERGY.size}",
+        "",
+        "#  Extra PV: name, descr, values (, unit)",
+        '# Extra PV 1: ioc:current, ring current, "200.5", mA',
+        "",
+        "# 1-D Scan",
+        f"# Points completed = {len(rows)} of {ENERGY.size}",
+        "# Scanner = ioc:scan1",
+        "# Scan time = Nov 05, 2026 10:00:00.250000",
+        "",
+        "# Column Descriptions:",
+        "#    1  [     Index      ]",
+        "#    2  [1-D Positioner 1]  ioc:mono.VAL, Mono energy, LINEAR, eV, ioc:mono.RBV, Mono energy, eV",
+        "#    3  [1-D Detector   1]  ioc:scaler.S2, I0, ",
+        "#    4  [1-D Detector   2]  ioc:scaler.S3, TEY, A",
+        "",
+        "# 1-D Scan Values",
+    ]
+    for k, (energy, i0, tey) in enumerate(rows, start=1):
+        lines.append(f"{k}\t{energy:.9g}\t{np.float32(i0):.9g}\t{np.float32(tey):.9g}")
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -68,11 +68,12 @@ class _Cursor:
 
     def text(self) -> str:
         """Return a counted text: its length, and if that is not 0 the length again and the characters, padded to 4."""
-        if self.integer() == 0:
+        stated = self.integer()
+        if stated == 0:
             return ""
         size = self.count(1, "characters")
-        if size > _MOST_TEXT:
-            self._refuse(f"at most {_MOST_TEXT} characters", str(size))
+        if size != stated or size > _MOST_TEXT:
+            self._refuse(f"a text of {stated} characters, at most {_MOST_TEXT}", str(size))
         return self.take(size + -size % 4)[:size].decode("latin-1").strip()
 
     def numbers(self, count: int, kind: str) -> NDArray[np.generic]:
