@@ -29,6 +29,7 @@ _MOST_BYTES = 2**29
 _ASSIGNED = re.compile(r"^[$@%](\w+)\s*=\s*(.*?);?\s*$")
 _ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\[(?:'(?:[^'\\]|\\.)*'|[^\]'])*\]|[^\s,()]+)")
 _ESCAPED = re.compile(r"\\(.)")
+_END = re.compile(r"^1;\s*$", re.MULTILINE)
 _ARRAYS = ("x", "y", "i0")
 
 
@@ -72,7 +73,8 @@ def read(
         ``mu`` and, where the project has it, ``i0`` against ``energy`` (eV);
         along ``scan`` if there are several groups, whose labels stand in ``source`` behind ``::``. A group that is no
         absorption spectrum (chi(k), an axis of pixels), or that shares less than half its energies with the others,
-        is left out with a warning that names it, and in ``attrs["remarks"]``.
+        is left out with a warning that names it, and in ``attrs["remarks"]``; so is what is lost where the file breaks
+        off between or within groups.
 
     Raises
     ------
@@ -84,7 +86,8 @@ def read(
     B. Ravel, M. Newville, J. Synchrotron Rad. 12, 537 (2005), doi:10.1107/S0909049505012719.
     """
     path = Path(path)
-    groups = list(_groups(path, _text(path)))
+    text = _text(path)
+    groups = list(_groups(path, text))
     parameters = {"reader": "athena", "group": group, "shifted": shifted}
     if group is not None:
         labels = [one.label for one in groups]
@@ -97,6 +100,9 @@ def read(
             spectra.append(_spectrum(path, one, shifted=shifted))
         except FileError as error:
             left_out.append(error)
+    if _breaks_off(text):
+        place, remedy = f"line {text.count(chr(10)) + 1}", "copy it again: groups are missing"
+        left_out.append(FileError(path, "the line '1;' that ends a project", "none", place=place, remedy=remedy))
     return as_series(path, spectra, left_out, parameters, entry="group")
 
 
@@ -125,6 +131,11 @@ def _text(path: Path) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def _breaks_off(text: str) -> bool:
+    """Whether a project in Perl ends before its end; JSON that does is no JSON."""
+    return not text.lstrip().startswith("{") and not _END.search(text)
 
 
 def _groups(path: Path, text: str) -> Iterator[_Group]:
