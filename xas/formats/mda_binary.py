@@ -167,7 +167,8 @@ def _values(cursor: _Cursor, positioners: int, columns: int, points: int) -> Flo
     values = np.empty((points, columns))
     for k in range(columns):
         kind = np.dtype(">f8" if k < positioners else ">f4")
-        values[:, k] = np.frombuffer(block, kind, points, at)
+        with np.errstate(invalid="ignore"):
+            values[:, k] = np.frombuffer(block, kind, points, at)
         at += points * kind.itemsize
     return values
 

@@ -44,7 +44,8 @@ class _Block:
     def values(self) -> Floats:
         """Return the rows as numbers, detectors in single precision as the file they come from has them."""
         width = len(self.columns)
-        table = np.array([as_numbers(cells) for cells in self.rows if len(cells) == width]).reshape(-1, width)
+        rows = [as_numbers(cells) for cells in self.rows if len(cells) == width]
+        table = np.array(rows).reshape(len(rows), width)
         with np.errstate(over="ignore"):
             table = np.where(self.single, table.astype(np.float32), table)
         return table[:, [column is not None for column in self.columns]]
