@@ -120,7 +120,7 @@ def mda_energy_scan(place: int, shift: float = 0.0, done: int | None = None) -> 
     """Return a scan of the energy with a yield and I0."""
     energy = [("ioc:mono", "Mono energy", "eV", ENERGY)]
     detectors = [
-        ("ioc:scaler.S2", "I0", "", 1e3 + ENERGY / 100),
+        ("ioc:scaler.S2", "I0", "A", 1e-9 + 1e-14 * ENERGY),
         ("ioc:scaler.S3", "TEY", "A", 1e-9 * edge(shift)),
     ]
     return mda_scan(place, energy, detectors, done=done)
@@ -134,7 +134,7 @@ def mda_file(path: Path, shift: float = 0.0, done: int | None = None) -> Path:
 
 def mda_ascii(path: Path, shift: float = 0.0, done: int | None = None) -> Path:
     """Write the text of mda2ascii for the scan that :func:`mda_file` writes."""
-    rows = np.column_stack([ENERGY, 1e3 + ENERGY / 100, 1e-9 * edge(shift)])[: ENERGY.size if done is None else done]
+    rows = np.column_stack([ENERGY, 1e-9 + 1e-14 * ENERGY, 1e-9 * edge(shift)])[: ENERGY.size if done is None else done]
     lines = [
         "## mda2ascii 1.4 generated output",
         "",
@@ -154,7 +154,7 @@ def mda_ascii(path: Path, shift: float = 0.0, done: int | None = None) -> Path:
         "# Column Descriptions:",
         "#    1  [     Index      ]",
         "#    2  [1-D Positioner 1]  ioc:mono.VAL, Mono energy, LINEAR, eV, ioc:mono.RBV, Mono energy, eV",
-        "#    3  [1-D Detector   1]  ioc:scaler.S2, I0, ",
+        "#    3  [1-D Detector   1]  ioc:scaler.S2, I0, A",
         "#    4  [1-D Detector   2]  ioc:scaler.S3, TEY, A",
         "",
         "# 1-D Scan Values",
