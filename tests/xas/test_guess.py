@@ -64,3 +64,14 @@ def test_falling_energies_and_kilo_electronvolts_are_guessed(tmp_path, energy):
     guess = COLUMNS.suggest(head(path))
     assert guess["columns"] == {"energy": "dcm energy", "i0": "I0"}
     assert guess.get("units") == ({"energy": "keV"} if energy[0] < 100 else None)
+
+
+def test_falling_angles_are_guessed_where_the_header_states_the_spacing_of_planes(tmp_path):
+    energy = np.linspace(7000, 7200, 9)
+    table = [[angle, 1.0, 5.0 + k] for k, angle in enumerate(np.degrees(np.arcsin(12398.419843 / 6.27102 / energy)))]
+    path = written(tmp_path, table, header=" Mono :   Si(111)       D=  3.13551 A    Initial angle= 13.9 deg\n")
+    guess = COLUMNS.suggest(head(path))
+    assert guess == {"columns": {"energy": 0}, "units": {"energy": "degree"}, "d_spacing": 3.13551}
+    ds = xas.read(path, **{**guess, "columns": {**guess["columns"], "mu": 2}})
+    np.testing.assert_allclose(ds["energy"], energy, rtol=1e-8)
+    assert COLUMNS.suggest(head(written(tmp_path, table, header="# no spacing\n"))) == {}

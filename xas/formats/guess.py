@@ -33,15 +33,19 @@ _ENERGIES = (
     (r".*energy.*",),
 )
 _SEVERAL = re.compile(r"(?:i_?f|fluo?|ff|sdd)_?\d+|[a-z]+\d+_i?fluor", re.IGNORECASE)
-_PLAIN, _KILO = (30.0, 3e5), (0.2, 30.0)
+_SPACING = re.compile(r"\bd(?:[ _-]?spacing)?\s*[=:]\s*(\d+\.\d+)\s*(?:A|\u212b|\u00c5|angstrom)\b", re.IGNORECASE)
+_PLAIN, _KILO, _DEGREES = (30.0, 3e5), (0.2, 30.0), (1.0, 90.0)
 _FROM_START = "Time from start (seconds)"
 
 
 def guessed_settings(table: Table) -> dict[str, Any]:
-    """Return ``columns``, ``units`` and ``time`` for the reader of columns; nothing if no column can be energies."""
+    """Return ``columns``, ``units`` and ``time`` for the reader of columns; nothing if no column can be energies.
+
+    Where none can, but the header states a d-spacing, a column that can be the monochromator's angle stands for them.
+    """
     energy = _energy(table)
     if energy is None:
-        return {}
+        return _angle(table)
     columns = _columns(table, energy)
     settings: dict[str, Any] = {"columns": columns}
     if _reads_as(_numbers(table, energy), _KILO):
@@ -63,6 +67,16 @@ def _columns(table: Table, energy: Column) -> dict[str, Column | list[Column]]:
     if len(columns) == 1 and table.values.shape[1] == 2:
         columns["mu"] = 1 - _position(table, energy)
     return columns
+
+
+def _angle(table: Table) -> dict[str, Any]:
+    """Return the first column that can be Bragg angles (degree), with the header's d-spacing (angstrom)."""
+    spacing = next((float(match[1]) for line in table.header if (match := _SPACING.search(line))), None)
+    columns = (k for k in range(table.values.shape[1]) if _reads_as(table.values[:, k], _DEGREES))
+    angle = next(columns, None)
+    if spacing is None or angle is None:
+        return {}
+    return {"columns": {"energy": angle}, "units": {"energy": "degree"}, "d_spacing": spacing}
 
 
 def _elements(table: Table, energy: Column) -> list[Column]:
