@@ -63,8 +63,9 @@ class Group:
                 times = np.ravel(data[name].values)
                 known = times[~np.isnat(times)]
                 self.times += [known.min(), known.max()] if known.size else []
-        if "time_start" in data.coords and not np.isnat(data["time_start"].values):
-            self.middles.append(float((data["time"].values - data["time_start"].values) / np.timedelta64(1, "s")))
+        if "time_start" in data.coords:
+            middles = np.ravel(data["time"].values - data["time_start"].values)
+            self.middles += [float(one / np.timedelta64(1, "s")) for one in middles[~np.isnat(middles)]]
         reasons = np.bitwise_or.reduce(np.ravel(data["flag"].values).astype("int64"), initial=0)
         self.notes.update(name.replace("_", " ") for name in flags.names(int(reasons)))
 
@@ -162,9 +163,15 @@ def node_name(scan: xr.Dataset | None, path: Path) -> str:
 
 
 def first_signal(scan: xr.Dataset) -> str | None:
-    """Return the signal of a scan that a recipe would normalize first."""
-    usable = SIGNALS if "i0" in scan.data_vars else SIGNALS[:1]
-    return next((name for name in usable if name in scan.data_vars), None)
+    """Return the signal that a recipe would normalize first: one that shows an edge, if any does."""
+    from operando import xas
+
+    usable = [name for name in (SIGNALS if "i0" in scan.data_vars else SIGNALS[:1]) if name in scan.data_vars]
+    for name in usable:
+        judged = xas.quality(scan[[one for one in ("i0", name) if one in scan.data_vars]])
+        if not (judged["flag"] & int(flags.Flag.no_edge)).all():
+            return name
+    return usable[0] if usable else None
 
 
 def _edge(scan: xr.Dataset) -> str | None:
@@ -178,13 +185,22 @@ def _edge(scan: xr.Dataset) -> str | None:
 
     stated = json.loads(scan.attrs["metadata"])
     element, edge = (str(stated.get(key, "")) for key in ("element.symbol", "element.edge"))
-    if element.isalnum() and edge.isalnum():
+    if _is_edge(element, edge):
         return f"{element}_{edge}"
     signal = first_signal(scan)
     if signal is None:
         return None
-    e0 = float(xas.find_e0(xas.signal(scan, signal)))
-    if not np.isfinite(e0):
+    e0 = np.ravel(xas.find_e0(xas.signal(scan, signal)))
+    if not np.isfinite(e0).any():
         return None
-    element, edge = xraydb.guess_edge(e0, edges=["K", "L3"])
+    element, edge = xraydb.guess_edge(float(np.nanmedian(e0)), edges=["K", "L3"])
     return f"{element}_{edge}"
+
+
+def _is_edge(element: str, edge: str) -> bool:
+    from operando.xas.atomic_data import edge as tabulated
+
+    try:
+        return bool(tabulated(element, edge))
+    except OperandoError:
+        return False

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 _ANGLES = ("degree", "degrees", "deg", "radian", "radians", "rad")
 _HC = 12398.419843320026
 _LOWEST, _HIGHEST = 30.0, 300_000.0
-_FEWEST = 3
+FEWEST = 3
 _NEED_I0 = ("tey", "tfy", "pfy", "fluorescence", "transmission")
 
 
@@ -57,13 +57,12 @@ def scan(
         If fewer than 3 rows are left or the energies cannot be photon energies in eV.
     """
     flag = flag or Flag(0)
-    usable = np.isfinite(energy) & (energy > 0)
     for values in columns.values():
         flag |= Flag(0) if np.isfinite(values).all() else Flag.not_finite
+    usable = _usable(path, energy)
     if not usable.all():
         flag |= Flag.not_finite
         energy, columns = energy[usable], {name: values[usable] for name, values in columns.items()}
-    _require_energies(path, energy, usable.size)
     steps = np.diff(energy)
     if (steps < 0).any():
         flag |= Flag.unsorted_energy
@@ -112,13 +111,24 @@ def in_electronvolts(path: Path, values: Floats, unit: str, d_spacing: float | N
     raise FileError(path, "an energy or an angle as the first axis", f"unit {unit!r}")
 
 
-def _require_energies(path: Path, energy: Floats, rows: int) -> None:
-    if energy.size < _FEWEST:
-        raise FileError(path, f"{_FEWEST} rows or more with an energy", f"{energy.size} of {rows} rows", place="table")
-    if not _LOWEST <= np.median(energy) <= _HIGHEST:
-        spread = f"{energy.min():g} to {energy.max():g}"
+def _usable(path: Path, energy: Floats) -> NDArray[np.bool_]:
+    """Return which rows have a photon energy, of 30 eV to 300 keV.
+
+    Raises
+    ------
+    FileError
+        If most rows with a number have none, or fewer than 3 rows are left.
+    """
+    stated = np.isfinite(energy) & (energy > 0)
+    if stated.sum() >= FEWEST and not _LOWEST <= np.median(energy[stated]) <= _HIGHEST:
+        spread = f"{energy[stated].min():g} to {energy[stated].max():g}"
         remedy = "state the unit, such as units = {energy = 'keV'}, or name the right column"
         raise FileError(path, "photon energies in eV", spread, place="energy", remedy=remedy)
+    usable: NDArray[np.bool_] = stated & (energy >= _LOWEST) & (energy <= _HIGHEST)
+    if usable.sum() < FEWEST:
+        got = f"{usable.sum()} of {energy.size} rows"
+        raise FileError(path, f"{FEWEST} rows or more with an energy", got, place="table")
+    return usable
 
 
 def _detector_flags(columns: Mapping[str, Floats]) -> Flag:
