@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .athena import ATHENA
 from .columns import COLUMNS
+from .nexus import NEXUS
 from .xdi import XDI
 
-FORMATS = (XDI, ATHENA, COLUMNS)
+FORMATS = (XDI, ATHENA, NEXUS, COLUMNS)
 
 __all__ = ["FORMATS"]

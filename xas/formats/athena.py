@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError
 from operando.history import recorded
-from operando.series import stack
 from operando.sniff import Format, Head
 
 from .scan import scan
+from .several import series
 from .times import Span
 
 Floats = NDArray[np.float64]
@@ -100,12 +99,7 @@ def read(
             left_out.append(error)
     if not spectra:
         raise left_out[0] if left_out else FileError(path, "groups of spectra", "a project without any")
-    together, apart = _together(path, spectra)
-    remarks = [str(error) for error in (*left_out, *apart)]
-    for remark in remarks:
-        warnings.warn(remark, OperandoWarning, stacklevel=2)
-    ds = together[0] if len(together) == 1 else stack(together)
-    ds = ds.assign_attrs(remarks=json.dumps(remarks, ensure_ascii=False)) if remarks else ds
+    ds = series(path, spectra, left_out, "group")
     return recorded(ds, "xas.read", parameters)
 
 
@@ -211,22 +205,6 @@ def _numbers(path: Path, place: str, items: list[str]) -> Floats:
         return np.array([float(item) for item in items])
     except ValueError as error:
         raise FileError(path, "numbers", str(error).rpartition(": ")[2], place=place) from None
-
-
-def _together(path: Path, spectra: list[xr.Dataset]) -> tuple[list[xr.Dataset], list[FileError]]:
-    """Return the spectra that share most of their energies with most others, and why the rest does not."""
-    ends = np.array([one["energy"].values[[0, -1]] for one in spectra])
-    overlap = np.minimum(ends[:, None, 1], ends[None, :, 1]) - np.maximum(ends[:, None, 0], ends[None, :, 0])
-    shares = overlap / (ends[:, 1] - ends[:, 0])[:, None] > 0.5
-    chosen = shares[:, (shares & shares.T).sum(axis=0).argmax()]
-    apart = []
-    for one, kept in zip(spectra, chosen, strict=True):
-        if not kept:
-            label, (low, high) = str(one["source"].values).partition("::")[2], one["energy"].values[[0, -1]]
-            remedy = f"read it by itself with group = {label!r}"
-            expected = "energies that most groups share"
-            apart.append(FileError(path, expected, f"{low:g} to {high:g} eV", place=f"group {label!r}", remedy=remedy))
-    return [one for one, kept in zip(spectra, chosen, strict=True) if kept], apart
 
 
 ATHENA = Format(name="athena", technique="xas", about="Athena project", recognizes=recognizes, read=read)
