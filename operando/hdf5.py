@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ MOST_BYTES = 2**30
 MOST_NAMES = 100_000
 MOST_LINKS = 16
 _TEXT_BYTES = 2**20
+_MOST_FIELDS, _LONGEST, _DEPTH = 300, 2000, 3
 _PLACES = (0, *(512 * 2**k for k in range(7)))
 _NUMBERS = "iufb"
 
@@ -149,7 +150,7 @@ class Node:
             If it holds no numbers, more than :data:`MOST_BYTES`, or a codec, a file or a part of it is missing.
         """
         with self._told():
-            kind = getattr(self.item, "dtype", np.dtype("O"))
+            kind: np.dtype[Any] = getattr(self.item, "dtype", np.dtype("O"))
         listed = kind.names or ()
         if listed and column is None:
             remedy = f"name one of its columns, such as '{printable(self.name)}/{listed[0]}'"
@@ -270,6 +271,27 @@ def content(root: Node, most: int = 6) -> str:
     return ", ".join(found[:most]) + more if found else "nothing"
 
 
+def scalars(node: Node, *, passing_over: Sequence[str] = ()) -> dict[str, str | float]:
+    """Return the texts and numbers below a group as ``{dotted path: value}``, groups of some NeXus classes left out.
+
+    Long texts are left out too, and what lies more than three groups deep.
+    """
+    found: dict[str, str | float] = {}
+    waiting = [(node, "", 0)]
+    while waiting and len(found) < _MOST_FIELDS:
+        group, above, depth = waiting.pop(0)
+        for name in group.names():
+            child, key = group.get(name), f"{above}{name}"
+            if child is not None and child.is_group:
+                if depth < _DEPTH and child.attribute("NX_class") not in passing_over:
+                    waiting.append((child, f"{key}.", depth + 1))
+            elif child is not None:
+                value = child.scalar()
+                if value is not None and len(str(value)) <= _LONGEST:
+                    found[printable(key)] = value
+    return found
+
+
 def _described(node: Node) -> str:
     name = printable(node.name)
     if node.is_group:
@@ -291,10 +313,8 @@ def _plain(value: Any) -> str | float | list[str] | None:
 
 def _load_codecs() -> None:
     """Make the codecs of hdf5plugin known to HDF5, if it is installed."""
-    try:
+    with suppress(Exception):
         import hdf5plugin  # noqa: F401
-    except Exception:  # noqa: S110
-        pass
 
 
 @contextmanager

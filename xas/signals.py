@@ -19,9 +19,9 @@ def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
     scans
         A scan or a series as :func:`~operando.xas.read` and :func:`~operando.xas.read_series` return it.
     name
-        ``mu`` as in the file; ``tey``, ``tfy``, ``pfy``, ``pey``, ``fluorescence`` summed over their channels and divided
-        by I0; ``transmission`` ln(I0/I); ``reference`` ln(I/I_reference) if the transmission was measured, else as in
-        the file.
+        ``mu`` as in the file; ``tey``, ``tfy``, ``pfy``, ``pey``, ``fluorescence`` summed over their channels and
+        divided by I0; ``transmission`` ln(I0/I); ``reference`` ln(I/I_reference) if the transmission was measured, else
+        as in the file.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""NeXus files of absorption scans: the application definition NXxas, as it was defined first and as it is used today."""
+"""NeXus files of absorption scans: the application definition NXxas, as first defined and as used today."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from operando.sniff import Format, Head
 from operando.units import parse
 from operando.xas.layout import DETECTORS
 
-from .nexus_entry import INTENSITY, Spectrum, entries, spectrum
+from .nexus_entry import Spectrum, entries, spectrum
 from .scan import in_electronvolts, require_known, require_units, scan
 from .several import series
 from .times import Span, parsed_time, span
@@ -148,7 +148,7 @@ def _same_scan(one: Spectrum, other: Spectrum, *, siblings: bool) -> bool:
     if one.unit != other.unit or not np.array_equal(one.energy, other.energy):
         return False
     beams = [spectrum.detectors[spectrum.taken["i0"][0]] for spectrum in (one, other) if "i0" in spectrum.taken]
-    if len(beams) == 2 and not np.array_equal(*beams, equal_nan=True):
+    if len(beams) == 2 and not np.array_equal(beams[0], beams[1], equal_nan=True):
         return False
     if siblings:
         return True
@@ -190,7 +190,10 @@ def _scan(
         If it is no spectrum.
     """
     place = f"entry {one.label!r}"
-    taken = {**one.taken, **{name: [column] if isinstance(column, str) else list(column) for name, column in columns.items()}}
+    taken = {
+        **one.taken,
+        **{name: [column] if isinstance(column, str) else list(column) for name, column in columns.items()},
+    }
     several = {name for name, column in columns.items() if not isinstance(column, str)}
     unknown = [name for names in taken.values() for name in names if name not in one.detectors]
     if unknown:
@@ -219,7 +222,9 @@ def _scan(
     except FileError as error:
         raise FileError(path, error.expected, error.got, place=place, remedy=error.remedy) from None
     except OperandoError as error:
-        raise FileError(path, "a unit of energy", str(error), place=place, remedy="state units = {energy = 'eV'}") from None
+        raise FileError(
+            path, "a unit of energy", str(error), place=place, remedy="state units = {energy = 'eV'}"
+        ) from None
     return ds.assign_coords(source=xr.Variable((), np.array(f"{path.name}::{one.label}", dtype=object)))
 
 
@@ -234,9 +239,11 @@ def _measured(
         if len(values) == 1 and values[0].ndim == 1 and name not in several:
             measured[name] = values[0]
             continue
-        own = [f"{d}[{k}]" for d, v in zip(taken[name], values, strict=True) for k in range(v.shape[1])] if (
-            values[0].ndim == 2
-        ) else list(taken[name])
+        own = (
+            [f"{d}[{k}]" for d, v in zip(taken[name], values, strict=True) for k in range(v.shape[1])]
+            if (values[0].ndim == 2)
+            else list(taken[name])
+        )
         if channels is not None and len(own) != len(channels):
             remarks.append(f"{name} left out: {len(own)} channels beside {len(channels)}; choose some in 'columns'")
             continue
@@ -267,9 +274,8 @@ def _first(fields: Mapping[str, Any], keys: Sequence[str]) -> str:
 def _times(path: Path, one: Spectrum, timezone: str | None, remarks: list[str]) -> Span:
     """Return when the scan was measured; a time that cannot be read is a remark."""
     start, end = _first(one.fields, _STARTS), _first(one.fields, _ENDS)
-    for text in (start, end):
-        if text and parsed_time(text) is None:
-            remarks.append(f"no date and time in ISO 8601: {text}")
+    unread = [text for text in (start, end) if text and parsed_time(text) is None]
+    remarks += [f"no date and time in ISO 8601: {text}" for text in unread]
     if parsed_time(start) is None:
         return Span()
     try:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operando.errors import FileError
-from operando.hdf5 import Node
+from operando.hdf5 import Node, scalars
 
 from .guess import quantity
 
@@ -37,7 +37,6 @@ _ENTRIES, _DEPTH = ("NXentry", "NXsubentry"), 3
 _BEAMS = {"incoming_beam": "i0", "absorbed_beam": ""}
 _REFERENCE = re.compile(r"(i_?)?ref\w*|standard", re.IGNORECASE)
 _UNIT = re.compile(r"\(\s*(\w+)\s*\)\s*$")
-_MOST_FIELDS, _LONGEST = 300, 2000
 
 
 @dataclass
@@ -115,7 +114,7 @@ def spectrum(entry: Node, above: Node | None) -> Spectrum:
     if not found.detectors:
         raise entry.error(f"values for {values.size} energies", "none", "name the detector in 'columns'")
     for place in reversed(places):
-        found.fields.update(_fields(place))
+        found.fields.update(scalars(place, passing_over=(*_ENTRIES, "NXdata")))
     if mode:
         found.fields["mode"] = mode
     if "edge.name" in found.fields:
@@ -139,7 +138,9 @@ def _energy(entry: Node, places: Sequence[Node]) -> Node:
 
 
 def _monochromators(place: Node) -> list[Node]:
-    return [mono for instrument in _of_class(place, "NXinstrument") for mono in _of_class(instrument, "NXmonochromator")]
+    return [
+        mono for instrument in _of_class(place, "NXinstrument") for mono in _of_class(instrument, "NXmonochromator")
+    ]
 
 
 def _axes(plot: Node) -> Iterator[Node]:
@@ -187,7 +188,9 @@ def _add_intensity(found: Spectrum, entry: Node, own: str) -> None:
 def _add_detectors(found: Spectrum, places: Sequence[Node], mode: str) -> None:
     """Add the detectors of the instrument, and a monitor where none measures the incoming beam."""
     for place in places:
-        for group in (one for instrument in _of_class(place, "NXinstrument") for one in _of_class(instrument, "NXdetector")):
+        for group in (
+            one for instrument in _of_class(place, "NXinstrument") for one in _of_class(instrument, "NXdetector")
+        ):
             name = group.name.rpartition("/")[2]
             measures = MODES.get(mode.lower()) if name == "absorbed_beam" else _BEAMS.get(name) or quantity(name)
             _add(found, group, name, None if measures == "mu" else measures)
@@ -245,23 +248,3 @@ def _of_class(node: Node, kind: str) -> list[Node]:
 def _scalar(node: Node, path: str) -> str | float | None:
     found = node.get(path)
     return None if found is None else found.scalar()
-
-
-def _fields(entry: Node) -> dict[str, Any]:
-    """Return the texts and numbers of an entry as ``{dotted path: value}``, without those of entries within it."""
-    found: dict[str, Any] = {}
-    waiting = [(entry, "", 0)]
-    while waiting and len(found) < _MOST_FIELDS:
-        node, above, depth = waiting.pop(0)
-        for name in node.names():
-            child, key = node.get(name), f"{above}{name}"
-            if child is None:
-                continue
-            if child.is_group:
-                if depth < _DEPTH and child.attribute("NX_class") not in (*_ENTRIES, "NXdata"):
-                    waiting.append((child, f"{key}.", depth + 1))
-                continue
-            value = child.scalar()
-            if value is not None and len(str(value)) <= _LONGEST:
-                found[key] = value
-    return found

@@ -37,8 +37,16 @@ def series(path: Path, spectra: Sequence[xr.Dataset], left_out: Sequence[FileErr
     for remark in remarks:
         warnings.warn(remark, OperandoWarning, stacklevel=3)
     ds = together[0] if len(together) == 1 else stack(together)
-    own = json.loads(ds.attrs.get("remarks", "[]"))
-    return ds.assign_attrs(remarks=json.dumps([*own, *remarks], ensure_ascii=False)) if remarks else ds
+    remarks = [*_own(together), *remarks]
+    return ds.assign_attrs(remarks=json.dumps(remarks, ensure_ascii=False)) if remarks else ds
+
+
+def _own(spectra: Sequence[xr.Dataset]) -> list[str]:
+    """Return what the spectra themselves remark on, each under its name if there are several."""
+    lists = [
+        (str(one["source"].values).partition("::")[2], json.loads(one.attrs.get("remarks", "[]"))) for one in spectra
+    ]
+    return [f"{label}: {text}" if len(spectra) > 1 else text for label, texts in lists for text in texts]
 
 
 def _together(path: Path, spectra: Sequence[xr.Dataset], setting: str) -> tuple[list[xr.Dataset], list[FileError]]:
