@@ -22,7 +22,7 @@ from .check import check as check_recipe
 from .commit import one_line_errors
 from .electrochemistry import Electrochemistry, gather
 from .frame import completed, frame_of, misfit, widened
-from .processing import Processing
+from .processing import Processing, told_apart
 from .progress import Reporter, Silent
 from .recipe import Recipe
 from .sources import checksum, checksums, made_from
@@ -257,7 +257,11 @@ class Run:
         try:
             # Taken before reading: a file that grows meanwhile will be seen to have changed.
             known = checksum(path)
-            return _marked(work.read(path), source, known)
+            with told_apart() as left_out:
+                scan = work.read(path)
+            for text in left_out:
+                self.tell.warn(text)
+            return _marked(scan, source, known)
         except OperandoError as error:
             self._list_failed(work.series.node, source, str(error))
             return None

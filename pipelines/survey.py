@@ -15,6 +15,7 @@ from operando import cyclers, flags, sniff
 from operando.errors import FileError, OperandoError
 
 from .recipe import RECIPE_NAME, natural_key
+from .processing import told_apart
 from .steps import TECHNIQUES
 
 if TYPE_CHECKING:
@@ -63,10 +64,16 @@ class Group:
                 times = np.ravel(data[name].values)
                 known = times[~np.isnat(times)]
                 self.times += [known.min(), known.max()] if known.size else []
-        if "time_start" in data.coords and not np.isnat(data["time_start"].values):
-            self.middles.append(float((data["time"].values - data["time_start"].values) / np.timedelta64(1, "s")))
+        if "time_start" in data.coords:
+            middles = np.ravel((data["time"] - data["time_start"]).values) / np.timedelta64(1, "s")
+            self.middles += middles[np.isfinite(middles)].tolist()
         reasons = np.bitwise_or.reduce(np.ravel(data["flag"].values).astype("int64"), initial=0)
         self.notes.update(name.replace("_", " ") for name in flags.names(int(reasons)))
+
+    def left_out(self, count: int) -> None:
+        """Note how many spectra of a file cannot be taken with the others."""
+        if count:
+            self.notes["spectra left out"] += count
 
 
 @dataclass
@@ -132,12 +139,14 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
     if named is None:
         found.unknown.append(path)
         return
-    data = named.read(path, timezone="UTC", **settings) if path.stat().st_size <= READ_BYTES else None
+    with told_apart() as left_out:
+        data = named.read(path, timezone="UTC", **settings) if path.stat().st_size <= READ_BYTES else None
     label = node_name(data, path) if named.technique != ECHEM else ECHEM
     key = json.dumps([str(path.parent), path.suffix, named.technique, named.name, settings, label], default=str)
     if key not in groups:
         groups[key] = Group(path.parent, path.suffix, named.technique, named.name, settings, label)
     groups[key].include(path, data)
+    groups[key].left_out(len(left_out))
 
 
 def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:
@@ -183,7 +192,8 @@ def _edge(scan: xr.Dataset) -> str | None:
     signal = first_signal(scan)
     if signal is None:
         return None
-    e0 = float(xas.find_e0(xas.signal(scan, signal)))
+    first = scan.isel({dim: 0 for dim in ("scan", "detector") if dim in scan.dims})
+    e0 = float(xas.find_e0(xas.signal(first, signal)))
     if not np.isfinite(e0):
         return None
     element, edge = xraydb.guess_edge(e0, edges=["K", "L3"])

@@ -33,6 +33,10 @@ MODES = {
 }
 """What the raw detector measures in each of the modes, as NXxas spells them and as files do."""
 
+_STATED = {
+    "element.symbol": ("element.symbol", "element.name", "element", "scan.xrayedge.element"),
+    "element.edge": ("edge.name", "edge", "scan.xrayedge.edge"),
+}
 _ENTRIES, _DEPTH = ("NXentry", "NXsubentry"), 3
 _BEAMS = {"incoming_beam": "i0", "absorbed_beam": ""}
 _REFERENCE = re.compile(r"(i_?)?ref\w*|standard", re.IGNORECASE)
@@ -117,8 +121,10 @@ def spectrum(entry: Node, above: Node | None) -> Spectrum:
         found.fields.update(scalars(place, passing_over=(*_ENTRIES, "NXdata")))
     if mode:
         found.fields["mode"] = mode
-    if "edge.name" in found.fields:
-        found.fields["element.edge"] = found.fields.pop("edge.name")
+    for name, ways in _STATED.items():
+        stated = next((found.fields[way] for way in ways if way in found.fields), None)
+        if stated is not None:
+            found.fields[name] = stated
     return found
 
 
