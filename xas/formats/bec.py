@@ -200,7 +200,7 @@ def _times(root: Node, energy: Node, kept: int, timezone: str | None, remarks: l
         values = np.ravel(values)[:kept]
         known = values[(values > _EARLIEST) & (values < _LATEST)]
         if known.size:
-            first, last = (np.datetime64(0, "ns") + seconds(float(end)) for end in (known.min(), known.max()))
+            first, last = _moment(known.min()), _moment(known.max())
             note = "timestamps of the energy's first and last reading"
             return Span(first, first + (last - first) // 2, last, note=note)
         remarks.append(f"{energy.name}: no timestamp is a time in seconds since 1970")
@@ -210,6 +210,12 @@ def _times(root: Node, energy: Node, kept: int, timezone: str | None, remarks: l
         return Span()
     ended = end if isinstance(end, str) and parsed_time(end) is not None else None
     return span(root.file, start, timezone=timezone, end=ended)
+
+
+def _moment(stamp: float) -> np.datetime64:
+    """Return a time in s since 1970; as one float times 1e9 it would lose its last digits."""
+    whole = int(stamp)
+    return np.datetime64(whole, "s").astype("datetime64[ns]") + seconds(float(stamp) - whole)
 
 
 def _numbers(node: Node) -> np.ndarray | None:

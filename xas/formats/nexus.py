@@ -123,7 +123,7 @@ def _spectra(root: Node, wanted: str | None) -> tuple[list[Spectrum], list[FileE
             left_out.append(error)
     if wanted is not None and not any(_within(name, wanted) for name in names):
         raise FileError(root.file, f"an entry among {', '.join(names) or 'none'}", repr(wanted), place="entry")
-    return _as_scans(found), left_out
+    return _as_scans(found), list({str(error): error for error in left_out}.values())
 
 
 def _within(name: str, wanted: str) -> bool:

@@ -134,13 +134,17 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 def _energy(entry: Node, places: Sequence[Node]) -> Node:
-    for place in places:
-        ways = [place.get("energy"), *(group.get("energy") for group in _monochromators(place))]
-        ways += [plotted for plot in _of_class(place, "NXdata") for plotted in _axes(plot)]
-        for found in ways:
-            if found is not None and not found.is_group and found.shape not in (None, ()):
-                return found
+    for found in (way for place in places for way in _ways(place)):
+        if found is not None and not found.is_group and found.shape not in (None, ()):
+            return found
     raise entry.error("energies in 'energy' or 'instrument/monochromator/energy'", "none")
+
+
+def _ways(place: Node) -> Iterator[Node | None]:
+    """Yield where the energies of an entry may be."""
+    yield place.get("energy")
+    yield from (group.get("energy") for group in _monochromators(place))
+    yield from (axis for plot in _of_class(place, "NXdata") for axis in _axes(plot))
 
 
 def _monochromators(place: Node) -> list[Node]:
