@@ -144,9 +144,8 @@ def _factor(
     one = xr.ones_like(counts, dtype=np.float64).drop_attrs()
     if dead_time is not None:
         tau = _each("dead_time", dead_time, counts)
-        busy = (one * _rate(scans, counts, count_time, needed=bool((tau > 0).any())) * tau).transpose(*counts.dims)
-        saturated = busy >= 1
-        return 1 / (1 - busy.where(~saturated)), saturated, "dead_time"
+        busy = one * _rate(scans, counts, count_time, needed=bool((tau > 0).any())) * tau
+        return _whole_scans(1 / (1 - busy.where(busy < 1)), counts), busy >= 1, "dead_time"
     found, correction = one, "none"
     if "dead_time_factor" in scans:
         found, correction = scans["dead_time_factor"], "dead_time_factor"
@@ -156,8 +155,13 @@ def _factor(
             stated = " and ".join(repr(array.attrs.get("units")) for array in (came, left))
             raise OperandoError(f"merge_detectors: expected icr and ocr in the same unit, got {stated}")
         found, correction = (came / left.where(left > 0)).where((came != 0) | (left != 0), 1.0), "icr/ocr"
-    factor = (one * found.where(found > 0)).transpose(*counts.dims)
-    return (factor.chunk(counts.chunksizes) if counts.chunks else factor), xr.zeros_like(counts, dtype=bool), correction
+    return _whole_scans(one * found.where(found > 0), counts), xr.zeros_like(counts, dtype=bool), correction
+
+
+def _whole_scans(factor: xr.DataArray, counts: xr.DataArray) -> xr.DataArray:
+    """Return a factor with the dims of the counts, each scan's in one chunk."""
+    factor = factor.transpose(*counts.dims)
+    return factor.chunk({DETECTOR: -1, ALONG: -1}) if factor.chunks else factor
 
 
 def _rate(scans: xr.Dataset, counts: xr.DataArray, count_time: float | None, *, needed: bool) -> xr.DataArray:
