@@ -14,7 +14,7 @@ import numpy as np
 import operando
 from operando.errors import OperandoError, printable
 from operando.history import HISTORY
-from operando.series import stack
+from operando.series import names_along, stack
 from operando.store import series_nodes
 
 from . import report
@@ -200,15 +200,17 @@ class Run:
         """Return the scans of files that can be read and joined; the others are listed."""
         axis = TECHNIQUES[work.series.technique].axis
         sizes = {} if frame is None else {str(dim): size for dim, size in frame.sizes.items()}
+        names = {} if frame is None else names_along(frame)
         scans = []
         for path in paths:
             scan = self._read(path, work)
-            reason = misfit(scan, sizes, axis) if scan is not None else ""
+            reason = misfit(scan, sizes, names, axis) if scan is not None else ""
             if reason:
                 reason = f"{path}: {reason}; give such scans a series of their own"
                 self._list_failed(work.series.node, self._source(path), reason)
             elif scan is not None:
                 sizes = {**{str(dim): size for dim, size in scan.sizes.items()}, **sizes}
+                names = {**names_along(scan), **names}
                 scans.append(scan)
         return scans
 

@@ -124,6 +124,39 @@ def test_a_draft_merges_the_channels_that_a_file_shows(tmp_path):
     assert float(processed["edge_energy"][0]) == pytest.approx(8345.0, abs=0.1)
 
 
+def nexus(path: Path, *detectors: str, entries=("a",)) -> None:
+    """Write entries with the absorption that detectors show, each a subentry."""
+    with h5py.File(path, "w") as file:
+        for at, entry in enumerate(entries):
+            file.create_group(entry).attrs["NX_class"] = "NXentry"
+            for name in detectors:
+                made = file.create_group(f"{entry}/{name}")
+                made.attrs["NX_class"] = "NXsubentry"
+                made["definition"] = "NXxas"
+                made["energy"], made["intensity"] = E, EDGE + at
+                made["energy"].attrs["units"] = "eV"
+
+
+def test_a_file_of_several_scans_is_looked_into_and_run(tmp_path):
+    nexus(tmp_path / "a.h5", "fluo", entries=("1.1", "2.1", "3.1"))
+    _, stored, warned = ran(tmp_path)
+    sources = [str(source) for source in stored["xas/Ni_K/raw"]["source"].values]
+    assert sources == ["a.h5::1.1", "a.h5::2.1", "a.h5::3.1"]
+    np.testing.assert_allclose(stored["xas/Ni_K/processed"]["edge_energy"], 8345.0, atol=0.1)
+    assert warned == []
+
+
+def test_detectors_of_other_names_are_never_taken_for_those_before(tmp_path):
+    for name, detectors in (("a", ("fluo1", "fluo2")), ("b", ("fluo1", "fluo3")), ("c", ("fluo1", "fluo2"))):
+        nexus(tmp_path / f"{name}.h5", *detectors)
+    path, _ = write_draft(tmp_path)
+    summary = run(load(path))
+    assert summary.new == 2
+    assert [one["source"] for one in summary.failed] == ["b.h5"]
+    said = "expected the detector fluo1, fluo2 as in the scans before, got fluo1, fluo3; give such scans a series"
+    assert said in summary.failed[0]["reason"]
+
+
 def test_hdf5_that_no_reader_of_scans_knows_stays_unknown(tmp_path):
     with h5py.File(tmp_path / "volume.h5", "w") as file:
         file["exchange/data"] = np.zeros((3, 4, 5))
