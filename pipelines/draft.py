@@ -141,7 +141,7 @@ def _steps(group: Group) -> Iterator[str]:
         yield '# then add [[series.steps]] use = "normalize" with that signal, and use = "edge_energy"'
     else:
         if signal != "mu" and "detector" in group.example[signal].dims:
-            yield "[[series.steps]]   # leaves out dead elements; dead_time = ... (s) and count_time = ... undo dead time"
+            yield "[[series.steps]]   # dead elements are left out; dead_time (s) and count_time (s) undo dead time"
             yield 'use = "merge_detectors"'
             yield f"name = {toml(signal)}"
         yield "[[series.steps]]"

@@ -14,8 +14,8 @@ import numpy as np
 from operando import cyclers, flags, sniff
 from operando.errors import FileError, OperandoError
 
-from .recipe import RECIPE_NAME, natural_key
 from .processing import told_apart
+from .recipe import RECIPE_NAME, natural_key
 from .steps import TECHNIQUES
 
 if TYPE_CHECKING:

@@ -141,7 +141,7 @@ def test_a_file_of_several_scans_is_looked_into_and_run(tmp_path):
     nexus(tmp_path / "a.h5", "fluo", entries=("1.1", "2.1", "3.1"))
     _, stored, warned = ran(tmp_path)
     sources = [str(source) for source in stored["xas/Ni_K/raw"]["source"].values]
-    assert sources == ["a.h5::1.1", "a.h5::2.1", "a.h5::3.1"]
+    assert sources == ["a.h5::1.1/fluo", "a.h5::2.1/fluo", "a.h5::3.1/fluo"]
     np.testing.assert_allclose(stored["xas/Ni_K/processed"]["edge_energy"], 8345.0, atol=0.1)
     assert warned == []
 

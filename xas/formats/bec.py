@@ -215,7 +215,8 @@ def _times(root: Node, energy: Node, kept: int, timezone: str | None, remarks: l
 def _moment(stamp: float) -> np.datetime64:
     """Return a time in s since 1970; as one float times 1e9 it would lose its last digits."""
     whole = int(stamp)
-    return np.datetime64(whole, "s").astype("datetime64[ns]") + seconds(float(stamp) - whole)
+    moment: np.datetime64 = np.datetime64(whole, "s").astype("datetime64[ns]") + seconds(float(stamp) - whole)
+    return moment
 
 
 def _numbers(node: Node) -> np.ndarray | None:
