@@ -116,6 +116,20 @@ class Node:
                 raise self.error(f"at most {MOST_NAMES} names in a group", str(len(self.item)))
             return [str(name) for name in self.item]
 
+    def children(self, broken: list[str] | None = None) -> list[tuple[str, Node]]:
+        """Return what a group holds under which names; what cannot be reached is told in ``broken`` and left out."""
+        found = []
+        for name in self.names():
+            try:
+                child = self.get(name)
+            except FileError as error:
+                if broken is not None:
+                    broken.append(str(error))
+                continue
+            if child is not None:
+                found.append((name, child))
+        return found
+
     def get(self, path: str) -> Node | None:
         """Return what lies at a path from here (from the root if it begins with ``/``), or None.
 
@@ -257,42 +271,42 @@ def content(root: Node, most: int = 6) -> str:
     """Return what a file holds in a few words: its first groups and datasets."""
     found: list[str] = []
     waiting = [(root, 0)]
-    while waiting and len(found) < 4 * most:
-        node, depth = waiting.pop(0)
-        for name in node.names()[: 4 * most]:
-            try:
-                child = node.get(name)
-            except OperandoError as error:
-                child, failure = None, getattr(error, "got", "")
-                found.append(f"{name} ({failure})")
-            if child is None:
-                continue
+    while waiting and len(found) <= most:
+        group, depth = waiting.pop(0)
+        for _, child in group.children():
             found.append(_described(child))
-            if child.is_group and depth < 3:
+            if child.is_group and depth < _DEPTH:
                 waiting.append((child, depth + 1))
     more = ", ..." if len(found) > most else ""
-    return ", ".join(found[:most]) + more if found else "nothing"
+    return ", ".join(found[:most]) + more if found else "nothing that can be reached"
 
 
-def scalars(node: Node, *, passing_over: Sequence[str] = ()) -> dict[str, str | float]:
+def scalars(node: Node, *, passing_over: Sequence[str] = (), broken: list[str] | None = None) -> dict[str, str | float]:
     """Return the texts and numbers below a group as ``{dotted path: value}``, groups of some NeXus classes left out.
 
-    Long texts are left out too, and what lies more than three groups deep.
+    Long texts are left out too, and what lies more than three groups deep; what cannot be read is told in ``broken``.
     """
     found: dict[str, str | float] = {}
     waiting = [(node, "", 0)]
     while waiting and len(found) < _MOST_FIELDS:
         group, above, depth = waiting.pop(0)
-        for name in group.names():
-            child, key = group.get(name), f"{above}{name}"
-            if child is not None and child.is_group:
-                if depth < _DEPTH and child.attribute("NX_class") not in passing_over:
-                    waiting.append((child, f"{key}.", depth + 1))
-            elif child is not None:
-                value = child.scalar()
+        for name, child in group.children(broken):
+            if not child.is_group:
+                value = _scalar(child, broken)
                 if value is not None and len(str(value)) <= _LONGEST:
-                    found[printable(key)] = value
+                    found[printable(f"{above}{name}")] = value
+            elif depth < _DEPTH and child.attribute("NX_class") not in passing_over:
+                waiting.append((child, f"{above}{name}.", depth + 1))
     return found
+
+
+def _scalar(node: Node, broken: list[str] | None) -> str | float | None:
+    try:
+        return node.scalar()
+    except FileError as error:
+        if broken is not None:
+            broken.append(str(error))
+        return None
 
 
 def _described(node: Node) -> str:

@@ -205,7 +205,11 @@ def test_content_names_the_first_groups_and_datasets(path):
         file["gone"] = h5py.SoftLink("/nothing")
     with hdf5.opened(path) as root:
         said = hdf5.content(root)
-    assert said == "/entry (NXentry), gone (a link to /nothing, which is not there), /entry/data (2, 3)"
+        broken: list[str] = []
+        assert hdf5.scalars(root, broken=broken) == {}
+    assert said == "/entry (NXentry), /entry/data (2, 3)"
+    assert len(broken) == 1
+    assert "/gone: expected a link to a dataset or a group, got a link to /nothing, which is not there" in broken[0]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])

@@ -126,14 +126,16 @@ def test_shorter_readings_cut_the_scan_and_say_so(path):
     np.testing.assert_array_equal(ds["energy"], E[:50])
     np.testing.assert_array_equal(ds["i0"], BPM[:50])
     assert int(ds["flag"]) == Flag.truncated
-    said = "different numbers of readings (energy 60, i0 60, fluorescence 50): the first 50 are taken"
+    said = "different numbers of readings (i0 60, fluorescence 50, energy 60): the first 50 are taken"
     assert said in json.loads(ds.attrs["remarks"])
     assert (ds["time_end"] - ds["time_start"]).values == np.timedelta64(49, "s")
 
 
 def test_readings_of_another_rate_are_no_readings_of_the_scan(path):
     bec(path, fluo=np.zeros(10 * N))
-    with pytest.raises(FileError, match="expected as many readings of each quantity, got energy 60, i0 60, fluor"):
+    with pytest.raises(
+        FileError, match="expected as many readings of each quantity, got i0 60, fluorescence 600, energy 60"
+    ):
         xas.read(path, columns=COLUMNS)
 
 
@@ -144,7 +146,9 @@ def test_readings_of_another_rate_are_no_readings_of_the_scan(path):
         ({"tey": "comment"}, "got a single value"),
         ({"tey": "absent"}, "expected a signal 'absent', got a file with bpm/bpm, comment/comment"),
         ({"tey": ["fluo", "bpm/other"]}, "expected a signal 'bpm/other'"),
-        ({"tey": []}, "expected as many readings of each channel"),
+        ({"tey": []}, r"columns\.tey: expected a name or a list of them, got \[\]"),
+        ({"tey": 3}, "expected a name or a list of them, got 3"),
+        ({"tey": ["fluo", 3]}, "expected a name or a list of them"),
         ({"energy": "bpm"}, None),
         ({"energy": ["mono", "bpm"]}, r"expected energies along one dimension, got shape \(60, 2\)"),
         ({"teyy": "fluo"}, "expected names among energy"),

@@ -259,6 +259,40 @@ def test_what_is_no_spectrum_is_left_out_by_name(file):
     assert len(remarks) == 6
 
 
+def test_links_that_a_spectrum_does_not_need_cost_it_nothing_but_a_remark(file):
+    entry = classic(file)
+    camera = group(entry["instrument"], "camera", "NXdetector")
+    camera["data"] = h5py.ExternalLink("../camera_0001.h5", "/data")
+    entry["sample"] = h5py.SoftLink("/samples/1")
+    group(entry["instrument"], "mca", "NXdetector")["data"] = np.zeros((51, 2048))
+    ds = reading(file)
+    np.testing.assert_array_equal(ds["tey"], MU)
+    remarks = " ".join(json.loads(ds.attrs["remarks"]))
+    assert "/entry/instrument/camera/data: expected links to files in its own folder" in remarks
+    assert "/entry/sample: expected a link to a dataset or a group" in remarks
+    assert len(json.loads(ds.attrs["remarks"])) == 2
+
+
+def test_what_is_left_out_of_a_chosen_entry_is_told_and_no_more(file):
+    entry = group(file, "1.1", "NXentry")
+    modern(entry, "good", kind="NXsubentry")
+    modern(entry, "short", kind="NXsubentry", intensity=MU[:9])
+    modern(file, "elsewhere", intensity=MU[:9])
+    with pytest.warns(OperandoWarning, match="/1.1/short/intensity: expected 51 values") as told:
+        ds = reading(file, entry="1.1")
+    assert len(told) == 1
+    np.testing.assert_array_equal(ds["mu"], MU)
+
+
+def test_columns_of_one_and_of_several_channels_make_one_list(file):
+    entry = modern(file, "a")
+    instrument = group(entry, "instrument", "NXinstrument")
+    group(instrument, "one", "NXdetector")["data"] = MU
+    group(instrument, "two", "NXdetector")["data"] = np.stack([MU, MU], axis=1)
+    ds = reading(file, columns={"fluorescence": ["one", "two"]})
+    assert list(ds["detector"].values) == ["one", "two[0]", "two[1]"]
+
+
 def test_an_unknown_entry_is_answered_with_those_there_are(file):
     modern(file, "foil")
     with pytest.raises(FileError, match="expected an entry among foil, got 'fiol'"):

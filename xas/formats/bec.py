@@ -82,7 +82,7 @@ def read(
         kept = found.values["energy"].shape[0]
         times = _times(root, _value(root, devices, _first(columns["energy"]))[0], kept, timezone, found.remarks)
         stated = root.get(_METADATA)
-        fields = hdf5.scalars(stated) if stated is not None and stated.is_group else {}
+        fields = hdf5.scalars(stated, broken=found.remarks) if stated is not None and stated.is_group else {}
     metadata = {**fields, "readings": readings, "columns": dict(columns)}
     ds = as_scan(path, found, units, times, metadata=metadata, reader="bec")
     parameters = {"reader": "bec", "columns": columns, "units": units, "timezone": timezone, "time_taken": times.note}

@@ -17,6 +17,7 @@ from operando.hdf5 import Node
 from operando.history import recorded
 from operando.sniff import Format
 from operando.units import parse
+from operando.xas.layout import DETECTORS
 
 from .scan import in_electronvolts, require_known, require_units, scan
 from .times import Span, span
@@ -77,7 +78,7 @@ def read(
             got = f"a file with {hdf5.content(root)}"
             raise FileError(path, "settings 'columns' with 'energy' and what was measured", got, remedy=remedy)
         found = gathered(path, columns, lambda name: _dataset(root, name))
-        fields = hdf5.scalars(root)
+        fields = hdf5.scalars(root, broken=found.remarks)
         times = _times(root, time or {}, timezone)
     ds = as_scan(path, found, units, times, metadata={"fields": fields, "columns": dict(columns)}, reader="hdf5")
     return recorded(ds, "xas.read", {"reader": "hdf5", "columns": columns, "units": units, "time": time})
@@ -94,6 +95,10 @@ def checked(
     units = {name: str(unit) for name, unit in (units or {}).items()}
     require_units(path, units)
     require_known(path, columns or {}, "columns")
+    for name, column in (columns or {}).items():
+        several = column if isinstance(column, Sequence) else ()
+        if not several or not all(isinstance(one, str) for one in several):
+            raise OperandoError(f"{path}: columns.{name}: expected a name or a list of them, got {column!r}")
     return path, units
 
 
@@ -106,11 +111,11 @@ def gathered(path: Path, columns: Mapping[str, Column], find: Find) -> Readings:
         If one is missing or no series of readings, or has less than half the readings of another.
     """
     found = Readings()
-    for name, column in columns.items():
+    for name, column in sorted(columns.items(), key=lambda item: item[0] not in DETECTORS):
         several = [column] if isinstance(column, str) else list(column)
         parts = [_readings(path, name, *find(one)) for one in several]
         sizes = {values.shape[0] for values in parts}
-        if not parts or len(sizes) > 1:
+        if len(sizes) > 1:
             raise FileError(path, "as many readings of each channel", str(sorted(sizes)), place=f"columns.{name}")
         found.values[name] = (
             parts[0]

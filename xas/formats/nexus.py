@@ -18,13 +18,13 @@ from operando.sniff import Format, Head
 from operando.units import parse
 from operando.xas.layout import DETECTORS
 
+from .hdf5 import Column, checked
 from .nexus_entry import Spectrum, entries, spectrum
-from .scan import in_electronvolts, require_known, require_units, scan
+from .scan import in_electronvolts, scan
 from .several import series
 from .times import Span, parsed_time, span
 
 Floats = NDArray[np.float64]
-Detector = str | Sequence[str]
 _STARTS, _ENDS = ("start_time", "scan.start_time"), ("end_time", "scan.end_time")
 
 
@@ -33,7 +33,7 @@ def read(
     *,
     timezone: str | None = None,
     entry: str | None = None,
-    columns: Mapping[str, Detector] | None = None,
+    columns: Mapping[str, Column] | None = None,
     units: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Return the scans in a NeXus file.
@@ -73,10 +73,7 @@ def read(
     -----
     https://manual.nexusformat.org/classes/applications/NXxas.html
     """
-    path = Path(path)
-    units = {name: str(unit) for name, unit in (units or {}).items()}
-    require_units(path, units)
-    require_known(path, columns or {}, "columns")
+    path, units = checked(path, columns, units)
     with hdf5.opened(path) as root:
         found, left_out = _spectra(root, entry)
     scans = []
@@ -87,7 +84,7 @@ def read(
             left_out.append(error)
     if not scans:
         raise left_out[0] if left_out else _nothing(path)
-    ds = scans[0] if entry is not None and len(scans) == 1 else series(path, scans, left_out, "entry")
+    ds = series(path, scans, left_out, "entry")
     parameters = {"reader": "nexus", "entry": entry, "columns": columns, "units": units, "timezone": timezone}
     return recorded(ds, "xas.read", parameters)
 
@@ -110,7 +107,8 @@ def _spectra(root: Node, wanted: str | None) -> tuple[list[Spectrum], list[FileE
     names = []
     for item in entries(root):
         if isinstance(item, FileError):
-            left_out.append(item)
+            if wanted is None or _within(item.place.strip("/"), wanted):
+                left_out.append(item)
             continue
         node, above = item
         names.append(node.name.strip("/"))
@@ -180,7 +178,7 @@ def _shared(one: Spectrum, other: Spectrum) -> dict[str, Any]:
 
 
 def _scan(
-    path: Path, one: Spectrum, timezone: str | None, columns: Mapping[str, Detector], units: Mapping[str, str]
+    path: Path, one: Spectrum, timezone: str | None, columns: Mapping[str, Column], units: Mapping[str, str]
 ) -> xr.Dataset:
     """Return a scan.
 
@@ -239,17 +237,18 @@ def _measured(
         if len(values) == 1 and values[0].ndim == 1 and name not in several:
             measured[name] = values[0]
             continue
-        own = (
-            [f"{d}[{k}]" for d, v in zip(taken[name], values, strict=True) for k in range(v.shape[1])]
-            if (values[0].ndim == 2)
-            else list(taken[name])
-        )
+        own = [channel for detector in taken[name] for channel in _named(detector, one.detectors[detector])]
         if channels is not None and len(own) != len(channels):
             remarks.append(f"{name} left out: {len(own)} channels beside {len(channels)}; choose some in 'columns'")
             continue
         measured[name] = np.concatenate([v if v.ndim == 2 else v[:, None] for v in values], axis=1)
         channels = channels or own
     return measured, channels
+
+
+def _named(detector: str, values: Floats) -> list[str]:
+    """Return the names of a detector's channels."""
+    return [detector] if values.ndim == 1 else [f"{detector}[{k}]" for k in range(values.shape[1])]
 
 
 def _stated(one: Spectrum, taken: Mapping[str, Sequence[str]], remarks: list[str]) -> dict[str, str]:

@@ -38,6 +38,7 @@ _STATED = {
     "element.edge": ("edge.name", "edge", "scan.xrayedge.edge"),
 }
 _ENTRIES, _DEPTH = ("NXentry", "NXsubentry"), 3
+_MOST_CHANNELS = 512
 _BEAMS = {"incoming_beam": "i0", "absorbed_beam": ""}
 _REFERENCE = re.compile(r"(i_?)?ref\w*|standard", re.IGNORECASE)
 _UNIT = re.compile(r"\(\s*(\w+)\s*\)\s*$")
@@ -72,25 +73,33 @@ class Spectrum:
 
 
 def entries(root: Node) -> Iterator[tuple[Node, Node | None] | FileError]:
-    """Yield every NXxas entry and subentry with the entry that holds it; a broken link as the error that it is."""
+    """Yield every NXxas entry and subentry with the entry that holds it; a broken link as the error that it is.
+
+    One within an NXxas entry may be anything: it is left to those who read the entry.
+    """
     yield from _entries(root, None, _DEPTH)
 
 
 def _entries(node: Node, above: Node | None, depth: int) -> Iterator[tuple[Node, Node | None] | FileError]:
+    own = above is not None and _is_nxxas(above)
     for name in sorted(node.names(), key=natural):
         try:
             child = node.get(name)
-            kind = child.attribute("NX_class") if child is not None and child.is_group else None
-            if child is None or kind not in _ENTRIES:
+            if child is None or not child.is_group or child.attribute("NX_class") not in _ENTRIES:
                 continue
-            definition = _scalar(child, "definition")
+            wanted = _is_nxxas(child)
         except FileError as error:
-            yield error
+            if not own:
+                yield error
             continue
-        if str(definition).startswith("NXxas"):
+        if wanted:
             yield child, above
         if depth > 1:
             yield from _entries(child, child, depth - 1)
+
+
+def _is_nxxas(entry: Node) -> bool:
+    return str(_scalar(entry, "definition")).startswith("NXxas")
 
 
 def spectrum(entry: Node, above: Node | None) -> Spectrum:
@@ -118,7 +127,8 @@ def spectrum(entry: Node, above: Node | None) -> Spectrum:
     if not found.detectors:
         raise entry.error(f"values for {values.size} energies", "none", "name the detector in 'columns'")
     for place in reversed(places):
-        found.fields.update(scalars(place, passing_over=(*_ENTRIES, "NXdata")))
+        found.fields.update(scalars(place, passing_over=(*_ENTRIES, "NXdata"), broken=found.remarks))
+    found.remarks = list(dict.fromkeys(found.remarks))
     if mode:
         found.fields["mode"] = mode
     for name, ways in _STATED.items():
@@ -212,13 +222,16 @@ def _add_detectors(found: Spectrum, places: Sequence[Node], mode: str) -> None:
 
 
 def _add(found: Spectrum, group: Node, name: str, measures: str | None) -> None:
-    data = group.get("data")
-    if data is None or data.is_group:
-        return
-    if _fits(data, found.energy.size):
-        found.add(name, data.numbers(), measures=measures, unit=_own_unit(data))
-    elif measures is not None:
-        found.remarks.append(f"{data.name} left out: shape {data.shape} for {found.energy.size} energies")
+    try:
+        data = group.get("data")
+        if data is None or data.is_group:
+            return
+        if _fits(data, found.energy.size):
+            found.add(name, data.numbers(), measures=measures, unit=_own_unit(data))
+        elif measures is not None:
+            found.remarks.append(f"{data.name} left out: shape {data.shape} for {found.energy.size} energies")
+    except FileError as error:
+        found.remarks.append(str(error))
 
 
 def _add_raw(found: Spectrum, entry: Node) -> None:
@@ -241,7 +254,9 @@ def _labels(text: Any) -> list[str]:
 
 
 def _fits(data: Node, size: int) -> bool:
-    return data.shape is not None and len(data.shape) in (1, 2) and data.shape[0] == size
+    """Whether values lie along the energies, perhaps in the channels of a detector; spectra and images do not."""
+    shape = data.shape or ()
+    return len(shape) in (1, 2) and shape[0] == size and (len(shape) == 1 or shape[1] <= _MOST_CHANNELS)
 
 
 def _own_unit(data: Node) -> str:
@@ -250,9 +265,9 @@ def _own_unit(data: Node) -> str:
 
 
 def _of_class(node: Node, kind: str) -> list[Node]:
-    """Return the groups of a NeXus class within a group, in natural order."""
-    found = [node.get(name) for name in sorted(node.names(), key=natural)]
-    return [child for child in found if child is not None and child.is_group and child.attribute("NX_class") == kind]
+    """Return the groups of a NeXus class within a group, in natural order; what cannot be reached is none of them."""
+    named = sorted(node.children(), key=lambda item: natural(item[0]))
+    return [child for _, child in named if child.is_group and child.attribute("NX_class") == kind]
 
 
 def _scalar(node: Node, path: str) -> str | float | None:
