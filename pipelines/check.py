@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from operando import cyclers
 from operando.errors import OperandoError, RecipeError
 
-from .processing import Processing
+from .processing import Processing, told_apart
 from .recipe import Log, Recipe, Series
 from .steps import TECHNIQUES
 
@@ -90,7 +90,8 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
     work, unread, refused = Processing(recipe, series), [], []
     for path in recipe.files(series)[:_TRIES]:
         try:
-            scan = work.read(path)
+            with told_apart():
+                scan = work.read(path)
         except (OperandoError, TypeError) as error:
             unread.append(str(error))
             continue

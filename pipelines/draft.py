@@ -136,10 +136,14 @@ def _read(group: Group, table: str) -> Iterator[str]:
 
 def _steps(group: Group) -> Iterator[str]:
     signal = first_signal(group.example) if group.example is not None else None
-    if signal is None:
+    if signal is None or group.example is None:
         yield "# No signal was recognized: name the column of mu, tey, tfy, transmission or fluorescence above,"
         yield '# then add [[series.steps]] use = "normalize" with that signal, and use = "edge_energy"'
     else:
+        if signal != "mu" and "detector" in group.example[signal].dims:
+            yield "[[series.steps]]   # dead elements are left out; dead_time (s) and count_time (s) undo dead time"
+            yield 'use = "merge_detectors"'
+            yield f"name = {toml(signal)}"
         yield "[[series.steps]]"
         yield 'use = "normalize"'
         yield f"signal = {toml(signal)}"

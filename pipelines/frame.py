@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from operando.flags import Flag
-from operando.series import same_axis
+from operando.series import names_along, same_axis
 
 
 def frame_of(series: xr.Dataset) -> xr.Dataset:
@@ -16,11 +16,14 @@ def frame_of(series: xr.Dataset) -> xr.Dataset:
     return series.isel(scan=slice(0, 0)).reset_coords(drop=True).load()
 
 
-def misfit(scan: xr.Dataset, sizes: Mapping[str, int], axis: str) -> str:
-    """Return why a scan can be of no series with these sizes, such as other detectors; empty if it can."""
+def misfit(scan: xr.Dataset, sizes: Mapping[str, int], names: Mapping[str, tuple[str, ...]], axis: str) -> str:
+    """Return why a scan can be of no series with these sizes and names, such as other detectors; empty if it can."""
     for dim, size in scan.sizes.items():
         if dim != axis and sizes.get(str(dim), size) != size:
             return f"expected {sizes[str(dim)]} along {dim!r} as in the scans before, got {size}"
+    for along, own in names_along(scan).items():
+        if names.get(along, own) != own:
+            return f"expected the {along} {', '.join(names[along])} as in the scans before, got {', '.join(own)}"
     return ""
 
 

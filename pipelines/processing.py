@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.errors import FileError, OperandoError
+from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.linking import link
 from operando.schema import SERIES, check
 from operando.series import stack
@@ -25,6 +27,20 @@ if TYPE_CHECKING:
 
 SCALES = ("normalize", "mback")
 """The steps that bring references to the scale of the series."""
+
+
+@contextmanager
+def told_apart() -> Iterator[list[str]]:
+    """Yield what a reader says of spectra that it leaves out of a file, once it has said so."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OperandoWarning)
+        yield said
+    for warning in caught:
+        if issubclass(warning.category, OperandoWarning):
+            said.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 @dataclass(frozen=True)

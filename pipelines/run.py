@@ -14,7 +14,7 @@ import numpy as np
 import operando
 from operando.errors import OperandoError, printable
 from operando.history import HISTORY
-from operando.series import stack
+from operando.series import names_along, stack
 from operando.store import series_nodes
 
 from . import report
@@ -22,7 +22,7 @@ from .check import check as check_recipe
 from .commit import one_line_errors
 from .electrochemistry import Electrochemistry, gather
 from .frame import completed, frame_of, misfit, widened
-from .processing import Processing
+from .processing import Processing, told_apart
 from .progress import Reporter, Silent
 from .recipe import Recipe
 from .sources import checksum, checksums, made_from
@@ -200,15 +200,17 @@ class Run:
         """Return the scans of files that can be read and joined; the others are listed."""
         axis = TECHNIQUES[work.series.technique].axis
         sizes = {} if frame is None else {str(dim): size for dim, size in frame.sizes.items()}
+        names = {} if frame is None else names_along(frame)
         scans = []
         for path in paths:
             scan = self._read(path, work)
-            reason = misfit(scan, sizes, axis) if scan is not None else ""
+            reason = misfit(scan, sizes, names, axis) if scan is not None else ""
             if reason:
                 reason = f"{path}: {reason}; give such scans a series of their own"
                 self._list_failed(work.series.node, self._source(path), reason)
             elif scan is not None:
                 sizes = {**{str(dim): size for dim, size in scan.sizes.items()}, **sizes}
+                names = {**names_along(scan), **names}
                 scans.append(scan)
         return scans
 
@@ -257,7 +259,11 @@ class Run:
         try:
             # Taken before reading: a file that grows meanwhile will be seen to have changed.
             known = checksum(path)
-            return _marked(work.read(path), source, known)
+            with told_apart() as left_out:
+                scan = work.read(path)
+            for text in left_out:
+                self.tell.warn(text)
+            return _marked(scan, source, known)
         except OperandoError as error:
             self._list_failed(work.series.node, source, str(error))
             return None

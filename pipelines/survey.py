@@ -14,6 +14,7 @@ import numpy as np
 from operando import cyclers, flags, sniff
 from operando.errors import FileError, OperandoError
 
+from .processing import told_apart
 from .recipe import RECIPE_NAME, natural_key
 from .steps import TECHNIQUES
 
@@ -64,10 +65,15 @@ class Group:
                 known = times[~np.isnat(times)]
                 self.times += [known.min(), known.max()] if known.size else []
         if "time_start" in data.coords:
-            middles = np.ravel(data["time"].values - data["time_start"].values)
-            self.middles += [float(one / np.timedelta64(1, "s")) for one in middles[~np.isnat(middles)]]
+            middles = np.ravel((data["time"] - data["time_start"]).values) / np.timedelta64(1, "s")
+            self.middles += middles[np.isfinite(middles)].tolist()
         reasons = np.bitwise_or.reduce(np.ravel(data["flag"].values).astype("int64"), initial=0)
         self.notes.update(name.replace("_", " ") for name in flags.names(int(reasons)))
+
+    def left_out(self, count: int) -> None:
+        """Note how many spectra of a file cannot be taken with the others."""
+        if count:
+            self.notes["spectra left out"] += count
 
 
 @dataclass
@@ -133,12 +139,14 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
     if named is None:
         found.unknown.append(path)
         return
-    data = named.read(path, timezone="UTC", **settings) if path.stat().st_size <= READ_BYTES else None
+    with told_apart() as left_out:
+        data = named.read(path, timezone="UTC", **settings) if path.stat().st_size <= READ_BYTES else None
     label = node_name(data, path) if named.technique != ECHEM else ECHEM
     key = json.dumps([str(path.parent), path.suffix, named.technique, named.name, settings, label], default=str)
     if key not in groups:
         groups[key] = Group(path.parent, path.suffix, named.technique, named.name, settings, label)
     groups[key].include(path, data)
+    groups[key].left_out(len(left_out))
 
 
 def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:

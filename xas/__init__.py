@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .background import autobk
     from .combination import lcf
     from .depth import probing_depth
+    from .detectors import merge_detectors
     from .edge import edge_energy, find_e0
     from .fluorescence import correct_self_absorption, ipfy, self_absorption
     from .fourier_transform import fourier
@@ -44,6 +45,7 @@ _LAZY = {
     "lcf": ".combination",
     "mback": ".matched_background",
     "merge": ".merging",
+    "merge_detectors": ".detectors",
     "normalize": ".normalization",
     "probing_depth": ".depth",
     "quality": ".scan_quality",
@@ -75,6 +77,7 @@ __all__ = [
     "lcf",
     "mback",
     "merge",
+    "merge_detectors",
     "normalize",
     "probing_depth",
     "quality",

@@ -18,18 +18,31 @@ DETECTORS = {
     "tey": "total electron yield",
     "tfy": "total fluorescence yield",
     "pfy": "partial fluorescence yield",
+    "pey": "partial or Auger electron yield",
     "transmission": "intensity behind the sample",
     "reference": "intensity behind the reference, or its absorption as in the file",
     "fluorescence": "fluorescence of the detector's channels",
 }
 """The measured quantities a scan may have; their units are those of the file."""
 
+COUNTING = {
+    "icr": "counts that came into the detector's channels, or their rate",
+    "ocr": "counts that the detector's channels put out, or their rate",
+    "dead_time_factor": "factor by which the detector's channels count too little",
+    "count_time": "time for which a point was counted",
+}
+"""What a scan may have to tell about its counting; no signals."""
+
 _ENERGY = Variable("energy", ("energy",), "eV", "f", "photon energy")
 
 RAW = Layout(
     "xas raw",
     "absorption scans as measured",
-    (_ENERGY, *(Variable(name, ("scan", "energy"), "", "f", text, False) for name, text in DETECTORS.items()), *SERIES),
+    (
+        _ENERGY,
+        *(Variable(name, ("scan", "energy"), "", "f", text, False) for name, text in {**DETECTORS, **COUNTING}.items()),
+        *SERIES,
+    ),
     ("format", "metadata"),
 )
 
@@ -100,6 +113,9 @@ PROCESSED = Layout(
         Variable("condition_number", ("scan",), "1", "f", "condition number of layer and bulk in two yields", False),
         Variable("r_factor", ("scan",), "1", "f", "sum of squares left by the fit over that of the data", False),
         Variable("residual", ("scan", "energy"), "1", "f", "normalized absorption minus the fit", False),
+        Variable(
+            "detectors_used", ("scan", "detector"), "1", "f", "1 for the channels that count in the sum, else 0", False
+        ),
         Variable(
             "doubtful_points", ("scan",), "1", "f", "points in doubt, those missing at the ends not counted", False
         ),

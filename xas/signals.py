@@ -9,7 +9,7 @@ from operando.errors import OperandoError
 
 from .fluorescence import ipfy
 
-_YIELDS = ("tey", "tfy", "pfy", "fluorescence")
+_YIELDS = ("tey", "tfy", "pfy", "pey", "fluorescence")
 SIGNALS = ("mu", *_YIELDS, "ipfy", "transmission", "reference")
 
 
@@ -21,8 +21,8 @@ def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
     scans
         A scan or a series as :func:`~operando.xas.read` and :func:`~operando.xas.read_series` return it.
     name
-        ``mu`` as in the file; ``tey``, ``tfy``, ``pfy``, ``fluorescence`` summed over their channels and divided by
-        I0; ``ipfy`` the inverse of ``pfy``, see :func:`~operando.xas.ipfy`; ``transmission`` ln(I0/I);
+        ``mu`` as in the file; ``tey``, ``tfy``, ``pfy``, ``pey``, ``fluorescence`` summed over their channels and
+        divided by I0; ``ipfy`` the inverse of ``pfy``, see :func:`~operando.xas.ipfy`; ``transmission`` ln(I0/I);
         ``reference`` ln(I/I_reference) if the transmission was measured, else as in the file.
 
     Returns

@@ -9,6 +9,7 @@ TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.
 
 STEPS: dict[str, dict[str, Step]] = {
     "xas": {
+        "merge_detectors": Step(preparation.merge_detectors),
         "quality": Step(preparation.quality),
         "subtract_offset": Step(preparation.subtract_offset),
         "deglitch": Step(preparation.deglitch),

@@ -154,3 +154,13 @@ def test_lazy_images_stay_lazy_on_their_own_grid_and_on_another():
     assert series["counts"].dims[0] == "scan"
     eager = stack([stack_of_images(energy).compute() for energy in (GRID, GRID, GRID + 0.5)])
     xr.testing.assert_allclose(series["counts"].compute().transpose(*eager["counts"].dims), eager["counts"])
+
+
+def test_detectors_of_other_names_are_not_put_upon_each_other():
+    two = [
+        scan(number=k, counts=(("energy", "detector"), np.ones((51, 2)), {"units": "1"})).assign_coords(detector=names)
+        for k, names in enumerate((["mca1", "mca2"], ["mca1", "mca3"]))
+    ]
+    assert stack([two[0], two[0]]).sizes["detector"] == 2
+    with pytest.raises(OperandoError, match="expected the detector mca1, mca2 as before, got mca1, mca3 in scan_1"):
+        stack(two)

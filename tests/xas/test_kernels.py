@@ -36,6 +36,7 @@ ARGUMENTS = {
     "crossing.crossings": (X, Y, np.zeros(2), np.full(2, 10.0), 0.5),
     "crossing.residuals": (Y, np.ones((34, 7))),
     "crossing.side_medians": (Y, Y**2, 0.5),
+    "detector_kernels.likenesses": (np.stack([Y, Y + 3.0, Y * 2.0 + 5.0]) + 4.0, np.ones((3, 2), bool)),
     "detector_faults.clipped": (np.clip(Y, -1.2, 1.2), 5.0),
     "detector_faults.constant": (Y,),
     "detector_faults.decade_steps": (np.where(X > 5.0, 10.0, 1.0)[None, :],),

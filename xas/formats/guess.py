@@ -54,6 +54,12 @@ def guessed_settings(table: Table) -> dict[str, Any]:
     return {**settings, "time": time} if time else settings
 
 
+def quantity(label: str) -> str | None:
+    """Return the measured quantity that a label names, if it does."""
+    named = (name for name, words in _WORDS.items() for word in words if re.fullmatch(word, label, re.IGNORECASE))
+    return next(named, None)
+
+
 def _columns(table: Table, energy: Column) -> dict[str, Column | list[Column]]:
     """Return the columns that labels explain; in a table of two columns the other one is mu."""
     columns: dict[str, Column | list[Column]] = {"energy": energy}

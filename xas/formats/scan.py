@@ -15,7 +15,7 @@ from operando import flags
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.units import DIMENSIONLESS, convert, parse, registry
-from operando.xas.layout import DETECTORS, RAW
+from operando.xas.layout import COUNTING, DETECTORS, RAW
 
 from .times import Span
 
@@ -25,7 +25,8 @@ _ANGLES = ("degree", "degrees", "deg", "radian", "radians", "rad")
 _HC = 12398.419843320026
 _LOWEST, _HIGHEST = 30.0, 300_000.0
 FEWEST = 3
-_NEED_I0 = ("tey", "tfy", "pfy", "fluorescence", "transmission")
+_NEED_I0 = ("tey", "tfy", "pfy", "pey", "fluorescence", "transmission")
+_UNITS = {"count_time": "s"}
 
 
 def scan(
@@ -39,6 +40,7 @@ def scan(
     reader: str,
     flag: Flag | None = None,
     remarks: Sequence[str] = (),
+    detectors: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return a scan as every reader gives it.
 
@@ -47,9 +49,12 @@ def scan(
     energy
         Energies in eV, in the order measured.
     columns
-        The measured values (energy) or (energy, detector), by the names of :data:`~operando.xas.layout.DETECTORS`.
+        The measured values (energy) or (energy, detector), by the names of :data:`~operando.xas.layout.DETECTORS` and
+        :data:`~operando.xas.layout.COUNTING`.
     flag
         What the reader found odd; what the numbers show is added here.
+    detectors
+        The names of the channels along ``detector``, where the file has some.
 
     Raises
     ------
@@ -85,6 +90,8 @@ def scan(
         },
         attrs={"format": reader, "metadata": json.dumps(dict(metadata), ensure_ascii=False)},
     )
+    if detectors is not None and "detector" in ds.dims:
+        ds = ds.assign_coords(detector=("detector", np.array(detectors, dtype=object)))
     if times.local:
         ds.attrs["local_time_start"] = times.local
     if remarks:
@@ -133,7 +140,7 @@ def _usable(path: Path, energy: Floats) -> NDArray[np.bool_]:
 
 def _detector_flags(columns: Mapping[str, Floats]) -> Flag:
     """Return what the measured values show."""
-    flag = Flag(0)
+    flag, columns = Flag(0), {name: values for name, values in columns.items() if name in DETECTORS}
     for values in columns.values():
         finite = values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
         if finite.size == 0 or (np.ptp(finite, axis=0) == 0).any():
@@ -152,9 +159,9 @@ def _labelled(ds: xr.Dataset, units: Mapping[str, str]) -> xr.Dataset:
     meanings = RAW.long_names()
     for name in ds.variables:
         ds[name].attrs.setdefault("long_name", meanings.get(str(name), str(name)))
-    for name in DETECTORS:
+    for name in (*DETECTORS, *COUNTING):
         if name in ds:
-            ds[name].attrs["units"] = units.get(name, DIMENSIONLESS)
+            ds[name].attrs["units"] = units.get(name, _UNITS.get(name, DIMENSIONLESS))
     ds["energy"].attrs["units"] = "eV"
     return ds
 
@@ -167,9 +174,10 @@ def require_known(path: Path, names: Mapping[str, Any], what: str) -> None:
     OperandoError
         Naming the quantities there are.
     """
-    unknown = [name for name in names if name not in DETECTORS and name != "energy"]
+    known = ("energy", *DETECTORS, *COUNTING)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise OperandoError(f"{path}: {what}: expected names among energy, {', '.join(DETECTORS)}, got {unknown[0]!r}")
+        raise OperandoError(f"{path}: {what}: expected names among {', '.join(known)}, got {unknown[0]!r}")
 
 
 def require_units(path: Path, units: Mapping[str, str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.history import recorded
@@ -64,7 +66,9 @@ def as_series(
     *,
     entry: str,
 ) -> xr.Dataset:
-    """Return the spectra that share most of their energies along ``scan``, or the only one without that dim.
+    """Return the spectra that belong together along ``scan``, or the only one without that dim.
+
+    Spectra that share less than half their energies with most others, or have other channels, are left out.
 
     Parameters
     ----------
@@ -88,7 +92,7 @@ def as_series(
         If no spectrum is left: the first reason.
     """
     if not spectra:
-        raise left_out[0] if left_out else FileError(path, f"{entry}s of spectra", "a file without any")
+        raise left_out[0] if left_out else FileError(path, f"{_plural(entry)} of spectra", "a file without any")
     together, apart = _together(path, spectra, entry)
     reasons = [str(error) for error in _grouped([*left_out, *apart], entry)]
     for reason in reasons:
@@ -119,20 +123,41 @@ def differing(ds: xr.Dataset, spectra: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def _together(path: Path, spectra: Sequence[xr.Dataset], entry: str) -> tuple[list[xr.Dataset], list[FileError]]:
-    """Return the spectra that share most of their energies with most others, and why the rest does not."""
+    """Return the spectra that share energies and channels with most others, and why the rest does not."""
+    near, channels = _near(spectra), [_channels(one) for one in spectra]
+    usual = Counter(one for one, kept in zip(channels, near, strict=True) if kept).most_common(1)[0][0]
+    together, apart = [], []
+    for one, kept, own in zip(spectra, near, channels, strict=True):
+        label, (low, high) = _entry(one), one["energy"].values[[0, -1]]
+        place, remedy = f"{entry} {label!r}", f"read it by itself with {entry} = {label!r}"
+        if not kept:
+            expected, got = f"energies that most {_plural(entry)} share", f"{low:g} to {high:g} eV"
+            apart.append(FileError(path, expected, got, place=place, remedy=remedy))
+        elif own != usual:
+            expected, got = f"the channels {', '.join(usual) or '(one only)'}", ", ".join(own) or "one only"
+            apart.append(FileError(path, expected, got, place=place, remedy=remedy))
+        else:
+            together.append(one)
+    return together, apart
+
+
+def _near(spectra: Sequence[xr.Dataset]) -> NDArray[np.bool_]:
+    """Return which spectra share most of their energies with most others."""
     ends = np.array([one["energy"].values[[0, -1]] for one in spectra])
     overlap = np.minimum(ends[:, None, 1], ends[None, :, 1]) - np.maximum(ends[:, None, 0], ends[None, :, 0])
     shares = overlap / np.maximum(ends[:, 1] - ends[:, 0], np.finfo(float).tiny)[:, None] > 0.5
-    chosen = shares[:, (shares & shares.T).sum(axis=0).argmax()]
-    apart = []
-    for one, kept in zip(spectra, chosen, strict=True):
-        if not kept:
-            label, (low, high) = _entry(one), one["energy"].values[[0, -1]]
-            remedy = f"read it by itself with {entry} = {label!r}"
-            expected = f"energies that most {entry}s share"
-            place = f"{entry} {label!r}"
-            apart.append(FileError(path, expected, f"{low:g} to {high:g} eV", place=place, remedy=remedy))
-    return [one for one, kept in zip(spectra, chosen, strict=True) if kept], apart
+    np.fill_diagonal(shares, val=True)
+    chosen: NDArray[np.bool_] = shares[:, (shares & shares.T).sum(axis=0).argmax()]
+    return chosen
+
+
+def _channels(one: xr.Dataset) -> tuple[str, ...]:
+    """Return the names of the channels along ``detector``, or their numbers."""
+    return tuple(map(str, one["detector"].values)) if "detector" in one.dims else ()
+
+
+def _plural(word: str) -> str:
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
 
 
 def _grouped(errors: Sequence[FileError], entry: str) -> list[FileError]:
@@ -147,7 +172,7 @@ def _joined(errors: Sequence[FileError], entry: str) -> FileError:
     first = errors[0]
     names = [error.place.removeprefix(f"{entry} ") for error in errors]
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    place = f"{entry}s {', '.join(names[:_LISTED])}{more}"
+    place = f"{_plural(entry)} {', '.join(names[:_LISTED])}{more}"
     return FileError(first.file, first.expected, first.got, place=place, remedy=first.remedy)
 
 
