@@ -276,7 +276,8 @@ class Run:
 def _marked(scan: xr.Dataset, source: str, known: str) -> xr.Dataset:
     """Return what a file held with its source, and the entry in the file where it holds several scans."""
     if "scan" not in scan.dims:
-        return scan.assign_coords(source=source, checksum=known)
+        _, mark, entry = str(scan["source"].values).partition(ENTRY)
+        return scan.assign_coords(source=f"{source}{mark}{entry}", checksum=known)
     entries = [str(name).partition(ENTRY)[2] for name in scan["source"].values]
     sources = np.array([f"{source}{ENTRY}{entry}" for entry in entries], dtype=object)
     return scan.assign_coords(source=("scan", sources), checksum=("scan", np.full(len(entries), known, dtype=object)))
