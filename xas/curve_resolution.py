@@ -120,7 +120,7 @@ def mcr_als(
         their ends ``_lower`` and ``_upper``, ``r_factor`` (squares left over squares of each spectrum), ``residual``,
         ``lack_of_fit`` ([squares left/all squares]^1/2), ``explained_variance``, ``iterations``, ``converged``.
         Components are called after the known spectra or the initial ones; those sought here are numbered in the order
-        of their mean energy weighted by their absorption. A spectrum with missing energies is left out: its shares are
+        in which they begin: of their mean energy, weighted by absorption. A spectrum with missing energies is left out: its shares are
         NaN and ``Flag.not_finite`` is raised in the coordinate ``flag``, if there is one; ``Flag.not_converged`` is
         raised in all if the iteration did not end.
 
@@ -150,8 +150,6 @@ def mcr_als(
     start, names = _start(matrix, components, initial, asked, names)
     asked = replace(asked, **_unimodal(unimodal, names, matrix, sum_to_one=sum_to_one))
     found = resolve(matrix.data, start, asked, tolerance, max_iterations)
-    if isinstance(initial, str):
-        found = _sorted(found, len(fixed), matrix) if not asked.unimodal else found
     ds = _result(matrix, found, asked, names, residual=residual)
     if ambiguity:
         ds = ds.assign(_ends(matrix, band(matrix.data, found, asked)))
@@ -218,15 +216,17 @@ def _start(
     if isinstance(initial, xr.DataArray):
         shares = _given_shares(initial, matrix)
         count = _number(components or shares.shape[1], matrix, len(names))
+        if shares.shape[1] != count:
+            raise OperandoError(f"mcr_als: expected initial shares of {count} components, got {shares.shape[1]}")
+        spectra = spectra_of(matrix.data, shares, asked)
     else:
         count = _number(components, matrix, len(names))
         if initial == "spectra":
             spectra = purest_rows(matrix.data, count, asked.known)
-            return on_scale(spectra, asked), _numbered(names, count)
-        shares = _found_shares(matrix, initial, count)
-    if shares.shape[1] != count:
-        raise OperandoError(f"mcr_als: expected initial shares of {count} components, got {shares.shape[1]}")
-    return on_scale(spectra_of(matrix.data, shares, asked), asked), _numbered(names, count)
+        else:
+            spectra = spectra_of(matrix.data, _found_shares(matrix, initial, count), asked)
+        spectra = _in_order(spectra, len(names), matrix)
+    return on_scale(spectra, asked), names + [f"component {at + 1}" for at in range(len(names), count)]
 
 
 def _number(components: int | None, matrix: _Matrix, known: int) -> int:
@@ -239,10 +239,6 @@ def _number(components: int | None, matrix: _Matrix, known: int) -> int:
             f"{len(matrix.data)} spectra without missing energies; got {components}"
         )
     return components
-
-
-def _numbered(names: list[str], count: int) -> list[str]:
-    return names + [f"component {at + 1}" for at in range(len(names), count)]
 
 
 def _given_shares(initial: xr.DataArray, matrix: _Matrix) -> Floats:
@@ -280,13 +276,12 @@ def _unimodal(
     return {"unimodal": at, "runs": matrix.runs()} if at else {}
 
 
-def _sorted(found: Resolved, known: int, matrix: _Matrix) -> Resolved:
-    """Return the components that are not known in the order of their mean energy, weighted by absorption."""
-    energy = np.tile(matrix.mu[ALONG].to_numpy(), found.spectra.shape[1] // matrix.mu.sizes[ALONG])
-    weight = np.abs(found.spectra[known:])
+def _in_order(spectra: Floats, known: int, matrix: _Matrix) -> Floats:
+    """Return spectra, those not known in the order of their mean energy, weighted by absorption."""
+    energy = np.tile(matrix.mu[ALONG].to_numpy(), spectra.shape[1] // matrix.mu.sizes[ALONG])
+    weight = np.abs(spectra[known:])
     place = (weight * energy).sum(axis=1) / np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
-    order = [*range(known), *(known + np.argsort(place, kind="stable"))]
-    return replace(found, shares=found.shares[:, order].copy(), spectra=found.spectra[order].copy())
+    return np.concatenate([spectra[:known], spectra[known + np.argsort(place, kind="stable")]])
 
 
 def _result(

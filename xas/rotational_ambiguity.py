@@ -174,23 +174,35 @@ def _extremes(spectra: _Cloud, shares: _Cloud, found: Resolved, known: int) -> I
         parts = [spectra.above(turned[k], k) for k in range(known, count)]
         return np.concatenate([*parts, *(shares.above(back[:, k], k) for k in range(count))])
 
-    starts = [np.zeros(len(free))]
-    for at in range(count):
-        for sign in (1.0, -1.0):
-            results = [_minimized(lambda x, a=at, s=sign: s * contribution(x, a), start, allowed) for start in starts]
-            best = min((one for one in results if one is not None), key=lambda one: one[0], default=None)
-            if best is not None:
-                starts = [starts[0], best[1]]
-                yield turn(best[1])
+    aims: list[Callable[[Floats], float]] = []
+    for at in range(known, count):
+        aims += [lambda x, k=at, s=sign: s * contribution(x, k) for sign in (1.0, -1.0)]
+        aims += [lambda x, k=at, d=way: float(turn(x)[k] @ d) for way in _ways(found.spectra, at)]
+    start = np.zeros(len(free))
+    for aim in aims:
+        best = _minimized(aim, start, allowed)
+        if best is not None:
+            yield turn(best)
+
+
+def _ways(spectra: Floats, at: int) -> Floats:
+    """Return directions in which a spectrum may change: along the main differences from the others, and between."""
+    others = [k for k in range(len(spectra)) if k != at]
+    axes, sizes, _ = np.linalg.svd(spectra[others] - spectra[at], full_matrices=False)
+    ways = [sign * row for row in np.eye(len(others)) for sign in (1.0, -1.0)]
+    ways += [one + other for k, one in enumerate(ways) for other in ways[k + 1 :] if one @ other == 0]
+    out = np.zeros((len(ways), len(spectra)))
+    out[:, others] = np.array(ways) * sizes @ axes.T
+    return out
 
 
 def _minimized(
     objective: Callable[[Floats], float], start: Floats, allowed: Callable[[Floats], Floats]
-) -> tuple[float, Floats] | None:
-    """Return the least value found and where; None if what is allowed was left."""
+) -> Floats | None:
+    """Return where the least value was found; None if what is allowed was left."""
     limits = [(-_FARTHEST, _FARTHEST)] * start.size
     constraint = {"type": "ineq", "fun": allowed}
     options = {"maxiter": 200, "ftol": 1e-9}
     found = minimize(objective, start, method="SLSQP", bounds=limits, constraints=constraint, options=options)
     inside = np.isfinite(found.fun) and allowed(found.x).min() > -_KEPT
-    return (float(found.fun), found.x) if inside else None
+    return np.asarray(found.x) if inside else None
