@@ -10,7 +10,7 @@ from scipy.special import expit
 from scipy.stats import binom, chi2
 
 from operando import xas
-from operando.errors import OperandoError
+from operando.errors import IllConditionedWarning, OperandoError
 from operando.flags import Flag
 from operando.xas.curve_resolution_kernels import solve_rows, unimodal
 
@@ -330,3 +330,26 @@ def test_efa_needs_one_series_along_scan():
     image = xr.DataArray(np.ones((3, 4, 250)), {"energy": ENERGY}, ("y", "x", "energy"))
     with pytest.raises(OperandoError, match="along 'scan'"):
         xas.mcr_als(image, 2, initial="efa")
+
+
+GOLD = ("Au foil", "Au3 Cl aq", "Au sulphide")
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("names", [GOLD, (*GOLD, "Au thiocyanide")])
+def test_gold_in_cyanobacteria_lies_within_the_band_by_linear_combination_too(realdata, names):
+    """The series explains itself better than the references do, by shares that both lie within the band."""
+    project = xas.read(realdata / "xas" / "larch" / "cyanobacteria.prj")
+    normalized = xas.normalize(project["mu"])["normalized"].sel(energy=slice(11900, 12000))
+    labels = [source.rpartition("::")[2] for source in project["source"].values]
+    scans, known = normalized[:8], normalized[[labels.index(name) for name in names]]
+    references = xr.DataArray(known.to_numpy(), {"reference": list(names), "energy": known["energy"]}, ("reference", "energy"))
+    with pytest.warns(IllConditionedWarning):
+        fitted = xas.lcf(scans, references)
+    found = xas.mcr_als(scans, initial=references.rename(reference="component"))
+    assert int(found["converged"]) == 1
+    assert found["component"].values.tolist() == list(names)
+    for shares in (found["fraction"], fitted["fraction"].to_numpy()):
+        assert (shares >= found["fraction_lower"] - 1e-9).all()
+        assert (shares <= found["fraction_upper"] + 1e-9).all()
+    assert float(found["r_factor"].sum()) < float(fitted["r_factor"].sum())
