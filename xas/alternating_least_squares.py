@@ -30,14 +30,9 @@ class Constraints:
     runs: tuple[NDArray[np.intp], ...] = ()
 
     @property
-    def total(self) -> float:
-        """What shares add up to; NaN if they need not."""
-        return 1.0 if self.sum_to_one else np.nan
-
-    @property
-    def least(self) -> float:
-        """The lowest share."""
-        return 0.0 if self.nonnegative_fractions else -np.inf
+    def limits(self) -> tuple[float, float]:
+        """The lowest share, and what shares add up to: NaN if they need not."""
+        return (0.0 if self.nonnegative_fractions else -np.inf, 1.0 if self.sum_to_one else np.nan)
 
 
 @dataclass(frozen=True)
@@ -85,16 +80,16 @@ def _ahead(before: Floats, best: Floats, steps: float, asked: Constraints) -> Fl
 def shares_of(data: Floats, spectra: Floats, asked: Constraints) -> Floats:
     """Return the shares that fit each row best."""
     right, gram = data @ spectra.T, spectra @ spectra.T
-    shares = _solved(right, gram, asked.least, asked.total)
+    shares = _solved(right, gram, asked.limits)
     if not asked.unimodal:
         return shares
     held = np.full_like(shares, np.nan)
     for at in asked.unimodal:
         for run in asked.runs:
-            held[run, at] = np.maximum(unimodal(np.ascontiguousarray(shares[run, at])), asked.least)
+            held[run, at] = np.maximum(unimodal(np.ascontiguousarray(shares[run, at])), asked.limits[0])
     if asked.sum_to_one:
         held /= np.maximum(np.nansum(held, axis=1, keepdims=True), 1.0)
-    return _solved(right, gram, asked.least, asked.total, held)
+    return _solved(right, gram, asked.limits, held)
 
 
 def spectra_of(data: Floats, shares: Floats, asked: Constraints) -> Floats:
@@ -104,7 +99,7 @@ def spectra_of(data: Floats, shares: Floats, asked: Constraints) -> Floats:
     if asked.known.size:
         held = np.full((data.shape[1], shares.shape[1]), np.nan)
         held[:, : len(asked.known)] = asked.known.T
-    return _solved(data.T @ shares, shares.T @ shares, least, np.nan, held).T.copy()
+    return _solved(data.T @ shares, shares.T @ shares, (least, np.nan), held).T.copy()
 
 
 def on_scale(spectra: Floats, asked: Constraints) -> Floats:
@@ -121,7 +116,7 @@ def _squares_left(data: Floats, shares: Floats, spectra: Floats) -> float:
     return float(np.einsum("ij,ij->", left, left))
 
 
-def _solved(right: Floats, gram: Floats, least: float, total: float, held: Floats | None = None) -> Floats:
+def _solved(right: Floats, gram: Floats, limits: tuple[float, float], held: Floats | None = None) -> Floats:
     out = np.empty(right.shape)
-    solve_rows(np.ascontiguousarray(right), gram, least, total, np.empty((0, 0)) if held is None else held, out)
+    solve_rows(np.ascontiguousarray(right), gram, limits, np.empty((0, 0)) if held is None else held, out)
     return out

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+# Dask's functions have no types, so its module is taken as it is.
+da: Any = import_module("dask.array")
 Floats = NDArray[np.float64]
 _ROWS = 4096
 _POWER_ITERATIONS, _SEED = 4, 0

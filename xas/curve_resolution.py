@@ -120,9 +120,9 @@ def mcr_als(
         their ends ``_lower`` and ``_upper``, ``r_factor`` (squares left over squares of each spectrum), ``residual``,
         ``lack_of_fit`` ([squares left/all squares]^1/2), ``explained_variance``, ``iterations``, ``converged``.
         Components are called after the known spectra or the initial ones; those sought here are numbered in the order
-        in which they begin: of their mean energy, weighted by absorption. A spectrum with missing energies is left out: its shares are
-        NaN and ``Flag.not_finite`` is raised in the coordinate ``flag``, if there is one; ``Flag.not_converged`` is
-        raised in all if the iteration did not end.
+        of the mean energies, weighted by absorption, of the spectra they begin with. A spectrum with missing energies
+        is left out: its shares are NaN and ``Flag.not_finite`` is raised in the coordinate ``flag``, if there is one;
+        ``Flag.not_converged`` is raised in all if the iteration did not end.
 
     Raises
     ------
@@ -133,14 +133,14 @@ def mcr_als(
     -----
     R. Tauler, Chemom. Intell. Lab. Syst. 30, 133 (1995), doi:10.1016/0169-7439(95)00047-X; purest energies: W. Windig,
     J. Guilment, Anal. Chem. 63, 1425 (1991), doi:10.1021/ac00014a016; ``efa``: M. Maeder, Anal. Chem. 59, 527 (1987),
-    doi:10.1021/ac00130a035; unimodal shares: R. Bro, N. D. Sidiropoulos, J. Chemometrics 12, 223 (1998). The errors
-    of the shares are those of least squares from each spectrum's residuals, *if the spectra found are right*: zero for
-    a share at its bound. That the spectra may be others is told by the band: for two components all that is feasible
-    (W. H. Lawton, E. A. Sylvestre, Technometrics 13, 617 (1971), doi:10.1080/00401706.1971.10488823), for more the
+    doi:10.1021/ac00130a035; unimodal shares: R. Bro, N. D. Sidiropoulos, J. Chemometrics 12, 223 (1998). The errors of
+    the shares are those of least squares from each spectrum's residuals, *if the spectra found are right*: zero for a
+    share at its bound. That the spectra may be others is told by the band: for two components all that is feasible (W.
+    H. Lawton, E. A. Sylvestre, Technometrics 13, 617 (1971), doi:10.1080/00401706.1971.10488823), for more the
     solutions in which each component contributes least and most (R. Tauler, J. Chemometrics 15, 627 (2001),
-    doi:10.1002/cem.654), which may be too narrow. Negative values are allowed there as far as noise of the size of the
-    residuals, the same everywhere, would reach once in a thousand series. Unimodality does not narrow the band's
-    spectra.
+    doi:10.1002/cem.654) and each spectrum lies farthest in a few directions, which may be too narrow. Negative values
+    are allowed there as far as noise of the size of the residuals, the same everywhere, would reach once in a thousand
+    series. Unimodality does not narrow the band's spectra.
     """
     matrix = _matrix(spectra, window, shared)
     fixed, names = _known(known, matrix)
@@ -174,7 +174,7 @@ def _matrix(spectra: xr.DataArray | xr.Dataset, window: tuple[float, float] | No
     if not samples:
         raise OperandoError("mcr_als: expected several spectra of each signal, got one")
     rows = mu.to_numpy().astype(np.float64).reshape(-1, int(np.prod([mu.sizes[dim] for dim in columns])))
-    whole = np.isfinite(rows).all(axis=1)
+    whole = np.asarray(np.isfinite(rows).all(axis=1))
     return _Matrix(mu, tuple(samples), columns, whole, np.ascontiguousarray(rows[whole]))
 
 
@@ -260,9 +260,7 @@ def _found_shares(matrix: _Matrix, initial: str, count: int) -> Floats:
     return np.asarray(np.where(total > 0, shares / np.where(total > 0, total, 1.0), 1.0 / count))
 
 
-def _unimodal(
-    unimodal: bool | Sequence[str], names: list[str], matrix: _Matrix, *, sum_to_one: bool
-) -> dict[str, Any]:
+def _unimodal(unimodal: bool | Sequence[str], names: list[str], matrix: _Matrix, *, sum_to_one: bool) -> dict[str, Any]:
     """Return which components are unimodal, and along which rows."""
     wanted = names if unimodal is True else list(unimodal or ())
     unknown = [name for name in wanted if name not in names]
@@ -284,14 +282,12 @@ def _in_order(spectra: Floats, known: int, matrix: _Matrix) -> Floats:
     return np.concatenate([spectra[:known], spectra[known + np.argsort(place, kind="stable")]])
 
 
-def _result(
-    matrix: _Matrix, found: Resolved, asked: Constraints, names: list[str], *, residual: bool
-) -> xr.Dataset:
+def _result(matrix: _Matrix, found: Resolved, asked: Constraints, names: list[str], *, residual: bool) -> xr.Dataset:
     """Return the components as variables, with errors and how well they fit."""
     left = matrix.data - found.shares @ found.spectra
     squares, all_squares = np.einsum("ij,ij->i", left, left), np.einsum("ij,ij->i", matrix.data, matrix.data)
     variance = np.empty(found.shares.shape)
-    share_variances(matrix.data, found.spectra, found.shares, asked.least, asked.total, variance)
+    share_variances(matrix.data, found.spectra, found.shares, asked.limits, variance)
     part = squares.sum() / all_squares.sum()
     ds = xr.Dataset(
         {

@@ -13,13 +13,14 @@ Floats = NDArray[np.float64]
 
 
 @compiled
-def solve_rows(right: Floats, gram: Floats, least: float, total: float, held: Floats, out: Floats) -> None:
-    """Fill every row of ``out`` with the values of least squares that are not below ``least``.
+def solve_rows(right: Floats, gram: Floats, limits: tuple[float, float], held: Floats, out: Floats) -> None:
+    """Fill every row of ``out`` with the values of least squares within ``limits``.
 
-    ``right`` holds the products of the data with the curves and ``gram`` those of the curves. The values add up to
-    ``total``, unless it is NaN; those that are finite in ``held`` (rows as in ``out``, or none) stay as they are.
+    ``right`` holds the products of the data with the curves and ``gram`` those of the curves; ``limits`` are the lowest
+    value and what the values add up to, NaN if they need not. Those that are finite in ``held`` (rows as in ``out``, or
+    none) stay as they are.
     """
-    count = gram.shape[0]
+    count, (least, total) = gram.shape[0], limits
     low, high = np.full(count, least), np.full(count, np.inf)
     for i in range(right.shape[0]):
         if held.shape[0] > 0:
@@ -77,9 +78,9 @@ def unimodal(values: Floats) -> Floats:
 
 
 @compiled
-def share_variances(data: Floats, curves: Floats, shares: Floats, least: float, total: float, out: Floats) -> None:
+def share_variances(data: Floats, curves: Floats, shares: Floats, limits: tuple[float, float], out: Floats) -> None:
     """Fill ``out`` with the variance of each row's shares from what they leave of the data; zero on the bound."""
-    count = curves.shape[0]
+    count, (least, total) = curves.shape[0], limits
     known, covariance, residual = np.zeros(count, np.bool_), np.empty((count, count)), np.empty(curves.shape[1])
     made, moves = tangents(curves, curves, shares[0], known, (total, count, False))
     pull = influence(made)

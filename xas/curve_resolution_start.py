@@ -61,7 +61,7 @@ def purest_columns(data: Floats, count: int) -> Floats:
         chosen.append(at)
         one = left[:, at] / np.linalg.norm(left[:, at])
         left = left - np.outer(one, one @ left)
-    return np.clip(data[:, chosen], 0.0, None)
+    return np.maximum(data[:, chosen], 0.0)
 
 
 def evolving(data: Floats, count: int) -> Floats:
@@ -73,4 +73,4 @@ def evolving(data: Floats, count: int) -> Floats:
     squares = np.einsum("ij,ik->ijk", places, places)
     ahead = np.linalg.eigvalsh(np.cumsum(squares, axis=0))[:, ::-1]
     behind = np.linalg.eigvalsh(np.cumsum(squares[::-1], axis=0)[::-1])
-    return np.sqrt(np.clip(np.minimum(ahead, behind), 0.0, None))
+    return np.asarray(np.sqrt(np.maximum(np.minimum(ahead, behind), 0.0)))

@@ -95,7 +95,9 @@ def pca(
     blocks = Blocks.of(mu, each)
     count, mean = blocks.moments()
     if count < 2:
-        raise OperandoError(f"pca: expected at least 2 spectra without missing energies, got {count}; narrow the window")
+        raise OperandoError(
+            f"pca: expected at least 2 spectra without missing energies, got {count}; narrow the window"
+        )
     prepared = Prepared(mean if centered else np.zeros(along.size), along, scaled)
     rank, large = sorted((count - centered, along.size))
     kept = min(rank, components or _MOST)
@@ -108,7 +110,13 @@ def pca(
     if centered:
         ds = ds.assign(mean=(ALONG, mean))
     ds = flagged(named(ds, PCA, mu), Flag.not_finite, ds["score"].isnull())
-    parameters = {"components": kept, "window": window, "centered": centered, "scaled": scaled, "method": method}
+    parameters: dict[str, Any] = {
+        "components": kept,
+        "window": window,
+        "centered": centered,
+        "scaled": scaled,
+        "method": method,
+    }
     parameters |= {"weights": weights is not None, "rule": rule, "spectra": count}
     parameters["significant"] = int(ds["significant"])
     return recorded(ds, "xas.pca", parameters, after=xr.Dataset(attrs=mu.attrs))
@@ -147,9 +155,7 @@ def _weights(mu: xr.DataArray, weights: xr.DataArray | None) -> tuple[Floats, Fl
     return along, each
 
 
-def _decomposed(
-    blocks: Blocks, prepared: Prepared, kept: int, *, randomized: bool
-) -> tuple[Floats, Floats, Floats]:
+def _decomposed(blocks: Blocks, prepared: Prepared, kept: int, *, randomized: bool) -> tuple[Floats, Floats, Floats]:
     """Return singular values, components (rows), and the sum of squares beyond each of those kept."""
     if randomized:
         values, curves, squares = blocks.randomized(prepared, kept)
@@ -194,7 +200,13 @@ def _judged(
 ) -> dict[str, Any]:
     """Return what is said of each component and of their number."""
     number = significant(found, values, noise_singular_value(1.0, shape), rule)
-    error = 1.0 if known else found.real_error[number - 1] if number else np.sqrt((values[0] ** 2 + left[0]) / np.prod(shape))
+    error = (
+        1.0
+        if known
+        else found.real_error[number - 1]
+        if number
+        else np.sqrt((values[0] ** 2 + left[0]) / np.prod(shape))
+    )
     share = values**2 / (values[0] ** 2 + left[0])
     each = {"singular_value": values, "explained_variance": share, **vars(found)}
     return {

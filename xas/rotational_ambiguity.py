@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,8 @@ def band(data: Floats, found: Resolved, asked: Constraints) -> Band:
     """Return the band of a solution whose shares and spectra are not negative.
 
     For two components it is that of Lawton and Sylvestre, complete and in closed form. For more it is spanned by the
-    solutions in which each component contributes least and most to the whole (MCR-BANDS), so it may be too narrow.
+    solutions in which each component contributes least and most to the whole (MCR-BANDS) and in which each spectrum
+    lies farthest in a few directions, found by sequential quadratic programming: it may be too narrow.
     """
     shares, spectra = found.shares, found.spectra
     low, high = [shares.copy(), spectra.copy()], [shares.copy(), spectra.copy()]
@@ -140,7 +142,9 @@ def _zeros(cloud: _Cloud, at: int, order: tuple[int, int], sign: float, *, total
     """
     one, two = order
     value, noise = cloud.values[:, one] + cloud.slack[at], cloud.noise
-    step = sign * ((-cloud.values[:, one] - cloud.values[:, two]) if total else cloud.values[:, two] - cloud.values[:, one])
+    step = sign * (
+        (-cloud.values[:, one] - cloud.values[:, two]) if total else cloud.values[:, two] - cloud.values[:, one]
+    )
     weight, change = np.array([1.0, 0.0]), sign * (np.array([-1.0, -1.0]) if total else np.array([-1.0, 1.0]))
     inner = noise[np.ix_(order, order)]
     square = cloud.reach**2 * np.array([weight @ inner @ weight, 2 * weight @ inner @ change, change @ inner @ change])
@@ -148,12 +152,12 @@ def _zeros(cloud: _Cloud, at: int, order: tuple[int, int], sign: float, *, total
     root = np.sqrt(np.maximum(b**2 - 4 * a * c, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         ends = np.stack([(-b - root) / (2 * a), (-b + root) / (2 * a), -c / b])
-    below = (b**2 >= 4 * a * c) & (ends >= 0) & (value + ends * step <= 0)
+        below = (b**2 >= 4 * a * c) & (ends >= 0) & (value + ends * step <= 0)
     return float(min(ends[below & np.isfinite(ends)].min(initial=np.inf), _FARTHEST))
 
 
 def _extremes(spectra: _Cloud, shares: _Cloud, found: Resolved, known: int) -> Iterator[Floats]:
-    """Yield the transformations at which each component contributes least and most."""
+    """Yield the transformations at which components contribute least and most, and at which spectra change most."""
     count = len(found.spectra)
     free = np.array([(i, j) for i in range(known, count) for j in range(count) if i != j])
     products = found.shares.T @ found.shares, found.spectra @ found.spectra.T
@@ -163,24 +167,24 @@ def _extremes(spectra: _Cloud, shares: _Cloud, found: Resolved, known: int) -> I
         out[free[:, 0], free[:, 1]] = numbers
         return out + np.diag(1.0 - out.sum(axis=1))
 
-    def contribution(numbers: Floats, at: int) -> float:
+    def contribution(at: int, sign: float, numbers: Floats) -> float:
         turned = turn(numbers)
         back = np.linalg.pinv(turned)[:, at]
-        return float(np.log((back @ products[0] @ back) * (turned[at] @ products[1] @ turned[at])))
+        return sign * float(np.log((back @ products[0] @ back) * (turned[at] @ products[1] @ turned[at])))
+
+    def change(at: int, way: Floats, numbers: Floats) -> float:
+        return float(turn(numbers)[at] @ way)
 
     def allowed(numbers: Floats) -> Floats:
         turned = turn(numbers)
-        back = np.linalg.pinv(turned)
+        back = np.asarray(np.linalg.pinv(turned), dtype=np.float64)
         parts = [spectra.above(turned[k], k) for k in range(known, count)]
         return np.concatenate([*parts, *(shares.above(back[:, k], k) for k in range(count))])
 
-    aims: list[Callable[[Floats], float]] = []
-    for at in range(known, count):
-        aims += [lambda x, k=at, s=sign: s * contribution(x, k) for sign in (1.0, -1.0)]
-        aims += [lambda x, k=at, d=way: float(turn(x)[k] @ d) for way in _ways(found.spectra, at)]
-    start = np.zeros(len(free))
+    aims: list[Callable[[Floats], float]] = [partial(contribution, k, s) for k in range(count) for s in (1.0, -1.0)]
+    aims += [partial(change, k, way) for k in range(known, count) for way in _ways(found.spectra, k)]
     for aim in aims:
-        best = _minimized(aim, start, allowed)
+        best = _minimized(aim, np.zeros(len(free)), allowed)
         if best is not None:
             yield turn(best)
 

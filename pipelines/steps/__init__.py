@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import absorption, exafs, mixtures, preparation
+from . import absorption, components, exafs, mixtures, preparation
 from .step import Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
@@ -22,6 +22,8 @@ STEPS: dict[str, dict[str, Step]] = {
         "autobk": Step(exafs.autobk),
         "fourier": Step(exafs.fourier),
         "wavelet": Step(exafs.wavelet),
+        "pca": Step(components.pca),
+        "mcr_als": Step(components.mcr_als),
     }
 }
 

@@ -61,7 +61,9 @@ def test_a_mixture_with_pure_scans_is_recovered():
 @pytest.mark.parametrize("initial", ["energies", "efa"])
 def test_selective_energies_and_scans_without_a_sum_give_the_solution_alone(initial):
     """Each line has energies, and each profile has scans, of its own: nothing can be turned."""
-    lines = np.array([np.exp(-(((ENERGY - center) / 3) ** 2)) * (abs(ENERGY - center) < 7) for center in (850, 859, 868)])
+    lines = np.array(
+        [np.exp(-(((ENERGY - center) / 3) ** 2)) * (abs(ENERGY - center) < 7) for center in (850, 859, 868)]
+    )
     scan = np.arange(60)
     profiles = np.array([np.exp(-(((scan - at) / 10) ** 2)) * (abs(scan - at) < 17) for at in (15, 30, 45)]).T
     found = xas.mcr_als(spectra_of(profiles, lines), 3, initial=initial, sum_to_one=False)
@@ -167,10 +169,10 @@ def test_solutions_row_by_row_are_those_of_nnls():
     rng = np.random.default_rng(6)
     curves, data = rng.uniform(size=(4, 30)), rng.normal(0.3, 1.0, (200, 30))
     found = np.empty((200, 4))
-    solve_rows(data @ curves.T, curves @ curves.T, 0.0, np.nan, np.empty((0, 0)), found)
+    solve_rows(data @ curves.T, curves @ curves.T, (0.0, np.nan), np.empty((0, 0)), found)
     np.testing.assert_allclose(found, [nnls(curves.T, row)[0] for row in data], atol=1e-9)
     # A sum is a further, heavily weighted equation.
-    solve_rows(data @ curves.T, curves @ curves.T, 0.0, 1.0, np.empty((0, 0)), found)
+    solve_rows(data @ curves.T, curves @ curves.T, (0.0, 1.0), np.empty((0, 0)), found)
     heavy = np.vstack([curves.T, np.full(4, 1e5)])
     np.testing.assert_allclose(found, [nnls(heavy, np.append(row, 1e5))[0] for row in data], atol=1e-5)
 
@@ -245,7 +247,7 @@ def test_two_signals_share_their_fractions_and_not_their_spectra():
 
 
 def test_chunks_and_the_order_of_dims_and_scans_change_nothing():
-    surface, _, both = both_signals(0.01)
+    both = both_signals(0.01)[2]
     whole = xas.mcr_als(both, 3)
     lazy = xas.mcr_als(both.chunk(scan=7, energy=50).transpose("energy", "scan", "signal"), 3)
     for name in whole.data_vars:
@@ -343,7 +345,9 @@ def test_gold_in_cyanobacteria_lies_within_the_band_by_linear_combination_too(re
     normalized = xas.normalize(project["mu"])["normalized"].sel(energy=slice(11900, 12000))
     labels = [source.rpartition("::")[2] for source in project["source"].values]
     scans, known = normalized[:8], normalized[[labels.index(name) for name in names]]
-    references = xr.DataArray(known.to_numpy(), {"reference": list(names), "energy": known["energy"]}, ("reference", "energy"))
+    references = xr.DataArray(
+        known.to_numpy(), {"reference": list(names), "energy": known["energy"]}, ("reference", "energy")
+    )
     with pytest.warns(IllConditionedWarning):
         fitted = xas.lcf(scans, references)
     found = xas.mcr_als(scans, initial=references.rename(reference="component"))

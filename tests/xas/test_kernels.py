@@ -74,14 +74,13 @@ ARGUMENTS = {
     "curve_resolution_kernels.solve_rows": (
         np.ones((3, 2)),
         np.eye(2),
-        0.0,
-        1.0,
+        (0.0, 1.0),
         np.empty((0, 0)),
         np.empty((3, 2)),
     ),
     "curve_resolution_kernels._rising": (np.sin(X), np.empty(40), np.empty(40)),
     "curve_resolution_kernels.unimodal": (np.sin(X),),
-    "curve_resolution_kernels.share_variances": (Y, Y + 2.0 + X, np.full((2, 2), 0.5), 0.0, 1.0, np.empty((2, 2))),
+    "curve_resolution_kernels.share_variances": (Y, Y + 2.0 + X, np.full((2, 2), 0.5), (0.0, 1.0), np.empty((2, 2))),
     "combination_kernels.combine_rows": (
         Y,
         X,

@@ -43,7 +43,9 @@ def test_components_are_the_singular_vectors_and_give_the_spectra_back(centered)
     values = np.linalg.svd((spectra - mean).to_numpy(), compute_uv=False)
     count = 8 - centered
     np.testing.assert_allclose(found["singular_value"], values[:count], rtol=1e-12)
-    np.testing.assert_allclose(found["components"] @ found["components"].rename(component="c"), np.eye(count), atol=1e-12)
+    np.testing.assert_allclose(
+        found["components"] @ found["components"].rename(component="c"), np.eye(count), atol=1e-12
+    )
     back = found["score"] @ found["components"] + (found["mean"] if centered else 0.0)
     np.testing.assert_allclose(back, spectra, atol=1e-12)
     assert found["explained_variance"].sum() == pytest.approx(1.0)
@@ -129,7 +131,9 @@ def test_a_tall_stack_has_the_singular_values_of_its_matrix():
     assert int(found["significant"]) == 3
     lazy = xas.pca(spectra.chunk(scan=3000), centered=False, components=3, method="randomized")
     np.testing.assert_allclose(lazy["singular_value"], found["singular_value"][:3], rtol=1e-6)
-    np.testing.assert_allclose(abs(lazy["components"] @ found["components"][:3].rename(component="c")), np.eye(3), atol=1e-3)
+    np.testing.assert_allclose(
+        abs(lazy["components"] @ found["components"][:3].rename(component="c")), np.eye(3), atol=1e-3
+    )
 
 
 def test_the_order_of_spectra_changes_only_the_order_of_scores():
