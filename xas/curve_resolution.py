@@ -182,6 +182,10 @@ def _known(known: xr.DataArray | xr.Dataset | None, matrix: _Matrix) -> tuple[Fl
     """Return the known spectra on the energies of the others, and their names."""
     if known is None:
         return np.empty((0, matrix.data.shape[1])), []
+    if isinstance(known, xr.Dataset) and "normalized" not in known:
+        raise OperandoError(
+            "mcr_als: expected known spectra with normalized absorption, got none; normalize them first"
+        )
     curves = known["normalized"] if isinstance(known, xr.Dataset) else known
     return _curves(curves, _REFERENCE, matrix, "known")
 
@@ -191,12 +195,14 @@ def _curves(curves: xr.DataArray, dim: str, matrix: _Matrix, what: str) -> tuple
     dims = (dim, *matrix.columns)
     if set(curves.dims) != set(dims) or ALONG not in curves.coords:
         raise OperandoError(f"mcr_als: expected {what} spectra with the dims {dims}, got {curves.dims}")
-    curves = curves.transpose(*dims).sortby(ALONG).compute()
+    curves = curves.transpose(*dims).sortby(ALONG).drop_duplicates(ALONG).compute()
     if _SIGNAL in dims:
-        curves = curves.sel({_SIGNAL: matrix.mu[_SIGNAL]})
+        curves = curves.reindex({_SIGNAL: matrix.mu[_SIGNAL]})
     energy, wanted, values = curves[ALONG].to_numpy(), matrix.mu[ALONG].to_numpy(), curves.to_numpy()
     if not np.isfinite(values).all() or energy[0] > wanted.min() or energy[-1] < wanted.max():
-        raise OperandoError(f"mcr_als: expected {what} spectra at all energies to be fitted; narrow the window")
+        raise OperandoError(
+            f"mcr_als: expected {what} spectra at all energies and signals to be fitted, got some missing"
+        )
     moved = CubicSpline(energy, values, axis=-1)(wanted)
     names = curves[dim].values if dim in curves.coords else np.arange(1, curves.sizes[dim] + 1)
     return moved.reshape(len(moved), -1), [str(name) for name in names]
@@ -262,7 +268,7 @@ def _found_shares(matrix: _Matrix, initial: str, count: int) -> Floats:
 
 def _unimodal(unimodal: bool | Sequence[str], names: list[str], matrix: _Matrix, *, sum_to_one: bool) -> dict[str, Any]:
     """Return which components are unimodal, and along which rows."""
-    wanted = names if unimodal is True else list(unimodal or ())
+    wanted = names if unimodal is True else [unimodal] if isinstance(unimodal, str) else list(unimodal or ())
     unknown = [name for name in wanted if name not in names]
     if unknown:
         raise OperandoError(f"mcr_als: expected unimodal components among {', '.join(names)}, got {unknown[0]!r}")

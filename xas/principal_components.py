@@ -90,7 +90,7 @@ def pca(
     doi:10.1021/ac50012a027; J. Chemometrics 3, 49 (1989), doi:10.1002/cem.1180030107.
     """
     mu = rows_of(spectra, "pca", window)
-    _check(rule, method, weights)
+    _check(components, rule, method, weights)
     along, each = _weights(mu, weights)
     blocks = Blocks.of(mu, each)
     count, mean = blocks.moments()
@@ -122,7 +122,9 @@ def pca(
     return recorded(ds, "xas.pca", parameters, after=xr.Dataset(attrs=mu.attrs))
 
 
-def _check(rule: str, method: str, weights: xr.DataArray | None) -> None:
+def _check(components: int | None, rule: str, method: str, weights: xr.DataArray | None) -> None:
+    if components is not None and components < 1:
+        raise OperandoError(f"pca: expected one component at least, got {components}")
     if rule not in _RULES:
         raise OperandoError(f"pca: expected a rule among {', '.join(_RULES)}, got {rule!r}")
     if method not in ("exact", "randomized"):

@@ -98,7 +98,7 @@ def _turns(data: Floats, found: Resolved, asked: Constraints) -> Iterator[Floats
         for one in first:
             for other in second:
                 yield np.array([[1.0 - one, one], [other, 1.0 - other]])
-    elif count > known:
+    elif count > max(known, 2):
         yield from _extremes(spectra.outer(), shares.outer(), found, known)
 
 

@@ -316,6 +316,8 @@ CURVES = xr.DataArray(substances(), {"energy": ENERGY}, ("reference", "energy"))
         ({"components": 3, "initial": "pca"}, "spectra, energies, efa"),
         ({"components": 3, "shared": "both"}, "'spectra' or 'fractions'"),
         ({"components": 3, "unimodal": ["x"]}, "got 'x'"),
+        ({"components": 3, "unimodal": "middle"}, "got 'middle'"),
+        ({"components": 3, "known": CURVES.to_dataset(name="mu")}, "normalize them first"),
         ({"components": 3, "unimodal": True}, "leave at least one"),
         ({"components": 3, "nonnegative_spectra": False}, "ambiguity=False"),
         ({"components": 3, "known": CURVES[:, 20:]}, "at all energies"),
@@ -326,6 +328,12 @@ CURVES = xr.DataArray(substances(), {"energy": ENERGY}, ("reference", "energy"))
 def test_what_cannot_be_asked_is_said_in_a_line(options, said):
     with pytest.raises(OperandoError, match=said):
         xas.mcr_als(spectra_of(dirichlet(), substances()), **options)
+
+
+def test_a_single_component_is_the_mean_shape_and_cannot_be_turned():
+    found = xas.mcr_als(spectra_of(np.ones((20, 1)), substances()[:1], 0.01), 1)
+    np.testing.assert_allclose(found["fraction"], 1.0)
+    np.testing.assert_allclose(found["spectrum_upper"], found["spectrum_lower"])
 
 
 def test_efa_needs_one_series_along_scan():

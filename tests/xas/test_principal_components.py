@@ -183,6 +183,7 @@ def test_history_says_how_many_by_which_rule():
     ("options", "said"),
     [
         ({"window": (900.0, 950.0)}, "at least 2 energies within the window"),
+        ({"components": 0}, "one component at least"),
         ({"rule": "elbow"}, "f_test, ind, noise, larch"),
         ({"rule": "noise"}, "weights = 1/std"),
         ({"method": "fast"}, "'exact' or 'randomized'"),
