@@ -116,8 +116,9 @@ class Processing:
                 yield f"{self.folder}/{section.name}", section
 
     def from_all(self, section: StepSection, processed: xr.Dataset) -> xr.Dataset:
-        """Return what a step makes of all scans of the series."""
-        return self._taken(section, STEPS[self.series.technique][section.use], {"series": processed})
+        """Return what a step makes of all scans of the series, checked."""
+        made = self._taken(section, STEPS[self.series.technique][section.use], {"series": processed})
+        return check(made, TECHNIQUES[self.series.technique].layout(section.use))
 
     @cached_property
     def references(self) -> xr.Dataset:

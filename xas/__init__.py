@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .alignment import align
     from .background import autobk
     from .combination import lcf
+    from .curve_resolution import mcr_als
     from .depth import probing_depth
     from .detectors import merge_detectors
     from .edge import edge_energy, find_e0
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .merging import merge
     from .normalization import normalize
     from .offsets import subtract_offset
+    from .principal_components import pca
     from .reading import read, read_series
     from .rebinning import rebin
     from .saturation import correct_tey_saturation, tey_saturation
@@ -44,9 +46,11 @@ _LAZY = {
     "ipfy": ".fluorescence",
     "lcf": ".combination",
     "mback": ".matched_background",
+    "mcr_als": ".curve_resolution",
     "merge": ".merging",
     "merge_detectors": ".detectors",
     "normalize": ".normalization",
+    "pca": ".principal_components",
     "probing_depth": ".depth",
     "quality": ".scan_quality",
     "read": ".reading",
@@ -76,9 +80,11 @@ __all__ = [
     "ipfy",
     "lcf",
     "mback",
+    "mcr_als",
     "merge",
     "merge_detectors",
     "normalize",
+    "pca",
     "probing_depth",
     "quality",
     "read",

@@ -128,6 +128,63 @@ PROCESSED = Layout(
     ),
 )
 
+MERGE = Layout(
+    "xas merge",
+    "repeated spectra put together",
+    (
+        *PROCESSED.variables,
+        Variable("repeats", ("scan",), "1", "f", "scans that were merged"),
+        Variable("outliers", ("scan",), "1", "f", "repeats that stand out"),
+    ),
+)
+
+PCA = Layout(
+    "xas pca",
+    "principal components of a series of absorption spectra",
+    (
+        _ENERGY,
+        Variable("component", ("component",), "1", "iu", "number of the component"),
+        Variable("components", ("component", "energy"), "1", "f", "principal component"),
+        Variable("score", ("scan", "component"), "1", "f", "how much of the component a spectrum holds"),
+        Variable("mean", ("energy",), "1", "f", "mean of the spectra", False),
+        Variable("singular_value", ("component",), "1", "f", "singular value"),
+        Variable("explained_variance", ("component",), "1", "f", "part of the squares that the component explains"),
+        Variable("real_error", ("component",), "1", "f", "standard deviation of what so many components leave"),
+        Variable("imbedded_error", ("component",), "1", "f", "part of the error that stays within the components"),
+        Variable("indicator", ("component",), "1", "f", "Malinowski's indicator function of so many components"),
+        Variable("f_ratio", ("component",), "1", "f", "variance of the component over that of those after it"),
+        Variable("significance", ("component",), "1", "f", "probability of a larger ratio by noise alone"),
+        Variable("significant", (), "1", "iu", "number of significant components"),
+        Variable("noise_singular_value", (), "1", "f", "largest singular value that noise gives"),
+        *SERIES,
+        *LINKED,
+    ),
+)
+
+MCR_ALS = Layout(
+    "xas mcr_als",
+    "pure spectra found in a series of absorption spectra, and their shares",
+    (
+        _ENERGY,
+        Variable("component", ("component",), "", "T", "name of the component"),
+        Variable("spectrum", ("component", "energy"), "1", "f", "spectrum of the component"),
+        Variable("spectrum_lower", ("component", "energy"), "1", "f", "lower end of its rotational ambiguity", False),
+        Variable("spectrum_upper", ("component", "energy"), "1", "f", "upper end of its rotational ambiguity", False),
+        Variable("fraction", ("scan", "component"), "1", "f", "share of the component"),
+        Variable("fraction_std", ("scan", "component"), "1", "f", "its standard uncertainty if the spectra are right"),
+        Variable("fraction_lower", ("scan", "component"), "1", "f", "lower end of its rotational ambiguity", False),
+        Variable("fraction_upper", ("scan", "component"), "1", "f", "upper end of its rotational ambiguity", False),
+        Variable("r_factor", ("scan",), "1", "f", "sum of squares left by the fit over that of the data"),
+        Variable("residual", ("scan", "energy"), "1", "f", "normalized absorption minus the fit", False),
+        Variable("lack_of_fit", (), "1", "f", "root of the squares left over all squares"),
+        Variable("explained_variance", (), "1", "f", "part of the squares that the components explain"),
+        Variable("iterations", (), "1", "iu", "iterations taken"),
+        Variable("converged", (), "1", "iu", "1 if the iteration converged"),
+        *SERIES,
+        *LINKED,
+    ),
+)
+
 
 def along_energy(spectra: xr.DataArray, step: str) -> xr.DataArray:
     """Return spectra whose energies are one axis in eV and, if lazy, one chunk.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import exafs, mixtures, spectra, tables, timeline
+from . import components, exafs, mixtures, spectra, tables, timeline
 from .parts import Panel
 from .trends import Trend
 
@@ -14,6 +14,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("Spectra", spectra.wants, spectra.draw),
     Panel("Edge energy", EDGE.wants, EDGE.draw),
     Panel("Composition", mixtures.wants, mixtures.draw),
+    Panel("Components", components.wants, components.draw),
     Panel("Depth", LAYER.wants, LAYER.draw),
     Panel("Oscillations", exafs.wants, exafs.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),

@@ -80,6 +80,12 @@ def all_series(tree: xr.DataTree) -> list[Series]:
     return found
 
 
+def over_all(tree: xr.DataTree, series: Series) -> list[tuple[str, xr.Dataset]]:
+    """Return the nodes that steps over all scans of a series have made, with their names."""
+    children = tree[series.path].children.items()
+    return [(name, node.to_dataset()) for name, node in children if name not in ("raw", "processed", "references")]
+
+
 def _series_of(node: xr.DataTree, stage: str) -> xr.Dataset | None:
     if stage not in node.children:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import absorption, depth, exafs, mixtures, preparation, repeats
+from . import absorption, components, depth, exafs, mixtures, preparation, repeats
 from .step import FOLDER, Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
@@ -28,6 +28,8 @@ STEPS: dict[str, dict[str, Step]] = {
         "wavelet": Step(exafs.wavelet),
         "fit_shells": Step(exafs.fit_shells),
         "merge": Step(repeats.merge),
+        "pca": Step(components.pca),
+        "mcr_als": Step(components.mcr_als),
     }
 }
 

@@ -43,7 +43,7 @@ class Technique:
         return table
 
     def layout(self, which: str) -> Layout:
-        """Return the layout of the technique's ``raw`` or ``processed`` node."""
+        """Return the layout of the technique's ``raw`` or ``processed`` node, or of a step over all scans."""
         layout: Layout = getattr(import_module(f"{self.package}.layout"), which.upper())
         return layout
 

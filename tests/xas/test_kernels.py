@@ -72,6 +72,16 @@ ARGUMENTS = {
     "combination_kernels.tangents": (Y, Y, np.ones(2), np.zeros(2, bool), (1.0, 2, True)),
     "combination_kernels.influence": (Y[:1] + 2.0,),
     "combination_kernels.sandwich": (Y[:1] + 2.0, np.ones((1, 3)), Y[0], np.empty((3, 3))),
+    "curve_resolution_kernels.solve_rows": (
+        np.ones((3, 2)),
+        np.eye(2),
+        (0.0, 1.0),
+        np.empty((0, 0)),
+        np.empty((3, 2)),
+    ),
+    "curve_resolution_kernels._rising": (np.sin(X), np.empty(40), np.empty(40)),
+    "curve_resolution_kernels.unimodal": (np.sin(X),),
+    "curve_resolution_kernels.share_variances": (Y, Y + 2.0 + X, np.full((2, 2), 0.5), (0.0, 1.0), np.empty((2, 2))),
     "combination_kernels.combine_rows": (
         Y,
         X,
