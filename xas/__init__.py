@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from . import formats
     from .alignment import align
     from .background import autobk
+    from .branching import branching_ratio
     from .combination import lcf
     from .depth import probing_depth
     from .edge import edge_energy, find_e0
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from .shells import fit_shells
     from .signals import signal
     from .wavelets import wavelet
+    from .white_lines import white_line
 
 _LAZY = {
     "align": ".alignment",
     "autobk": ".background",
+    "branching_ratio": ".branching",
     "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",
     "deglitch": ".glitches",
@@ -55,6 +58,7 @@ _LAZY = {
     "subtract_offset": ".offsets",
     "tey_saturation": ".saturation",
     "wavelet": ".wavelets",
+    "white_line": ".white_lines",
 }
 
 _MODULES = ("formats",)
@@ -62,6 +66,7 @@ _MODULES = ("formats",)
 __all__ = [
     "align",
     "autobk",
+    "branching_ratio",
     "correct_self_absorption",
     "correct_tey_saturation",
     "deglitch",
@@ -86,6 +91,7 @@ __all__ = [
     "subtract_offset",
     "tey_saturation",
     "wavelet",
+    "white_line",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,15 +15,13 @@ from operando.flags import Flag
 from operando.history import recorded
 
 from .edge_finding import edge_energies, finite_grids
-from .edge_positions import METHODS, Sought, edge_positions
+from .edge_positions import METHODS, Sought, located
 from .labels import flagged, labelled
 from .layout import ALONG, along_energy
 from .local_fits import ENOUGH
-from .normalization import FITTED, OTHER_FITTED
+from .measures import measured, one_or_many, require_points
 
 Floats = NDArray[np.float64]
-_FIT_DIMS = [FITTED, OTHER_FITTED]
-_FITS = ("e0", "fit_covariance", "post_edge_gain")
 _OWNERS: dict[str, tuple[str, Any]] = {
     "levels": ("centroid", (0.2, 0.8)),
     "limits": ("integral", (-15.0, 20.0, 50.0)),
@@ -130,7 +129,7 @@ def edge_energy(
     Raises
     ------
     OperandoError
-        If ``method`` is unknown or given what belongs to another one, limits do not rise, nowhere 6 points lie within
+        If ``method`` is unknown or given what belongs to another one, limits do not rise, too few points lie within
         the smoothing, the reference has no edge, or ``normalized`` has no dim ``energy`` with a coordinate in eV.
 
     Notes
@@ -149,38 +148,22 @@ def edge_energy(
     areas; the mean over levels after H. Dau, P. Liebisch, M. Haumann, Anal. Bioanal. Chem. 376, 562 (2003),
     doi:10.1007/s00216-003-1982-2. Ep and limits from the half height are choices made here.
     """
-    history = normalized if isinstance(normalized, xr.Dataset) else xr.Dataset(attrs=normalized.attrs)
-    fits: list[float | xr.DataArray] = [0.0, xr.DataArray(np.zeros((3, 3)), dims=(FITTED, OTHER_FITTED)), 0.0]
-    if isinstance(normalized, xr.Dataset):
-        fits = [normalized.get(name, other) for name, other in zip(_FITS, fits, strict=True)]
-        e0 = normalized["e0"] if e0 is None and "e0" in normalized else e0
-        normalized = normalized["normalized"]
-    spectra = along_energy(normalized, "edge_energy")
+    spectra = along_energy(
+        normalized["normalized"] if isinstance(normalized, xr.Dataset) else normalized, "edge_energy"
+    )
     asked = _asked(method, levels=levels, limits=limits, smoothing=smoothing, reference=reference)
     named = asked.pop("reference")
     curve = _reference(method, named, spectra)
     sought = Sought(method, float(level), (float(window[0]), float(window[1])), **asked, reference=curve)
     _check(sought, spectra[ALONG].to_numpy())
-    found, std = xr.apply_ufunc(
-        edge_positions,
-        spectra,
-        np.nan if e0 is None else e0,
-        np.nan if noise is None else noise,
-        *fits,
-        kwargs={"energy": spectra[ALONG].to_numpy(), "sought": sought},
-        input_core_dims=[[ALONG], [], [], [], _FIT_DIMS, []],
-        output_core_dims=[[], []],
-        join="exact",
-        dask="parallelized",
-        output_dtypes=[np.float64, np.float64],
-        keep_attrs=False,
-    )
-    ds = labelled(xr.Dataset({"edge_energy": found, "edge_energy_std": std}), spectra)
+    work = partial(located, sought=sought)
+    ds = measured(normalized, "edge_energy", work, ["edge_energy"], e0=e0, noise=noise, level=level)
     ds = flagged(ds, Flag.no_edge, ds["edge_energy"].isnull())
     own = {name: value for name, value in asked.items() if _OWNERS[name][0] == method}
     own |= {"reference": named if isinstance(named, str) else "given"} if curve is not None else {}
-    parameters = {"method": method, "level": level, "window": window, "noise": _one_or_many(noise), **own}
-    return recorded(ds, "xas.edge_energy", {**parameters, "e0": _one_or_many(e0)}, after=history)
+    parameters = {"method": method, "level": level, "window": window, "noise": one_or_many(noise), **own}
+    after = normalized if isinstance(normalized, xr.Dataset) else xr.Dataset(attrs=normalized.attrs)
+    return recorded(ds, "xas.edge_energy", {**parameters, "e0": one_or_many(e0)}, after=after)
 
 
 def _asked(method: str, **given: Any) -> dict[str, Any]:
@@ -201,12 +184,7 @@ def _check(sought: Sought, energy: Floats) -> None:
         if not all(low < high for low, high in pairwise(values)):
             raise OperandoError(f"edge_energy: expected {name} that rise, got {values}")
     if sought.method == "derivative":
-        steps = np.sort(energy[np.isfinite(energy)])
-        if steps.size < ENOUGH or np.min(steps[ENOUGH - 1 :] - steps[: 1 - ENOUGH]) >= 2 * sought.smoothing:
-            raise OperandoError(
-                f"edge_energy: expected {ENOUGH} points within {sought.smoothing:g} eV of one another; give a larger "
-                "smoothing"
-            )
+        require_points("edge_energy", energy, sought.smoothing)
 
 
 def _reference(method: str, given: Any, spectra: xr.DataArray) -> tuple[Floats, Floats] | None:
@@ -229,10 +207,6 @@ def _reference(method: str, given: Any, spectra: xr.DataArray) -> tuple[Floats, 
     if x.size < ENOUGH or not np.isfinite(edge_energies(x, y[known][first][None])).all():
         raise OperandoError("edge_energy: expected a reference with an edge, found none; give another one")
     return x, y[known][first]
-
-
-def _one_or_many(value: float | xr.DataArray | None) -> float | str | None:
-    return "one a spectrum" if isinstance(value, xr.DataArray) else value
 
 
 def _found(mu: Floats, *, energy: Floats) -> Floats:

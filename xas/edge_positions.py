@@ -1,4 +1,4 @@
-"""Edge energies between the grid points by several definitions, and their uncertainties, on plain arrays."""
+"""Edge energies between the grid points by several definitions, on plain arrays."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from scipy.interpolate import CubicSpline
 
 from .areas import area_weights, interpolated
 from .crossing import Located, rises
-from .edge_finding import edge_energies, finite_grids
+from .edge_finding import edge_energies
 from .local_fits import ENOUGH, turned
-from .point_noise import Noise, noise_sides
 
 Floats = NDArray[np.float64]
 
@@ -35,37 +34,9 @@ class Sought:
     reference: tuple[Floats, Floats] | None = None
 
 
-def edge_positions(
-    spectra: Floats,
-    e0: Floats,
-    noise: Floats,
-    *fits: Floats,
-    energy: Floats,
-    sought: Sought,
-) -> tuple[Floats, Floats]:
-    """Return the edge energies of spectra along the last axis and their uncertainties.
-
-    ``e0`` is the middle of the window and ``noise`` the standard deviation of a point, NaN where they are to be found;
-    ``fits`` are e0, covariance and post-edge gain of the normalization.
-    """
-    shape, many = spectra.shape[:-1], spectra[..., 0].size
-    rows = np.ascontiguousarray(spectra, dtype=np.float64).reshape(many, spectra.shape[-1])
-    center, given, zero, gain = (
-        np.broadcast_to(values, shape).reshape(many).astype(np.float64) for values in (e0, noise, fits[0], fits[2])
-    )
-    covariance = np.broadcast_to(fits[1], (*shape, 3, 3)).reshape(many, 3, 3)
-    found = np.full((2, many), np.nan)
-    for chosen, points in finite_grids(energy, rows):
-        if points.size < 2:
-            continue
-        x, y, middle = energy[points], rows[np.ix_(chosen, points)], center[chosen]
-        middle = np.where(np.isnan(middle), edge_energies(x, y), middle)
-        sides = noise_sides(x, y, middle, sought.level, given[chosen])
-        value, slopes = METHODS[sought.method](x, y, middle, sought)
-        found[0, chosen] = value
-        found[1, chosen] = Noise(sides, zero[chosen], covariance[chosen], gain[chosen]).std(x, y, slopes)
-    found[1, np.isnan(found[0])] = np.nan
-    return found[0].reshape(shape), found[1].reshape(shape)
+def located(x: Floats, y: Floats, center: Floats, *, sought: Sought) -> tuple[Located]:
+    """Return the edge energies of rows by the method sought."""
+    return (METHODS[sought.method](x, y, center, sought),)
 
 
 def half_height(x: Floats, y: Floats, center: Floats, sought: Sought) -> Located:
@@ -103,8 +74,8 @@ def replaced_by_step(x: Floats, y: Floats, center: Floats, sought: Sought) -> Lo
 
 def steepest_rise(x: Floats, y: Floats, center: Floats, sought: Sought) -> Located:
     """Return where the cubic around each energy turns from bending up to bending down, at the steepest such place."""
-    place, _ = turned(x, y, (center + sought.window[0], center + sought.window[1]), sought.smoothing, 2)
-    return place
+    spans = (center + sought.window[0], center + sought.window[1], half_height(x, y, center, sought).value)
+    return turned(x, y, spans, sought.smoothing, 2)[0]
 
 
 def best_overlap(x: Floats, y: Floats, center: Floats, sought: Sought) -> Located:

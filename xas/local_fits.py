@@ -87,12 +87,15 @@ def local_curves(x: Floats, span: tuple[float, float], half_width: float, term: 
 
 
 @compiled
-def falling(y: Floats, curves: Floats, places: Ints, ends: tuple[int, int]) -> int:
+def falling(y: Floats, curves: Floats, places: Ints, ends: tuple[int, int, int, int]) -> int:
     """Return the point below which a coefficient has fallen through zero where the one before it is largest; -1: none.
 
-    Only neighboring places from the point ``ends[0]`` to ``ends[1]`` count.
+    Only neighboring places from the point ``ends[0]`` to before ``ends[1]`` count, and those from ``ends[2]`` to before
+    ``ends[3]`` must all be there: else the place sought may be missing.
     """
     found, best, last = -1, -np.inf, -2
+    if np.searchsorted(places, ends[3]) - np.searchsorted(places, ends[2]) < max(ends[3] - ends[2], 1):
+        return found
     before, sloping = 0.0, 0.0
     for k in range(places.size):
         if places[k] < ends[0] or places[k] >= ends[1]:
@@ -108,17 +111,20 @@ def falling(y: Floats, curves: Floats, places: Ints, ends: tuple[int, int]) -> i
 
 
 @compiled
-def turning_points(x: Floats, y: Floats, spans: tuple[Floats, Floats], half_width: float, term: int) -> Floats:
+def turning_points(x: Floats, y: Floats, spans: tuple[Floats, Floats, Floats], half_width: float, term: int) -> Floats:
     """Return where a coefficient falls through zero within each row's span while the one before it is largest.
 
-    The first coefficient does at a maximum, the second where the spectrum rises most steeply. NaN where none does.
+    The first coefficient does at a maximum, the second where the spectrum rises most steeply. NaN where none does, or
+    where the points are too sparse around the third energy of a span.
     """
-    start, stop = spans
+    start, stop, home = spans
     found = np.full(y.shape[0], np.nan)
     curves, places = local_curves(x, (start.min(), stop.max()), half_width, term)
     for s in range(y.shape[0]):
         ends = (np.searchsorted(x, start[s]), np.searchsorted(x, stop[s], side="right"))
-        at = falling(y[s], curves, places, ends)
+        low = max(np.searchsorted(x, home[s] - half_width), ends[0])
+        high = min(np.searchsorted(x, home[s] + half_width, side="right"), ends[1])
+        at = falling(y[s], curves, places, (ends[0], ends[1], low, high))
         if at > 0:
             left, right = x[at - 1], x[at]
             for _ in range(_HALVINGS):
@@ -138,9 +144,11 @@ def turned(x: Floats, y: Floats, spans: tuple[Floats, Floats], half_width: float
     own weights, which hold since the coefficients are nearly each other's derivatives.
     """
     found = np.full(len(y), np.nan)
-    wanted = np.flatnonzero(np.isfinite(spans[0]) & np.isfinite(spans[1]))
+    start, stop, home = spans
+    wanted = np.flatnonzero(np.isfinite(start) & np.isfinite(stop) & np.isfinite(home))
     if wanted.size:
-        found[wanted] = turning_points(x, y[wanted], (spans[0][wanted], spans[1][wanted]), half_width, term)
+        own = (start[wanted], stop[wanted], home[wanted])
+        found[wanted] = turning_points(x, y[wanted], own, half_width, term)
     place, height, value = np.zeros(y.shape), np.zeros(y.shape), np.full(len(y), np.nan)
     weights = np.empty((_TERMS, x.size))
     for s in np.flatnonzero(np.isfinite(found)):
