@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from . import formats
     from .alignment import align
     from .background import autobk
+    from .beam_damage import beam_damage
     from .branching import branching_ratio
     from .combination import lcf
     from .depth import probing_depth
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "align": ".alignment",
     "autobk": ".background",
+    "beam_damage": ".beam_damage",
     "branching_ratio": ".branching",
     "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",
@@ -66,6 +68,7 @@ _MODULES = ("formats",)
 __all__ = [
     "align",
     "autobk",
+    "beam_damage",
     "branching_ratio",
     "correct_self_absorption",
     "correct_tey_saturation",

@@ -125,6 +125,27 @@ PROCESSED = Layout(
     ),
 )
 
+DAMAGE = Layout(
+    "xas beam damage",
+    "how a number changes with dose in runs of scans of one state",
+    (
+        Variable("rate", ("run",), "", "f", "change with dose, at the start"),
+        Variable("rate_std", ("run",), "", "f", "standard uncertainty of the change"),
+        Variable("initial", ("run",), "", "f", "number at no dose"),
+        Variable("initial_std", ("run",), "", "f", "standard uncertainty of the number at no dose"),
+        Variable("dose_constant", ("run",), "", "f", "dose within which 63 % of the change is done, NaN of a line"),
+        Variable("dose_constant_std", ("run",), "", "f", "standard uncertainty of that dose"),
+        Variable("reduced_chi_square", ("run",), "1", "f", "sum of squares over uncertainties, per degree of freedom"),
+        Variable("p_value", ("run",), "1", "f", "probability of a change this large by noise alone"),
+        Variable("significance", ("run",), "1", "f", "standard deviations of a normal distribution that are as rare"),
+        Variable("scans", ("run",), "1", "f", "scans that count"),
+        Variable("first_scan", ("run",), "1", "f", "first scan of the run"),
+        Variable("last_scan", ("run",), "1", "f", "last scan of the run"),
+        Variable("run_potential", ("run",), "V", "f", "mean potential of the run vs Li+/Li", False),
+        Variable("run_of_scan", ("scan",), "1", "f", "run that the scan is in, -1 in none"),
+    ),
+)
+
 
 def along_energy(spectra: xr.DataArray, step: str) -> xr.DataArray:
     """Return spectra whose energies are one axis in eV and, if lazy, one chunk.

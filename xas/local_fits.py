@@ -55,7 +55,7 @@ def local_weights(x: Floats, center: float, half_width: float, out: Floats) -> i
                 value += inverse[k, m] * power
                 power *= u
             out[k, i] = value / half_width**k
-    return last - first
+    return int(last - first)
 
 
 @compiled
@@ -77,7 +77,7 @@ def local_curves(x: Floats, span: tuple[float, float], half_width: float, term: 
     Dims of the weights: (coefficient, place, point). Places where no cubic can be fitted are left out.
     """
     first, last = np.searchsorted(x, span[0]), np.searchsorted(x, span[1], side="right")
-    places = np.empty(max(last - first, 0), np.int64)
+    places = np.empty(max(int(last) - int(first), 0), np.int64)
     curves, weights, count = np.empty((2, places.size, x.size)), np.empty((_TERMS, x.size)), 0
     for i in range(first, last):
         if local_weights(x, x[i], half_width, weights) > 0:
@@ -137,7 +137,9 @@ def turning_points(x: Floats, y: Floats, spans: tuple[Floats, Floats, Floats], h
     return found
 
 
-def turned(x: Floats, y: Floats, spans: tuple[Floats, Floats], half_width: float, term: int) -> tuple[Located, Located]:
+def turned(
+    x: Floats, y: Floats, spans: tuple[Floats, Floats, Floats], half_width: float, term: int
+) -> tuple[Located, Located]:
     """Return the turning points of :func:`turning_points` and, there, the coefficient before, with their slopes.
 
     dE/dy = -w/c' for the weights w of the coefficient c that is zero there; the one before is stationary but for its

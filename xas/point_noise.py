@@ -37,7 +37,8 @@ class Noise:
         (y0, v0), (y1, v1) = self.sides[:, 0].T[:, :, None], self.sides[:, 1].T[:, :, None]
         distance = np.where(y1 > y0, y1 - y0, 1.0)
         line: Floats = v0 + (v1 - v0) * (heights - y0) / distance
-        return np.maximum(line, np.minimum(v0, v1))
+        above: Floats = np.maximum(line, np.minimum(v0, v1))
+        return above
 
     def std(self, x: Floats, y: Floats, slopes: Floats) -> Floats:
         """Return the standard uncertainty of a number that changes by ``slopes`` (row, point) with each point.
@@ -55,7 +56,8 @@ class Noise:
         variance = (weights**2 * self.variance(heights)).sum(axis=1)
         variance += np.einsum("ri,rij,rj->r", fits, self.covariance, fits) * ends[:, 0]
         variance += (2 * self.post_edge_gain * scaled) ** 2 * ends[:, 1]
-        return np.sqrt(variance)
+        std: Floats = np.sqrt(variance)
+        return std
 
 
 @compiled

@@ -41,6 +41,10 @@ class Lines:
     offset: float
 
 
+End = tuple[float, ...]
+"""Numbers by which the places of the lines are multiplied, and one that is added (eV): an energy."""
+
+
 class Found(NamedTuple):
     """Place (eV) and height of each line of the rows."""
 
@@ -86,15 +90,15 @@ def steps(x: Floats, places: tuple[Floats, ...], law: Lines) -> Floats:
     return np.asarray(np.sum(parts, axis=0))
 
 
-def area(x: Floats, y: Floats, found: Found, law: Lines, ends: tuple[Floats, Floats]) -> Located:
+def area(x: Floats, y: Floats, found: Found, law: Lines, ends: tuple[End, End]) -> Located:
     """Return the area between each row and its steps.
 
-    ``ends`` say from where to where: numbers by which the places of the lines are multiplied, and one added (eV).
+    ``ends`` say from where to where.
     """
 
     def measured(numbers: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         places = numbers[: len(law.shares)]
-        first, last = (sum(part * place for part, place in zip(end, places, strict=False)) + end[-1] for end in ends)
+        first, last = (np.tensordot(end[:-1], np.stack(places), 1) + end[-1] for end in ends)
         weights = area_weights(x, first, last)
         return np.einsum("ij,ij->i", weights, y - steps(x, places, law)), weights
 
