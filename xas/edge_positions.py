@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 _ROUNDS = 30
 _CLOSE = 1e-10
-_FURTHEST = 0.5
+_FURTHEST = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,12 @@ def best_overlap(x: Floats, y: Floats, center: Floats, sought: Sought) -> Locate
     known = (spline.x[None], spline(spline.x)[None])
     middle = edge_energies(spline.x, known[1])
     home = half_height(spline.x, known[1], middle, sought).value[0]
-    used = np.flatnonzero((x >= home + sought.window[0]) & (x <= home + sought.window[1]))
+    inside = (x >= home + sought.window[0]) & (x <= home + sought.window[1])
     found, slopes = np.full(len(y), np.nan), np.zeros(y.shape)
     starts = half_height(x, y, center, sought).value - home
     for s in np.flatnonzero(np.isfinite(starts)):
+        moved = x - starts[s]
+        used = inside & (moved >= spline.x[0] + _FURTHEST) & (moved <= spline.x[-1] - _FURTHEST)
         shift, weights = _shift(x[used], y[s, used], spline, float(starts[s]))
         found[s], slopes[s, used] = home + shift, weights
     return Located(found, slopes)

@@ -61,6 +61,22 @@ class Trend:
                     yield series, name, ds
 
 
+@dataclass(frozen=True)
+class Trends:
+    """Several numbers of one thing, under one title."""
+
+    trends: tuple[Trend, ...]
+
+    def wants(self, tree: xr.DataTree) -> bool:
+        """Return whether any series has one of the numbers."""
+        return any(trend.wants(tree) for trend in self.trends)
+
+    def draw(self, tree: xr.DataTree) -> Iterator[Part]:
+        """Yield all of them, one after the other."""
+        for trend in self.trends:
+            yield from trend.draw(tree)
+
+
 def _points(
     trend: Trend, series: Series, ds: xr.Dataset, known: dict[int, HalfCycle], local: LocalTime, *, most: int
 ) -> Points:
