@@ -45,6 +45,16 @@ class Damage:
         """Return the significance of every run, NaN where too few scans count."""
         return np.atleast_1d(np.asarray(self.runs["significance"].values, float))
 
+    @property
+    def where(self) -> str:
+        """What the scans of a run share, in words."""
+        return "" if self.parameters.get("by") else " at one potential"
+
+    @property
+    def reassuring(self) -> bool:
+        """Whether there was something to judge by and nothing was found."""
+        return bool(np.isfinite(self.significances()).any()) and not self.changed()
+
     def changed(self) -> int:
         """Return in how many runs the number changes."""
         return int((self.significances() >= self.threshold).sum())
@@ -83,8 +93,8 @@ def said(damage: Damage) -> str:
     runs, known = damage.runs.sizes["run"], np.isfinite(damage.significances())
     if not known.any():
         least = damage.parameters.get("least", 4)
-        return f"There is no run of {least} scans or more of one state to judge the {damage.noun} by."
-    where = f"{counted(int(known.sum()), 'run')} of scans of one state".replace("\u00a0", " ")
+        return f"There is no run of {least} scans or more{damage.where} to judge the {damage.noun} by."
+    where = f"{counted(int(known.sum()), 'run')} of scans{damage.where}"
     most = f"at most {np.nanmax(damage.significances()):.1f} σ"
     lost = f" {runs - int(known.sum())} more hold too few values." if not known.all() else ""
     if not damage.changed():
@@ -94,9 +104,11 @@ def said(damage: Damage) -> str:
 
 def _way(damage: Damage) -> str:
     by = damage.parameters.get("by")
-    way = f" Runs are parted by {by}." if by and by != "all" else " All scans are one run." if by else ""
-    if not by and "tolerance" in damage.parameters:
-        way = f" In a run the potential stays within {damage.parameters['tolerance'] * 1e3:g} mV."
+    way = " All scans are one run." if by == "all" else f" Runs are parted by {str(by).replace('_', ' ')}."
+    if by:
+        way += " Within a run the state of the cell may change as well."
+    else:
+        way = f" In a run the potential stays within {damage.parameters.get('tolerance', 0.005) * 1e3:g} mV."
     dose = {"scan": "scans", "time": "hours"}.get(str(damage.parameters.get("dose")), "a dose of its own unit")
     return f"{way} Dose is counted in {dose}. What relaxes by itself looks the same as damage."
 

@@ -9,9 +9,9 @@ from .trends import Trend, Trends
 EDGE = Trend("edge_energy", "edge energy")
 WHITE_LINE = Trends(
     (
-        Trend("white_line_energy", "energy of the white line"),
-        Trend("white_line_height", "height of the white line"),
-        Trend("white_line_area", "area of the white line"),
+        Trend("white_line_energy", "white line energy"),
+        Trend("white_line_height", "white line height"),
+        Trend("white_line_area", "white line area"),
     )
 )
 BRANCHING = Trend("branching_ratio", "branching ratio")

@@ -67,7 +67,7 @@ def _facts(tree: xr.DataTree) -> Iterator[Fact]:
         if known.size < series.count:
             yield Fact("times", f"{counted(series.count - known.size, 'scan')} of {series.name} without a time", True)
         yield from _edge_facts(series)
-    yield from (Fact("beam damage", f"{one.series.name}: {said(one)}", one.changed() > 0) for one in damages(tree))
+    yield from (Fact("beam damage", f"{one.series.name}: {said(one)}", not one.reassuring) for one in damages(tree))
     yield from _echem_facts(tree)
     yield from (_clock_fact(clock) for clock in json_list(tree.attrs.get("clocks")))
     if not json_list(tree.attrs.get("clocks")):
