@@ -136,12 +136,12 @@ def edge_energy(
     -----
     The uncertainty is sum_i (dE/dy_i)^2 s(y_i)^2 with the noise s of single points, and the same for those of the
     fits (``fit_covariance``, ``post_edge_gain``), which must be others than those the edge is taken from. The noise of
-    a point is 1.4826 times the median of what the points within 50 eV below and 100 eV above the middle
-    differ by from the quintic through their six neighbors, scaled to one point. It is taken below and above ``level``
+    a point is 1.4826 times the median of what the points within 50 eV below and 100 eV above the middle differ by from
+    the quintic through their six neighbors, scaled to one point. It is taken below ``level``, above, and above 1.5
     apart, and its square as linear in the height, as counted quanta have it. The uncertainty is that of independent
-    noise alone: it leaves out the energy scale and the noise of the reference, it is too small where neighboring
-    points share their noise (interpolated data), and it holds only while the noise is small against the rise from
-    one point to the next (rebin finer data; the integral and the centroid bear more).
+    noise alone: it leaves out the energy scale and the noise of the reference, it is too small where neighboring points
+    share their noise (interpolated data), and it holds only while the noise is small against the rise from one point to
+    the next (rebin finer data; the integral and the centroid bear more).
 
     A linear background changes ``derivative`` and ``cross_correlation`` not at all, nor does the height of the step.
     The integral after T. W. Capehart et al., Phys. Rev. B 52, 7907 (1995), doi:10.1103/PhysRevB.52.7907, who compare

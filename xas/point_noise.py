@@ -16,15 +16,17 @@ Floats = NDArray[np.float64]
 _REACH = 3
 _NOISE_WINDOW = (-50.0, 100.0)
 _ENOUGH = 5
+_TALL = 1.5
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
 class Noise:
     """The noise of normalized spectra, row by row.
 
-    ``sides`` (row, side, 2) are height and variance of the points below and above the edge, of which the variance is
-    linear in the height; ``e0`` (row), ``covariance`` (row, 3, 3) and ``post_edge_gain`` (row) what the normalization
-    says of its fits.
+    ``sides`` (row, 2, 2) are height and variance of the lowest points and of the highest, between which the variance
+    is linear in the height; ``e0`` (row), ``covariance`` (row, 3, 3) and ``post_edge_gain`` (row) what the
+    normalization says of its fits.
     """
 
     sides: Floats
@@ -34,11 +36,9 @@ class Noise:
 
     def variance(self, heights: Floats) -> Floats:
         """Return the variance of one point at heights (row, point), but never below that of the quieter side."""
-        (y0, v0), (y1, v1) = self.sides[:, 0].T[:, :, None], self.sides[:, 1].T[:, :, None]
-        distance = np.where(y1 > y0, y1 - y0, 1.0)
-        line: Floats = v0 + (v1 - v0) * (heights - y0) / distance
-        above: Floats = np.maximum(line, np.minimum(v0, v1))
-        return above
+        (y0, v0), (y1, v1) = (self.sides[:, k].T[:, :, None] for k in range(2))
+        line = v0 + (v1 - v0) * (heights - y0) / np.where(y1 > y0, y1 - y0, 1.0)
+        return np.asarray(np.maximum(line, np.minimum(v0, v1)))
 
     def std(self, x: Floats, y: Floats, slopes: Floats) -> Floats:
         """Return the standard uncertainty of a number that changes by ``slopes`` (row, point) with each point.
@@ -75,14 +75,14 @@ def residuals(y: Floats, weights: Floats) -> Floats:
 
 
 def noise_sides(x: Floats, y: Floats, center: Floats, level: float, given: Floats) -> Floats:
-    """Return height and variance of a point of each row below ``level`` and above (row, side, 2).
+    """Return height and variance of the lowest and the highest points of each row (row, side, 2).
 
     The variance is that ``given`` as a standard deviation, else what the points near ``center`` differ by from a smooth
-    curve; NaN where fewer than 10 points can be judged, one variance for both sides where a side has fewer than 5.
+    curve; NaN where fewer than 10 points can be judged.
     """
     sides = np.full((len(y), 2, 2), np.nan)
     known = np.isfinite(given)
-    sides[known] = np.stack([np.stack([given * 0, given**2], -1), np.stack([given * 0 + 1, given**2], -1)], 1)[known]
+    sides[known, :, 0], sides[known, :, 1] = [0.0, 1.0], given[known, None] ** 2
     if x.size <= 2 * _REACH or np.diff(x).min() <= 0:
         x, y = _distinct(x, y)
     if x.size <= 2 * _REACH or known.all():
@@ -93,25 +93,59 @@ def noise_sides(x: Floats, y: Floats, center: Floats, level: float, given: Float
         rows = np.flatnonzero((center == value) & ~known)
         if near.size >= 2 * _ENOUGH:
             chosen = np.ix_(rows, near)
-            sides[rows] = side_medians(inner[chosen], rough[chosen], level)
+            sides[rows] = lines_through(group_medians(inner[chosen], rough[chosen], level))
     return sides
 
 
 @compiled
-def side_medians(height: Floats, rough: Floats, level: float) -> Floats:
-    """Return, for the points of each row below ``level`` and for the others: median height, variance.
+def group_medians(height: Floats, rough: Floats, level: float) -> Floats:
+    """Return median height, variance and number of the points of each row below ``level``, up to 1.5, and above.
 
-    The variance is (1.4826 median |residual|)^2. Where a side has fewer than 5 points, both sides are all points.
+    The variance is (1.4826 median |residual|)^2. A group of fewer than 5 points, above 1.5 fewer than 10, counts with
+    that before it; where the first is so small, all points are one group. Groups without points are zeros.
     """
-    out = np.empty((height.shape[0], 2, 2))
+    out = np.zeros((height.shape[0], 3, 3))
     for s in range(height.shape[0]):
-        low = height[s] < level
-        for side in range(2):
-            chosen = low if side == 0 else ~low
-            if min(low.sum(), low.size - low.sum()) < _ENOUGH:
-                chosen = np.ones_like(low)
-            out[s, side, 0] = np.median(height[s][chosen])
-            out[s, side, 1] = (1.4826 * np.median(rough[s][chosen])) ** 2
+        group = np.zeros(height.shape[1], np.int64)
+        group[height[s] >= level] = 1
+        group[height[s] > _TALL] = 2
+        if (group == 2).sum() < 2 * _ENOUGH:
+            group[group == 2] = 1
+        if min((group == 0).sum(), (group == 1).sum()) < _ENOUGH:
+            group[:] = 0
+        for k in range(3):
+            chosen = group == k
+            if chosen.any():
+                out[s, k, 0] = np.median(height[s][chosen])
+                out[s, k, 1] = (1.4826 * np.median(rough[s][chosen])) ** 2
+                out[s, k, 2] = chosen.sum()
+    return out
+
+
+@compiled
+def lines_through(groups: Floats) -> Floats:
+    """Return the ends (height, variance) of the line through the variances of each row's groups, by their heights.
+
+    Each counts with its number of points over the square of its variance on the line.
+    """
+    out = np.empty((groups.shape[0], 2, 2))
+    for s in range(groups.shape[0]):
+        one = groups[s]
+        line, least = one[:, 1].copy(), np.inf
+        for k in range(one.shape[0]):
+            least = min(least, one[k, 1]) if one[k, 2] > 0 else least
+        for _ in range(_ROUNDS if least > 0.0 else 0):
+            sums = np.zeros(5)
+            for k in range(one.shape[0]):
+                weight = one[k, 2] / (max(line[k], least) / least) ** 2
+                sums += weight * np.array([1.0, one[k, 0], one[k, 0] ** 2, one[k, 1], one[k, 0] * one[k, 1]])
+            spread = sums[0] * sums[2] - sums[1] ** 2
+            slope = (sums[0] * sums[4] - sums[1] * sums[3]) / spread if spread > 1e-12 * sums[0] * sums[2] else 0.0
+            for k in range(one.shape[0]):
+                line[k] = (sums[3] - slope * sums[1]) / sums[0] + slope * one[k, 0]
+        last = 2 if one[2, 2] > 0 else 1 if one[1, 2] > 0 else 0
+        for side, k in enumerate((0, last)):
+            out[s, side, 0], out[s, side, 1] = one[k, 0], max(line[k], least)
     return out
 
 
