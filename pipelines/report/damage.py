@@ -99,7 +99,8 @@ def said(damage: Damage) -> str:
     lost = f" {runs - int(known.sum())} more hold too few values." if not known.all() else ""
     if not damage.changed():
         return f"The {damage.noun} changes with dose in none of {where} ({most}, {damage.threshold:g} count).{lost}"
-    return f"The {damage.noun} changes with dose in {damage.changed()} of {where} ({most}).{lost}"
+    which = where if known.sum() == 1 else f"{damage.changed()} of {where}"
+    return f"The {damage.noun} changes with dose in {which} ({most}).{lost}"
 
 
 def _way(damage: Damage) -> str:
