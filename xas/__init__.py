@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from . import formats
     from .alignment import align
     from .background import autobk
+    from .beam_damage import beam_damage
+    from .branching import branching_ratio
     from .combination import lcf
     from .curve_resolution import mcr_als
     from .depth import probing_depth
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
     from .shells import fit_shells
     from .signals import signal
     from .wavelets import wavelet
+    from .white_lines import white_line
 
 _LAZY = {
     "align": ".alignment",
     "autobk": ".background",
+    "beam_damage": ".beam_damage",
+    "branching_ratio": ".branching",
     "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",
     "deglitch": ".glitches",
@@ -61,6 +66,7 @@ _LAZY = {
     "subtract_offset": ".offsets",
     "tey_saturation": ".saturation",
     "wavelet": ".wavelets",
+    "white_line": ".white_lines",
 }
 
 _MODULES = ("formats",)
@@ -68,6 +74,8 @@ _MODULES = ("formats",)
 __all__ = [
     "align",
     "autobk",
+    "beam_damage",
+    "branching_ratio",
     "correct_self_absorption",
     "correct_tey_saturation",
     "deglitch",
@@ -95,6 +103,7 @@ __all__ = [
     "subtract_offset",
     "tey_saturation",
     "wavelet",
+    "white_line",
 ]
 
 

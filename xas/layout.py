@@ -57,7 +57,14 @@ PROCESSED = Layout(
         Variable("post_edge", ("scan", "energy"), "", "f", "polynomial through the post-edge", False),
         Variable("e0", ("scan",), "eV", "f", "energy of the steepest rise, a grid energy"),
         Variable("edge_step", ("scan",), "", "f", "rise of the absorption at e0"),
-        Variable("pre_edge_gain", ("scan",), "1", "f", "noise of half height per noise of a pre-edge point", False),
+        Variable(
+            "fit_covariance",
+            ("scan", "fitted", "other_fitted"),
+            "1",
+            "f",
+            "covariance of pre-edge and edge step per variance of a pre-edge point",
+            False,
+        ),
         Variable("post_edge_gain", ("scan",), "1", "f", "noise of half height per noise of a post-edge point", False),
         Variable("f2", ("energy",), "1", "f", "tabulated f'' of the absorber, electrons", False),
         Variable("f2_matched", ("scan", "energy"), "1", "f", "absorption on the scale of f'', electrons", False),
@@ -68,6 +75,18 @@ PROCESSED = Layout(
         Variable("tey_information_depth", ("energy",), "nm", "f", "depth above which 95 % of tey comes from", False),
         Variable("tfy_escape_depth", ("energy",), "nm", "f", "depth from which tfy decays to 1/e", False),
         Variable("tfy_information_depth", ("energy",), "nm", "f", "depth above which 95 % of tfy comes from", False),
+        Variable("white_line_energy", ("scan",), "eV", "f", "white line energy, between the grid points", False),
+        Variable("white_line_energy_std", ("scan",), "eV", "f", "standard uncertainty of its energy", False),
+        Variable("white_line_height", ("scan",), "1", "f", "white line height, in edge steps", False),
+        Variable("white_line_height_std", ("scan",), "1", "f", "standard uncertainty of its height", False),
+        Variable("white_line_area", ("scan",), "eV", "f", "white line area, above the edge step", False),
+        Variable("white_line_area_std", ("scan",), "eV", "f", "standard uncertainty of its area", False),
+        Variable("white_line_fwhm", ("scan",), "eV", "f", "white line width, full at half maximum", False),
+        Variable("white_line_fwhm_std", ("scan",), "eV", "f", "standard uncertainty of its width", False),
+        Variable(
+            "branching_ratio", ("scan",), "1", "f", "branching ratio, area of the first white line over both", False
+        ),
+        Variable("branching_ratio_std", ("scan",), "1", "f", "standard uncertainty of the branching ratio", False),
         Variable("k", ("k",), "1/angstrom", "f", "wave number of the photoelectron", False),
         Variable("chi", ("scan", "k"), "1", "f", "EXAFS: oscillation of the absorption per edge step", False),
         Variable("background", ("scan", "energy"), "", "f", "absorption without its oscillations", False),
@@ -182,6 +201,27 @@ MCR_ALS = Layout(
         Variable("converged", (), "1", "iu", "1 if the iteration converged"),
         *SERIES,
         *LINKED,
+    ),
+)
+
+BEAM_DAMAGE = Layout(
+    "xas beam damage",
+    "how a number changes with dose in runs of scans of one state",
+    (
+        Variable("rate", ("run",), "", "f", "change with dose, at the start"),
+        Variable("rate_std", ("run",), "", "f", "standard uncertainty of the change"),
+        Variable("initial", ("run",), "", "f", "number at no dose"),
+        Variable("initial_std", ("run",), "", "f", "standard uncertainty of the number at no dose"),
+        Variable("dose_constant", ("run",), "", "f", "dose within which 63 % of the change is done, NaN of a line"),
+        Variable("dose_constant_std", ("run",), "", "f", "standard uncertainty of that dose"),
+        Variable("reduced_chi_square", ("run",), "1", "f", "sum of squares over uncertainties, per degree of freedom"),
+        Variable("p_value", ("run",), "1", "f", "probability of a change this large by noise alone"),
+        Variable("significance", ("run",), "1", "f", "standard deviations of a normal distribution that are as rare"),
+        Variable("scans", ("run",), "1", "f", "scans that count"),
+        Variable("first_scan", ("run",), "1", "f", "first scan of the run"),
+        Variable("last_scan", ("run",), "1", "f", "last scan of the run"),
+        Variable("run_potential", ("run",), "V", "f", "mean potential of the run vs Li+/Li", False),
+        Variable("run_of_scan", ("scan",), "1", "f", "run that the scan is in, -1 in none"),
     ),
 )
 

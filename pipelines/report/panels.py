@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from . import components, exafs, mixtures, spectra, tables, timeline
+from . import components, damage, exafs, mixtures, spectra, tables, timeline
 from .parts import Panel
-from .trends import Trend
+from .trends import Trend, Trends
 
 EDGE = Trend("edge_energy", "edge energy")
+WHITE_LINE = Trends(
+    (
+        Trend("white_line_energy", "white line energy"),
+        Trend("white_line_height", "white line height"),
+        Trend("white_line_area", "white line area"),
+    )
+)
+BRANCHING = Trend("branching_ratio", "branching ratio")
 LAYER = Trend("layer_thickness", "thickness of the surface layer")
 
 PANELS: tuple[Panel, ...] = (
     Panel("Timeline", timeline.wants, timeline.draw),
     Panel("Spectra", spectra.wants, spectra.draw),
     Panel("Edge energy", EDGE.wants, EDGE.draw),
+    Panel("White line", WHITE_LINE.wants, WHITE_LINE.draw),
+    Panel("Branching ratio", BRANCHING.wants, BRANCHING.draw),
+    Panel("Beam damage", damage.wants, damage.draw),
     Panel("Composition", mixtures.wants, mixtures.draw),
     Panel("Components", components.wants, components.draw),
     Panel("Depth", LAYER.wants, LAYER.draw),

@@ -98,12 +98,14 @@ def _series_of(node: xr.DataTree, stage: str) -> xr.Dataset | None:
     return ds if "scan" in ds.dims else None
 
 
-def slices(ds: xr.Dataset, variable: str, most: int = 6) -> Iterator[tuple[str, xr.Dataset]]:
-    """Yield ``ds`` for every signal (and any further dim of ``variable``), with what tells it apart.
+def slices(
+    ds: xr.Dataset, variable: str, most: int = 6, apart: tuple[str, ...] = _AXES
+) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield ``ds`` for every signal (and any dim of ``variable`` but those ``apart``), with what tells it apart.
 
     Only the first ``most`` are given.
     """
-    dims = [str(dim) for dim in ds[variable].dims if dim not in _AXES]
+    dims = [str(dim) for dim in ds[variable].dims if dim not in apart]
     places = list(product(*(range(ds.sizes[dim]) for dim in dims)))
     for place in places[:most]:
         chosen = dict(zip(dims, place, strict=True))

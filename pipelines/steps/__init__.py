@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import absorption, components, depth, exafs, mixtures, preparation, repeats
+from . import absorption, components, damage, depth, exafs, mixtures, preparation, repeats
 from .step import FOLDER, Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
@@ -18,6 +18,9 @@ STEPS: dict[str, dict[str, Step]] = {
         "normalize": Step(absorption.normalize),
         "mback": Step(absorption.mback),
         "edge_energy": Step(absorption.edge_energy),
+        "edge_shift": Step(absorption.edge_shift),
+        "white_line": Step(absorption.white_line),
+        "branching_ratio": Step(absorption.branching_ratio),
         "probing_depth": Step(depth.probing_depth),
         "correct_tey_saturation": Step(depth.correct_tey_saturation),
         "correct_self_absorption": Step(depth.correct_self_absorption),
@@ -30,6 +33,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "merge": Step(repeats.merge),
         "pca": Step(components.pca),
         "mcr_als": Step(components.mcr_als),
+        "beam_damage": Step(damage.beam_damage),
     }
 }
 

@@ -174,3 +174,55 @@ def test_every_step_says_what_it_works_on_and_does(name):
     assert step.run.__doc__
     assert isinstance(step, Step)
     assert step.parameters.model_fields is not None
+
+
+LINES = """
+  [[series.steps]]
+  use = "edge_energy"
+  method = "centroid"
+  levels = [0.15, 0.85]
+  [[series.steps]]
+  use = "white_line"
+  element = "Ni"
+  edge = "L3"
+  limits = [-8.0, 8.0]
+  [[series.steps]]
+  use = "branching_ratio"
+  element = "Ni"
+  resolution = 0.3
+"""
+
+
+def test_edges_white_lines_and_branching_ratios_are_steps(work):
+    made = work(NORMALIZE + LINES)
+    processed = made.processed(scans(made, 1, 2, 3))
+    for name in ("edge_energy", "white_line_energy", "white_line_height", "white_line_area", "branching_ratio"):
+        assert processed[name].dims == ("signal", "scan")
+        assert (processed[f"{name}_std"] > 0).all()
+    assert ((processed["white_line_energy"] - processed["edge_energy"]) > 1).all()
+    assert abs(processed["branching_ratio"] - 2 / 3).max() < 0.05
+
+
+def test_the_edge_is_found_by_its_shift_against_a_reference(work):
+    made = work(NORMALIZE + '[[series.steps]]\nuse = "edge_shift"\nstandard = "reduced Ni"\nwindow = [-5.0, 8.0]\n')
+    processed = made.processed(scans(made, 1, 2, 3))
+    by_height = work(NORMALIZE + '[[series.steps]]\nuse = "edge_energy"\n').processed(scans(made, 1, 2, 3))
+    assert abs(processed["edge_energy"] - by_height["edge_energy"]).max() < 0.5
+    unknown = work(NORMALIZE + '[[series.steps]]\nuse = "edge_shift"\nstandard = "Ni foil"\n')
+    with pytest.raises(OperandoError, match="a standard among reduced Ni"):
+        unknown.processed(scans(unknown, 1))
+
+
+def test_a_method_that_needs_a_reference_is_no_method_of_the_step_without_one(work):
+    with pytest.raises(RecipeError, match=r"method: expected .*half_height"):
+        work(NORMALIZE + '[[series.steps]]\nuse = "edge_energy"\nmethod = "cross_correlation"\n')
+
+
+def test_beam_damage_is_judged_over_the_whole_series_in_a_node_of_its_own(work):
+    step = '[[series.steps]]\nuse = "beam_damage"\nvariable = "white_line_height"\nby = "all"\n'
+    made = work(NORMALIZE + LINES + step)
+    ((node, section),) = made.over_all()
+    assert node == "xas/Ni_L3/beam_damage"
+    found = made.from_all(section, made.processed(scans(made, 1, 2, 3, 4, 5)).chunk())
+    assert found.sizes == {"signal": 2, "run": 1, "scan": 5}
+    assert (found["scans"] == 5).all()
