@@ -192,8 +192,8 @@ def _edge(scan: xr.Dataset) -> str | None:
     signal = first_signal(scan)
     if signal is None:
         return None
-    first = scan.isel({dim: 0 for dim in ("scan", "detector") if dim in scan.dims})
-    e0 = float(xas.find_e0(xas.signal(first, signal)))
+    mu = xas.signal(scan, signal)
+    e0 = float(xas.find_e0(mu.isel({dim: 0 for dim in mu.dims if dim != "energy"})))
     if not np.isfinite(e0):
         return None
     element, edge = xraydb.guess_edge(e0, edges=["K", "L3"])
