@@ -19,6 +19,8 @@ class Xpeem(Table):
     period: float = Field(gt=0)
     frame_time: float = Field(gt=0)
     energies: tuple[Stretch, ...]
+    pre_edge: tuple[float, float]
+    post_edge: tuple[float, float]
     pixels: int = Field(ge=32)
     field_of_view: float = Field(gt=0)
     dispersion: float

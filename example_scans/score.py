@@ -44,8 +44,8 @@ def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
     Parameters
     ----------
     tree
-        An opened store: ``/echem``, ``/xas/<node>/raw`` and ``/xas/<node>/processed``, and the clocks in the
-        root's attributes.
+        An opened store: ``/echem``, ``/xas/<node>/raw`` and ``/xas/<node>/processed``, likewise ``/xpeem/<node>``,
+        and the clocks in the root's attributes.
     truth
         ``truth.zarr`` of the simulated beamtime, opened.
 
@@ -57,12 +57,15 @@ def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
     Notes
     -----
     Scans whose file ends before the post-edge have no edge energy to judge, and those in which the current
-    changes no half-cycle, potential or state of charge. Scans are matched by the name of their file.
+    changes no half-cycle, potential or state of charge. Drift is judged in the frames without a fault, in y and x of
+    all stacks together. Scans are matched by the name of their file.
     """
     rows = [*_clocks(tree, truth), *_half_cycles(tree, truth)]
     for node in truth["xas"].children:
         rows += _series(tree, truth, f"xas/{node}")
         rows += _composition(tree, truth, f"xas/{node}")
+    for node in truth["xpeem"].children if "xpeem" in truth.children else ():
+        rows += _images(tree, truth, f"xpeem/{node}")
     return rows
 
 
@@ -149,6 +152,33 @@ def _composition(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[R
         ("bulk_soc", "bulk state of charge", "1", known["z"].clip(0, 1)),
     ):
         yield _over_scans(label, unit, scans, quantity, true=true, judged=sound)
+
+
+def _images(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
+    """Compare the drift of stacks of images, frame by frame, and their flags."""
+    known, raw = truth[node].to_dataset().load(), _node(tree, f"{node}/raw")
+    found, name = _node(tree, f"{node}/processed"), "XPEEM"
+    order = [_stem(source) for source in _names(raw)]
+    present = [_stem(str(source)) in order for source in known["source"].values]
+    yield Row(f"{name} stacks read, of n", "1", float(sum(present)), truth=float(known.sizes["scan"]))
+    known = known.isel(scan=np.flatnonzero(present))
+    found = found.isel(scan=[order.index(_stem(str(source))) for source in known["source"].values])
+    yield from _flags(name, found["flag"].astype("int64").drop_vars(list(found.coords), errors="ignore"), known)
+    sound = (known["frame_flag"] == 0).values
+    drift = {part: found[part].values for part in ("drift_y", "drift_x", "drift_y_std", "drift_x_std") if part in found}
+    if len(drift) < 4:
+        return
+    error = np.stack([drift[part] - known[part].values for part in ("drift_y", "drift_x")])[:, sound]
+    sigma = np.stack([drift[part] for part in ("drift_y_std", "drift_x_std")])[:, sound]
+    placed, weighed = np.isfinite(error), np.isfinite(error) & (sigma > 0)
+    yield Row(f"{name} frames placed, of n", "1", float(placed.all(axis=0).sum()), truth=float(sound.sum()))
+    if weighed.any():
+        pull = _rms(error[weighed] / sigma[weighed])
+        yield Row(f"{name} drift", "px", _rms(error[placed]), _rms(sigma[weighed]), 0.0, pull)
+
+
+def _stem(name: str) -> str:
+    return name.rsplit(".", 1)[0] if "." in name else name
 
 
 def _flags(name: str, flags: xr.DataArray, known: xr.Dataset) -> Iterator[Row]:

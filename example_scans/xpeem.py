@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from . import faults, image_files, nickel_spectra, xpeem_truth
+from . import faults, image_files, nickel_references, nickel_spectra, xpeem_truth
 from .cell import Floats, Run
-from .clocks import beamline_local_time
+from .clocks import CLOCK, beamline_local_time
 from .noise import stream
 from .parameters import Parameters
 from .part import Part
@@ -23,6 +23,77 @@ LOG = """\
 # Flat=../flat.tif
 # Dark=../dark.tif
 # frame\tfile\tphoton energy (eV)\ttime\tI0 (nA)
+"""
+
+
+RECIPE = """\
+[[series]]                          # stacks of images: they stay in their files, the store holds what they give
+node = "{node}"
+technique = "xpeem"
+files = ["{folder}/{node}_*/{node}_*.txt"]    # the logs, which name image, energy, time and I0 of every frame
+reader = "image_log"
+clock = "{clock}"
+
+  [series.read]
+  columns = {{ energy = "photon energy (eV)", time = "time", i0 = "I0 (nA)" }}
+  units = {{ energy = "eV", i0 = "nA" }}
+
+  [series.references]
+  reader = "columns"
+  read = {{ columns = {{ energy = "photon energy", tey = "drain current", i0 = "I0" }}, units = {{ energy = "eV" }} }}
+  signal = "tey"
+
+    [series.references.files]
+{references}
+
+  [[series.steps]]
+  use = "correct"                   # dark, flat and I0
+  gain = 1.0                        # counts per electron: the camera counts single ones
+
+  [[series.steps]]
+  use = "drift"                     # of every frame, counted from the first frame of the first stack
+
+  [[series.steps]]
+  use = "align"
+
+  [[series.steps]]                  # what holds nickel, found in the first stack
+  use = "regions"
+  pre_edge = [{pre[0]}, {pre[1]}]
+  post_edge = [{post[0]}, {post[1]}]
+
+  [[series.steps]]
+  use = "spectra"
+
+  [[series.steps]]
+  use = "normalize"
+  e0 = {e0:<27} # eV
+  pre1 = {pre_from[0]}
+  pre2 = {pre_from[1]}
+  norm1 = {post_from[0]:<24} # between the white lines of L3 and L2
+  norm2 = {post_from[1]}
+  nnorm = 0
+
+  [[series.steps]]
+  use = "edge_energy"
+
+  [[series.steps]]
+  use = "lcf"
+  scale = true
+  background = "linear"
+  bounds = [-0.5, 1.5]
+  shift = [-0.5, 0.5]
+
+  [[series.steps]]                  # the same for every pixel
+  use = "fraction_maps"
+  e0 = {e0}
+  pre1 = {pre_from[0]}
+  pre2 = {pre_from[1]}
+  norm1 = {post_from[0]}
+  norm2 = {post_from[1]}
+  nnorm = 0
+  scale = true
+  background = "linear"
+  bounds = [-0.5, 1.5]
 """
 
 
@@ -43,7 +114,22 @@ def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
     }
     for number in range(1, law.scans + 1):
         files |= _stack(parameters, number, known.isel(scan=number - 1), sample, seed, flat_and_dark=(flat, dark))
-    return Part(files, "", {f"xpeem/{law.node}": known})
+    return Part(files, _recipe(parameters), {f"xpeem/{law.node}": known})
+
+
+def _recipe(parameters: Parameters) -> str:
+    law, e0 = parameters.xpeem, parameters.nickel.reference_energy
+    return RECIPE.format(
+        node=law.node,
+        folder=law.folder,
+        clock=CLOCK,
+        references="\n".join(f'    "{name}" = "{file}"' for name, file in nickel_references.files(parameters).items()),
+        e0=e0,
+        pre=law.pre_edge,
+        post=law.post_edge,
+        pre_from=[energy - e0 for energy in law.pre_edge],
+        post_from=[energy - e0 for energy in law.post_edge],
+    )
 
 
 def expected(parameters: Parameters, known: xr.Dataset, sample: Scene, frame: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,13 @@ _NOT_KEPT = (HISTORY, "metadata")
 Floats = NDArray[np.float64]
 
 
-def stack(scans: Iterable[xr.Dataset], axis: str = "energy", values: ArrayLike | None = None) -> xr.Dataset:
+def stack(
+    scans: Iterable[xr.Dataset],
+    axis: str = "energy",
+    values: ArrayLike | None = None,
+    *,
+    interpolate: bool = True,
+) -> xr.Dataset:
     """Return scans as one series with the dim ``scan`` first.
 
     A scan on the series' axis, to 1e-6 of its step, is taken as it is. One that ends early is filled with NaN and
@@ -35,6 +41,8 @@ def stack(scans: Iterable[xr.Dataset], axis: str = "energy", values: ArrayLike |
     values
         The axis of the series, in the unit the scans have; by default the one most scans have (of equally frequent
         ones the longest, then the first).
+    interpolate
+        Whether scans on another axis are interpolated; images are not, since the sample may move between them.
 
     Returns
     -------
@@ -45,7 +53,8 @@ def stack(scans: Iterable[xr.Dataset], axis: str = "energy", values: ArrayLike |
     Raises
     ------
     OperandoError
-        If there is no scan, a scan lacks the axis, or other dims (``detector``) differ in size or names.
+        If there is no scan, a scan lacks the axis, other dims (``detector``) differ in size or names, or a scan would
+        have to be interpolated and may not.
 
     Notes
     -----
@@ -60,7 +69,7 @@ def stack(scans: Iterable[xr.Dataset], axis: str = "energy", values: ArrayLike |
                 f"stack: expected a dim {axis!r} with coordinate in {_name(scan)}, got {dict(scan.sizes)}"
             )
     common = _most_frequent([_values(scan, axis) for scan in singles]) if values is None else np.asarray(values, float)
-    placed = [_placed(scan, axis, common) for scan in singles]
+    placed = [_placed(scan, axis, common, interpolate=interpolate) for scan in singles]
     series = _joined(placed)
     series[axis].attrs = dict(singles[0][axis].attrs)
     series.attrs = _shared_attributes(singles)
@@ -99,14 +108,27 @@ def _most_frequent(axes: Sequence[Floats]) -> Floats:
     return max(kinds, key=lambda kind: (kind[1], kind[0].size))[0]
 
 
-def _placed(scan: xr.Dataset, axis: str, common: Floats) -> xr.Dataset:
+def _placed(scan: xr.Dataset, axis: str, common: Floats, *, interpolate: bool) -> xr.Dataset:
     """Return ``scan`` on the common axis, flagged if that changed it."""
     own = _values(scan, axis)
     if same_axis(common, own):
         return scan.assign_coords({axis: common})
     if own.size < common.size and same_axis(common[: own.size], own):
-        return _flagged(scan.assign_coords({axis: common[: own.size]}).reindex({axis: common}), Flag.truncated)
+        return _flagged(_extended(scan.assign_coords({axis: common[: own.size]}), axis, common), Flag.truncated)
+    if not interpolate:
+        raise OperandoError(f"stack: expected the {axis} values of the series in {_name(scan)}, got others")
     return _flagged(_interpolated(scan, axis, own, common), Flag.regridded)
+
+
+def _extended(scan: xr.Dataset, axis: str, common: Floats) -> xr.Dataset:
+    """Return a scan that ends early on the whole axis: NaN behind its end.
+
+    Where flags along the axis say that what follows is missing, integers (counts of images) stay integers and are 0.
+    """
+    along = {name: array for name, array in scan.variables.items() if axis in array.dims}
+    flags = {name: int(Flag.missing_frame) for name, array in along.items() if "flag_masks" in array.attrs}
+    zeros = {name: 0 for name, array in along.items() if flags and array.dtype.kind in "iu"}
+    return scan.reindex({axis: common}, fill_value={**zeros, **flags})
 
 
 def _interpolated(scan: xr.Dataset, axis: str, own: Floats, common: Floats) -> xr.Dataset:
@@ -140,16 +162,28 @@ def _joined(scans: Sequence[xr.Dataset]) -> xr.Dataset:
     """Return the scans, all on one axis, along the new dim ``scan``."""
     sizes = _common_sizes(scans)
     scalars = _names(scan.coords[name] for scan in scans for name in scan.coords if not scan[name].dims)
-    others = {name: scans[0].coords[name] for name in scans[0].coords if scans[0][name].dims}
-    series = xr.Dataset(coords=others)
+    series = xr.Dataset(coords={dim: scans[0].coords[dim].variable for dim in sizes if dim in scans[0].coords})
+    for name in _names(scan.coords[name] for scan in scans for name in scan.coords if scan[name].dims):
+        if name not in sizes:
+            series = series.assign_coords({name: _rows(scans, name, sizes)})
     for name in scalars:
         series = series.assign_coords({name: ("scan", *_column(scans, name))})
     for name in _names(scan[name] for scan in scans for name in scan.data_vars):
-        first = next(scan[name] for scan in scans if name in scan)
-        filler = np.full([sizes[dim] for dim in first.dims], np.nan)
-        rows = [scan[name].transpose(*first.dims).data if name in scan else filler for scan in scans]
-        series[name] = (("scan", *first.dims), _stacked(rows), first.attrs)
+        series[name] = _rows(scans, name, sizes)
     return series
+
+
+def _rows(scans: Sequence[xr.Dataset], name: str, sizes: Mapping[Any, int]) -> tuple[Any, Any, dict[str, Any]]:
+    """Return dims, values and attributes of one array of all scans; NaN (NaT, 0 in flags) where a scan lacks it."""
+    first = next(scan[name] for scan in scans if name in scan.variables)
+    missing: Any = np.nan
+    if first.dtype.kind == "M":
+        missing = np.datetime64("NaT", "ns")
+    elif "flag_masks" in first.attrs:
+        missing = np.int32(0)
+    filler = np.full([sizes[dim] for dim in first.dims], missing)
+    rows = [scan[name].transpose(*first.dims).data if name in scan.variables else filler for scan in scans]
+    return ("scan", *first.dims), _stacked(rows), dict(first.attrs)
 
 
 def _stacked(rows: Sequence[Any]) -> Any:

@@ -57,7 +57,8 @@ class Format:
     ``recognizes`` looks at the head only; ``read`` takes the path and the settings of the recipe as
     keywords and returns one Dataset, or raises :class:`~operando.errors.FileError`. ``suggest`` guesses,
     from the head, the settings that a recipe needs to read such a file. ``specific`` is false for a
-    format that any text fits (plain columns), which is asked last.
+    format that any text fits (plain columns), which is asked last. ``lazy`` readers leave images in their
+    files, however large these are.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Format:
     read: Callable[..., xr.Dataset]
     suggest: Callable[[Head], dict[str, Any]] = field(default=nothing_to_suggest)
     specific: bool = True
+    lazy: bool = False
 
 
 def head(path: str | Path) -> Head:

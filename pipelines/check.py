@@ -88,6 +88,7 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
     Several scans are tried, since the first may be the one that was broken off.
     """
     work, unread, refused = Processing(recipe, series), [], []
+    yield from (f"{key}: expected the file {path}, which a step names; got none" for path in work.missing_files())
     for path in recipe.files(series)[:_TRIES]:
         try:
             with told_apart():
@@ -110,10 +111,11 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
 
 def _refusal(scan: xr.Dataset, work: Processing) -> str:
     """Return which step refuses a scan, and why; empty if none does. Stacks of images are not tried: they take long."""
-    if TECHNIQUES[work.series.technique].referenced:
-        return ""
     try:
-        work.processed(scan)
+        if not TECHNIQUES[work.series.technique].referenced:
+            work.processed(scan)
+        elif work.series.references is not None:
+            _ = work.references
     except OperandoError as error:
         return str(error)
     return ""

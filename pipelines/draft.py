@@ -10,6 +10,7 @@ from pathlib import Path
 from operando.errors import OperandoError
 
 from .recipe import RECIPE_NAME
+from .steps import TECHNIQUES
 from .survey import ECHEM, Group, Survey, first_signal, survey
 from .toml_text import toml, toml_key
 
@@ -136,7 +137,9 @@ def _read(group: Group, table: str) -> Iterator[str]:
 
 def _steps(group: Group) -> Iterator[str]:
     signal = first_signal(group.example) if group.example is not None else None
-    if signal is None or group.example is None:
+    if TECHNIQUES[group.technique].referenced:
+        yield from _image_steps()
+    elif signal is None or group.example is None:
         yield "# No signal was recognized: name the column of mu, tey, tfy, transmission or fluorescence above,"
         yield '# then add [[series.steps]] use = "normalize" with that signal, and use = "edge_energy"'
     else:
@@ -152,6 +155,21 @@ def _steps(group: Group) -> Iterator[str]:
         yield 'method = "half_height"'
 
 
+def _image_steps() -> Iterator[str]:
+    """Yield the steps of a stack of images as far as they need no numbers, and those that do for the user."""
+    for name, about in (
+        ("correct", "dark, flat and incoming intensity, as far as they are known"),
+        ("drift", "of every frame, counted from the first frame of the first stack"),
+        ("align", "moves every frame back"),
+    ):
+        yield f"[[series.steps]]   # {about}"
+        yield f"use = {toml(name)}"
+    yield "# Then regions that show the edge, and their spectra; fill in the ranges (eV):"
+    yield '# [[series.steps]]   use = "regions"   pre_edge = [844.0, 850.0]   post_edge = [861.0, 865.0]'
+    yield '# [[series.steps]]   use = "spectra"'
+    yield '# and for these use = "normalize", "edge_energy", "lcf"; for every pixel "maps", "fraction_maps"'
+
+
 def _about(group: Group) -> str:
     count = f"{len(group.paths)} file{'s' if len(group.paths) > 1 else ''}"
     if group.span is None:
@@ -165,11 +183,11 @@ def _patterns(group: Group, folder: Path) -> list[str]:
     parent = glob.escape(group.folder.relative_to(folder).as_posix())
     prefix = "" if parent == "." else f"{parent}/"
     suffix = glob.escape(group.suffix)
-    mine = {path.name for path in group.paths}
-    alike = {path.name for path in group.folder.glob(f"*{suffix}") if path.is_file()}
-    if len(mine) > 1 and mine == alike:
-        return [f"{prefix}*{suffix}"]
-    return [f"{prefix}{glob.escape(path.name)}" for path in group.paths]
+    pattern = "/".join(["*"] * len(group.paths[0].relative_to(group.folder).parts))
+    alike = {path for path in group.folder.glob(f"{pattern}{suffix}") if path.is_file()}
+    if len(group.paths) > 1 and set(group.paths) == alike:
+        return [f"{prefix}{pattern}{suffix}"]
+    return [f"{prefix}{glob.escape(path.relative_to(group.folder).as_posix())}" for path in group.paths]
 
 
 def _unused(name: str, taken: set[str]) -> str:

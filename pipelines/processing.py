@@ -18,13 +18,14 @@ from operando.schema import SERIES, check
 from operando.series import stack
 
 from .recipe import REFERENCES, Recipe, References, Series, StepSection
-from .steps import FOLDER, STEPS, TECHNIQUES, Step
+from .steps import STEPS, TECHNIQUES, Step
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from .electrochemistry import Electrochemistry
 
+FIRST = "first"
 SCALES = ("normalize", "mback")
 """The steps that bring references to the scale of the series."""
 
@@ -75,15 +76,20 @@ class Processing:
         settings = {"reader": self.series.reader, "timezone": self.recipe.zone(self.series), **self.series.read}
         return TECHNIQUES[self.series.technique].read(path, **settings)
 
-    def nodes(self, scans: xr.Dataset, echem: Electrochemistry) -> dict[str, xr.Dataset]:
-        """Return the scans as the store keeps them, linked and checked, and what the steps make of them."""
+    def nodes(
+        self, scans: xr.Dataset, echem: Electrochemistry, first: xr.Dataset | None = None
+    ) -> dict[str, xr.Dataset]:
+        """Return the scans as the store keeps them, linked and checked, and what the steps make of them.
+
+        ``first`` is the first scan of the series as it was worked up, if these come later.
+        """
         technique = TECHNIQUES[self.series.technique]
         if "echem" in echem.tables:
             scans = link(scans, echem.tables["echem"], echem.clocks.get(self.series.clock or ""))
         check(scans, technique.layout("raw") + SERIES)
         if not self.series.steps:
             return {self.raw_node: self.stored(scans)}
-        processed = check(self.processed(scans), technique.layout("processed") + SERIES)
+        processed = self.stored(check(self.processed(scans, first), technique.layout("processed") + SERIES))
         raw = self.stored(scans).assign_coords(flag=processed["flag"])
         return {self.raw_node: raw, self.processed_node: processed}
 
@@ -92,15 +98,16 @@ class Processing:
         referenced = () if self.series.copied else TECHNIQUES[self.series.technique].referenced
         return scans.drop_vars([name for name in referenced if name in scans])
 
-    def processed(self, scans: xr.Dataset) -> xr.Dataset:
-        """Return what the steps that work scan by scan make of the scans.
+    def processed(self, scans: xr.Dataset, first: xr.Dataset | None = None) -> xr.Dataset:
+        """Return what the steps that work scan by scan make of the scans, whose ``first`` one may be known.
 
         Raises
         ------
         OperandoError
             Naming the step that refuses them.
         """
-        state = {"raw": scans, "processed": _bare(scans, scans)}
+        nothing = scans.drop_vars(list(scans.variables)).drop_attrs()
+        state = {"raw": scans, "processed": _bare(scans, scans), FIRST: nothing if first is None else first}
         for section, step in self._steps():
             if step.prepares:
                 state["raw"] = self._taken(section, step, state)
@@ -135,11 +142,11 @@ class Processing:
         if wanted is None:
             raise OperandoError("expected [series.references] with the files of the substances")
         scans = stack([self._reference(wanted, name) for name in wanted.files])
-        state = {"raw": scans, "processed": _bare(scans, scans)}
-        for section, step in self._steps():
+        state, known = {"raw": scans, "processed": _bare(scans, scans)}, STEPS[self._spectra]
+        for section in self.series.steps:
             if section.use in SCALES:
                 own = {} if wanted.signal is None else {"signal": wanted.signal}
-                state["processed"] = self._taken(section, step, state, **own)
+                state["processed"] = self._taken(section, known[section.use], state, **own)
         if "normalized" not in state["processed"]:
             raise OperandoError(
                 f"expected a step among {', '.join(SCALES)} before, to scale the references by; got none"
@@ -154,21 +161,38 @@ class Processing:
         return {} if wanted is None else {name: self.recipe.folder / path for name, path in wanted.files.items()}
 
     def step_files(self) -> list[Path]:
-        """Return the files within the recipe's folder that steps name."""
-        named = {text for section, step in self._steps() if step.reads_files for text in _texts(section.parameters)}
-        folder = self.recipe.folder.resolve()
-        paths = ((folder / name).resolve() for name in sorted(named) if name)
-        return [path for path in paths if path.is_file() and path.is_relative_to(folder)]
+        """Return the files that steps name."""
+        parameters = (self._parameters(section, step).values() for section, step in self._steps())
+        named = [value if isinstance(value, list) else [value] for values in parameters for value in values]
+        return [path for values in named for path in values if isinstance(path, Path)]
+
+    def missing_files(self) -> list[Path]:
+        """Return the files that steps name and that are not there."""
+        return [path for path in self.step_files() if not path.is_file()]
+
+    def _parameters(self, section: StepSection, step: Step) -> dict[str, Any]:
+        """Return the parameters of a step; the files that it names lie beside the recipe."""
+        return {name: self._placed(value) for name, value in step.validated(section.parameters).items()}
+
+    def _placed(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._placed(item) for item in value]
+        return self.recipe.folder / value if isinstance(value, Path) else value
 
     def _reference(self, wanted: References, name: str) -> xr.Dataset:
         path = self.recipe.folder / wanted.files[name]
         reader = wanted.reader or self.series.reader
         keywords = self.series.read if wanted.read is None else wanted.read
         zone = wanted.timezone or self.recipe.zone(self.series)
-        scan = TECHNIQUES[self.series.technique].read(path, reader=reader, timezone=zone, **keywords)
+        scan = TECHNIQUES[self._spectra].read(path, reader=reader, timezone=zone, **keywords)
         if "scan" in scan.dims:
             raise FileError(path, "one scan", str(scan.sizes["scan"]), place=f"references.files.{name}")
         return scan
+
+    @property
+    def _spectra(self) -> str:
+        """The technique of the references."""
+        return TECHNIQUES[self.series.technique].spectra or self.series.technique
 
     def _steps(self) -> Iterator[tuple[StepSection, Step]]:
         known = STEPS[self.series.technique]
@@ -178,9 +202,7 @@ class Processing:
         """Run one step on what it works on, with the recipe's parameters and those of its ``own``."""
         try:
             given = [self.references if name == REFERENCES else state[name] for name in step.inputs]
-            if step.reads_files:
-                own = {**own, FOLDER: self.recipe.folder}
-            return step.run(*given, **{**step.validated(section.parameters), **own})
+            return step.run(*given, **{**self._parameters(section, step), **own})
         except OperandoError as error:
             raise OperandoError(f"step {section.use}: {error}") from None
 
@@ -190,12 +212,3 @@ def _bare(scans: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
     return scans.drop_vars(
         [name for name, array in scans.data_vars.items() if name in measured or "energy" in array.dims]
     )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text within nested tables and lists."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import operando
-from operando.errors import OperandoError, printable
+from operando.errors import OperandoError, StoreError, printable
 from operando.history import HISTORY
 from operando.series import names_along, stack
 from operando.store import series_nodes
@@ -25,7 +26,7 @@ from .frame import completed, frame_of, misfit, widened
 from .processing import Processing, told_apart
 from .progress import Reporter, Silent
 from .recipe import Recipe
-from .sources import checksum, checksums, made_from
+from .sources import checksum_with, checksums, made_from
 from .steps import TECHNIQUES
 from .writer import Writer
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Scans that are read and committed together; those with stacks of images are taken one by one."""
-
 
 ENTRY = "::"
 _MARKS = ("source", "checksum")
@@ -111,6 +111,7 @@ class Run:
             "experiment": self.recipe.title,
             "timezone": self.recipe.experiment.timezone or "UTC",
             "recipe": self.recipe.text,
+            "files_from": Path(os.path.relpath(self.recipe.folder, self.recipe.store.parent)).as_posix(),
             "clocks": json.dumps([clock.to_dict() for clock in self.echem.clocks.values()]),
             "failed": json.dumps(self.summary.failed, ensure_ascii=False),
         }
@@ -147,7 +148,10 @@ class Run:
             return False
         sources = {self._source(path): path for path in self.recipe.files(work.series)}
         stored = {_file_of(source): known for source, known in zip(*(raw[n].values for n in _MARKS), strict=True)}
-        return stored.keys() <= sources.keys() and [*stored.values()] == checksums(sources[file] for file in stored)
+        images = raw["images"].values if "images" in raw.coords else ()
+        return stored.keys() <= sources.keys() and [*stored.values()] == checksums(
+            (sources[file] for file in stored), images
+        )
 
     def _publish_tables(self) -> None:
         """Write the electrochemistry and the cell, unless the store has them from the same files."""
@@ -159,7 +163,7 @@ class Run:
 
     def _bring_up_to_date(self, work: Processing) -> None:
         """Append the files that the store does not hold yet; make a series anew that new scans have outgrown."""
-        raw, node, failed = work.raw_node, work.series.node, len(self.summary.failed)
+        raw, node, failed = work.raw_node, work.folder, len(self.summary.failed)
         before, wider = self.store.committed().get(raw, 0), self._grow(work, None)
         while wider is not None:
             self.tell.say(f"{node}: new scans hold more than the stored ones, so it is made anew")
@@ -179,7 +183,7 @@ class Run:
         known = set() if stored is None else {_file_of(source) for source in stored["source"].values}
         frame = frame_of(stored) if stored is not None else frame
         paths = [path for path in self.recipe.files(series) if self._source(path) not in known]
-        with self.tell.counting(series.node, len(paths)) as counter:
+        with self.tell.counting(work.folder, len(paths)) as counter:
             for batch in _batches(paths, 1 if technique.referenced else BATCH):
                 scans = self._scans(batch, work, frame)
                 if scans and frame is not None and raw in self.store.committed():
@@ -191,20 +195,24 @@ class Run:
                     values = None if frame is None else frame[technique.axis].values
                     stacked = stack(scans, axis=technique.axis, values=values)
                     stacked = stacked if frame is None else completed(stacked, frame)
-                    frame = frame_of(work.stored(stacked))
-                    self._append(stacked, work)
+                    if self._append(stacked, work):
+                        frame = frame_of(work.stored(stacked))
                 counter.add(len(batch))
         return None
 
     def _scans(self, paths: list[Path], work: Processing, frame: xr.Dataset | None) -> list[xr.Dataset]:
         """Return the scans of files that can be read and joined; the others are listed."""
-        axis = TECHNIQUES[work.series.technique].axis
+        technique = TECHNIQUES[work.series.technique]
+        exact = frame[technique.axis].to_numpy() if frame is not None and technique.referenced else None
         sizes = {} if frame is None else {str(dim): size for dim, size in frame.sizes.items()}
         names = {} if frame is None else names_along(frame)
+        if technique.referenced and work.processed_node in self.store.committed():
+            # The stored raw scans have no images that would tell their size.
+            sizes = {**self._sizes(work.processed_node), **sizes}
         scans = []
         for path in paths:
             scan = self._read(path, work)
-            reason = misfit(scan, sizes, names, axis) if scan is not None else ""
+            reason = misfit(scan, sizes, names, technique.axis, exact) if scan is not None else ""
             if reason:
                 reason = f"{path}: {reason}; give such scans a series of their own"
                 self._list_failed(work.series.node, self._source(path), reason)
@@ -214,9 +222,27 @@ class Run:
                 scans.append(scan)
         return scans
 
-    def _append(self, stacked: xr.Dataset, work: Processing) -> None:
-        nodes, origin = work.nodes(stacked, self.echem), self._origin(work)
-        self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})
+    def _sizes(self, node: str) -> dict[str, int]:
+        return {str(dim): size for dim, size in self.store.dataset(node).sizes.items()}
+
+    def _append(self, stacked: xr.Dataset, work: Processing) -> bool:
+        """Append scans to the store; False, and listed, if a step refuses stacks of images, which come one by one."""
+        origin, first = self._origin(work), None
+        referenced = TECHNIQUES[work.series.technique].referenced
+        if referenced and work.processed_node in self.store.committed():
+            first = self.store.dataset(work.processed_node).isel(scan=slice(0, 1)).load()
+        try:
+            nodes = work.nodes(stacked, self.echem, first)
+            self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})
+        except StoreError:
+            raise
+        except OperandoError as error:
+            if not referenced:
+                raise
+            source = str(stacked["source"].values[0])
+            self._list_failed(work.series.node, source, f"{source}: {error}")
+            return False
+        return True
 
     def _described(self, name: str, node: xr.Dataset, origin: str) -> xr.Dataset:
         """Return a node's next scans with the attributes that hold for the stored ones too.
@@ -258,12 +284,13 @@ class Run:
         source = self._source(path)
         try:
             # Taken before reading: a file that grows meanwhile will be seen to have changed.
-            known = checksum(path)
+            known = checksum_with(path, "")
             with told_apart() as left_out:
                 scan = work.read(path)
             for text in left_out:
                 self.tell.warn(text)
-            return _marked(scan, source, known)
+            images = str(scan["images"].values) if "images" in scan.coords else ""
+            return _marked(scan, source, checksum_with(path, images) if images else known)
         except OperandoError as error:
             self._list_failed(work.series.node, source, str(error))
             return None

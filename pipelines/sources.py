@@ -6,6 +6,7 @@ import hashlib
 import json
 import stat
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,47 @@ def checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
+def checksum_with(path: Path, images: str) -> str:
+    """Return a fingerprint of a file and of the images beside it that it stands for.
+
+    The file is judged by its content, the images by size and time of change, for they may be many and large; one that
+    is not there counts, so that it is seen when it arrives.
+
+    Parameters
+    ----------
+    images
+        Their names as seen from the file's folder, one a line; none for a file that holds its own.
+
+    Raises
+    ------
+    FileError
+        If the file itself cannot be read.
+    """
+    own = checksum(path)
+    if not images:
+        return own
+    digest = hashlib.blake2b(own.encode(), digest_size=8)
+    for name in images.splitlines():
+        try:
+            state = (path.parent / name).stat()
+            digest.update(f"{name} {state.st_size} {state.st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(f"{name} not there\n".encode())
+    return digest.hexdigest()
+
+
 def made_from(*parts: Any) -> str:
     """Return a fingerprint of everything that a result depends on, software and schema included."""
     text = json.dumps([*parts, software_version(), SCHEMA_VERSION], sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def checksums(paths: Iterable[Path]) -> list[str]:
-    """Return the fingerprints of several files; one that cannot be read counts as ``unreadable``."""
+def checksums(paths: Iterable[Path], images: Iterable[str] = ()) -> list[str]:
+    """Return the fingerprints of several files, each with its images; one that cannot be read is ``unreadable``."""
     found = []
-    for path in paths:
+    for path, beside in zip_longest(paths, images, fillvalue=""):
         try:
-            found.append(checksum(path))
+            found.append(checksum_with(Path(path), str(beside)))
         except FileError:
             found.append("unreadable")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,6 +85,8 @@ class Survey:
     groups: list[Group]
     failed: list[str]
     unknown: list[Path]
+    taken: set[Path] = field(default_factory=set)
+    """Images that belong to a stack which another file stands for."""
 
 
 def survey(folder: str | Path) -> Survey:
@@ -99,12 +102,19 @@ def survey(folder: str | Path) -> Survey:
         raise OperandoError(f"{folder}: expected a folder, got {'a file' if folder.exists() else 'nothing there'}")
     found = Survey(folder, [], [], [])
     groups: dict[str, Group] = {}
+    failed: dict[Path, str] = {}
     for path in _files(folder, found.failed):
         try:
-            _sort_in(path, groups, found)
+            if path not in found.taken:
+                _sort_in(path, groups, found)
         except OperandoError as error:
-            found.failed.append(str(error))
-    found.groups = sorted(groups.values(), key=lambda group: (group.technique != ECHEM, str(group.folder), group.label))
+            failed[path] = str(error)
+    found.failed += [text for path, text in failed.items() if path not in found.taken]
+    found.unknown = [path for path in found.unknown if path not in found.taken]
+    for group in groups.values():
+        group.paths = [path for path in group.paths if path not in found.taken]
+    whole = [group for group in groups.values() if group.paths]
+    found.groups = sorted(whole, key=lambda group: (group.technique != ECHEM, str(group.folder), group.label))
     return found
 
 
@@ -139,14 +149,26 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
     if named is None:
         found.unknown.append(path)
         return
+    small = named.lazy or path.stat().st_size <= READ_BYTES
     with told_apart() as left_out:
-        data = named.read(path, timezone="UTC", **settings) if path.stat().st_size <= READ_BYTES else None
+        data = named.read(path, timezone="UTC", **settings) if small else None
+    images = _images(path, data)
+    found.taken |= images
+    # A stack with its images beside it has a folder of its own: stacks are told apart by these.
+    own = any(image.parent == path.parent for image in images) and path.parent != found.folder
+    folder = path.parent.parent if own else path.parent
     label = node_name(data, path) if named.technique != ECHEM else ECHEM
-    key = json.dumps([str(path.parent), path.suffix, named.technique, named.name, settings, label], default=str)
+    key = json.dumps([str(folder), path.suffix, named.technique, named.name, settings, label], default=str)
     if key not in groups:
-        groups[key] = Group(path.parent, path.suffix, named.technique, named.name, settings, label)
+        groups[key] = Group(folder, path.suffix, named.technique, named.name, settings, label)
     groups[key].include(path, data)
     groups[key].left_out(len(left_out))
+
+
+def _images(path: Path, data: xr.Dataset | None) -> set[Path]:
+    """Return the files of the images of a stack that ``path`` stands for."""
+    names = str(data["images"].values).splitlines() if data is not None and "images" in data.coords else []
+    return {Path(os.path.normpath(path.parent / name)) for name in names} - {path}
 
 
 def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:
@@ -196,9 +218,9 @@ def _edge(scan: xr.Dataset) -> str | None:
     if _is_edge(element, edge):
         return f"{element}_{edge}"
     signal = first_signal(scan)
-    if signal is None:
+    if signal is None and "counts" not in scan:
         return None
-    e0 = np.ravel(xas.find_e0(xas.signal(scan, signal)))
+    e0 = np.ravel(xas.find_e0(xas.signal(scan, signal) if signal else _mean_of_frames(scan)))
     if not np.isfinite(e0).any():
         return None
     element, edge = xraydb.guess_edge(float(np.nanmedian(e0)), edges=["K", "L3"])
@@ -212,3 +234,11 @@ def _is_edge(element: str, edge: str) -> bool:
         return bool(tabulated(element, edge))
     except OperandoError:
         return False
+
+
+def _mean_of_frames(stack: xr.Dataset) -> xr.DataArray:
+    """Return the mean counts of the sound frames of a stack, by their incoming intensity where it is known."""
+    sound = stack["frame_flag"].values == 0
+    mean = stack["counts"].isel(energy=np.flatnonzero(sound)).mean(("y", "x")).compute()
+    known = "i0" in stack and not stack["frame_flag"].values[sound].any()
+    return (mean / stack["i0"].isel(energy=np.flatnonzero(sound)) if known else mean).assign_attrs(units="1")

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats
+    from . import formats, xpeem
     from .alignment import align
     from .background import autobk
     from .beam_damage import beam_damage
@@ -67,9 +67,10 @@ _LAZY = {
     "tey_saturation": ".saturation",
     "wavelet": ".wavelets",
     "white_line": ".white_lines",
+    "xpeem": ".xpeem",
 }
 
-_MODULES = ("formats",)
+_MODULES = ("formats", "xpeem")
 
 __all__ = [
     "align",
@@ -104,6 +105,7 @@ __all__ = [
     "tey_saturation",
     "wavelet",
     "white_line",
+    "xpeem",
 ]
 
 

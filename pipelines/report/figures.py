@@ -34,6 +34,7 @@ _CURVE_POINTS = 4000
 _LABEL_LETTERS = 32
 _HOUR = 3.6e6
 HIDDEN_IN_PRINT = "@media print { :host { visibility: hidden; } }"
+WRAPPED = f"{HIDDEN_IN_PRINT} .bk-btn-group {{ flex-wrap: wrap; }}"
 
 
 def new_figure(x: str, y: str, *, height: int = 340, dates: bool = False, **settings: Any) -> Figure:
@@ -145,9 +146,7 @@ def add_color_bar(fig: Figure, mapper: Model, label: str) -> list[Any]:
 
 def switch(labels: list[str], shown: list[list[Any]]) -> Model:
     """Return buttons of which each shows its own renderers and hides those of the others."""
-    buttons = models.RadioButtonGroup(
-        labels=labels, active=0, stylesheets=[models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
-    )
+    buttons = models.RadioButtonGroup(labels=labels, active=0, stylesheets=[models.InlineStyleSheet(css=WRAPPED)])
     code = "shown.forEach((models, i) => models.forEach(model => { model.visible = i == this.active }))"
     buttons.js_on_change("active", models.CustomJS(args={"shown": shown}, code=code))
     return buttons

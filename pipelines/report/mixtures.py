@@ -11,7 +11,7 @@ from operando.plot import axis_label
 
 from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns
 from .parts import Part, Plot, counted, heading, text
-from .series import LocalTime, Series, all_series, local_time, thinned
+from .series import LocalTime, Series, local_time, spectra_series, thinned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,7 +47,7 @@ def plots(series: Series, ds: xr.Dataset, meaning: str, local: LocalTime) -> Ite
 
 
 def _taken_apart(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:
-    nodes = [(series, series.processed) for series in all_series(tree)]
+    nodes = [(series, series.processed) for series in spectra_series(tree)]
     return [(series, ds) for series, ds in nodes if ds is not None and _FRACTION in ds and _REFERENCE in ds.dims]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import components, damage, exafs, mixtures, spectra, tables, timeline
+from . import components, damage, exafs, mixtures, spectra, stacks, tables, timeline
 from .parts import Panel
 from .trends import Trend, Trends
 
@@ -28,6 +28,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("Components", components.wants, components.draw),
     Panel("Depth", LAYER.wants, LAYER.draw),
     Panel("Oscillations", exafs.wants, exafs.draw),
+    Panel("Images", stacks.wants, stacks.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
     Panel("Files that could not be read", tables.wants_failed, tables.draw_failed),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _AXES = ("scan", "energy", "k", "r")
+STACKS = "xpeem"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,7 +28,7 @@ class Series:
     """A series of the experiment.
 
     ``count`` is how many scans it has and ``scans`` what is known of each; ``raw`` and ``processed``
-    are None if missing.
+    are None if missing. ``shared`` says that a series of another technique has its name.
     """
 
     path: str
@@ -34,11 +36,13 @@ class Series:
     processed: xr.Dataset | None
     count: int
     scans: xr.Dataset
+    shared: bool = False
 
     @property
     def name(self) -> str:
-        """The node's name, such as ``Ni_K``."""
-        return self.path.rsplit("/", 1)[-1]
+        """The node's name, such as ``Ni_K``; with the technique where there are several of that name."""
+        node = self.path.rsplit("/", 1)[-1]
+        return f"{node} ({self.technique})" if self.shared else node
 
     @property
     def technique(self) -> str:
@@ -77,7 +81,18 @@ def all_series(tree: xr.DataTree) -> list[Series]:
         if both:
             along = {str(name): ds[name].variable for ds in both for name in ds.variables if ds[name].dims == ("scan",)}
             found.append(Series(node.path, raw, processed, int(both[0].sizes["scan"]), xr.Dataset(along)))
-    return found
+    names = Counter(series.name for series in found)
+    return [replace(series, shared=names[series.name] > 1) for series in found]
+
+
+def spectra_series(tree: xr.DataTree) -> list[Series]:
+    """Return the series whose scans are a spectrum each; stacks of images have a panel of their own."""
+    return [series for series in all_series(tree) if series.technique != STACKS]
+
+
+def stack_series(tree: xr.DataTree) -> list[Series]:
+    """Return the series of stacks of images."""
+    return [series for series in all_series(tree) if series.technique == STACKS]
 
 
 def over_all(tree: xr.DataTree, series: Series) -> list[tuple[str, xr.Dataset]]:

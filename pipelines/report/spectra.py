@@ -12,7 +12,7 @@ from operando.plot import INK, axis_label
 from .colored_lines import colorings, draw_lines
 from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_figure
 from .parts import Part, Plot, counted, heading, text
-from .series import LocalTime, Series, all_series, local_time, slices, thinned
+from .series import LocalTime, Series, local_time, slices, spectra_series, thinned
 from .spectra_map import draw_map
 from .spectra_shown import Shown, shown
 
@@ -51,7 +51,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
 def _with_spectra(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset, str]]:
     """Return each series with the dataset and the variable to show: normalized, else as measured."""
     found = []
-    for series in all_series(tree):
+    for series in spectra_series(tree):
         for ds, names in ((series.processed, ("normalized",)), (series.raw, _MEASURED)):
             fit = [name for name in names if ds is not None and name in ds and {"scan", "energy"} <= set(ds[name].dims)]
             if ds is not None and fit:

@@ -13,7 +13,7 @@ from operando.plot import HalfCycle, axis_label, unit_label
 
 from .figures import MARKERS, SCAN_TIPS, UNLINKED, Figure, Model, hover, legend, models, new_figure, scan_columns
 from .parts import Part, Plot, counted, heading, text
-from .series import LocalTime, Series, all_series, half_cycle_of, known_half_cycles, local_time, slices, thinned
+from .series import LocalTime, Series, half_cycle_of, known_half_cycles, local_time, slices, spectra_series, thinned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,7 +59,7 @@ class Trend:
             yield _plot(self, series, ds, _points(self, series, ds, known, local, most=_POINTS // len(pieces)), local)
 
     def _pieces(self, tree: xr.DataTree) -> Iterator[tuple[Series, str, xr.Dataset]]:
-        for series in all_series(tree):
+        for series in spectra_series(tree):
             if series.processed is not None and self.variable in series.processed.variables:
                 for name, ds in slices(series.processed, self.variable):
                     yield series, name, ds

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from . import absorption, components, damage, depth, exafs, mixtures, preparation, repeats
-from .step import FOLDER, Step, Technique
+from . import absorption, components, damage, depth, exafs, images, mixtures, preparation, repeats
+from .step import Step, Technique
 
-TECHNIQUES: dict[str, Technique] = {"xas": Technique("xas", "energy", "operando.xas")}
+TECHNIQUES: dict[str, Technique] = {
+    "xas": Technique("xas", "energy", "operando.xas"),
+    "xpeem": Technique("xpeem", "energy", "operando.xas.xpeem", ("counts", "flat", "dark", *images.ALIGNED), "xas"),
+}
 
 STEPS: dict[str, dict[str, Step]] = {
     "xas": {
@@ -34,7 +37,19 @@ STEPS: dict[str, dict[str, Step]] = {
         "pca": Step(components.pca),
         "mcr_als": Step(components.mcr_als),
         "beam_damage": Step(damage.beam_damage),
-    }
+    },
+    "xpeem": {
+        "correct": Step(images.correct),
+        "drift": Step(images.drift),
+        "align": Step(images.align),
+        "regions": Step(images.regions),
+        "spectra": Step(images.spectra),
+        "normalize": Step(images.normalize),
+        "edge_energy": Step(absorption.edge_energy),
+        "lcf": Step(mixtures.lcf),
+        "maps": Step(images.maps),
+        "fraction_maps": Step(images.fraction_maps),
+    },
 }
 
-__all__ = ["FOLDER", "STEPS", "TECHNIQUES", "Step", "Technique"]
+__all__ = ["STEPS", "TECHNIQUES", "Step", "Technique"]

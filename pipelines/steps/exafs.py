@@ -11,7 +11,7 @@ from operando.errors import OperandoError
 from operando.history import recorded
 
 from .absorption import measured
-from .step import inside, with_result
+from .step import with_result
 
 
 def autobk(
@@ -66,6 +66,7 @@ def fit_shells(
     _raw: xr.Dataset,
     processed: xr.Dataset,
     *,
+    files: list[Path],
     paths: list[dict[str, float | str]],
     variables: dict[str, float | dict[str, float]],
     kmin: float,
@@ -75,18 +76,21 @@ def fit_shells(
     kweight: int = 2,
     dk: float = 1.0,
     window: str = "kaiser",
-    folder: Path,
 ) -> xr.Dataset:
-    """Fit scattering paths, files of FEFF within the recipe's folder, to chi between two distances."""
+    """Fit scattering paths to chi between two distances: one file of FEFF and one table of parameters a path."""
     from operando import xas
 
+    if len(files) != len(paths):
+        raise OperandoError(
+            f"fit_shells: expected one table in 'paths' for each of {len(files)} files, got {len(paths)}"
+        )
     chi = _chi("fit_shells", processed)
-    shells = [{**path, "file": inside(folder, str(path.get("file", "")))} for path in paths]
+    shells = [{**path, "file": file} for file, path in zip(files, paths, strict=True)]
     asked: dict[str, Any] = {"kmin": kmin, "kmax": kmax, "rmin": rmin, "rmax": rmax}
     asked |= {"kweight": kweight, "dk": dk, "window": window}
     found = xas.fit_shells(chi, shells, variables, **asked)
-    # The paths as the recipe has them, so that results do not depend on where the folder lies.
-    asked |= {"paths": paths, "variables": variables}
+    # Names alone, so that results do not depend on where the folder lies.
+    asked |= {"paths": paths, "files": [file.name for file in files], "variables": variables}
     return with_result(processed, recorded(found, "xas.fit_shells", asked, after=processed))
 
 

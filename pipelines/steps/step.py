@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import xarray as xr
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from operando.sniff import Format
 
 SIGNAL = "signal"
-FOLDER = "folder"
-"""The keyword of steps that read files of their own: the recipe's folder, which the run gives."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +26,15 @@ class Technique:
     """Where a technique lives, the axis that its scans share, and how its raw data are kept.
 
     Quantities named in ``referenced`` (stacks of images) stay in their files: the store holds the rest of the scan
-    and where it came from.
+    and where it came from. Such scans are read and worked up one by one. ``spectra`` is the technique whose readers
+    and steps serve references, if not its own.
     """
 
     name: str
     axis: str
     package: str
     referenced: tuple[str, ...] = ()
+    spectra: str = ""
 
     def formats(self) -> tuple[Format, ...]:
         """Return the technique's readers."""
@@ -65,8 +64,8 @@ class Step:
     ``series``              from all scans of the processed series, lazily given: a node of its own
     ======================  =======================================================================
 
-    Any of them may also take the ``references``. A keyword parameter ``folder`` is no key of the recipe: the run gives
-    its folder, for files that the step reads.
+    Any of them may also take the ``references``, and the ``first`` scan of the series as it was worked up (empty
+    while it is worked up itself), for scans that shall share what was found in it.
     """
 
     run: Callable[..., xr.Dataset]
@@ -87,20 +86,13 @@ class Step:
         """Whether it needs all scans of the series."""
         return "series" in self.inputs
 
-    @property
-    def reads_files(self) -> bool:
-        """Whether it reads files besides the scans."""
-        return FOLDER in inspect.signature(self.run).parameters
-
     @cached_property
     def parameters(self) -> type[BaseModel]:
         """The step's parameters, types and defaults, from its signature."""
         hints = get_type_hints(self.run)
         keywords = [par for par in inspect.signature(self.run).parameters.values() if par.kind is par.KEYWORD_ONLY]
         fields: dict[str, Any] = {
-            par.name: (hints[par.name], ... if par.default is par.empty else par.default)
-            for par in keywords
-            if par.name != FOLDER
+            par.name: (hints[par.name], ... if par.default is par.empty else par.default) for par in keywords
         }
         return create_model(self.run.__name__, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
 
@@ -118,20 +110,6 @@ class Step:
 def with_result(processed: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     """Return ``processed`` with a step's variables, its flags and its history."""
     return processed.assign_coords(result.coords).assign(result.data_vars).assign_attrs(result.attrs)
-
-
-def inside(folder: Path, name: str) -> Path:
-    """Return the path of a file that a step names.
-
-    Raises
-    ------
-    OperandoError
-        If it lies outside the recipe's folder.
-    """
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise OperandoError(f"expected a file within the recipe's folder, got {name!r}; copy it there")
-    return path
 
 
 def normalized_of(step: str, processed: xr.Dataset) -> xr.DataArray:

@@ -12,7 +12,7 @@ from operando.errors import StoreError
 from operando.example_scans import score, truth
 
 
-def evaluated(known, *, edge_shift=0.0, drift=25e-6, flags=None, dropped=0):
+def evaluated(known, *, edge_shift=0.0, drift=25e-6, flags=None, dropped=0, image_shift=0.0, lost=0):
     """Return the store of an evaluation that finds the truth, but for the errors given."""
     scans = known["xas/Ni_L3"].to_dataset().isel(scan=slice(dropped, None))
     coords = {name: scans[name] for name in ("potential", "soc", "half_cycle")}
@@ -28,7 +28,16 @@ def evaluated(known, *, edge_shift=0.0, drift=25e-6, flags=None, dropped=0):
     )
     start = known.attrs["start"][:-3] + "Z"
     clock = {"name": "beamline", "reference": "cycler", "offset": 37.4, "drift": drift, "sigma": 0.4, "t_ref": start}
+    stacks = known["xpeem/Ni_L3"].to_dataset()
+    sources = [f"xpeem/{name}/{name}.txt" for name in stacks["source"].values]
+    place = {"source": ("scan", np.array(sources, dtype=object)), "flag": ("scan", stacks["flag"].values)}
+    moved = {name: (("scan", "energy"), stacks[name].values + image_shift) for name in ("drift_y", "drift_x")}
+    if lost:
+        moved["drift_y"][1][0, :lost] = np.nan
+    errors = {f"{name}_std": (("scan", "energy"), np.full(stacks[name].shape, 0.02)) for name in moved}
     nodes = {
+        "/xpeem/Ni_L3/raw": xr.Dataset(coords=place),
+        "/xpeem/Ni_L3/processed": xr.Dataset(moved | errors, coords=place),
         "/": xr.Dataset(attrs={"clocks": json.dumps([clock])}),
         "/echem": known["echem"].to_dataset()[["half_cycle"]],
         "/xas/Ni_L3/raw": processed.drop_vars(["edge_energy", "edge_energy_std"]),
@@ -93,6 +102,18 @@ def test_a_scan_that_was_not_read_is_missed_and_shifts_no_other(known):
     rows = found(evaluated(known, dropped=1), known)
     assert rows["Ni_L3 scans read, of n"].estimate == 59
     assert rows["Ni_L3 edge energy, rms error"].estimate == 0
+
+
+def test_drift_is_judged_in_sound_frames_of_all_stacks(known):
+    rows = found(evaluated(known, image_shift=0.03), known)
+    assert (rows["XPEEM drift"].estimate, rows["XPEEM drift"].sigma) == pytest.approx((0.03, 0.02))
+    assert rows["XPEEM drift"].pull == pytest.approx(1.5)
+    sound = int((known["xpeem/Ni_L3"]["frame_flag"] == 0).sum())
+    assert rows["XPEEM frames placed, of n"].estimate == rows["XPEEM frames placed, of n"].truth == sound
+    assert rows["XPEEM stacks read, of n"].estimate == 2
+    fewer = found(evaluated(known, lost=3), known)
+    assert fewer["XPEEM frames placed, of n"].estimate == sound - 3
+    assert fewer["XPEEM drift"].estimate == pytest.approx(0)
 
 
 def test_a_clock_that_was_not_estimated_has_no_estimate(known):

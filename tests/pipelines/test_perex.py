@@ -55,7 +55,7 @@ def test_the_draft_says_what_the_headers_seconds_are(perex):
 def test_all_scans_know_potential_charge_and_half_cycle(perex):
     _, summary, nodes = perex
     ds = nodes["xas/Ni_K/processed"]
-    assert (summary.exit_code, summary.scans, ds.sizes["scan"]) == (0, {"Ni_K": 229}, 229)
+    assert (summary.exit_code, summary.scans, ds.sizes["scan"]) == (0, {"xas/Ni_K": 229}, 229)
     for name in ("potential", "soc", "half_cycle"):
         assert np.isfinite(ds[name]).all()
         assert np.isfinite(ds[f"{name}_std"]).all() if name != "half_cycle" else True

@@ -36,7 +36,7 @@ def test_every_scan_knows_where_the_cell_was(beamtime):
     summary = run(load(beamtime))
     ds = opened(summary.store)
     assert summary.exit_code == 0
-    assert summary.scans == {"Ni_L3": 60}
+    assert summary.scans == {"xas/Ni_L3": 60}
     assert summary.report.stat().st_size < 10e6
     covered = ~(ds.flag & int(Flag.ec_gap | Flag.ec_outside)).astype(bool)
     for name in ("potential", "soc", "half_cycle", "potential_std", "soc_std"):
@@ -62,7 +62,7 @@ def test_a_second_run_reads_only_what_is_new(beamtime):
     (beamtime / "late.dat").rename(late)
     summary = run(load(beamtime))
     assert summary.new == 1
-    assert summary.scans == {"Ni_L3": 60}
+    assert summary.scans == {"xas/Ni_L3": 60}
     assert run(load(beamtime)).new == 0
 
 
@@ -92,7 +92,7 @@ def test_a_bad_file_is_listed_and_the_others_go_on(beamtime):
     sources[9].write_bytes(bytes(range(256)) * 20)
     summary = run(load(beamtime))
     assert summary.exit_code == 3
-    assert summary.scans == {"Ni_L3": 57}
+    assert summary.scans == {"xas/Ni_L3": 57}
     reasons = {failure["source"].split("/")[-1]: failure["reason"] for failure in summary.failed}
     assert "empty file" in reasons[sources[3].name]
     assert "git lfs pull" in reasons[sources[7].name]
@@ -106,7 +106,7 @@ def test_a_first_scan_that_was_broken_off_stops_no_run(beamtime):
     path = min((beamtime / "xas").iterdir())
     path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:90]), encoding="utf-8")
     summary = run(load(beamtime))
-    assert (summary.exit_code, summary.scans) == (0, {"Ni_L3": 60})
+    assert (summary.exit_code, summary.scans) == (0, {"xas/Ni_L3": 60})
     ds = opened(summary.store)
     assert int(ds.flag[0]) & int(Flag.truncated)
     assert np.isfinite(ds.edge_energy[1:-1]).all()
@@ -119,7 +119,7 @@ def test_a_mended_file_joins_the_others(beamtime):
     assert run(load(beamtime)).exit_code == 3
     path.write_bytes(whole)
     summary = run(load(beamtime))
-    assert (summary.exit_code, summary.new, summary.scans) == (0, 1, {"Ni_L3": 60})
+    assert (summary.exit_code, summary.new, summary.scans) == (0, 1, {"xas/Ni_L3": 60})
 
 
 def test_a_bad_log_leaves_the_other_log_and_the_scans(beamtime):
@@ -127,7 +127,7 @@ def test_a_bad_log_leaves_the_other_log_and_the_scans(beamtime):
     logs[1].write_bytes(logs[1].read_bytes()[:200])
     summary = run(load(beamtime))
     assert summary.exit_code == 3
-    assert summary.scans == {"Ni_L3": 60}
+    assert summary.scans == {"xas/Ni_L3": 60}
     ds = opened(summary.store)
     assert (ds.flag.values & int(Flag.ec_outside | Flag.ec_gap) != 0).sum() > 10
     assert np.isfinite(ds.potential.values[:20]).all()

@@ -17,6 +17,7 @@ from operando.pipelines.run import run
 
 NO_IMAGES = {"xpeem": {"scans": 0}, "tomography": {"steps": 0}, "xps": {"scans": 1}}
 SEEDS = (101, 102, 103, 104)
+IMAGE_SEEDS = (105, 106)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ def evaluated(tmp_path_factory) -> Callable[..., Result]:
 def results(evaluated) -> list[Result]:
     """Return the results of all seeds."""
     return [evaluated(seed) for seed in SEEDS]
+
+
+@pytest.fixture(scope="session")
+def imaged(evaluated) -> list[Result]:
+    """Return the results of seeds with stacks of images, which take longer."""
+    return [evaluated(seed, {"xpeem": {}}) for seed in IMAGE_SEEDS]
 
 
 @pytest.fixture(scope="session")

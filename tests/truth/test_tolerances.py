@@ -24,6 +24,10 @@ WITHIN = {
     "charging shift": 0.03,
     "surface layer": 0.3,
     "bulk state of charge": 0.02,
+    "XPEEM stacks read, of n": 0,
+    "XPEEM flags deserved and raised, of n": 0,
+    "XPEEM flags raised without cause": 0,
+    "XPEEM frames placed, of n": 0,
     "XPEEM drift": 0.15,
     "void and crack fraction": 0.1,
     "tortuosity factor": 1e-3,
@@ -41,9 +45,15 @@ def rows(result):
     return {row.quantity: row for row in example_scans.score(result.tree, result.truth)}
 
 
+def measured(result, quantity):
+    """Return whether a simulated beamtime has the instrument at all: most seeds have no images."""
+    return not quantity.startswith("XPEEM") or "xpeem" in result.truth.children
+
+
 @pytest.mark.parametrize("quantity", WITHIN)
-def test_quantity_is_within_its_tolerance(results, shipped, quantity):
-    for result in [*results, shipped]:
+def test_quantity_is_within_its_tolerance(results, imaged, shipped, quantity):
+    judged = [result for result in [*results, *imaged, shipped] if measured(result, quantity)]
+    for result in judged:
         row = rows(result).get(quantity)
         if row is None:
             pytest.skip(f"no step estimates this yet: {quantity}")

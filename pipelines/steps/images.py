@@ -1,0 +1,253 @@
+"""Recipe steps that bring the images of a stack into one place and draw spectra and maps from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import FileError, OperandoError
+
+from .step import with_result
+
+ALIGNED = ("aligned", "aligned_std")
+"""The frames in one place; they are not stored unless the recipe says so."""
+_DRIFT = ("drift_y", "drift_x")
+_REGIONS = ("region_label", "region_area", "region_y", "region_x")
+
+
+def correct(raw: xr.Dataset, *, gain: float | None = None, duplicates: float | None = None) -> xr.Dataset:
+    """Subtract the dark, divide by the flat and by the incoming intensity."""
+    from operando.xas import xpeem
+
+    found = xpeem.correct(raw, gain=gain, duplicates=duplicates)
+    return found.assign_attrs({**raw.attrs, **found.attrs})
+
+
+def drift(
+    raw: xr.Dataset,
+    processed: xr.Dataset,
+    first: xr.Dataset,
+    *,
+    band: tuple[float, float] = (4.0, 40.0),
+    max_shift: float | None = None,
+    neighbors: int = 8,
+) -> xr.Dataset:
+    """Find how far the image of every frame lies from that of the first frame of the first stack."""
+    from operando.xas import xpeem
+
+    _require("drift", raw, "intensity", before="correct")
+    options: dict[str, Any] = {"band": band, "max_shift": max_shift, "neighbors": neighbors}
+    if not first:
+        found = xpeem.drift(raw, between=raw.sizes["scan"] > 1, **options)
+        return with_result(processed, found.rename(quality="drift_quality"))
+    _require("drift", first, "image", before="align")
+    image = first["image"].isel(scan=0, drop=True)
+    found = xpeem.drift(raw, reference=image.fillna(image.mean()), **options)
+    for name in _DRIFT:
+        # The image of the first stack lies where its first frame does, but for that frame's own noise.
+        known = first[f"{name}_std"].isel(scan=0) ** 2
+        common = float(known.where(known > 0).median()) / 2
+        std = found[f"{name}_std"]
+        found[f"{name}_std"] = ((std**2 + common) ** 0.5).assign_attrs(std.attrs)
+    return with_result(processed, found.rename(quality="drift_quality"))
+
+
+def align(raw: xr.Dataset, processed: xr.Dataset) -> xr.Dataset:
+    """Move every frame back to where the first was; the mean of all is the image of the stack."""
+    from operando.xas import xpeem
+
+    _require("align", raw, "intensity", before="correct")
+    _require("align", processed, "drift_y", before="drift")
+    moved = xpeem.align(raw.assign_attrs(history=processed.attrs["history"]), processed)
+    intensity = moved["intensity"]
+    means = xr.Dataset({"image": intensity.mean("energy", skipna=True), "image_frames": intensity.count("energy")})
+    means = means.compute().astype({"image": np.float32, "image_frames": np.int32})
+    means["image"].attrs = {"units": intensity.attrs["units"], "long_name": "mean of the frames of the stack"}
+    means["image_frames"].attrs = {"units": "1", "long_name": "frames that show the pixel"}
+    images = {name: array.variable for name, array in means.items()} | {ALIGNED[0]: intensity.variable}
+    if "intensity_std" in moved:
+        images[ALIGNED[1]] = moved["intensity_std"].variable
+    return processed.assign(images).assign_attrs(history=moved.attrs["history"])
+
+
+def regions(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    first: xr.Dataset,
+    *,
+    pre_edge: tuple[float, float] | None = None,
+    post_edge: tuple[float, float] | None = None,
+    threshold: float | None = None,
+    smallest: int = 50,
+    shrink: int = 1,
+    most: int | None = None,
+    labels: Path | None = None,
+) -> xr.Dataset:
+    """Find the regions that show the edge in the first stack, or take them from an image of their numbers."""
+    from operando.xas import xpeem
+
+    _require("regions", processed, ALIGNED[0], before="align")
+    if first:
+        _require("regions", first, _REGIONS[0], before="regions")
+        known = first[[*_REGIONS]].drop_vars([name for name in first.coords if name != "region"], errors="ignore")
+        return processed.assign(known.data_vars).assign_coords(region=first["region"])
+    if labels is not None:
+        return with_result(processed, xpeem.labelled(_labels(labels, processed)))
+    if pre_edge is None or post_edge is None:
+        raise OperandoError("regions: expected pre_edge and post_edge (eV), or labels, got neither")
+    step = _mean(processed, post_edge) - _mean(processed, pre_edge)
+    found = xpeem.regions(
+        step.where(_whole(processed).isel(scan=0)).assign_attrs(history=processed.attrs["history"]),
+        threshold=threshold,
+        smallest=smallest,
+        shrink=shrink,
+        most=most,
+    )
+    return with_result(processed, found)
+
+
+def spectra(_raw: xr.Dataset, processed: xr.Dataset) -> xr.Dataset:
+    """Take the mean of every region in every frame."""
+    from operando.xas import xpeem
+
+    _require("spectra", processed, _REGIONS[0], before="regions")
+    found = xpeem.spectra(_aligned(processed), processed[_REGIONS[0]]).compute()
+    return with_result(processed, found.drop_vars(list(found.coords)))
+
+
+def normalize(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    e0: float | None = None,
+    pre1: float | None = None,
+    pre2: float | None = None,
+    norm1: float | None = None,
+    norm2: float | None = None,
+    nnorm: int | None = None,
+    nvict: int = 0,
+) -> xr.Dataset:
+    """Subtract the pre-edge of the spectrum of every region and divide by its edge step."""
+    from operando import xas
+
+    _require("normalize", processed, "mu", before="spectra")
+    mu = processed["mu"].assign_attrs(history=processed.attrs["history"])
+    return with_result(
+        processed, xas.normalize(mu, e0, pre1=pre1, pre2=pre2, norm1=norm1, norm2=norm2, nnorm=nnorm, nvict=nvict)
+    )
+
+
+def maps(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    e0: float | None = None,
+    pre1: float | None = None,
+    pre2: float | None = None,
+    norm1: float | None = None,
+    norm2: float | None = None,
+    nnorm: int | None = None,
+) -> xr.Dataset:
+    """Find edge step and edge energy of every pixel."""
+    from operando.xas import xpeem
+
+    _require("maps", processed, ALIGNED[0], before="align")
+    normalization = {"pre1": pre1, "pre2": pre2, "norm1": norm1, "norm2": norm2, "nnorm": nnorm}
+    return _with_maps(processed, xpeem.maps(_aligned(processed), e0=e0, normalization=normalization))
+
+
+def fraction_maps(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    references: xr.Dataset,
+    *,
+    e0: float | None = None,
+    pre1: float | None = None,
+    pre2: float | None = None,
+    norm1: float | None = None,
+    norm2: float | None = None,
+    nnorm: int | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    scale: bool = False,
+    background: Literal["constant", "linear"] | None = None,
+    shift: float | None = None,
+) -> xr.Dataset:
+    """Take every pixel apart into the references, moved by what was found for the regions if no shift is given."""
+    from operando.xas import xpeem
+
+    _require("fraction_maps", processed, ALIGNED[0], before="align")
+    if shift is None:
+        shift = float(processed["energy_shift"].median()) if "energy_shift" in processed else 0.0
+    normalization = {"pre1": pre1, "pre2": pre2, "norm1": norm1, "norm2": norm2, "nnorm": nnorm}
+    combination = {"bounds": bounds, "scale": scale, "background": background, "shift": shift}
+    images = _aligned(processed)
+    return _with_maps(
+        processed,
+        xpeem.maps(images, e0=e0, normalization=normalization, references=references, combination=combination),
+    )
+
+
+def _with_maps(processed: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
+    """Return the stacks with maps, named apart from the numbers of regions; NaN where a frame does not reach."""
+    names = {name: f"map_{name}" for name in found.data_vars}
+    whole = found.compute().where(_whole(processed))
+    maps = xr.Dataset(
+        {names[name]: array.astype(np.float32).assign_attrs(found[name].attrs) for name, array in whole.items()}
+    )
+    maps = maps.drop_vars([name for name in maps.coords if name != "reference"])
+    return processed.assign(maps.data_vars).assign_coords(maps.coords).assign_attrs(found.attrs)
+
+
+def _whole(processed: xr.Dataset) -> xr.DataArray:
+    """Return which pixels every frame that counts shows: only their spectra are whole."""
+    shown = processed["image_frames"].drop_vars(list(processed["image_frames"].coords))
+    return shown == shown.max(("y", "x"))
+
+
+def _aligned(processed: xr.Dataset) -> xr.Dataset:
+    """Return the aligned frames as the functions of stacks take them."""
+    names = dict(zip(ALIGNED, ("intensity", "intensity_std"), strict=True))
+    images = processed[[name for name in ALIGNED if name in processed]]
+    return images.rename({name: names[name] for name in map(str, images.data_vars)})
+
+
+def _mean(processed: xr.Dataset, ends: tuple[float, float]) -> xr.DataArray:
+    """Return the mean of the frames of the first stack between two energies, eV."""
+    energy = processed["energy"].to_numpy()
+    chosen = np.flatnonzero((energy >= min(ends)) & (energy <= max(ends)))
+    if not chosen.size:
+        raise OperandoError(f"regions: expected frames between {min(ends):g} and {max(ends):g} eV, got none")
+    mean = processed[ALIGNED[0]].isel(scan=0, energy=chosen).mean("energy", skipna=True)
+    return mean.compute().reset_coords(drop=True)
+
+
+def _labels(path: Path, processed: xr.Dataset) -> np.ndarray:
+    """Return an image of numbers of regions, TIFF or .npy.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read or does not fit the images.
+    """
+    shape = tuple(processed.sizes[dim] for dim in ("y", "x"))
+    try:
+        if path.suffix == ".npy":
+            label = np.load(path, allow_pickle=False)
+        else:
+            import tifffile
+
+            label = tifffile.imread(path)
+    # Codecs raise many kinds of errors on damaged files.
+    except Exception as error:
+        raise FileError(path, "a TIFF or .npy image of numbers", str(error).splitlines()[0]) from None
+    if label.shape != shape or label.dtype.kind not in "iu":
+        raise FileError(path, f"whole numbers for {shape} px", f"{label.dtype} for {label.shape}")
+    return np.asarray(label)
+
+
+def _require(step: str, ds: xr.Dataset, name: str, *, before: str) -> None:
+    if name not in ds:
+        raise OperandoError(f"{step}: expected {name}, got none; put the step {before!r} before it")

@@ -1,0 +1,121 @@
+"""Spectra of regions and clusters of pixels."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+from image_stacks import as_images
+
+from operando.errors import OperandoError
+from operando.flags import Flag
+from operando.xas import xpeem
+
+
+@pytest.fixture
+def halves():
+    """Return images of two kinds of pixels, left and right of column 20, with unit noise, and their spectra."""
+    noise = np.random.default_rng(21)
+    spectra = np.stack([np.linspace(10.0, 30.0, 12), np.linspace(25.0, 15.0, 12)])
+    kind = (np.arange(40) >= 20).astype(int)
+    frames = np.repeat(spectra[kind].T[:, None, :], 30, axis=1) + noise.standard_normal((12, 30, 40))
+    return as_images(frames), kind, spectra
+
+
+def test_means_pull_as_unit_normals_with_and_without_known_noise(halves):
+    images, kind, truth = halves
+    label = np.broadcast_to(kind + 1, (30, 40))
+    known = xr.Dataset({"intensity": images, "intensity_std": xr.ones_like(images)})
+    for given in (images, known):
+        found = xpeem.spectra(given, label)
+        pulls = ((found["mu"] - truth) / found["mu_std"]).values
+        assert np.sqrt((pulls**2).mean()) == pytest.approx(1, abs=3.3 / np.sqrt(2 * pulls.size))
+        assert found["pixels"].values.tolist() == [600, 600]
+        assert found["mu"].dims == ("region", "energy")
+
+
+def test_regions_may_be_numbers_masks_or_named_masks(halves):
+    images, kind, _ = halves
+    label = xr.DataArray(np.broadcast_to(kind * 7, (30, 40)), dims=("y", "x"))
+    numbered = xpeem.spectra(images, label)
+    assert numbered["region"].values.tolist() == [7]
+    masks = xpeem.spectra(images, np.stack([label == 0, label == 7]))
+    named = xpeem.spectra(images, {"left": (label == 0).T, "right": label == 7})
+    assert named["region"].values.tolist() == ["left", "right"]
+    np.testing.assert_array_equal(named["mu"], masks["mu"])
+    np.testing.assert_array_equal(numbered["mu"][0], masks["mu"][1])
+
+
+def test_a_pixel_that_leaves_the_frame_counts_nowhere(halves):
+    images, kind, _ = halves
+    images[3, :5] = np.nan
+    found = xpeem.spectra(images, np.broadcast_to(kind + 1, (30, 40)))
+    assert found["pixels"].values.tolist() == [500, 500]
+    np.testing.assert_allclose(found["mu"][0], images[:, 5:, :20].mean(["y", "x"]), rtol=1e-6)
+
+
+def test_a_lost_frame_is_nan_and_costs_no_pixels(halves):
+    images, kind, _ = halves
+    images[3] = np.nan
+    images["frame_flag"][3] = int(Flag.missing_frame)
+    found = xpeem.spectra(images, np.broadcast_to(kind + 1, (30, 40)))
+    assert found["pixels"].values.tolist() == [600, 600]
+    assert np.flatnonzero(np.isnan(found["mu"][0])).tolist() == [3]
+
+
+def test_chunks_and_other_dims_change_no_spectrum(halves):
+    images, kind, _ = halves
+    label = np.broadcast_to(kind + 1, (30, 40))
+    whole = xpeem.spectra(images, label)
+    lazy = xpeem.spectra(images.chunk(energy=5, y=7, x=11), label)
+    assert isinstance(lazy["mu"].data, da.Array)
+    xr.testing.assert_allclose(lazy.compute(), whole, rtol=1e-12)
+    series = xpeem.spectra(xr.concat([images, images], "scan"), label)
+    np.testing.assert_array_equal(series["mu"].isel(scan=1), whole["mu"])
+
+
+@pytest.mark.parametrize("regions", [np.ones((3, 3), int), {}, np.zeros((30, 40), int), np.zeros((30, 40))])
+def test_regions_that_do_not_fit_are_refused(halves, regions):
+    with pytest.raises(OperandoError, match="spectra: expected"):
+        xpeem.spectra(halves[0], regions)
+
+
+def test_clusters_are_the_kinds_of_pixels(halves):
+    images, kind, truth = halves
+    found = xpeem.clusters(images, 2)
+    label = found["label"].values
+    assert len(np.unique(label[:, kind == 0])) == len(np.unique(label[:, kind == 1])) == 1
+    order = [label[0, 0] - 1, label[0, -1] - 1]
+    np.testing.assert_allclose(found["spectrum"].values[order], truth, atol=4 / np.sqrt(600))
+    assert found["pixels"].values.tolist() == [600, 600]
+
+
+def test_clusters_do_not_depend_on_chunks(halves):
+    images, _, _ = halves
+    whole = xpeem.clusters(images, 4)
+    lazy = xpeem.clusters(images.transpose("x", "energy", "y").chunk(energy=5, y=7, x=11), 4)
+    np.testing.assert_array_equal(lazy["label"], whole["label"])
+    xr.testing.assert_allclose(lazy.drop_vars("label"), whole.drop_vars("label"), rtol=1e-12)
+    assert (np.diff(whole["pixels"]) <= 0).all()
+
+
+def test_pixels_may_be_clustered_by_scores_of_their_own(halves):
+    images, kind, _ = halves
+    scores = xr.DataArray(np.broadcast_to(kind, (30, 40))[..., None] * 1.0, dims=("y", "x", "component"))
+    label = xpeem.clusters(images, 2, scores=scores)["label"].values
+    assert (label[:, kind == 0] != label[:, kind == 1]).all()
+
+
+def test_unknown_pixels_and_lost_frames_belong_to_no_cluster(halves):
+    images, _, _ = halves
+    images[5, 0, 0], images[7] = np.nan, np.nan
+    images["frame_flag"][7] = int(Flag.saturated)
+    found = xpeem.clusters(images, 2)
+    assert np.argwhere(found["label"].values == 0).tolist() == [[0, 0]]
+    assert found.sizes["energy"] == 11
+
+
+def test_more_clusters_than_different_pixels_are_refused():
+    with pytest.raises(OperandoError, match="as many different pixels"):
+        xpeem.clusters(as_images(np.ones((5, 8, 8))), 2)

@@ -1,0 +1,126 @@
+"""From counts of a camera to intensities: dark, flat, incoming intensity, repeated energies."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import OperandoError
+from operando.flags import Flag, raised
+from operando.history import recorded
+from operando.units import with_units
+
+from .frames import ALONG, PLANE, usable
+
+_NAMES = {
+    "intensity": "electron yield per incoming intensity",
+    "intensity_std": "standard uncertainty of the yield from counting",
+}
+
+
+def correct(stack: xr.Dataset, *, gain: float | None = None, duplicates: float | None = None) -> xr.Dataset:
+    """Return the intensity (counts - dark)/(flat - dark)/I0 of a stack of images.
+
+    Parameters
+    ----------
+    stack
+        ``counts`` (energy y x, and other dims such as scan), in memory or dask, with ``i0`` (energy), ``flat`` and
+        ``dark`` (y x), as far as they were measured, and the coordinate ``frame_flag`` (energy). What was not
+        measured is passed over.
+    gain
+        Counts of the camera per detected electron, if known: the variance of a pixel is then ``gain`` times its
+        counts.
+    duplicates
+        Frames whose energies differ by up to this much (eV) are averaged, 0.1 for instance; None: none are.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``intensity`` (float32) and, if the gain is known, ``intensity_std``, which leaves out the noise of I0, flat and
+        dark; NaN in frames that are missing or saturated, in frames without I0 (``Flag.no_i0`` in ``frame_flag``),
+        and in pixels whose flat is not above the dark. The units are counts or, with a flat, 1, per unit of I0.
+
+    Raises
+    ------
+    OperandoError
+        If there are no ``counts`` with the dims energy, y, x, or the gain or the tolerance is not positive.
+
+    Notes
+    -----
+    Lazy images stay lazy; I0 is read at once. Repeated frames are averaged where they are: do so only where the image
+    does not drift from one to the other.
+    """
+    _check(stack, gain, duplicates)
+    counts = stack["counts"]
+    kept = [name for name in stack.coords if name not in PLANE]
+    flag = stack.coords.get("frame_flag", xr.DataArray(np.zeros(counts.sizes[ALONG], np.int32), dims=ALONG)).compute()
+    scale, units = xr.DataArray(np.float32(1)), "counts"
+    dark = stack["dark"].astype(np.float32) if "dark" in stack else xr.DataArray(np.float32(0))
+    if "flat" in stack:
+        bright = stack["flat"].astype(np.float32) - dark
+        scale, units = bright.where(bright > 0), "1"
+    if "i0" in stack:
+        i0 = stack["i0"].compute()
+        lit = i0.where(i0 > 0)
+        scale = scale * lit.astype(np.float32)
+        flag = raised(flag, Flag.no_i0, lit.isnull().reset_coords(drop=True))
+        own = i0.attrs.get("units", "1")
+        units = units if own == "1" else f"{units}/({own})"
+    sound = usable(counts.assign_coords(frame_flag=flag))
+    scale = scale.where(sound)
+    ds = xr.Dataset({"intensity": (counts.astype(np.float32) - dark) / scale})
+    if gain is not None:
+        ds["intensity_std"] = (np.float32(gain) * counts.astype(np.float32)) ** np.float32(0.5) / scale
+    ds = ds.transpose(*(dim for dim in counts.dims)).assign_coords({name: stack[name] for name in kept})
+    ds = ds.assign_coords(frame_flag=flag)
+    if duplicates is not None:
+        ds = _averaged(ds, duplicates)
+    ds = with_units(ds, dict.fromkeys(_NAMES, units), {name: text for name, text in _NAMES.items() if name in ds})
+    return recorded(ds, "xas.xpeem.correct", {"gain": gain, "duplicates": duplicates}, after=stack)
+
+
+def _check(stack: xr.Dataset, gain: float | None, duplicates: float | None) -> None:
+    dims = stack["counts"].dims if "counts" in stack else ()
+    if not {ALONG, *PLANE} <= set(dims):
+        raise OperandoError(f"correct: expected 'counts' with the dims energy, y and x, got {tuple(dims) or 'none'}")
+    for name, value in (("gain", gain), ("duplicates", duplicates)):
+        if value is not None and not value > 0:
+            raise OperandoError(f"correct: expected {name} above 0, got {value}")
+
+
+def _averaged(ds: xr.Dataset, tolerance: float) -> xr.Dataset:
+    """Return a stack whose frames at about the same energy are one, energies ascending."""
+    energy = ds[ALONG].to_numpy()
+    order = np.argsort(energy, kind="stable")
+    groups: list[list[int]] = []
+    for at in order:
+        if groups and energy[at] - energy[groups[-1][0]] <= tolerance:
+            groups[-1].append(int(at))
+        else:
+            groups.append([int(at)])
+    if len(groups) == energy.size and (order == np.arange(energy.size)).all():
+        return ds
+    return xr.concat([_mean(ds.isel({ALONG: group})) for group in groups], ALONG).assign_attrs(ds.attrs)
+
+
+def _mean(frames: xr.Dataset) -> xr.Dataset:
+    """Return the mean of frames as one, flagged as repeated; those that do not count are left out."""
+    if frames.sizes[ALONG] == 1:
+        return frames
+    sound = usable(frames["intensity"])
+    out = frames.isel({ALONG: [0]})
+    number = sound.sum(ALONG)
+    out["intensity"] = _like(frames["intensity"].mean(ALONG), out["intensity"])
+    if "intensity_std" in frames:
+        variance = (frames["intensity_std"] ** 2).sum(ALONG)
+        out["intensity_std"] = _like((variance**0.5 / number.where(number > 0)).astype(np.float32), out["intensity"])
+    counting = frames["frame_flag"].where(sound | (number == 0), 0).astype(np.int32)
+    flag = counting.reduce(np.bitwise_or.reduce, ALONG).reset_coords(drop=True)
+    flag = raised(flag, Flag.duplicate_energy).expand_dims({ALONG: 1}).transpose(*out["frame_flag"].dims)
+    energy = frames[ALONG].mean(keep_attrs=True).expand_dims(ALONG)
+    return out.assign_coords({ALONG: energy, "frame_flag": (out["frame_flag"].dims, flag.data, flag.attrs)})
+
+
+def _like(values: xr.DataArray, frame: xr.DataArray) -> tuple[tuple[str, ...], object]:
+    shaped = values.reset_coords(drop=True).expand_dims({ALONG: 1}).transpose(*frame.dims)
+    return tuple(map(str, shaped.dims)), shaped.data
