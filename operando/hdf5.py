@@ -34,8 +34,8 @@ def is_hdf5(start: Head) -> bool:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Node]:
-    """Open a file for reading and yield its root.
+def opened(path: str | Path, *, again: bool = False) -> Iterator[Node]:
+    """Open a file for reading and yield its root; ``again`` passes over what was checked when it was opened before.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def opened(path: str | Path) -> Iterator[Node]:
     """
     path = Path(path)
     with ExitStack() as files:
-        yield _Tree(path.resolve().parent, files, {}).root(path)
+        yield _Tree(path.resolve().parent, files, {}, again).root(path)
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,15 @@ class _Tree:
     folder: Path
     files: ExitStack
     roots: dict[Path, Node]
+    again: bool
 
     def root(self, path: Path) -> Node:
         import h5py
 
         real = path.resolve()
         if real not in self.roots:
-            _require_heaps(path)
+            if not self.again:
+                _require_heaps(path)
             with _told(path, "file"):
                 self.roots[real] = Node(path, "/", h5py.File(path, "r", locking="best-effort"), self)
                 self.files.callback(self.roots[real].item.close)
@@ -179,20 +181,31 @@ class Node:
         values = self._values()
         return np.asarray(values[column] if column else values, dtype=np.float64)
 
-    def _values(self) -> Any:
-        """Return a dataset's values once it is known that they can be read whole."""
-        self._require_size()
+    def part(self, index: int) -> NDArray[Any]:
+        """Return the values at one place along the first dim of a dataset, such as an image of a stack.
+
+        Raises
+        ------
+        FileError
+            If there is no such place, or it holds more than :data:`MOST_BYTES`, or something is missing.
+        """
+        values: NDArray[Any] = self._values(index)
+        return values
+
+    def _values(self, index: int | None = None) -> Any:
+        """Return a dataset's values, all or at one place, once it is known that they can be read."""
+        self._require_size((self.shape or ())[0 if index is None else 1 :])
         self._require_here(MOST_LINKS)
         self._require_codecs()
         with self._told():
-            return self.item[()]
+            return self.item[() if index is None else index]
 
-    def _require_size(self) -> None:
+    def _require_size(self, wanted: tuple[int, ...]) -> None:
         if self.shape is None:
             raise self.error("values", "a dataset without any")
         with self._told():
             width = max(self.item.dtype.itemsize, 1)
-            declared = [self.shape, self.item.chunks or ()]
+            declared = [wanted, self.item.chunks or ()]
         size = max(width * int(np.prod([int(n) for n in shape], dtype=object)) for shape in declared)
         if size > MOST_BYTES:
             raise self.error(f"at most {MOST_BYTES >> 20} MiB", f"{size >> 20} MiB declared")
