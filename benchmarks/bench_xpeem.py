@@ -19,6 +19,7 @@ from operando.xas import xpeem
 
 SIZE, FRAMES, BORDER = 512, 40, 32
 FINE = 20
+RUNS = 9
 LARGE, ENERGIES, BLOCK = 1024, 60, 128
 WORST = {"steady": 0.03, "inverted": 0.1}
 VERSIONS = ("numpy", "scipy", "xarray")
@@ -52,6 +53,13 @@ def ours(stack: np.ndarray) -> np.ndarray:
     return np.stack([found["drift_y"], found["drift_x"]], axis=-1)
 
 
+def alternating(stack: np.ndarray) -> tuple[float, float]:
+    """Return the median seconds a frame of ours and of theirs, which take turns: others may use the machine."""
+    times = [[median_time(lambda work=work: work(stack), 1) for work in (ours, skimage_loop)] for _ in range(RUNS)]
+    fast, slow = np.median(times, axis=0) / FRAMES
+    return float(fast), float(slow)
+
+
 def rms(error: np.ndarray) -> float:
     return float(np.sqrt(np.mean(error**2)))
 
@@ -65,7 +73,7 @@ def against_skimage(name: str) -> None:
         theirs = skimage_loop(stack)
     if not rms(found - drift) < WORST[name]:
         raise SystemExit(f"the drift is wrong by {rms(found - drift):.3f} px rms")
-    fast, slow = (median_time(lambda work=work: work(stack), 3) / FRAMES for work in (ours, skimage_loop))
+    fast, slow = alternating(stack)
     write_row(
         f"drift of {FRAMES} frames {SIZE} x {SIZE}, contrast {name}",
         f"skimage phase_cross_correlation, upsample {FINE}",
@@ -105,12 +113,13 @@ def out_of_core(folder: Path) -> None:
     work = {"e0": 852.0, "normalization": options, "references": references}
     xpeem.maps(images[:, :4, :4].compute(), **work)
     with dask.config.set(scheduler="threads", num_workers=2), Peak() as peak:
-        found = xpeem.maps(images, **work).compute()
-    wrong = float(np.abs(found["edge_energy"] - 852.0).median())
+        xpeem.maps(images, **work).to_zarr(folder / "maps.zarr", consolidated=False, zarr_format=3)
+    found = xr.open_zarr(folder / "maps.zarr", consolidated=False)
+    wrong = float(np.median(np.abs(found["edge_energy"].to_numpy() - 852.0)))
     if not wrong < 0.1:
         raise SystemExit(f"edge energies are wrong by {wrong:.2f} eV")
     write_row(
-        f"edge step, edge energy, 2 shares of {LARGE} x {LARGE} x {ENERGIES} from zarr, 2 threads",
+        f"edge step, edge energy, 2 shares of {LARGE} x {LARGE} x {ENERGIES} from zarr to zarr, 2 threads",
         "-",
         "-",
         f"{peak.seconds:.0f} s",

@@ -144,9 +144,15 @@ def add_color_bar(fig: Figure, mapper: Model, label: str) -> list[Any]:
     return [bar, title]
 
 
-def switch(labels: list[str], shown: list[list[Any]]) -> Model:
+def choice(labels: list[str], *, wrapped: bool = False) -> Model:
+    """Return buttons of which one is pressed; ``wrapped`` ones fill several lines if need be."""
+    css = WRAPPED if wrapped else HIDDEN_IN_PRINT
+    return models.RadioButtonGroup(labels=labels, active=0, stylesheets=[models.InlineStyleSheet(css=css)])
+
+
+def switch(labels: list[str], shown: list[list[Any]], *, wrapped: bool = False) -> Model:
     """Return buttons of which each shows its own renderers and hides those of the others."""
-    buttons = models.RadioButtonGroup(labels=labels, active=0, stylesheets=[models.InlineStyleSheet(css=WRAPPED)])
+    buttons = choice(labels, wrapped=wrapped)
     code = "shown.forEach((models, i) => models.forEach(model => { model.visible = i == this.active }))"
     buttons.js_on_change("active", models.CustomJS(args={"shown": shown}, code=code))
     return buttons

@@ -9,7 +9,7 @@ import numpy as np
 
 from operando.plot import INK, axis_label
 
-from .figures import FONT, HIDDEN_IN_PRINT, WRAPPED, Figure, Model, add_color_bar, hover, layouts, models, new_figure
+from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, add_color_bar, choice, hover, layouts, models, new_figure
 from .parts import Part, Plot, counted, text
 from .pictures import MAP_PALETTE, empty_picture, limits, place, reduced, scaled
 from .region_colors import region_colors
@@ -97,9 +97,7 @@ def _slider(count: int) -> Model:
 
 
 def _buttons(names: list[str]) -> Model | None:
-    if len(names) < 2:
-        return None
-    return models.RadioButtonGroup(labels=names, active=0, stylesheets=[models.InlineStyleSheet(css=WRAPPED)])
+    return choice(names, wrapped=True) if len(names) > 1 else None
 
 
 def _map_figure(

@@ -112,7 +112,7 @@ def _buttons(figures: list[Figure], quantities: list[Any], drawn: list[list[list
     for hidden in shown[1:]:
         for model in hidden:
             model.visible = False
-    buttons = switch([label.split(" (")[0] for label in labels], shown)
+    buttons = switch([label.split(" (")[0] for label in labels], shown, wrapped=True)
     axes = [axis for fig in figures for axis in fig.yaxis]
     code = "for (const axis of axes) { axis.axis_label = labels[this.active] }"
     buttons.js_on_change("active", models.CustomJS(args={"axes": axes, "labels": labels}, code=code))

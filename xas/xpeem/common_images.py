@@ -21,8 +21,13 @@ _LONGEST = 0.5
 """Longest step, px."""
 _ABOVE_NOISE = 2.0
 """How far the power of a common image is above that of noise alone."""
+_PER_NUMBER = 0.5
+"""Noise power in the real part of a wave whose noise is 1."""
 _SHARE = 3
 """Images to each common image, at least."""
+
+_ROUNDING = 1e-6
+"""Share of all power that the sums in single precision may lose."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,14 @@ def _common(waves: Complex, most: int) -> Fit:
     power, vectors = power[::-1], vectors[:, ::-1]
     count = len(waves)
     edge = (1 + np.sqrt(2 * count / real.shape[1])) ** 2
-    standing = int(np.count_nonzero(power > _ABOVE_NOISE * edge * np.median(power)))
+    usual = max(float(np.median(power)), _PER_NUMBER * real.shape[1])
+    standing = int(np.count_nonzero(power > _ABOVE_NOISE * edge * usual))
     chosen = max(1, min(standing, most, count // _SHARE))
     vectors, power = vectors[:, :chosen], power[:chosen]
     images = (vectors.T / np.sqrt(power)[:, None]).astype(np.float32) @ real
     shown, whole = (vectors**2 * power).sum(axis=1), np.diag(gram)
-    noise = (whole - shown).sum() / ((count - chosen) * (real.shape[1] - chosen))
+    left = max((whole - shown).sum(), _ROUNDING * whole.sum())
+    noise = left / ((count - chosen) * (real.shape[1] - chosen))
     return Fit(images, vectors, np.sqrt(power), shown / whole, shown / noise)
 
 

@@ -54,24 +54,23 @@ def correct(stack: xr.Dataset, *, gain: float | None = None, duplicates: float |
     counts = stack["counts"]
     kept = [name for name in stack.coords if name not in PLANE]
     flag = stack.coords.get("frame_flag", xr.DataArray(np.zeros(counts.sizes[ALONG], np.int32), dims=ALONG)).compute()
-    scale, units = xr.DataArray(np.float32(1)), "counts"
-    dark = stack["dark"].astype(np.float32) if "dark" in stack else xr.DataArray(np.float32(0))
+    gray, units, dark = counts.astype(np.float32), "counts", xr.DataArray(np.float32(0))
+    flat, lit = xr.DataArray(np.float32(1)), xr.DataArray(np.float32(1))
+    if "dark" in stack:
+        dark = stack["dark"].astype(np.float32)
     if "flat" in stack:
-        bright = stack["flat"].astype(np.float32) - dark
-        scale, units = bright.where(bright > 0), "1"
+        flat, units = stack["flat"].astype(np.float32) - dark, "1"
     if "i0" in stack:
         i0 = stack["i0"].compute()
-        lit = i0.where(i0 > 0)
-        scale = scale * lit.astype(np.float32)
+        lit = i0.where(i0 > 0).astype(np.float32)
         flag = raised(flag, Flag.no_i0, lit.isnull().reset_coords(drop=True))
         own = i0.attrs.get("units", "1")
         units = units if own == "1" else f"{units}/({own})"
-    sound = usable(counts.assign_coords(frame_flag=flag))
-    scale = scale.where(sound)
-    ds = xr.Dataset({"intensity": (counts.astype(np.float32) - dark) / scale})
+    flat, lit = flat.where(flat > 0), lit.where(usable(counts.assign_coords(frame_flag=flag)))
+    ds = xr.Dataset({"intensity": (gray - dark) / flat / lit})
     if gain is not None:
-        ds["intensity_std"] = (np.float32(gain) * counts.astype(np.float32)) ** np.float32(0.5) / scale
-    ds = ds.transpose(*(dim for dim in counts.dims)).assign_coords({name: stack[name] for name in kept})
+        ds["intensity_std"] = (np.float32(gain) * gray) ** np.float32(0.5) / flat / lit
+    ds = ds.transpose(*counts.dims).assign_coords({name: stack[name] for name in kept})
     ds = ds.assign_coords(frame_flag=flag)
     if duplicates is not None:
         ds = _averaged(ds, duplicates)

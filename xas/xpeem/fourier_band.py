@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex64]
-_NOISE = 0.7
-"""Only noise is expected above this part of the highest wave number."""
+_SHORT = 0.35
+"""Waves with more than this per px in y and in x show noise alone."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Band:
         factors: Complex = y[:, rows] * x[:, columns]
         return factors
 
-    def spectrum(self, image: NDArray[np.float32], windows: tuple[Floats, Floats]) -> tuple[Complex, float]:
-        """Return the waves of a windowed image, and its noise per wave, judged by the shortest waves.
+    def spectrum(self, image: NDArray[np.float32], windows: tuple[Floats, Floats]) -> tuple[Complex, Complex]:
+        """Return the waves of a windowed image, and some that are shorter than what images show.
 
         Values that are not finite count as the mean.
         """
@@ -54,14 +54,14 @@ class Band:
         finite = np.isfinite(image)
         if not finite.all():
             image = np.where(finite, image, image[finite].mean() if finite.any() else 0.0).astype(np.float32)
-        mean = np.float32((y @ image @ x) / (y.sum() * x.sum()))
-        waves = fft.rfft2((image - mean) * y[:, None] * x)
-        rows, columns = self.shape
-        short = waves[int(_NOISE / 2 * rows) : int((1 - _NOISE / 2) * rows), int(_NOISE / 2 * columns) :]
-        noise = float(np.median(short.real**2 + short.imag**2) / np.log(2))
-        rows, columns = self.reach
+        shown = image - np.float32((y @ image @ x) / (y.sum() * x.sum()))
+        shown *= y[:, None]
+        shown *= x
+        waves = fft.rfft2(shown, overwrite_x=True)
+        (height, width), (rows, columns) = self.shape, self.reach
+        short = waves[int(_SHORT * height) : int((1 - _SHORT) * height), int(_SHORT * width) :]
         kept = np.concatenate([waves[: rows + 1, : columns + 1], waves[-rows:, : columns + 1]])
-        return kept[self.inside], noise
+        return kept[self.inside], short
 
     def image(self, waves: Complex, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return the image that waves of the band make on a grid of ``shape`` over the whole frame.
@@ -105,3 +105,8 @@ def window(size: int, low: float, high: float, taper: float) -> Floats:
     part = np.clip(np.minimum(at - low + 0.5, high - at + 0.5) / edge, 0, 1)
     falling: Floats = 0.5 - 0.5 * np.cos(np.pi * part)
     return falling
+
+
+def noise_of(short: Complex) -> float:
+    """Return the noise in a wave from waves that show nothing else; a few that do are passed over."""
+    return float(np.median(short.real**2 + short.imag**2) / np.log(2))

@@ -58,5 +58,5 @@ def loaded(stack: xr.DataArray, numbers: NDArray[np.int64]) -> Iterator[NDArray[
         mine = numbers[(numbers >= start) & (numbers < start + count)]
         if mine.size:
             block = stack.isel({ALONG: slice(start, start + count)}).to_numpy()
-            yield from (block[at].astype(np.float32) for at in mine - start)
+            yield from (block[at].astype(np.float32, copy=False) for at in mine - start)
         start += count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from operando.history import recorded
 from operando.units import with_units
 
 from . import common_images, pair_shifts
-from .fourier_band import Band, Complex, Floats, band_of, window
+from .fourier_band import Band, Complex, Floats, band_of, noise_of, window
 from .frames import ALONG, PLANE, images_of, loaded, usable, whole_frames
 
 Image = NDArray[np.float32]
@@ -97,7 +97,7 @@ def drift(
     reference: int | str | ArrayLike | None = None,
     band: tuple[float, float] = (4.0, 40.0),
     max_shift: float | None = None,
-    neighbors: int = 6,
+    neighbors: int = 3,
     taper: float = 0.25,
     between: bool = False,
 ) -> xr.Dataset:
@@ -116,8 +116,8 @@ def drift(
         ``intensity``. Frames with ``Flag.missing_frame``, ``Flag.saturated`` or ``Flag.no_i0`` in the coordinate
         ``frame_flag`` and frames without a pattern are left out.
     reference
-        A frame, counted along ``energy`` from 0; or an image, dims y x. None or
-        ``"pairs"``: the first frame that counts.
+        A frame, counted along ``energy`` from 0; or an image, dims y x. None or ``"pairs"``: the first frame that
+        can be placed.
     band
         Lengths of the waves that count, from the shortest to the longest, px.
     max_shift
@@ -128,20 +128,20 @@ def drift(
     taper
         Part of the image's sides over which its weight falls to zero at its edges.
     between
-        Whether all scans refer to the first frame that counts of the first scan, and not each to its own.
+        Whether all scans refer to the reference frame of the first scan that has one, and not each to its own.
 
     Returns
     -------
     xarray.Dataset
         ``drift_y``, ``drift_x`` (px) with ``drift_y_std``, ``drift_x_std``, and ``quality`` (1), the share of a
         frame's pattern within the band that is explained; dims as the images without y and x. NaN where a frame does
-        not count or could not be placed; ``Flag.not_converged`` is raised there in ``frame_flag``.
+        not count or could not be placed; where it counts ``Flag.not_converged`` is raised in ``frame_flag``.
 
     Raises
     ------
     OperandoError
-        If the dims are not those described, the reference is no frame or image of the stack, or fewer than two
-        images count.
+        If the dims are not those described, the images are too small for the band, or the reference is no image of
+        their size and no frame that counts.
 
     Notes
     -----
@@ -162,23 +162,14 @@ def drift(
     shape = [images.sizes[dim] for dim in (*others, ALONG)]
     every = xr.DataArray(np.ones(shape, dtype=bool), dims=(*others, ALONG))
     sound = (every & usable(images)).transpose(*others, ALONG).to_numpy()
-    found = np.full((*shape, 5), np.nan)
-    first: _Frames | None = None
-    for index in np.ndindex(*shape[:-1]):
-        stack = images.isel(dict(zip(others, index, strict=True)))
-        frames = _Frames((stack,), (np.flatnonzero(sound[index]),), image)
-        if first is not None:
-            frames = _Frames((*first.stacks, stack), (*first.number, *frames.number), None)
-        elif chosen is not None and not sound[index][chosen]:
-            raise OperandoError(f"drift: expected a frame that counts as the reference, but frame {chosen} is flagged")
-        hub = frames.hub(chosen)
-        mine = frames.number[-1]
-        if mine.size and len(frames) > 1:
-            rows = len(frames) - (image is not None)
-            located = _located(frames, search, hub, movable=chosen is None and image is None)
-            found[index][mine] = located[rows - mine.size : rows]
-        if between and image is None and first is None:
-            first = _Frames((stack,), (np.flatnonzero(np.isfinite(found[index][:, 0])),), None)
+    if chosen is not None and not sound[..., chosen].all():
+        raise OperandoError(f"drift: expected a frame that counts as the reference, but frame {chosen} is flagged")
+    stacks = [images.isel(dict(zip(others, index, strict=True))) for index in np.ndindex(*shape[:-1])]
+    frames = [
+        _Frames((one,), (np.flatnonzero(good),), image)
+        for one, good in zip(stacks, sound.reshape(len(stacks), -1), strict=True)
+    ]
+    found = _placed(frames, search, chosen, between=between).reshape(*shape, 5)
     ds = xr.Dataset({name: ((*others, ALONG), found[..., at]) for at, name in enumerate(_UNITS)})
     ds = ds.assign_coords({name: array for name, array in images.coords.items() if not set(PLANE) & set(array.dims)})
     flag = ds["frame_flag"] if "frame_flag" in ds.coords else xr.zeros_like(ds["drift_y"], dtype=np.int32)
@@ -220,6 +211,24 @@ def _reference(images: xr.DataArray, reference: int | str | ArrayLike | None) ->
     return image.astype(np.float32), None
 
 
+def _placed(every: Sequence[_Frames], search: _Search, chosen: int | None, *, between: bool) -> Floats:
+    """Return displacement and its deviation in y and x, and quality, of all frames of each stack."""
+    found = np.full((len(every), every[0].stacks[0].sizes[ALONG], 5), np.nan)
+    first: _Frames | None = None
+    for row, own in zip(found, every, strict=True):
+        frames = own if first is None else _Frames((*first.stacks, *own.stacks), (*first.number, *own.number), None)
+        mine = own.number[0]
+        if mine.size and len(frames) > 1:
+            movable = chosen is None and own.image is None and first is None
+            located = _located(frames, search, frames.hub(chosen), movable=movable)
+            rows = len(frames) - (own.image is not None)
+            row[mine] = located[rows - mine.size : rows]
+        known = np.flatnonzero(np.isfinite(row[:, 0]))
+        if between and own.image is None and first is None and known.size:
+            first = _Frames(own.stacks, (known,), None)
+    return found
+
+
 def _located(frames: _Frames, search: _Search, hub: int, *, movable: bool) -> Floats:
     """Return displacement and its deviation in y and x, and quality, of every frame; NaN where it has no place.
 
@@ -232,7 +241,7 @@ def _located(frames: _Frames, search: _Search, hub: int, *, movable: bool) -> Fl
     while placed.sum() > 1 and (placed[hub] or movable):
         hub = hub if placed[hub] else int(np.argmax(placed))
         start = (place - place[hub])[placed]
-        waves = _waves(frames.only(placed), band, start, search.taper)
+        waves = _waves(frames.only(placed), band, start, search.taper, scaled=True)
         waves *= band.turned(start)
         moved, std, quality, power = common_images.refined(waves, band, int(placed[:hub].sum()))
         sure = (np.abs(moved) < search.band[0]).all(axis=1) & (std < _SURE).all(axis=1) & (power > _LEAST_POWER)
@@ -245,7 +254,7 @@ def _located(frames: _Frames, search: _Search, hub: int, *, movable: bool) -> Fl
 
 def _roughly(frames: _Frames, band: Band, search: _Search, hub: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the place of each frame from pairs, and which frames have one."""
-    waves = _waves(frames, band, np.zeros((len(frames), 2)), search.taper)
+    waves = _waves(frames, band, np.zeros((len(frames), 2)), search.taper, scaled=False)
     pairs = frames.pairs(search.neighbors, hub)
     shifts, heights = pair_shifts.pair_shifts(waves, band, pairs, search.farthest)
     place, agreeing = pair_shifts.places(len(frames), pairs, shifts, heights, search.band[0] / 2)
@@ -254,13 +263,13 @@ def _roughly(frames: _Frames, band: Band, search: _Search, hub: int) -> tuple[Fl
     return place, (agreeing >= _LEAST_AGREEMENT) & ~far & (waves != 0).any(axis=1)
 
 
-def _waves(frames: _Frames, band: Band, place: Floats, taper: float) -> Complex:
-    """Return the waves of every frame, divided by its noise, within windows that follow the image."""
+def _waves(frames: _Frames, band: Band, place: Floats, taper: float, *, scaled: bool) -> Complex:
+    """Return the waves of every frame within windows that follow the image, divided by its noise if ``scaled``."""
     out = np.empty((len(frames), len(band)), dtype=np.complex64)
     low = np.maximum(0, -place.min(axis=0))
     high = np.array(band.shape) - 1 - np.maximum(0, place.max(axis=0))
     for row, frame, start, stop in zip(out, frames, low + place, high + place, strict=True):
         y, x = (window(band.shape[axis], start[axis], stop[axis], taper) for axis in (0, 1))
-        waves, noise = band.spectrum(frame, (y, x))
-        row[:] = waves / np.sqrt(max(noise, _LEAST_NOISE))
+        waves, short = band.spectrum(frame, (y, x))
+        row[:] = waves / np.sqrt(max(noise_of(short), _LEAST_NOISE)) if scaled else waves
     return out

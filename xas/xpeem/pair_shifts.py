@@ -27,33 +27,32 @@ def pair_shifts(waves: Complex, band: Band, pairs: Ints, farthest: float) -> tup
     The magnitude of the correlation is sought, so that images whose contrast is inverted match as well. Each wave
     counts with the square root of the product of its amplitudes: half way between correlation and phase correlation.
     """
-    whitened = waves / np.sqrt(np.maximum(np.abs(waves), _TINY))
-    power = (whitened.real**2 + whitened.imag**2).sum(axis=1)
+    amplitude = np.sqrt(waves.real**2 + waves.imag**2)
+    whitened = waves / np.sqrt(np.maximum(amplitude, _TINY))
+    mirrored, power = np.conj(whitened), amplitude.sum(axis=1)
     grid = band.grid()
-    steps = [size / cells for size, cells in zip(band.shape, grid, strict=True)]
-    allowed = [
-        np.abs(np.fft.fftfreq(cells, 1 / cells) * step) <= farthest for cells, step in zip(grid, steps, strict=True)
-    ]
-    near = np.outer(*allowed)
+    steps = np.array(band.shape) / grid
+    reach = np.minimum(farthest / steps, (np.array(grid) - 1) // 2).astype(int)
+    near = np.ix_(*(np.arange(-far, far + 1) for far in reach))
     shifts, heights = np.empty((len(pairs), 2)), np.empty(len(pairs))
     for number, (i, j) in enumerate(pairs):
-        correlation = band.image(whitened[j] * np.conj(whitened[i]), grid)
-        place, height = _peak(np.where(near, np.abs(correlation), 0.0))
-        shifts[number] = place * steps
+        correlation = np.abs(band.image(whitened[j] * mirrored[i], grid)[near])
+        place, height = _peak(correlation)
+        shifts[number] = (place - reach) * steps
         heights[number] = height * np.sqrt(grid[0] * grid[1] / 2) / max(np.sqrt(power[i] * power[j]), _TINY)
     return shifts, heights
 
 
 def _peak(values: NDArray[np.float32]) -> tuple[Floats, float]:
-    """Return place and height of the highest of values that are periodic, by a parabola along each axis."""
+    """Return place and height of the highest of values, by a parabola along each axis."""
     top = np.unravel_index(int(values.argmax()), values.shape)
-    place = np.empty(2)
+    place = np.array(top, dtype=np.float64)
     for axis, size in enumerate(values.shape):
         line = np.take(values, top[1 - axis], axis=1 - axis)
-        before, at, after = (float(line[(top[axis] + step) % size]) for step in (-1, 0, 1))
-        bend = before - 2 * at + after
-        place[axis] = top[axis] + (0.5 * (before - after) / bend if bend < 0 else 0.0)
-        place[axis] -= size * (place[axis] > size / 2)
+        if 0 < top[axis] < size - 1:
+            before, at, after = line[top[axis] - 1 : top[axis] + 2].tolist()
+            bend = before - 2 * at + after
+            place[axis] += 0.5 * (before - after) / bend if bend < 0 else 0.0
     return place, float(values[top])
 
 

@@ -18,7 +18,7 @@ from operando.xas.normalization import normalize
 from .frames import ALONG, PLANE, images_of, usable
 from .noise_propagation import Floats, edge_variance, fit_weights
 
-_BLOCK = 128
+_BLOCK = 64
 _KEPT = ("fraction", "fraction_std", "scale", "scale_std", "r_factor")
 _NAMES = {
     "edge_step": "rise of the yield at the edge",
@@ -68,7 +68,7 @@ def maps(
 
     Notes
     -----
-    Lazy images stay lazy and are worked on in blocks of 128 x 128 px with all energies: store aligned images in such
+    Lazy images stay lazy and are worked on in blocks of 64 x 64 px with all energies: store aligned images in such
     blocks if they exceed the memory. Noise that is known is carried through the normalization to edge step and edge
     energy, which are linear in it while it is small; else the edge energy's is judged by the scatter of each spectrum.
     The pixels' flags are not raised: in single pixels noise alone reaches bounds and hides edges.

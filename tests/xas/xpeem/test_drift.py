@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from image_stacks import opened
+from image_stacks import as_images, displaced, opened, pattern, walk
 
 from operando import example_scans, history
 from operando.errors import OperandoError
@@ -72,6 +72,22 @@ def test_frames_that_are_flagged_are_ignored(patterned):
     assert found["frame_flag"].values[[3, 6]].tolist() == [int(Flag.saturated), int(Flag.missing_frame)]
 
 
+def test_frames_that_the_detector_gave_twice_do_no_harm(patterned):
+    images, known = patterned(np.full(12, 0.15))
+    for lost in (4, 9):
+        images[lost], known[lost] = images[lost - 1], known[lost - 1]
+    assert rms(places(xpeem.drift(images)) - known) < 0.02
+
+
+def test_images_without_noise_are_placed_as_well():
+    noise, shape = np.random.default_rng(2), (128, 128)
+    waves, known = pattern(shape, 8.0, noise), walk(6, 0.8, noise)
+    frames = as_images(np.array([5 + displaced(waves, place, shape) for place in known]))
+    assert rms(places(xpeem.drift(frames)) - known) < 0.01
+    still = xpeem.drift(as_images(np.stack([frames[0]] * 4)))
+    np.testing.assert_allclose(places(still), 0, atol=1e-3)
+
+
 @pytest.mark.parametrize("value", [0.0, np.nan, 7.0])
 def test_frames_without_a_pattern_are_flagged_although_the_reader_did_not(patterned, value):
     images, known = patterned(np.full(10, 0.15))
@@ -133,6 +149,16 @@ def test_all_scans_refer_to_the_first_frame_of_the_first_scan_if_asked(beamtime)
     assert np.abs(truth[1, 0]).max() > 1
     assert rms((own - (truth - truth[:, :1]))[good]) < 0.05
     assert rms((one - truth)[good]) < 0.05
+
+
+def test_a_first_scan_that_is_lost_leaves_the_others_to_the_second(patterned):
+    images, known = patterned(np.full(16, 0.15))
+    scans = [images[:8], images[8:].assign_coords(energy=images["energy"][:8])]
+    lost = scans[0].copy(data=np.full(scans[0].shape, np.nan, np.float32))
+    found = places(xpeem.drift(xr.concat([lost, *scans], "scan"), between=True))
+    assert np.isnan(found[0]).all()
+    assert rms(found[1] - known[:8]) < 0.02
+    assert rms(found[2] - known[8:]) < 0.02
 
 
 def test_shipped_stacks_are_placed_within_0_15_px_in_all_good_frames():
