@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from . import formats
     from .alignment import align
     from .background import autobk
-    from .beam_damage import beam_damage
     from .branching import branching_ratio
     from .combination import lcf
+    from .damage import beam_damage
     from .depth import probing_depth
     from .edge import edge_energy, find_e0
     from .fluorescence import correct_self_absorption, ipfy, self_absorption
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "align": ".alignment",
     "autobk": ".background",
-    "beam_damage": ".beam_damage",
+    "beam_damage": ".damage",
     "branching_ratio": ".branching",
     "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",
