@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from . import formats, xpeem
     from .alignment import align
     from .background import autobk
-    from .beam_damage import beam_damage
     from .branching import branching_ratio
     from .combination import lcf
     from .curve_resolution import mcr_als
+    from .damage import beam_damage
     from .depth import probing_depth
     from .detectors import merge_detectors
     from .edge import edge_energy, find_e0
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "align": ".alignment",
     "autobk": ".background",
-    "beam_damage": ".beam_damage",
+    "beam_damage": ".damage",
     "branching_ratio": ".branching",
     "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",

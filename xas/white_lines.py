@@ -84,10 +84,13 @@ def white_line(
 
     Notes
     -----
-    Uncertainties are those of independent noise, as for the edge energy. Steps at the white lines with their
-    statistical shares: C. T. Chen et al., Phys. Rev. Lett. 75, 152 (1995), doi:10.1103/PhysRevLett.75.152. The width
-    of a Lorentzian broadened by a Gaussian, 0.5346 L + (0.2166 L^2 + G^2)^1/2: J. J. Olivero, R. L. Longbothum,
-    J. Quant. Spectrosc. Radiat. Transf. 17, 233 (1977), doi:10.1016/0022-4073(77)90161-3.
+    Uncertainties are those of independent noise, as for the edge energy. A smoothing much narrower than the line lets
+    the noise choose between maxima, which they do not know of; one as wide as the line lowers it.
+
+    Steps at the white lines with their statistical shares: C. T. Chen et al., Phys. Rev. Lett. 75, 152 (1995),
+    doi:10.1103/PhysRevLett.75.152. The width of a Lorentzian broadened by a Gaussian, 0.5346 L + (0.2166 L^2 +
+    G^2)^1/2: J. J. Olivero, R. L. Longbothum, J. Quant. Spectrosc. Radiat. Transf. 17, 233 (1977),
+    doi:10.1016/0022-4073(77)90161-3.
     """
     if not limits[0] < limits[1]:
         raise OperandoError(f"white_line: expected limits that rise, got {limits}")

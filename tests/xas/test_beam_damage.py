@@ -130,6 +130,8 @@ def test_runs_are_where_potential_and_charge_stay():
     np.testing.assert_array_equal(np.unique(found["run_of_scan"]), [-1, 0, 1])
     assert xas.beam_damage(series.drop_vars("soc")).sizes["run"] == 3
     assert xas.beam_damage(series, least=20).sizes["run"] == 0
+    unknown = series.rename(potential="voltage").assign_coords(soc=series["soc"] * np.nan)
+    assert xas.beam_damage(unknown).sizes["run"] == 3
 
 
 def test_dose_may_be_time_or_a_number_of_its_own():

@@ -54,7 +54,7 @@ def beam_damage(
         its own, at the middle of each scan and counted from wherever its zero is.
     by
         A coordinate (``half_cycle``), or one label a scan, that parts the scans into runs; ``"all"`` makes one of all.
-        By default runs are where the ``potential`` stays the same, see below.
+        By default runs are where the ``potential`` (else the ``voltage``) stays the same, see below.
     tolerance, soc_tolerance
         By how much potential (V) and state of charge (1), where it is known, may differ within a run.
     least
@@ -137,29 +137,28 @@ def _runs(
     series: xr.Dataset, by: str | ArrayLike | None, *, tolerance: float, soc_tolerance: float, least: int
 ) -> Ints:
     """Return the number of the run that each scan is in."""
-    count = series.sizes[SCAN]
     if by is None:
-        if "potential" not in series.variables:
-            said = "beam_damage: expected scans linked to the electrochemistry, got no potential"
-            raise OperandoError(
-                f"{said}; give by = 'all' for scans of one state, or a coordinate that tells runs apart"
-            )
-        states = [(_column(series, "potential"), tolerance)]
-        if "soc" in series.variables:
-            states.append((_column(series, "soc"), soc_tolerance))
-        return steady_runs(states, least)
-    if isinstance(by, str) and by != "all" and by not in series.variables:
-        raise OperandoError(f"beam_damage: expected a coordinate of the scans or 'all', got {by!r}")
-    labels = (
-        np.zeros(count)
-        if isinstance(by, str) and by == "all"
-        else series[by].to_numpy()
-        if isinstance(by, str)
-        else np.asarray(by)
-    )
+        return steady_runs(_states(series, tolerance, soc_tolerance), least)
+    count, labels = series.sizes[SCAN], np.asarray(by)
+    if isinstance(by, str):
+        if by != "all" and by not in series.variables:
+            raise OperandoError(f"beam_damage: expected a coordinate of the scans or 'all', got {by!r}")
+        labels = np.zeros(count) if by == "all" else series[by].to_numpy()
     if labels.shape != (count,):
         raise OperandoError(f"beam_damage: expected one label for each of {count} scans, got shape {labels.shape}")
     return labelled_runs(labels, least)
+
+
+def _states(series: xr.Dataset, tolerance: float, soc_tolerance: float) -> list[tuple[Floats, float]]:
+    """Return what must stay the same within a run, and by how much it may differ."""
+    name = next((name for name in ("potential", "voltage") if name in series.variables), None)
+    if name is None:
+        said = "beam_damage: expected scans linked to the electrochemistry, got no potential"
+        raise OperandoError(f"{said}; give by = 'all' for scans of one state, or a coordinate that tells runs apart")
+    states = [(_column(series, name), tolerance)]
+    if "soc" in series.variables and np.isfinite(_column(series, "soc")).any():
+        states.append((_column(series, "soc"), soc_tolerance))
+    return states
 
 
 def _doses(series: xr.Dataset, dose: str | ArrayLike, runs: Ints) -> tuple[Floats, str]:
