@@ -45,7 +45,9 @@ def rises(x: Floats, y: Floats, start: Floats, stop: Floats, level: float) -> Lo
     rows = np.flatnonzero(points >= 0)
     before, after = points[rows], points[rows] + 1
     step = x[after] - x[before]
-    slope = (y[rows, after] - y[rows, before]) / step
+    # Between two readings at one energy the rise is vertical: their noise does not move it.
+    with np.errstate(divide="ignore"):
+        slope = (y[rows, after] - y[rows, before]) / step
     part = np.divide(found[rows] - x[before], step, out=np.zeros(rows.size), where=step > 0)
     slopes[rows, before], slopes[rows, after] = -(1 - part) / slope, -part / slope
     return Located(found, slopes)

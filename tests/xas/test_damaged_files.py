@@ -75,6 +75,8 @@ SMALL: dict[str, tuple[str, bytes]] = {
     "mda2ascii": ("mda2ascii", written_by(mda_ascii)),
 }
 READERS = {fmt.name: fmt for fmt in FORMATS}
+NEVER_HALF = {"nexus", "bec", "hdf5"}
+"""HDF5 knows its own length: a file that breaks off is refused."""
 
 
 def settings_for(fmt: Format, path: Path) -> dict:
@@ -186,11 +188,11 @@ def test_half_of_any_measured_file_is_read_or_named_by_every_reader(realdata, tm
     files = [path for path in sorted((realdata / "xas").rglob("*")) if path.is_file()]
     read = 0
     for path in files:
-        if path.suffix in {".tiff", ".h5", ".nxs"} or path in set(series) - set(series[::20]):
+        if path.suffix == ".tiff" or path in set(series) - set(series[::20]):
             continue
         drafted = settings_for(fmt, path)
         for half in halves(path.read_bytes()).values():
             cut = tmp_path / path.name
             cut.write_bytes(half)
             read += judged(fmt, cut, **drafted) is not None
-    assert read > 0
+    assert (read > 0) == (fmt.name not in NEVER_HALF)
