@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from experiments import EVIL, experiment
+from small_beamtime import spectra_only
 
 import operando
 from operando import example_scans
@@ -58,8 +58,7 @@ def words(tree: xr.DataTree, tmp_path: Path) -> str:
 
 
 def test_a_recipe_takes_the_simulated_series_apart_into_its_three_substances(tmp_path):
-    folder = tmp_path / "beamtime"
-    shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("truth.zarr"))
+    folder = spectra_only(tmp_path / "beamtime")
     path = folder / RECIPE_NAME
     path.write_text(path.read_text(encoding="utf-8") + ADDED, encoding="utf-8")
     summary = run(load(folder))

@@ -165,7 +165,7 @@ def test_a_stack_that_does_not_fit_stops_no_other(stacks, tmp_path):
     reasons = {Path(item["source"]).stem: item["reason"] for item in summary.failed}
     assert "expected the energy values of the scans before" in reasons["Ni_L3_003"]
     assert "along 'y' as in the scans before, got 100" in reasons["Ni_L3_004"]
-    assert "an HDF5 file" in reasons["Ni_L3_005"]
+    assert "a sound HDF5 file" in reasons["Ni_L3_005"]
 
 
 def test_a_step_that_refuses_a_stack_is_listed_with_its_file(stacks):
