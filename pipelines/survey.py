@@ -157,7 +157,7 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
     # A stack with its images beside it has a folder of its own: stacks are told apart by these.
     own = any(image.parent == path.parent for image in images) and path.parent != found.folder
     folder = path.parent.parent if own else path.parent
-    label = node_name(data, path) if named.technique != ECHEM else ECHEM
+    label = node_name(data, folder / path.name) if named.technique != ECHEM else ECHEM
     key = json.dumps([str(folder), path.suffix, named.technique, named.name, settings, label], default=str)
     if key not in groups:
         groups[key] = Group(folder, path.suffix, named.technique, named.name, settings, label)

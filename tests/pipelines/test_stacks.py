@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from uview_files import Shot, module, uview_file
 
 import operando
 from operando import example_scans
@@ -232,3 +233,22 @@ def test_a_drafted_recipe_of_stacks_runs(tmp_path):
     path.write_text(text.replace('# timezone = "Europe/Paris"', 'timezone = "Europe/Zurich"'), encoding="utf-8")
     summary = run(load(path))
     assert (summary.exit_code, summary.scans) == (0, {"xpeem/Ni_L3": 2, "xpeem/Ni_L3_2": 2})
+
+
+def test_a_survey_takes_single_images_of_a_microscope_for_one_stack(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for number in range(4):
+            tags = [module("Photon Energy", 0, 850.0 + number), module("I0", 8, 1.0)]
+            shot = Shot(np.full((40, 40), 10 + number), 1.7e9 + 10 * number, tags)
+            (tmp_path / folder / f"s_{number}.dat").write_bytes(uview_file([shot]))
+    found = survey(tmp_path)
+    assert [(group.reader, len(group.paths), group.settings) for group in found.groups] == [
+        ("uview", 2, {"frames": "*.dat"})
+    ]
+    assert found.unknown == []
+    path, _ = write_draft(tmp_path)
+    steps = path.read_text(encoding="utf-8").partition("[[series.steps]]")[0]
+    path.write_text(steps, encoding="utf-8")
+    summary = run(load(path))
+    assert (summary.exit_code, list(summary.scans.values())) == (0, [2])
