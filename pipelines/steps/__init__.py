@@ -49,6 +49,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "lcf": Step(mixtures.lcf),
         "maps": Step(images.maps),
         "fraction_maps": Step(images.fraction_maps),
+        "clusters": Step(images.clusters),
     },
 }
 
