@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,9 +47,10 @@ def draft(found: Survey) -> str:
     if logs:
         lines += [*_cell(logs[0]), *_echem(logs[0], found.folder), *_clock(series)]
     lines += [line for log in logs[1:] for line in _other_log(log, found.folder)]
-    names: set[str] = set()
+    names: dict[str, set[str]] = defaultdict(set)
     for group in series:
-        lines += _series(group, found, linked=bool(logs), name=_unused(group.label, names))
+        name = _unused(group.label, names[group.technique])
+        lines += _series(group, found, linked=bool(logs), name=name)
     return "\n".join(lines) + "\n"
 
 

@@ -74,7 +74,7 @@ class Group:
     def left_out(self, count: int) -> None:
         """Note how many spectra of a file cannot be taken with the others."""
         if count:
-            self.notes["spectra left out"] += count
+            self.notes["left out"] += count
 
 
 @dataclass

@@ -57,7 +57,7 @@ def test_a_file_of_several_scans_is_surveyed_with_its_times(tmp_path):
     spec_file(tmp_path / "cell.spec")
     found = survey(tmp_path)
     assert found.failed == []
-    assert found.groups[0].notes["spectra left out"] == 1
+    assert found.groups[0].notes["left out"] == 1
     assert len(found.groups[0].middles) == 3
 
 
