@@ -54,8 +54,8 @@ def stack(
     Raises
     ------
     OperandoError
-        If there is no scan, a scan lacks the axis, other dims (``detector``) differ in size, or a scan would have to
-        be interpolated and may not.
+        If there is no scan, a scan lacks the axis, other dims (``detector``) differ in size or names, or a scan would
+        have to be interpolated and may not.
 
     Notes
     -----
@@ -200,13 +200,24 @@ def _stacked(rows: Sequence[Any]) -> Any:
 
 def _common_sizes(scans: Sequence[xr.Dataset]) -> dict[Any, int]:
     sizes: dict[Any, int] = {}
+    names: dict[str, tuple[str, ...]] = {}
     for scan in scans:
         for dim, size in scan.sizes.items():
             if sizes.setdefault(dim, size) != size:
                 raise OperandoError(
                     f"stack: expected {sizes[dim]} along {dim!r} as before, got {size} in {_name(scan)}"
                 )
+        for dim, own in names_along(scan).items():
+            if names.setdefault(dim, own) != own:
+                before, now = (", ".join(listed) for listed in (names[dim], own))
+                raise OperandoError(f"stack: expected the {dim} {before} as before, got {now} in {_name(scan)}")
     return sizes
+
+
+def names_along(scan: xr.Dataset) -> dict[str, tuple[str, ...]]:
+    """Return the names that a scan gives to what lies along its dims, such as its detectors."""
+    named = {str(dim): scan[dim] for dim in scan.dims if dim in scan.coords and scan[dim].dtype.kind in "OUT"}
+    return {dim: tuple(map(str, labels.to_numpy())) for dim, labels in named.items()}
 
 
 def _names(arrays: Iterable[xr.DataArray]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from operando import cyclers
 from operando.errors import OperandoError, RecipeError
 
-from .processing import Processing
+from .processing import Processing, told_apart
 from .recipe import Log, Recipe, Series
 from .steps import TECHNIQUES
 
@@ -91,7 +91,8 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
     yield from (f"{key}: expected the file {path}, which a step names; got none" for path in work.missing_files())
     for path in recipe.files(series)[:_TRIES]:
         try:
-            scan = work.read(path)
+            with told_apart():
+                scan = work.read(path)
         except (OperandoError, TypeError) as error:
             unread.append(str(error))
             continue

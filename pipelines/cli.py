@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from operando.errors import OperandoError
+from operando.errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
     from .progress import Terminal
@@ -136,10 +139,34 @@ def _show_summary(summary: Summary) -> None:
     terminal.say(f"report: {summary.report}")
 
 
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Tell what readers warn of in one line, without the place in the code."""
+    with warnings.catch_warnings():
+        default = warnings.showwarning
+
+        def show(  # noqa: PLR0917
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, OperandoWarning):
+                print(f"operando: {message}", file=sys.stderr)  # noqa: T201
+            else:
+                default(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
     try:
-        app()
+        with _plain_warnings():
+            app()
     except OperandoError as error:
         for line in str(error).splitlines():
             print(f"operando: {line}", file=sys.stderr)  # noqa: T201

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,9 +47,10 @@ def draft(found: Survey) -> str:
     if logs:
         lines += [*_cell(logs[0]), *_echem(logs[0], found.folder), *_clock(series)]
     lines += [line for log in logs[1:] for line in _other_log(log, found.folder)]
-    names: set[str] = set()
+    names: dict[str, set[str]] = defaultdict(set)
     for group in series:
-        lines += _series(group, found, linked=bool(logs), name=_unused(group.label, names))
+        name = _unused(group.label, names[group.technique])
+        lines += _series(group, found, linked=bool(logs), name=name)
     return "\n".join(lines) + "\n"
 
 
@@ -139,10 +141,14 @@ def _steps(group: Group) -> Iterator[str]:
     signal = first_signal(group.example) if group.example is not None else None
     if TECHNIQUES[group.technique].referenced:
         yield from _image_steps()
-    elif signal is None:
+    elif signal is None or group.example is None:
         yield "# No signal was recognized: name the column of mu, tey, tfy, transmission or fluorescence above,"
         yield '# then add [[series.steps]] use = "normalize" with that signal, and use = "edge_energy"'
     else:
+        if signal != "mu" and "detector" in group.example[signal].dims:
+            yield "[[series.steps]]   # dead elements are left out; dead_time (s) and count_time (s) undo dead time"
+            yield 'use = "merge_detectors"'
+            yield f"name = {toml(signal)}"
         yield "[[series.steps]]"
         yield 'use = "normalize"'
         yield f"signal = {toml(signal)}"

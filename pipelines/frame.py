@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from operando.flags import Flag
-from operando.series import same_axis
+from operando.series import names_along, same_axis
 
 
 def frame_of(series: xr.Dataset) -> xr.Dataset:
@@ -17,8 +17,14 @@ def frame_of(series: xr.Dataset) -> xr.Dataset:
     return series.isel(scan=slice(0, 0)).reset_coords(drop=True).load()
 
 
-def misfit(scan: xr.Dataset, sizes: Mapping[str, int], axis: str, exact: NDArray[np.float64] | None = None) -> str:
-    """Return why a scan can be of no series with these sizes, such as other detectors; empty if it can.
+def misfit(
+    scan: xr.Dataset,
+    sizes: Mapping[str, int],
+    names: Mapping[str, tuple[str, ...]],
+    axis: str,
+    exact: NDArray[np.float64] | None = None,
+) -> str:
+    """Return why a scan can be of no series with these sizes and names, such as other detectors; empty if it can.
 
     With ``exact``, the values of the series' axis, a scan must be measured at these as far as both go: images are not
     interpolated.
@@ -26,11 +32,15 @@ def misfit(scan: xr.Dataset, sizes: Mapping[str, int], axis: str, exact: NDArray
     for dim, size in scan.sizes.items():
         if dim != axis and sizes.get(str(dim), size) != size:
             return f"expected {sizes[str(dim)]} along {dim!r} as in the scans before, got {size}"
+    for along, own in names_along(scan).items():
+        if names.get(along, own) != own:
+            return f"expected the {along} {', '.join(names[along])} as in the scans before, got {', '.join(own)}"
     if exact is not None:
-        own = scan[axis].to_numpy()
-        both = min(own.size, exact.size)
-        if not same_axis(own[:both], exact[:both]):
-            return f"expected the {axis} values of the scans before, got {own[0]:g} to {own[-1]:g} in other steps"
+        own_axis = scan[axis].to_numpy()
+        both = min(own_axis.size, exact.size)
+        if not same_axis(own_axis[:both], exact[:both]):
+            got = f"{own_axis[0]:g} to {own_axis[-1]:g} in other steps"
+            return f"expected the {axis} values of the scans before, got {got}"
     return ""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.errors import FileError, OperandoError
+from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.linking import link
 from operando.schema import SERIES, check
 from operando.series import stack
@@ -26,6 +28,20 @@ if TYPE_CHECKING:
 FIRST = "first"
 SCALES = ("normalize", "mback")
 """The steps that bring references to the scale of the series."""
+
+
+@contextmanager
+def told_apart() -> Iterator[list[str]]:
+    """Yield what a reader says of spectra that it leaves out of a file, once it has said so."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OperandoWarning)
+        yield said
+    for warning in caught:
+        if issubclass(warning.category, OperandoWarning):
+            said.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 @dataclass(frozen=True)
@@ -107,8 +123,9 @@ class Processing:
                 yield f"{self.folder}/{section.name}", section
 
     def from_all(self, section: StepSection, processed: xr.Dataset) -> xr.Dataset:
-        """Return what a step makes of all scans of the series."""
-        return self._taken(section, STEPS[self.series.technique][section.use], {"series": processed})
+        """Return what a step makes of all scans of the series, checked."""
+        made = self._taken(section, STEPS[self.series.technique][section.use], {"series": processed})
+        return check(made, TECHNIQUES[self.series.technique].layout(section.use))
 
     @cached_property
     def references(self) -> xr.Dataset:
@@ -145,8 +162,9 @@ class Processing:
 
     def step_files(self) -> list[Path]:
         """Return the files that steps name."""
-        named = (self._parameters(section, step).values() for section, step in self._steps())
-        return [value for values in named for value in values if isinstance(value, Path)]
+        parameters = (self._parameters(section, step).values() for section, step in self._steps())
+        named = [value if isinstance(value, list) else [value] for values in parameters for value in values]
+        return [path for values in named for path in values if isinstance(path, Path)]
 
     def missing_files(self) -> list[Path]:
         """Return the files that steps name and that are not there."""
@@ -154,8 +172,12 @@ class Processing:
 
     def _parameters(self, section: StepSection, step: Step) -> dict[str, Any]:
         """Return the parameters of a step; the files that it names lie beside the recipe."""
-        found = step.validated(section.parameters)
-        return {name: self.recipe.folder / value if isinstance(value, Path) else value for name, value in found.items()}
+        return {name: self._placed(value) for name, value in step.validated(section.parameters).items()}
+
+    def _placed(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._placed(item) for item in value]
+        return self.recipe.folder / value if isinstance(value, Path) else value
 
     def _reference(self, wanted: References, name: str) -> xr.Dataset:
         path = self.recipe.folder / wanted.files[name]

@@ -15,7 +15,7 @@ import numpy as np
 import operando
 from operando.errors import OperandoError, StoreError, printable
 from operando.history import HISTORY
-from operando.series import stack
+from operando.series import names_along, stack
 from operando.store import series_nodes
 
 from . import report
@@ -23,7 +23,7 @@ from .check import check as check_recipe
 from .commit import one_line_errors
 from .electrochemistry import Electrochemistry, gather
 from .frame import completed, frame_of, misfit, widened
-from .processing import Processing
+from .processing import Processing, told_apart
 from .progress import Reporter, Silent
 from .recipe import Recipe
 from .sources import checksum_with, checksums, made_from
@@ -120,8 +120,8 @@ class Run:
         series = work.series
         clock = self.echem.clocks.get(series.clock or "")
         parts = series.model_dump(mode="json", exclude={"files"}), self.recipe.zone(series)
-        references = checksums([*work.reference_files().values(), *work.step_files()])
-        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin, references)
+        files = checksums([*work.reference_files().values(), *work.step_files()])
+        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin, files)
 
     def _source(self, path: Path) -> str:
         return printable(path.relative_to(self.recipe.folder).as_posix())
@@ -205,18 +205,20 @@ class Run:
         technique = TECHNIQUES[work.series.technique]
         exact = frame[technique.axis].to_numpy() if frame is not None and technique.referenced else None
         sizes = {} if frame is None else {str(dim): size for dim, size in frame.sizes.items()}
+        names = {} if frame is None else names_along(frame)
         if technique.referenced and work.processed_node in self.store.committed():
             # The stored raw scans have no images that would tell their size.
             sizes = {**self._sizes(work.processed_node), **sizes}
         scans = []
         for path in paths:
             scan = self._read(path, work)
-            reason = misfit(scan, sizes, technique.axis, exact) if scan is not None else ""
+            reason = misfit(scan, sizes, names, technique.axis, exact) if scan is not None else ""
             if reason:
                 reason = f"{path}: {reason}; give such scans a series of their own"
                 self._list_failed(work.series.node, self._source(path), reason)
             elif scan is not None:
                 sizes = {**{str(dim): size for dim, size in scan.sizes.items()}, **sizes}
+                names = {**names_along(scan), **names}
                 scans.append(scan)
         return scans
 
@@ -283,7 +285,10 @@ class Run:
         try:
             # Taken before reading: a file that grows meanwhile will be seen to have changed.
             known = checksum_with(path, "")
-            scan = work.read(path)
+            with told_apart() as left_out:
+                scan = work.read(path)
+            for text in left_out:
+                self.tell.warn(text)
             images = str(scan["images"].values) if "images" in scan.coords else ""
             return _marked(scan, source, checksum_with(path, images) if images else known)
         except OperandoError as error:
@@ -298,7 +303,8 @@ class Run:
 def _marked(scan: xr.Dataset, source: str, known: str) -> xr.Dataset:
     """Return what a file held with its source, and the entry in the file where it holds several scans."""
     if "scan" not in scan.dims:
-        return scan.assign_coords(source=source, checksum=known)
+        _, mark, entry = str(scan["source"].values).partition(ENTRY)
+        return scan.assign_coords(source=f"{source}{mark}{entry}", checksum=known)
     entries = [str(name).partition(ENTRY)[2] for name in scan["source"].values]
     sources = np.array([f"{source}{ENTRY}{entry}" for entry in entries], dtype=object)
     return scan.assign_coords(source=("scan", sources), checksum=("scan", np.full(len(entries), known, dtype=object)))

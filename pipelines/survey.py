@@ -15,6 +15,7 @@ import numpy as np
 from operando import cyclers, flags, sniff
 from operando.errors import FileError, OperandoError
 
+from .processing import told_apart
 from .recipe import RECIPE_NAME, natural_key
 from .steps import TECHNIQUES
 
@@ -64,10 +65,16 @@ class Group:
                 times = np.ravel(data[name].values)
                 known = times[~np.isnat(times)]
                 self.times += [known.min(), known.max()] if known.size else []
-        if "time_start" in data.coords and not np.isnat(data["time_start"].values):
-            self.middles.append(float((data["time"].values - data["time_start"].values) / np.timedelta64(1, "s")))
+        if "time_start" in data.coords:
+            middles = np.ravel((data["time"] - data["time_start"]).values) / np.timedelta64(1, "s")
+            self.middles += middles[np.isfinite(middles)].tolist()
         reasons = np.bitwise_or.reduce(np.ravel(data["flag"].values).astype("int64"), initial=0)
         self.notes.update(name.replace("_", " ") for name in flags.names(int(reasons)))
+
+    def left_out(self, count: int) -> None:
+        """Note how many spectra of a file cannot be taken with the others."""
+        if count:
+            self.notes["left out"] += count
 
 
 @dataclass
@@ -143,7 +150,8 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
         found.unknown.append(path)
         return
     small = named.lazy or path.stat().st_size <= READ_BYTES
-    data = named.read(path, timezone="UTC", **settings) if small else None
+    with told_apart() as left_out:
+        data = named.read(path, timezone="UTC", **settings) if small else None
     images = _images(path, data)
     found.taken |= images
     # A stack with its images beside it has a folder of its own: stacks are told apart by these.
@@ -154,6 +162,7 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
     if key not in groups:
         groups[key] = Group(folder, path.suffix, named.technique, named.name, settings, label)
     groups[key].include(path, data)
+    groups[key].left_out(len(left_out))
 
 
 def _images(path: Path, data: xr.Dataset | None) -> set[Path]:
@@ -184,9 +193,15 @@ def node_name(scan: xr.Dataset | None, path: Path) -> str:
 
 
 def first_signal(scan: xr.Dataset) -> str | None:
-    """Return the signal of a scan that a recipe would normalize first."""
-    usable = SIGNALS if "i0" in scan.data_vars else SIGNALS[:1]
-    return next((name for name in usable if name in scan.data_vars), None)
+    """Return the signal that a recipe would normalize first: one that shows an edge, if any does."""
+    from operando import xas
+
+    usable = [name for name in (SIGNALS if "i0" in scan.data_vars else SIGNALS[:1]) if name in scan.data_vars]
+    for name in usable:
+        judged = xas.quality(scan[[one for one in ("i0", name) if one in scan.data_vars]])
+        if not (judged["flag"] & int(flags.Flag.no_edge)).all():
+            return name
+    return usable[0] if usable else None
 
 
 def _edge(scan: xr.Dataset) -> str | None:
@@ -200,16 +215,25 @@ def _edge(scan: xr.Dataset) -> str | None:
 
     stated = json.loads(scan.attrs["metadata"])
     element, edge = (str(stated.get(key, "")) for key in ("element.symbol", "element.edge"))
-    if element.isalnum() and edge.isalnum():
+    if _is_edge(element, edge):
         return f"{element}_{edge}"
     signal = first_signal(scan)
     if signal is None and "counts" not in scan:
         return None
-    e0 = float(xas.find_e0(xas.signal(scan, signal) if signal else _mean_of_frames(scan)))
-    if not np.isfinite(e0):
+    e0 = np.ravel(xas.find_e0(xas.signal(scan, signal) if signal else _mean_of_frames(scan)))
+    if not np.isfinite(e0).any():
         return None
-    element, edge = xraydb.guess_edge(e0, edges=["K", "L3"])
+    element, edge = xraydb.guess_edge(float(np.nanmedian(e0)), edges=["K", "L3"])
     return f"{element}_{edge}"
+
+
+def _is_edge(element: str, edge: str) -> bool:
+    from operando.xas.atomic_data import edge as tabulated
+
+    try:
+        return bool(tabulated(element, edge))
+    except OperandoError:
+        return False
 
 
 def _mean_of_frames(stack: xr.Dataset) -> xr.DataArray:

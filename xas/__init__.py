@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from . import formats, xpeem
     from .alignment import align
     from .background import autobk
+    from .branching import branching_ratio
     from .combination import lcf
+    from .curve_resolution import mcr_als
+    from .damage import beam_damage
     from .depth import probing_depth
+    from .detectors import merge_detectors
     from .edge import edge_energy, find_e0
     from .fluorescence import correct_self_absorption, ipfy, self_absorption
     from .fourier_transform import fourier
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from .merging import merge
     from .normalization import normalize
     from .offsets import subtract_offset
+    from .principal_components import pca
     from .reading import read, read_series
     from .rebinning import rebin
     from .saturation import correct_tey_saturation, tey_saturation
@@ -27,10 +32,13 @@ if TYPE_CHECKING:
     from .shells import fit_shells
     from .signals import signal
     from .wavelets import wavelet
+    from .white_lines import white_line
 
 _LAZY = {
     "align": ".alignment",
     "autobk": ".background",
+    "beam_damage": ".damage",
+    "branching_ratio": ".branching",
     "correct_self_absorption": ".fluorescence",
     "correct_tey_saturation": ".saturation",
     "deglitch": ".glitches",
@@ -43,8 +51,11 @@ _LAZY = {
     "ipfy": ".fluorescence",
     "lcf": ".combination",
     "mback": ".matched_background",
+    "mcr_als": ".curve_resolution",
     "merge": ".merging",
+    "merge_detectors": ".detectors",
     "normalize": ".normalization",
+    "pca": ".principal_components",
     "probing_depth": ".depth",
     "quality": ".scan_quality",
     "read": ".reading",
@@ -55,6 +66,7 @@ _LAZY = {
     "subtract_offset": ".offsets",
     "tey_saturation": ".saturation",
     "wavelet": ".wavelets",
+    "white_line": ".white_lines",
     "xpeem": ".xpeem",
 }
 
@@ -63,6 +75,8 @@ _MODULES = ("formats", "xpeem")
 __all__ = [
     "align",
     "autobk",
+    "beam_damage",
+    "branching_ratio",
     "correct_self_absorption",
     "correct_tey_saturation",
     "deglitch",
@@ -75,8 +89,11 @@ __all__ = [
     "ipfy",
     "lcf",
     "mback",
+    "mcr_als",
     "merge",
+    "merge_detectors",
     "normalize",
+    "pca",
     "probing_depth",
     "quality",
     "read",
@@ -87,6 +104,7 @@ __all__ = [
     "subtract_offset",
     "tey_saturation",
     "wavelet",
+    "white_line",
     "xpeem",
 ]
 

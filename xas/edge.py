@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.errors import OperandoError
-from operando.flags import Flag, raised
+from operando.flags import Flag
 from operando.history import recorded
-from operando.units import with_units
 
-from .crossing import Floats, crossings, point_variance
 from .edge_finding import edge_energies, finite_grids
-from .layout import ALONG, PROCESSED, along_energy
+from .edge_positions import METHODS, Sought, located
+from .labels import flagged, labelled
+from .layout import ALONG, along_energy
+from .local_fits import ENOUGH
+from .measures import measured, one_or_many, require_points
 
-_METHODS = ("half_height",)
+Floats = NDArray[np.float64]
+_OWNERS: dict[str, tuple[str, Any]] = {
+    "levels": ("centroid", (0.2, 0.8)),
+    "limits": ("integral", (-15.0, 20.0, 50.0)),
+    "smoothing": ("derivative", 2.0),
+    "reference": ("cross_correlation", "mean"),
+}
+"""The method that each of these parameters belongs to, and its default."""
 
 
 def find_e0(mu: xr.DataArray) -> xr.DataArray:
@@ -53,8 +67,7 @@ def find_e0(mu: xr.DataArray) -> xr.DataArray:
         output_dtypes=[np.float64],
         keep_attrs=False,
     )
-    meaning = PROCESSED.long_names()["e0"]
-    return _with_coordinates(e0.to_dataset(name="e0"), mu)["e0"].assign_attrs(units="eV", long_name=meaning)
+    return labelled(e0.to_dataset(name="e0"), mu)["e0"]
 
 
 def edge_energy(
@@ -65,97 +78,135 @@ def edge_energy(
     e0: float | xr.DataArray | None = None,
     window: tuple[float, float] = (-20.0, 30.0),
     noise: float | xr.DataArray | None = None,
+    levels: tuple[float, float] | None = None,
+    limits: tuple[float, float, float] | None = None,
+    smoothing: float | None = None,
+    reference: xr.DataArray | xr.Dataset | str | None = None,
 ) -> xr.Dataset:
-    """Return where normalized absorption first rises through ``level``, between the grid points.
+    """Return the edge energy of normalized absorption y(E), between the grid points.
 
-    E = E1 + (level - y1) (E2 - E1)/(y2 - y1), with (E1, y1) the last point below the level before the first that
-    reaches it. Its variance is (s(level)^2 ((1 - t)^2 + t^2) + s(0)^2 g0^2 + s(1)^2 g1^2)/slope^2, with
-    t = (E - E1)/(E2 - E1), s(y) the noise of one point at height y, and g0, g1 the ``pre_edge_gain`` and
-    ``post_edge_gain`` of the normalization.
+    ``half_height``: where y first rises through ``level``, between two points on a line. ``integral``: where a step as
+    high as the post-edge holds the same area, E = E2 - int_E1^E2 y dE / mean of y from Ep to E2. ``centroid``: the mean
+    of the energies where y rises through all levels from y1 to y2, E = int_y1^y2 E dy/(y2 - y1), which is the centroid
+    of dy/dE between the crossings. ``derivative``: where y rises most steeply, the inflection of the cubic fitted
+    around it with weights (1 - u^2)^3, u = (E - E')/``smoothing``. ``cross_correlation``: the half height of a
+    reference R plus the shift s at which y and R(E - s) correlate best, y = c R(E - s) + a + b E by least squares.
 
     Parameters
     ----------
     normalized
         Normalized absorption against ``energy`` (eV), or the Dataset that :func:`~operando.xas.normalize` returns,
         whose ``e0`` then places the window. Only with the Dataset is the noise of pre-edge, post-edge and edge step
-        part of the uncertainty (g0 = g1 = 0 for an array).
+        part of the uncertainty.
     method
-        ``"half_height"``, the only one.
+        One of those above.
     level
         The height sought, in edge steps.
     e0
         Middle of the window in eV, one number or one a spectrum; found from the data where it is None or NaN.
     window
-        Where the crossing is sought, in eV relative to ``e0``. A pre-edge peak above ``level`` must stay outside.
+        Where the edge is sought, in eV relative to ``e0`` (of the reference, what is compared, relative to its half
+        height). A pre-edge peak above the levels must stay outside.
     noise
         Standard deviation of one point in edge steps; by default taken from the data, see the notes.
+    levels
+        y1 and y2 of the ``centroid``, by default 0.2 and 0.8.
+    limits
+        E1, Ep and E2 of the ``integral`` in eV relative to the half height, by default -15, 20 and 50.
+    smoothing
+        Half width (eV) of the fit around a point, for the ``derivative``; 2 by default.
+    reference
+        For the ``cross_correlation`` a spectrum against ``energy`` (eV), or which one of the series itself: ``"mean"``
+        (the default) or ``"first"``.
 
     Returns
     -------
     xarray.Dataset
-        ``edge_energy`` and ``edge_energy_std`` (eV), without the dim ``energy``; NaN where nothing crosses, and
-        ``Flag.no_edge`` is raised there in the coordinate ``flag``, if there is one.
+        ``edge_energy`` and ``edge_energy_std`` (eV), without the dim ``energy``; NaN where there is none, and
+        ``Flag.no_edge`` is raised there in the coordinate ``flag``, if there is one. Where the energies do not reach as
+        far as the method asks there is none.
 
     Raises
     ------
     OperandoError
-        If ``method`` is unknown, or ``normalized`` has no dim ``energy`` with a coordinate in eV.
+        If ``method`` is unknown or given what belongs to another one, limits do not rise, too few points lie within
+        the smoothing, the reference has no edge, or ``normalized`` has no dim ``energy`` with a coordinate in eV.
 
     Notes
     -----
-    The noise of a point is 1.4826 times the median of what the points within 50 eV below and 100 eV above the middle
-    differ by from the quintic through their six neighbors, scaled to one point. It is taken below and above ``level``
+    The uncertainty is sum_i (dE/dy_i)^2 s(y_i)^2 with the noise s of single points, and the same for those of the
+    fits (``fit_covariance``, ``post_edge_gain``), which must be others than those the edge is taken from. The noise of
+    a point is 1.4826 times the median of what the points within 50 eV below and 100 eV above the middle differ by from
+    the quintic through their six neighbors, scaled to one point. It is taken below ``level``, above, and above 1.5
     apart, and its square as linear in the height, as counted quanta have it. The uncertainty is that of independent
-    noise alone: it leaves out the energy scale, it is too small where neighboring
-    points share their noise (interpolated data), and it holds only while the noise is small against the rise from
-    one point to the next (rebin finer data).
+    noise alone: it leaves out the energy scale and the noise of the reference, it is too small where neighboring points
+    share their noise (interpolated data), and it holds only while the noise is small against the rise from one point to
+    the next (rebin finer data; the integral and the centroid bear more).
+
+    A linear background changes ``derivative`` and ``cross_correlation`` not at all, nor does the height of the step.
+    The integral after T. W. Capehart et al., Phys. Rev. B 52, 7907 (1995), doi:10.1103/PhysRevB.52.7907, who compare
+    areas; the mean over levels after H. Dau, P. Liebisch, M. Haumann, Anal. Bioanal. Chem. 376, 562 (2003),
+    doi:10.1007/s00216-003-1982-2. Ep and limits from the half height are choices made here.
     """
-    if method not in _METHODS:
-        raise OperandoError(f"edge_energy: expected a method among {', '.join(_METHODS)}, got {method!r}")
-    gains: list[float | xr.DataArray] = [0.0, 0.0]
-    if isinstance(normalized, xr.Dataset):
-        gains = [normalized.get(name, 0.0) for name in ("pre_edge_gain", "post_edge_gain")]
-        e0 = normalized["e0"] if e0 is None and "e0" in normalized else e0
-        history = normalized
-        normalized = normalized["normalized"]
-    else:
-        history = xr.Dataset(attrs=normalized.attrs)
-    spectra = along_energy(normalized, "edge_energy")
-    found, std = xr.apply_ufunc(
-        _crossed,
-        spectra,
-        np.nan if e0 is None else e0,
-        np.nan if noise is None else noise,
-        *gains,
-        kwargs={"energy": spectra[ALONG].to_numpy(), "level": float(level), "window": window},
-        input_core_dims=[[ALONG], [], [], [], []],
-        output_core_dims=[[], []],
-        join="exact",
-        dask="parallelized",
-        output_dtypes=[np.float64, np.float64],
-        keep_attrs=False,
+    spectra = along_energy(
+        normalized["normalized"] if isinstance(normalized, xr.Dataset) else normalized, "edge_energy"
     )
-    names = ("edge_energy", "edge_energy_std")
-    ds = _with_coordinates(xr.Dataset(dict(zip(names, (found, std), strict=True))), spectra)
-    ds = with_units(ds, dict.fromkeys(names, "eV"), {name: PROCESSED.long_names()[name] for name in names})
-    if "flag" in ds.coords:
-        lost = ds["edge_energy"].drop_vars("flag").isnull()
-        lost = lost.any([dim for dim in lost.dims if dim not in ds["flag"].dims])
-        ds = ds.assign_coords(flag=raised(ds["flag"], Flag.no_edge, lost))
-    parameters = {"method": method, "level": level, "window": window, "noise": _one_or_many(noise)}
-    return recorded(ds, "xas.edge_energy", {**parameters, "e0": _one_or_many(e0)}, after=history)
+    asked = _asked(method, levels=levels, limits=limits, smoothing=smoothing, reference=reference)
+    named = asked.pop("reference")
+    curve = _reference(method, named, spectra)
+    sought = Sought(method, float(level), (float(window[0]), float(window[1])), **asked, reference=curve)
+    _check(sought, spectra[ALONG].to_numpy())
+    work = partial(located, sought=sought)
+    ds = measured(normalized, "edge_energy", work, ["edge_energy"], e0=e0, noise=noise, level=level)
+    ds = flagged(ds, Flag.no_edge, ds["edge_energy"].isnull())
+    own = {name: value for name, value in asked.items() if _OWNERS[name][0] == method}
+    own |= {"reference": named if isinstance(named, str) else "given"} if curve is not None else {}
+    parameters = {"method": method, "level": level, "window": window, "noise": one_or_many(noise), **own}
+    after = normalized if isinstance(normalized, xr.Dataset) else xr.Dataset(attrs=normalized.attrs)
+    return recorded(ds, "xas.edge_energy", {**parameters, "e0": one_or_many(e0)}, after=after)
 
 
-def _one_or_many(value: float | xr.DataArray | None) -> float | str | None:
-    return "one a spectrum" if isinstance(value, xr.DataArray) else value
+def _asked(method: str, **given: Any) -> dict[str, Any]:
+    """Return the parameters that belong to one method alone, with their defaults."""
+    if method not in METHODS:
+        raise OperandoError(f"edge_energy: expected a method among {', '.join(METHODS)}, got {method!r}")
+    for name, value in given.items():
+        if value is not None and _OWNERS[name][0] != method:
+            raise OperandoError(f"edge_energy: {name} belongs to the method {_OWNERS[name][0]!r}, got {method!r}")
+    asked = {name: _OWNERS[name][1] if value is None else value for name, value in given.items()}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()}
 
 
-def _with_coordinates(ds: xr.Dataset, source: xr.DataArray) -> xr.Dataset:
-    """Return ``ds`` with the attributes that the coordinates have in ``source``."""
-    for name in ds.coords:
-        if name in source.coords:
-            ds[name].attrs = dict(source[name].attrs)
-    return ds
+def _check(sought: Sought, energy: Floats) -> None:
+    """Refuse limits that do not rise and a smoothing over too few points."""
+    for name in ("window", "levels", "limits"):
+        values = getattr(sought, name)
+        if not all(low < high for low, high in pairwise(values)):
+            raise OperandoError(f"edge_energy: expected {name} that rise, got {values}")
+    if sought.method == "derivative":
+        require_points("edge_energy", energy, sought.smoothing)
+
+
+def _reference(method: str, given: Any, spectra: xr.DataArray) -> tuple[Floats, Floats] | None:
+    """Return energies and values of the reference of a cross-correlation."""
+    if method != "cross_correlation":
+        return None
+    others = [dim for dim in spectra.dims if dim != ALONG]
+    if given is None or isinstance(given, str):
+        if given not in (None, "mean", "first"):
+            raise OperandoError(f"edge_energy: expected a spectrum, 'mean' or 'first' as reference, got {given!r}")
+        given = spectra.isel(dict.fromkeys(others, 0)) if given == "first" else spectra.mean(others)
+    if isinstance(given, xr.Dataset):
+        given = given["normalized"]
+    curve = along_energy(given, "edge_energy: reference")
+    if curve.dims != (ALONG,):
+        raise OperandoError(f"edge_energy: expected one spectrum as reference, got the dims {curve.dims}")
+    x, y = curve[ALONG].to_numpy().astype(np.float64), curve.to_numpy().astype(np.float64)
+    known = np.isfinite(x) & np.isfinite(y)
+    x, first = np.unique(x[known], return_index=True)
+    if x.size < ENOUGH or not np.isfinite(edge_energies(x, y[known][first][None])).all():
+        raise OperandoError("edge_energy: expected a reference with an edge, found none; give another one")
+    return x, y[known][first]
 
 
 def _found(mu: Floats, *, energy: Floats) -> Floats:
@@ -164,31 +215,3 @@ def _found(mu: Floats, *, energy: Floats) -> Floats:
     for chosen, points in finite_grids(energy, rows):
         e0[chosen] = edge_energies(energy[points], rows[np.ix_(chosen, points)])
     return e0.reshape(mu.shape[:-1])
-
-
-def _crossed(
-    spectra: Floats,
-    e0: Floats,
-    noise: Floats,
-    *gains: Floats,
-    energy: Floats,
-    level: float,
-    window: tuple[float, float],
-) -> tuple[Floats, Floats]:
-    shape = spectra.shape[:-1]
-    rows = np.ascontiguousarray(spectra, dtype=np.float64).reshape(-1, spectra.shape[-1])
-    centers, sigmas, before, after = (
-        np.broadcast_to(values, shape).reshape(-1).astype(np.float64) for values in (e0, noise, *gains)
-    )
-    found = np.full((2, len(rows)), np.nan)
-    for chosen, points in finite_grids(energy, rows):
-        if points.size < 2:
-            continue
-        x, y, center = energy[points], rows[np.ix_(chosen, points)], centers[chosen]
-        center = np.where(np.isnan(center), edge_energies(x, y), center)
-        found[0, chosen], part, slope = crossings(x, y, center + window[0], center + window[1], level)
-        given = sigmas[chosen, None] ** 2
-        variance = np.where(np.isnan(given), point_variance(x, y, center, (level, 0.0, 1.0)), given)
-        weights = np.stack([(1 - part) ** 2 + part**2, before[chosen] ** 2, after[chosen] ** 2], axis=1)
-        found[1, chosen] = np.sqrt((variance * weights).sum(axis=1)) / slope
-    return found[0].reshape(shape), found[1].reshape(shape)

@@ -27,7 +27,8 @@ def without_edge(mu: Floats, *, energy: Floats) -> NDArray[np.bool_]:
         x = energy[points]
         if points.size >= _FEWEST and x[-1] > x[0]:
             y = rows[np.ix_(chosen, points)]
-            cubic, line = (_left_over(x, y, degree) for degree in (_DEGREE, 1))
+            with np.errstate(over="ignore"):
+                cubic, line = (_left_over(x, y, degree) for degree in (_DEGREE, 1))
             smooth[chosen] = (cubic <= _OVER_NOISE * _noise(x, y)) | (cubic <= _OVER_CURVATURE * line)
     return smooth.reshape(mu.shape[:-1])
 

@@ -13,7 +13,7 @@ from operando.units import with_units
 from .edge_finding import completed_edges, finite_grids, separated
 from .fit_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 from .layout import ALONG, PROCESSED, along_energy
-from .normalization_kernels import Fit, Floats, normalize_rows
+from .normalization_kernels import APART, Fit, Floats, normalize_rows
 
 _OUTPUTS = (
     "normalized",
@@ -22,10 +22,12 @@ _OUTPUTS = (
     "post_edge",
     "edge_step",
     "e0",
-    "pre_edge_gain",
     "step_noise",
     "post_edge_gain",
+    "fit_covariance",
 )
+FITTED, OTHER_FITTED = "fitted", "other_fitted"
+_NAMES = ("pre_edge at e0", f"pre_edge at e0 + {APART:g} eV", "edge_step")
 _LEAST_STEP = 1e-12
 _LEAST_CONTRAST = 5.0
 _HALF = 0.5
@@ -69,10 +71,12 @@ def normalize(
     -------
     xarray.Dataset
         ``normalized`` and ``flattened`` (1), ``pre_edge``, ``post_edge`` and ``edge_step`` (units of mu), ``e0``
-        (eV), and ``pre_edge_gain`` and ``post_edge_gain`` (1): by how much the noise of one point there, through
-        the fits, moves the normalized absorption at half height. Where nothing can be fitted all are NaN. If ``mu``
-        has the coordinate ``flag``, ``Flag.no_edge`` is raised in it there, and also where the edge step is less than
-        5 times its own standard deviation, the scatter of the pre-edge taken as noise.
+        (eV); and what noise of one point does through the fits: ``post_edge_gain`` (1), by how much a post-edge point
+        moves the normalized absorption at half height, and ``fit_covariance`` (1; dims ``fitted`` and
+        ``other_fitted``), the covariance of the pre-edge at e0 and 10 eV above and of the edge step per variance of a
+        pre-edge point. Where nothing can be fitted all are NaN. If ``mu`` has the coordinate ``flag``,
+        ``Flag.no_edge`` is raised in it there, and also where the edge step is less than 5 times its own standard
+        deviation, the scatter of the pre-edge taken as noise.
 
     Raises
     ------
@@ -96,15 +100,18 @@ def normalize(
         np.nan if e0 is None else e0,
         kwargs={"energy": mu[ALONG].to_numpy(), "given": given},
         input_core_dims=[[ALONG], []],
-        output_core_dims=[[ALONG]] * 4 + [[]] * 5,
+        output_core_dims=[*[[ALONG]] * 4, *[[]] * 4, [FITTED, OTHER_FITTED]],
         join="exact",
         dask="parallelized",
-        output_dtypes=[np.float64] * 9,
+        dask_gufunc_kwargs={"output_sizes": dict.fromkeys((FITTED, OTHER_FITTED), len(_NAMES))},
+        output_dtypes=[np.float64] * len(_OUTPUTS),
         keep_attrs=False,
     )
     spectra = dict(zip(_OUTPUTS, results, strict=True))
     noise = spectra.pop("step_noise")
-    ds = _labelled(xr.Dataset({name: values.transpose(*_order(mu, values)) for name, values in spectra.items()}), mu)
+    ds = xr.Dataset({name: values.transpose(*_order(mu, values)) for name, values in spectra.items()})
+    names = np.array(_NAMES, dtype=object)
+    ds = _labelled(ds.assign_coords({FITTED: (FITTED, names), OTHER_FITTED: (OTHER_FITTED, names)}), mu)
     if "flag" in ds.coords:
         doubtful = ~(ds["edge_step"] > _LEAST_CONTRAST * noise).drop_vars("flag")
         doubtful = doubtful.any([dim for dim in doubtful.dims if dim not in ds["flag"].dims])
@@ -116,7 +123,8 @@ def normalize(
 def _order(mu: xr.DataArray, values: xr.DataArray) -> list[str]:
     """Return the dims of a result in the order they have in ``mu``."""
     known = [str(dim) for dim in mu.dims if dim in values.dims]
-    return [*(str(dim) for dim in values.dims if dim not in known), *known]
+    last = [dim for dim in (FITTED, OTHER_FITTED) if dim in values.dims]
+    return [*(str(dim) for dim in values.dims if dim not in [*known, *last]), *known, *last]
 
 
 def _labelled(ds: xr.Dataset, mu: xr.DataArray) -> xr.Dataset:
@@ -134,23 +142,29 @@ def _normalized(mu: Floats, e0: Floats, *, energy: Floats, given: Settings) -> t
     shape = mu.shape
     rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, shape[-1])
     wanted = np.broadcast_to(e0, shape[:-1]).reshape(-1).astype(np.float64)
-    spectra, scalars = np.empty((4, *rows.shape)), np.full((5, len(rows)), np.nan)
+    size = len(_NAMES)
+    spectra, scalars = np.empty((4, *rows.shape)), np.full((4, len(rows)), np.nan)
+    covariance = np.full((len(rows), size, size), np.nan)
     for chosen, points in finite_grids(energy, rows):
         if len(chosen) == len(rows) and np.array_equal(points, np.arange(shape[-1])):
-            _normalize_grid(energy, rows, wanted, given, (spectra, scalars))
+            _normalize_grid(energy, rows, wanted, given, (spectra, scalars, covariance))
         else:
-            part, numbers = np.empty((4, len(chosen), points.size)), np.full((5, len(chosen)), np.nan)
-            _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, (part, numbers))
+            part, numbers = np.empty((4, len(chosen), points.size)), np.full((4, len(chosen)), np.nan)
+            own = np.full((len(chosen), size, size), np.nan)
+            _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, (part, numbers, own))
             spectra[:, chosen] = np.nan
             spectra[np.ix_(np.arange(4), chosen, points)] = part
-            scalars[:, chosen] = numbers
-    return (*spectra.reshape(4, *shape), *scalars.reshape(5, *shape[:-1]))
+            scalars[:, chosen], covariance[chosen] = numbers, own
+    whole = covariance.reshape(*shape[:-1], size, size)
+    return (*spectra.reshape(4, *shape), *scalars.reshape(4, *shape[:-1]), whole)
 
 
-def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings, out: tuple[Floats, Floats]) -> None:
+def _normalize_grid(
+    energy: Floats, mu: Floats, wanted: Floats, given: Settings, out: tuple[Floats, Floats, Floats]
+) -> None:
     """Fill the outputs for spectra that are finite at the same ascending energies."""
     energy = separated(separated(energy))
-    spectra, scalars = out
+    spectra, scalars, covariance = out
     e0 = completed_edges(energy, mu, wanted)
     groups: dict[Ranges | None, list[int]] = {}
     values, which = np.unique(e0, return_inverse=True)
@@ -162,13 +176,12 @@ def _normalize_grid(energy: Floats, mu: Floats, wanted: Floats, given: Settings,
         if ranges is not None:
             known = np.nan if given.step is None else float(given.step)
             fits = _fits(energy, ranges)
-            normalize_rows(mu, rows, fits, (ranges.center, known), out)
-            before, after, step = _gains(fits, ranges, measured=given.step is None)
-            scalars[2, rows], scalars[4, rows] = before, after
-            scalars[3, rows] *= step
+            normalize_rows(mu, rows, fits, (ranges.center, known), (spectra, scalars))
+            scalars[3, rows], covariance[rows], step = _noise(energy, fits, ranges, measured=given.step is None)
+            scalars[2, rows] *= step
     lost = ~(scalars[0] > _LEAST_STEP)
     spectra[:, lost] = np.nan
-    scalars[:, lost] = np.nan
+    scalars[:, lost], covariance[lost] = np.nan, np.nan
     scalars[1] = np.where(lost, np.nan, e0)
 
 
@@ -180,19 +193,26 @@ def _fits(energy: Floats, ranges: Ranges) -> tuple[Fit, Fit, Floats]:
     return (*ranges.pre, *pre), (*ranges.post, *post), weight
 
 
-def _gains(fits: tuple[Fit, Fit, Floats], ranges: Ranges, *, measured: bool) -> tuple[float, float, float]:
-    """Return how much unit noise in the pre-edge and the post-edge moves half height, and both the edge step.
+def _noise(
+    energy: Floats, fits: tuple[Fit, Fit, Floats], ranges: Ranges, *, measured: bool
+) -> tuple[float, Floats, float]:
+    """Return what unit noise of each point does: half height by the post-edge, the covariance, the edge step.
 
-    Both fits are linear in mu: their values at the edge are sums of mu with the weights found here.
+    Both fits are linear in mu: their values are sums of mu with the weights found here.
     """
     (p1, p2, pre_fit, pre_curves), (q1, q2, post_fit, post_curves), weight = fits
-    baseline, step = np.zeros(weight.size), np.zeros(weight.size)
+    center, size = ranges.center, weight.size
+    other = int(np.abs(energy - energy[center] - APART).argmin())
+    other = other if other != center else center - 1
     through = (pre_fit * weight[p1:p2]).T
-    baseline[p1:p2] = through @ pre_curves[:, ranges.center] / weight[ranges.center]
+    at, there = (through @ pre_curves[:, k] / weight[k] for k in (center, other))
+    above = at + (there - at) * APART / (energy[other] - energy[center])
+    step = np.zeros(size)
     if measured:
-        rise = post_curves[:, ranges.center] @ post_fit
+        rise = post_curves[:, center] @ post_fit
         step[q1:q2] = rise
         step[p1:p2] -= through @ (pre_curves[:, q1:q2] / weight[q1:q2]) @ rise
-    half = baseline + _HALF * step
-    before, after = np.linalg.norm(half[p1:p2]), np.linalg.norm(half[q1:q2])
-    return float(before), float(after), float(np.linalg.norm(step))
+    half = _HALF * step
+    half[p1:p2] += at
+    before = np.stack([at, above, step[p1:p2]])
+    return float(np.linalg.norm(half[q1:q2])), before @ before.T, float(np.linalg.norm(step))

@@ -12,6 +12,9 @@ Ints = NDArray[np.int64]
 Fit = tuple[int, int, Floats, Floats]
 """First point, end, least-squares operator (coefficient, point) and basis curves (coefficient, energy)."""
 
+APART = 10.0
+"""How far above e0 (eV) the noise of the pre-edge is given a second time, for its slope."""
+
 
 @compiled
 def fitted(values: Floats, fit: Floats, curves: Floats, out: Floats) -> None:
@@ -37,7 +40,7 @@ def normalize_rows(
 
     ``fits`` are those of the pre-edge and the post-edge, and the weight E^nvict of the pre-edge. ``edge`` is the
     point where the edge step is measured, and the edge step if it is known, else NaN. ``out`` is (spectra, scalars):
-    the normalized and the flattened spectrum, the pre-edge and the post-edge curve; the edge step at 0 and at 3 the
+    the normalized and the flattened spectrum, the pre-edge and the post-edge curve; the edge step at 0 and at 2 the
     root mean square of the pre-edge's residual.
     """
     pre_fit, post_fit, weight = fits
@@ -58,7 +61,7 @@ def normalize_rows(
         for i in range(pre_fit[0], pre_fit[1]):
             residual += above[i] ** 2
         scalars[0, s] = step
-        scalars[3, s] = np.sqrt(residual / (pre_fit[1] - pre_fit[0]))
+        scalars[2, s] = np.sqrt(residual / (pre_fit[1] - pre_fit[0]))
         for i in range(size):
             value = above[i] / step
             spectra[0, s, i] = value

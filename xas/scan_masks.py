@@ -21,7 +21,7 @@ Detectors = Mapping[str, xr.DataArray]
 
 _LEAST_MISSING = 0.01
 _PRE_EDGE, _FEWEST = 0.1, 3
-_NEED_I0 = ("tey", "tfy", "pfy", "fluorescence", "transmission")
+_NEED_I0 = ("tey", "tfy", "pfy", "pey", "fluorescence", "transmission")
 
 
 def over_points(detectors: Detectors, full_scale: Mapping[str, float], least_beam: float) -> dict[Flag, xr.DataArray]:

@@ -7,8 +7,10 @@ import xarray as xr
 
 from operando.errors import OperandoError
 
-_YIELDS = ("tey", "tfy", "pfy", "fluorescence")
-SIGNALS = ("mu", *_YIELDS, "transmission", "reference")
+from .fluorescence import ipfy
+
+_YIELDS = ("tey", "tfy", "pfy", "pey", "fluorescence")
+SIGNALS = ("mu", *_YIELDS, "ipfy", "transmission", "reference")
 
 
 def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
@@ -19,9 +21,9 @@ def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
     scans
         A scan or a series as :func:`~operando.xas.read` and :func:`~operando.xas.read_series` return it.
     name
-        ``mu`` as in the file; ``tey``, ``tfy``, ``pfy``, ``fluorescence`` summed over their channels and divided by
-        I0; ``transmission`` ln(I0/I); ``reference`` ln(I/I_reference) if the transmission was measured, else as in
-        the file.
+        ``mu`` as in the file; ``tey``, ``tfy``, ``pfy``, ``pey``, ``fluorescence`` summed over their channels and
+        divided by I0; ``ipfy`` the inverse of ``pfy``, see :func:`~operando.xas.ipfy`; ``transmission`` ln(I0/I);
+        ``reference`` ln(I/I_reference) if the transmission was measured, else as in the file.
 
     Returns
     -------
@@ -35,6 +37,8 @@ def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
     """
     if name not in SIGNALS:
         raise OperandoError(f"signal: expected one of {', '.join(SIGNALS)}, got {name!r}")
+    if name == "ipfy":
+        return ipfy(signal(scans, "pfy"))
     found = _require(scans, name, name)
     if name in _YIELDS:
         absorption = _summed(found) / _positive(_require(scans, "i0", name))

@@ -32,6 +32,7 @@ MARKERS = {"o": "circle", "s": "square", "D": "diamond"}
 _SIGNS = {"o": "●", "s": "■", "D": "◆"}
 _CURVE_POINTS = 4000
 _LABEL_LETTERS = 32
+_HOUR = 3.6e6
 HIDDEN_IN_PRINT = "@media print { :host { visibility: hidden; } }"
 WRAPPED = f"{HIDDEN_IN_PRINT} .bk-btn-group {{ flex-wrap: wrap; }}"
 
@@ -64,6 +65,8 @@ def new_figure(x: str, y: str, *, height: int = 340, dates: bool = False, **sett
         axis.minor_tick_line_color = None
     if dates:
         set_dates(fig)
+        if isinstance(fig.x_range, models.DataRange1d):
+            fig.x_range.default_span = _HOUR
     return fig
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from operando import history
 
 from .parts import table, text
-from .series import Series, all_series, json_list, local_time
+from .series import Series, all_series, json_list, local_time, over_all
 from .tables import compact
 from .verdict import METHODS
 
@@ -92,11 +92,11 @@ def _nodes(tree: xr.DataTree) -> Iterator[tuple[str, xr.Dataset, int]]:
         yield "Electrochemistry", tree["echem"].to_dataset(), 0
     for series in all_series(tree):
         told: list[dict[str, Any]] = []
-        for stage, ds in (("raw", series.raw), ("processed", series.processed)):
+        for stage, ds in (("raw", series.raw), ("processed", series.processed), *over_all(tree, series)):
             if ds is not None:
                 steps = history.entries(ds)
                 yield f"{series.name}, {stage}", ds, len(told) if steps[: len(told)] == told else 0
-                told = steps
+                told = steps if stage in ("raw", "processed") else told
 
 
 def _node_steps(title: str, ds: xr.Dataset, after: int) -> str:

@@ -21,6 +21,7 @@ SUBSTANCES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", 
 """Colors of Okabe and Ito, told apart by the color-blind too."""
 _SIGNS = (("circle", "●"), ("square", "■"), ("triangle", "▲"), ("diamond", "◆"))
 _FRACTION, _REFERENCE = "fraction", "reference"
+_ENDS = ("_lower", "_upper")
 _POINTS = 6000
 
 
@@ -35,9 +36,14 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
     for series, ds in found:
         if len(found) > 1:
             yield heading(series.name)
-        linked = bool(np.isfinite(series.column("potential")).any())
-        for place in ("potential", "time") if linked else ("time",):
-            yield _plot(series, ds, place, local)
+        yield from plots(series, ds, "shares of the references that fit each scan best", local)
+
+
+def plots(series: Series, ds: xr.Dataset, meaning: str, local: LocalTime) -> Iterator[Plot]:
+    """Yield the fractions of all signals against the potential and against time; the caption says their meaning."""
+    linked = bool(np.isfinite(series.column("potential")).any())
+    for place in ("potential", "time") if linked else ("time",):
+        yield _plot(series, ds, place, meaning, local)
 
 
 def _taken_apart(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:
@@ -45,9 +51,9 @@ def _taken_apart(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:
     return [(series, ds) for series, ds in nodes if ds is not None and _FRACTION in ds and _REFERENCE in ds.dims]
 
 
-def _plot(series: Series, ds: xr.Dataset, place: str, local: LocalTime) -> Plot:
+def _plot(series: Series, ds: xr.Dataset, place: str, meaning: str, local: LocalTime) -> Plot:
     names = [str(name) for name in ds[_REFERENCE].values]
-    fractions = ds[[name for name in (_FRACTION, f"{_FRACTION}_std") if name in ds]]
+    fractions = ds[[f"{_FRACTION}{end}" for end in ("", "_std", *_ENDS) if f"{_FRACTION}{end}" in ds]]
     signals = [str(name) for name in ds["signal"].values] if "signal" in ds[_FRACTION].dims else [""]
     scan = thinned(series.count, max(20, _POINTS // (len(signals) * len(names))))
     y_range = models.Range1d(*_limits(ds[_FRACTION].values))
@@ -55,7 +61,7 @@ def _plot(series: Series, ds: xr.Dataset, place: str, local: LocalTime) -> Plot:
     for name in signals:
         own = fractions.sel(signal=name) if name else fractions
         figures.append(_figure(series, own, scan, place, local, title=name, y_range=y_range))
-    return Plot(figures, _caption(series, ds, place, scan.size), _legend(names), beside=len(figures) > 1)
+    return Plot(figures, _caption(series, ds, place, meaning, scan.size), legend_of(names), beside=len(figures) > 1)
 
 
 def _limits(fraction: NDArray[np.float64]) -> tuple[float, float]:
@@ -89,6 +95,8 @@ def _figure(
         one = own.isel({_REFERENCE: at}).transpose("scan", ...)
         source = models.ColumnDataSource({**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
         color, (marker, _) = SUBSTANCES[at % len(SUBSTANCES)], _SIGNS[at % len(_SIGNS)]
+        if f"{_FRACTION}_lower" in own:
+            fig.segment("x", "lower", "x", "upper", source=source, color=color, line_width=2, line_alpha=0.18)
         fig.segment("x", "low", "x", "high", source=source, color=color, line_alpha=0.5)
         style = {"line_color": color, "fill_color": color, "fill_alpha": "fill", "size": 6}
         marks.append(fig.scatter("x", "value", source=source, marker=marker, **style))
@@ -101,11 +109,14 @@ def _columns(one: xr.Dataset, x: NDArray[np.float64], scan: NDArray[np.intp]) ->
     known = f"{_FRACTION}_std" in one
     error = np.asarray(one[f"{_FRACTION}_std"].values, float)[scan] if known else value * np.nan
     reach = np.nan_to_num(error)
-    return {"x": x, "value": value, "error": error, "low": value - reach, "high": value + reach}
+    ends = {
+        end[1:]: np.asarray(one[f"{_FRACTION}{end}"].values, float)[scan] for end in _ENDS if f"{_FRACTION}{end}" in one
+    }
+    return {"x": x, "value": value, "error": error, "low": value - reach, "high": value + reach, **ends}
 
 
-def _caption(series: Series, ds: xr.Dataset, place: str, drawn: int) -> str:
-    said = [f"What {text(series.name)} consists of, against {place}: shares of the references that fit each scan best."]
+def _caption(series: Series, ds: xr.Dataset, place: str, meaning: str, drawn: int) -> str:
+    said = [f"What {text(series.name)} consists of, against {place}: {meaning}."]
     if f"{_FRACTION}_std" in ds:
         said.append("Error bars are one standard uncertainty.")
     if series.flags().any():
@@ -115,7 +126,8 @@ def _caption(series: Series, ds: xr.Dataset, place: str, drawn: int) -> str:
     return " ".join(said)
 
 
-def _legend(names: list[str]) -> str:
+def legend_of(names: list[str]) -> str:
+    """Return the legend of substances as HTML: color, sign and name."""
     keys = zip(names, SUBSTANCES * len(names), _SIGNS * len(names), strict=False)
     return " ".join(
         f'<span class="key"><span style="color:{color}">{sign}</span> {text(name)}</span>'

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from . import mixtures, spectra, stacks, tables, timeline
+from . import components, damage, exafs, mixtures, spectra, stacks, tables, timeline
 from .parts import Panel
-from .trends import Trend
+from .trends import Trend, Trends
 
 EDGE = Trend("edge_energy", "edge energy")
+WHITE_LINE = Trends(
+    (
+        Trend("white_line_energy", "white line energy"),
+        Trend("white_line_height", "white line height"),
+        Trend("white_line_area", "white line area"),
+    )
+)
+BRANCHING = Trend("branching_ratio", "branching ratio")
 LAYER = Trend("layer_thickness", "thickness of the surface layer")
 
 PANELS: tuple[Panel, ...] = (
     Panel("Timeline", timeline.wants, timeline.draw),
     Panel("Spectra", spectra.wants, spectra.draw),
     Panel("Edge energy", EDGE.wants, EDGE.draw),
+    Panel("White line", WHITE_LINE.wants, WHITE_LINE.draw),
+    Panel("Branching ratio", BRANCHING.wants, BRANCHING.draw),
+    Panel("Beam damage", damage.wants, damage.draw),
     Panel("Composition", mixtures.wants, mixtures.draw),
+    Panel("Components", components.wants, components.draw),
     Panel("Depth", LAYER.wants, LAYER.draw),
+    Panel("Oscillations", exafs.wants, exafs.draw),
     Panel("Images", stacks.wants, stacks.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),

@@ -19,11 +19,14 @@ MAP_PALETTE = [_NOTHING, *Viridis256[1:]]
 _NUMBERED = 60
 
 
-def reduced(image: NDArray[Any], edge: int = EDGE) -> NDArray[np.float64]:
-    """Return an image of at most ``edge`` pixels a side: means over squares, of what is known in them."""
+def reduced(image: NDArray[Any], edge: int = EDGE, *, kinds: bool = False) -> NDArray[np.float64]:
+    """Return an image of at most ``edge`` pixels a side: means over squares, of what is known in them.
+
+    Numbers that stand for ``kinds`` have no mean: of these every so many pixels one is kept.
+    """
     step = max(1, -(-max(image.shape) // edge))
-    if step == 1:
-        return np.asarray(image, float)
+    if step == 1 or kinds:
+        return np.asarray(image[::step, ::step], float)
     padding = [(0, -size % step) for size in image.shape]
     padded = np.pad(np.asarray(image, float), padding, constant_values=np.nan)
     rows, columns = (size // step for size in padded.shape)

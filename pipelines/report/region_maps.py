@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _EDGE = 128
 _MAPS, _LINES = 48, 400
 _SPECTRA = ("normalized", "mu")
-_QUANTITIES = ("map_edge_energy", "map_fraction", "map_edge_step")
+_QUANTITIES = ("map_edge_energy", "map_fraction", "map_edge_step", "map_cluster")
+_KINDS = "cluster"
+_EVERYWHERE = ("map_edge_step", "map_cluster")
 _SHOW = """
 const i = slider.value, q = buttons === null ? 0 : buttons.active
 if (image !== null) {
@@ -63,9 +65,7 @@ def _quantities(ds: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
     for name in _QUANTITIES:
         if name not in ds:
             continue
-        shown = (
-            ds[name] if "region_label" not in ds or name == "map_edge_step" else ds[name].where(ds["region_label"] > 0)
-        )
+        shown = ds[name] if "region_label" not in ds or name in _EVERYWHERE else ds[name].where(ds["region_label"] > 0)
         if "reference" in shown.dims:
             for substance in shown["reference"].values:
                 yield f"share of {substance}", shown.sel(reference=substance).assign_attrs(ds[name].attrs)
@@ -111,7 +111,8 @@ def _map_figure(
     fig = empty_picture(float(size) if np.isfinite(size) else None)
     shape = (ds.sizes["y"], ds.sizes["x"])
     for name, values in quantities:
-        small = [reduced(values.isel(scan=at).transpose("y", "x").values, _EDGE) for at in scan]
+        images = [values.isel(scan=at).transpose("y", "x").values for at in scan]
+        small = [reduced(image, _EDGE, kinds=name == _KINDS) for image in images]
         low, high = limits(np.concatenate([one.ravel() for one in small]))
         args["maps"].append([scaled(one, low, high) for one in small])
         args["ranges"].append([low, high])

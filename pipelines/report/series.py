@@ -18,6 +18,7 @@ from operando.plot import HalfCycle, experiment_zone, half_cycles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_AXES = ("scan", "energy", "k", "r")
 STACKS = "xpeem"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,6 +95,12 @@ def stack_series(tree: xr.DataTree) -> list[Series]:
     return [series for series in all_series(tree) if series.technique == STACKS]
 
 
+def over_all(tree: xr.DataTree, series: Series) -> list[tuple[str, xr.Dataset]]:
+    """Return the nodes that steps over all scans of a series have made, with their names."""
+    children = tree[series.path].children.items()
+    return [(name, node.to_dataset()) for name, node in children if name not in ("raw", "processed", "references")]
+
+
 def _series_of(node: xr.DataTree, stage: str) -> xr.Dataset | None:
     if stage not in node.children:
         return None
@@ -106,12 +113,14 @@ def _series_of(node: xr.DataTree, stage: str) -> xr.Dataset | None:
     return ds if "scan" in ds.dims else None
 
 
-def slices(ds: xr.Dataset, variable: str, most: int = 6) -> Iterator[tuple[str, xr.Dataset]]:
-    """Yield ``ds`` for every signal (and any further dim of ``variable``), with what tells it apart.
+def slices(
+    ds: xr.Dataset, variable: str, most: int = 6, apart: tuple[str, ...] = _AXES
+) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield ``ds`` for every signal (and any dim of ``variable`` but those ``apart``), with what tells it apart.
 
     Only the first ``most`` are given.
     """
-    dims = [str(dim) for dim in ds[variable].dims if dim not in ("scan", "energy")]
+    dims = [str(dim) for dim in ds[variable].dims if dim not in apart]
     places = list(product(*(range(ds.sizes[dim]) for dim in dims)))
     for place in places[:most]:
         chosen = dict(zip(dims, place, strict=True))

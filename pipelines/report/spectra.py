@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bokeh.palettes import Viridis256
 
-from operando.plot import INK, REST, axis_label
+from operando.plot import INK, axis_label
 
-from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, add_color_bar, hover, layouts, models, new_figure, switch
+from .colored_lines import colorings, draw_lines
+from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_figure
 from .parts import Part, Plot, counted, heading, text
 from .series import LocalTime, Series, local_time, slices, spectra_series, thinned
 from .spectra_map import draw_map
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _MEASURED = ("mu", "tfy", "tey", "pfy", "fluorescence", "transmission")
 _LINES, _PICKED, _MAPPED = 40, 160, 400
-_DARK_ENOUGH = Viridis256[:230]
 _PICK = """
 const n = picked.data.x.length, i = this.value
 picked.data = {x: picked.data.x, y: all.data.values.slice(i * n, (i + 1) * n)}
@@ -67,45 +66,16 @@ def _draw_lines(series: Series, spectra: Shown, local: LocalTime, most: int) -> 
     behind = at[thinned(at.size, _LINES)]
     fig = new_figure(axis_label(spectra.energy), axis_label(spectra.values), height=400)
     fig.x_range.start, fig.x_range.end = spectra.near
-    colors = _colorings(series, spectra.scan[behind], local)
+    colors = colorings(series, spectra.scan[behind], local)
     energy, values = spectra.energy.values.astype(np.float32), spectra.values.values.astype(np.float32)
-    data: dict[str, Any] = {"xs": [energy] * behind.size, "ys": list(values[behind]), "scan": spectra.scan[behind]}
-    data |= {f"color{i}": numbers for i, (_, _, numbers) in enumerate(colors)}
-    source = models.ColumnDataSource(data)
-    layers = [_layer(fig, source, f"color{i}", label, numbers) for i, (_, label, numbers) in enumerate(colors)]
-    for layer in layers[1:]:
-        for model in layer:
-            model.visible = False
+    buttons = draw_lines(fig, energy, values[behind], spectra.scan[behind], colors)
     slider = _slider(fig, energy, values[at], _titles(series, spectra.scan[at], local))
-    buttons = [switch([f"color: {name}" for name, _, _ in colors], layers)] if len(colors) > 1 else []
     _say_near(fig, spectra, buttons)
+    above = [layouts.row(*buttons, styles={"flex-wrap": "wrap"}, sizing_mode="stretch_width")] if buttons else []
     return Plot(
-        [layouts.column(*([layouts.row(*buttons)] if buttons else []), fig, *slider, sizing_mode="stretch_width")],
-        _caption(series, spectra, behind.size, at.size, [name for name, _, _ in colors]),
+        [layouts.column(*above, fig, *slider, sizing_mode="stretch_width")],
+        _caption(series, spectra, behind.size, at.size, [color.name for color in colors]),
     )
-
-
-def _colorings(series: Series, scan: NDArray[np.intp], local: LocalTime) -> list[tuple[str, str, NDArray[np.float64]]]:
-    """Return what can color the lines: name, label of the color bar, a number per scan."""
-    hours = local.milliseconds(series.times()) / 3.6e6
-    potential = series.column("potential")[scan]
-    found = [("scan", "scan number", scan.astype(float))]
-    if np.isfinite(hours).any():
-        found = [("time", "time since first scan (h)", (hours - np.nanmin(hours))[scan])]
-    if np.isfinite(potential).any():
-        found.append(("potential", axis_label(series.scans["potential"]), potential))
-    return found
-
-
-def _layer(fig: Figure, source: Model, name: str, label: str, numbers: NDArray[np.float64]) -> list[Any]:
-    known = numbers[np.isfinite(numbers)]
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    mapper = models.LinearColorMapper(
-        palette=_DARK_ENOUGH, low=low, high=high if high > low else low + 1, nan_color=REST
-    )
-    lines = fig.multi_line("xs", "ys", source=source, line_color={"field": name, "transform": mapper}, line_width=1.1)
-    hover(fig, [lines], [("scan", "@scan")])
-    return [lines, *add_color_bar(fig, mapper, label)] if numbers.size > 1 else [lines]
 
 
 def _slider(fig: Figure, energy: NDArray[np.float32], values: NDArray[np.float32], titles: list[str]) -> list[Model]:

@@ -45,12 +45,16 @@ class Trend:
         """Return whether any series has the variable."""
         return any(True for _ in self._pieces(tree))
 
-    def draw(self, tree: xr.DataTree) -> Iterator[Part]:
-        """Yield, for every series and signal, the numbers against time and against potential."""
+    def draw(self, tree: xr.DataTree, *, named: bool = False) -> Iterator[Part]:
+        """Yield, for every series and signal, the numbers against time and against potential.
+
+        Under headings where there are several, or where the number is to be ``named``.
+        """
         local, pieces = local_time(tree), list(self._pieces(tree))
         for series, name, ds in pieces:
-            if len(pieces) > 1:
-                yield heading(f"{series.name}, {name}" if name else series.name)
+            if len(pieces) > 1 or named:
+                said = f"{series.name}, {name}" if name else series.name
+                yield heading(f"{_capital(self.noun)}: {said}" if named else said)
             known = known_half_cycles(tree, series)
             yield _plot(self, series, ds, _points(self, series, ds, known, local, most=_POINTS // len(pieces)), local)
 
@@ -59,6 +63,22 @@ class Trend:
             if series.processed is not None and self.variable in series.processed.variables:
                 for name, ds in slices(series.processed, self.variable):
                     yield series, name, ds
+
+
+@dataclass(frozen=True)
+class Trends:
+    """Several numbers of one thing, under one title."""
+
+    trends: tuple[Trend, ...]
+
+    def wants(self, tree: xr.DataTree) -> bool:
+        """Return whether any series has one of the numbers."""
+        return any(trend.wants(tree) for trend in self.trends)
+
+    def draw(self, tree: xr.DataTree) -> Iterator[Part]:
+        """Yield all of them, one after the other."""
+        for trend in self.trends:
+            yield from trend.draw(tree, named=True)
 
 
 def _points(

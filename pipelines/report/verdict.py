@@ -10,6 +10,7 @@ import numpy as np
 
 from operando import flags
 
+from .damage import damages, said
 from .parts import counted, text
 from .series import Series, all_series, failed, json_list, local_time
 
@@ -66,6 +67,7 @@ def _facts(tree: xr.DataTree) -> Iterator[Fact]:
         if known.size < series.count:
             yield Fact("times", f"{counted(series.count - known.size, 'scan')} of {series.name} without a time", True)
         yield from _edge_facts(series)
+    yield from (Fact("beam damage", f"{one.series.name}: {said(one)}", not one.reassuring) for one in damages(tree))
     yield from _echem_facts(tree)
     yield from (_clock_fact(clock) for clock in json_list(tree.attrs.get("clocks")))
     if not json_list(tree.attrs.get("clocks")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import absorption, exafs, images, mixtures, preparation
+from . import absorption, components, damage, depth, exafs, images, mixtures, preparation, repeats
 from .step import Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {
@@ -12,19 +12,31 @@ TECHNIQUES: dict[str, Technique] = {
 
 STEPS: dict[str, dict[str, Step]] = {
     "xas": {
+        "merge_detectors": Step(preparation.merge_detectors),
         "quality": Step(preparation.quality),
         "subtract_offset": Step(preparation.subtract_offset),
         "deglitch": Step(preparation.deglitch),
         "align": Step(preparation.align),
         "rebin": Step(preparation.rebin),
         "normalize": Step(absorption.normalize),
+        "mback": Step(absorption.mback),
         "edge_energy": Step(absorption.edge_energy),
-        "correct_self_absorption": Step(mixtures.correct_self_absorption),
+        "edge_shift": Step(absorption.edge_shift),
+        "white_line": Step(absorption.white_line),
+        "branching_ratio": Step(absorption.branching_ratio),
+        "probing_depth": Step(depth.probing_depth),
+        "correct_tey_saturation": Step(depth.correct_tey_saturation),
+        "correct_self_absorption": Step(depth.correct_self_absorption),
         "lcf": Step(mixtures.lcf),
-        "depth_profile": Step(mixtures.depth_profile),
+        "depth_profile": Step(depth.depth_profile),
         "autobk": Step(exafs.autobk),
         "fourier": Step(exafs.fourier),
         "wavelet": Step(exafs.wavelet),
+        "fit_shells": Step(exafs.fit_shells),
+        "merge": Step(repeats.merge),
+        "pca": Step(components.pca),
+        "mcr_als": Step(components.mcr_als),
+        "beam_damage": Step(damage.beam_damage),
     },
     "xpeem": {
         "correct": Step(images.correct),
@@ -37,6 +49,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "lcf": Step(mixtures.lcf),
         "maps": Step(images.maps),
         "fraction_maps": Step(images.fraction_maps),
+        "clusters": Step(images.clusters),
     },
 }
 

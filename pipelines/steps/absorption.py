@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -10,7 +10,7 @@ import xarray as xr
 from operando.errors import OperandoError
 from operando.history import recorded
 
-from .step import with_result
+from .step import normalized_of, with_result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,15 +42,133 @@ def normalize(
     return with_result(processed, result)
 
 
-def edge_energy(
-    _raw: xr.Dataset, processed: xr.Dataset, *, method: str = "half_height", level: float = 0.5
+def mback(
+    raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    signal: str | list[str] = "mu",
+    element: str,
+    edge: str = "K",
+    e0: float | None = None,
+    method: Literal["mback", "mback_norm"] = "mback",
+    pre1: float | None = None,
+    pre2: float | None = None,
+    norm1: float | None = None,
+    norm2: float | None = None,
+    order: int = 3,
+    erfc_width: float | None = None,
 ) -> xr.Dataset:
-    """Find where the edge crosses half its height, between the grid's energies."""
+    """Normalize by the match of the background to tabulated f''; several signals become the dim ``signal``."""
     from operando import xas
 
-    if "normalized" not in processed:
-        raise OperandoError("edge_energy: expected normalized absorption, got none; put the step 'normalize' before it")
-    return with_result(processed, xas.edge_energy(processed, method=method, level=level))
+    mu = measured(raw, processed, signal)
+    ranges: dict[str, Any] = {"pre1": pre1, "pre2": pre2, "norm1": norm1, "norm2": norm2}
+    result = xas.mback(mu, element, edge, e0, method=method, **ranges, order=order, erfc_width=erfc_width)
+    return with_result(processed, result)
+
+
+def edge_energy(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    method: Literal["half_height", "integral", "derivative", "centroid"] = "half_height",
+    level: float = 0.5,
+    window: tuple[float, float] = (-20.0, 30.0),
+    levels: tuple[float, float] | None = None,
+    limits: tuple[float, float, float] | None = None,
+    smoothing: float | None = None,
+) -> xr.Dataset:
+    """Find the energy of the edge, between the grid's energies."""
+    from operando import xas
+
+    normalized_of("edge_energy", processed)
+    found = xas.edge_energy(processed, method, level, window=window, levels=levels, limits=limits, smoothing=smoothing)
+    return with_result(processed, found)
+
+
+def edge_shift(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    references: xr.Dataset,
+    *,
+    standard: str,
+    window: tuple[float, float] = (-20.0, 30.0),
+) -> xr.Dataset:
+    """Find the energy of the edge by its shift against one of the references, the ``standard``."""
+    from operando import xas
+
+    normalized_of("edge_shift", processed)
+    known = [str(name) for name in references["reference"].values]
+    if standard not in known:
+        raise OperandoError(f"edge_shift: expected a standard among {', '.join(known)}, got {standard!r}")
+    curve = references["normalized"].sel(reference=standard, drop=True)
+    return with_result(processed, xas.edge_energy(processed, "cross_correlation", window=window, reference=curve))
+
+
+def white_line(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    element: str | None = None,
+    edge: str = "K",
+    step_width: float | tuple[float, float] | None = None,
+    resolution: float = 0.0,
+    shape: Literal["arctan", "fermi"] = "arctan",
+    offset: float = 0.0,
+    search: tuple[float, float] = (0.0, 15.0),
+    limits: tuple[float, float] = (-10.0, 10.0),
+    smoothing: float = 1.25,
+) -> xr.Dataset:
+    """Find the white line: its energy, height, width and area above the step of the edge."""
+    from operando import xas
+
+    normalized_of("white_line", processed)
+    found = xas.white_line(
+        processed,
+        element,
+        edge,
+        step_width=step_width,
+        resolution=resolution,
+        shape=shape,
+        offset=offset,
+        search=search,
+        limits=limits,
+        smoothing=smoothing,
+    )
+    return with_result(processed, found)
+
+
+def branching_ratio(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    element: str,
+    edge: str = "L3",
+    step_width: float | tuple[float, float] | None = None,
+    resolution: float = 0.0,
+    shape: Literal["arctan", "fermi"] = "arctan",
+    offset: float = 0.0,
+    search: tuple[float, float] = (0.0, 15.0),
+    reach: float | None = None,
+    smoothing: float = 1.25,
+) -> xr.Dataset:
+    """Find what part of the white lines of a split edge belongs to the first of the two."""
+    from operando import xas
+
+    normalized_of("branching_ratio", processed)
+    found = xas.branching_ratio(
+        processed,
+        element,
+        edge,
+        step_width=step_width,
+        resolution=resolution,
+        shape=shape,
+        offset=offset,
+        search=search,
+        reach=reach,
+        smoothing=smoothing,
+    )
+    return with_result(processed, found)
 
 
 def measured(raw: xr.Dataset, processed: xr.Dataset, signal: str | list[str]) -> xr.DataArray:

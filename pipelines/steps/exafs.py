@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import xarray as xr
 
 from operando.errors import OperandoError
+from operando.history import recorded
 
 from .absorption import measured
 from .step import with_result
@@ -56,6 +60,38 @@ def wavelet(_raw: xr.Dataset, processed: xr.Dataset, *, kweight: int = 2, rmax: 
     from operando import xas
 
     return with_result(processed, xas.wavelet(_chi("wavelet", processed), kweight=kweight, rmax=rmax))
+
+
+def fit_shells(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    files: list[Path],
+    paths: list[dict[str, float | str]],
+    variables: dict[str, float | dict[str, float]],
+    kmin: float,
+    kmax: float,
+    rmin: float,
+    rmax: float,
+    kweight: int = 2,
+    dk: float = 1.0,
+    window: str = "kaiser",
+) -> xr.Dataset:
+    """Fit scattering paths to chi between two distances: one file of FEFF and one table of parameters a path."""
+    from operando import xas
+
+    if len(files) != len(paths):
+        raise OperandoError(
+            f"fit_shells: expected one table in 'paths' for each of {len(files)} files, got {len(paths)}"
+        )
+    chi = _chi("fit_shells", processed)
+    shells = [{**path, "file": file} for file, path in zip(files, paths, strict=True)]
+    asked: dict[str, Any] = {"kmin": kmin, "kmax": kmax, "rmin": rmin, "rmax": rmax}
+    asked |= {"kweight": kweight, "dk": dk, "window": window}
+    found = xas.fit_shells(chi, shells, variables, **asked)
+    # Names alone, so that results do not depend on where the folder lies.
+    asked |= {"paths": paths, "files": [file.name for file in files], "variables": variables}
+    return with_result(processed, recorded(found, "xas.fit_shells", asked, after=processed))
 
 
 def _chi(step: str, processed: xr.Dataset) -> xr.DataArray:

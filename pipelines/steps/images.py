@@ -200,6 +200,28 @@ def fraction_maps(
     )
 
 
+def clusters(
+    _raw: xr.Dataset, processed: xr.Dataset, *, number: int, components: int = 5, brightness: bool = False
+) -> xr.Dataset:
+    """Sort the pixels of each stack into kinds by their spectra, which are divided by their mean unless told else."""
+    from operando.xas import xpeem
+
+    _require("clusters", processed, ALIGNED[0], before="align")
+    images = processed[ALIGNED[0]].where(_whole(processed))
+    if not brightness:
+        images = (images / images.mean("energy")).assign_attrs(units="1")
+    found = []
+    for scan in range(images.sizes["scan"]):
+        history = processed.attrs["history"]
+        one = xpeem.clusters(images.isel(scan=scan).assign_attrs(history=history), number, components=components)
+        one = one.reindex(energy=images["energy"].values)
+        found.append(one.drop_vars([name for name in one.coords if name != "cluster"]))
+    kinds = xr.concat(found, "scan")
+    maps = kinds["label"].where(kinds["label"] > 0).astype(np.float32).assign_attrs(found[0]["label"].attrs)
+    named = {"map_cluster": maps, "cluster_spectrum": kinds["spectrum"], "cluster_pixels": kinds["pixels"]}
+    return processed.assign(named).assign_attrs(history=found[0].attrs["history"])
+
+
 def _with_maps(processed: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
     """Return the stacks with maps, named apart from the numbers of regions; NaN where a frame does not reach."""
     names = {name: f"map_{name}" for name in found.data_vars}

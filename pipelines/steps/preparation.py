@@ -7,6 +7,30 @@ from typing import Literal
 import xarray as xr
 
 
+def merge_detectors(
+    raw: xr.Dataset,
+    *,
+    name: str = "fluorescence",
+    dead_time: float | list[float] | None = None,
+    count_time: float | None = None,
+    weights: list[float] | None = None,
+    leave_out: list[str | int] | None = None,
+    find_dead: bool = True,
+) -> xr.Dataset:
+    """Sum the channels of a detector, without dead ones and free of dead time."""
+    from operando import xas
+
+    return xas.merge_detectors(
+        raw,
+        name=name,
+        dead_time=dead_time,
+        count_time=count_time,
+        weights=weights,
+        leave_out=leave_out or (),
+        find_dead=find_dead,
+    )
+
+
 def quality(
     raw: xr.Dataset,
     *,

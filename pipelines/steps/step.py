@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, create_model
 
+from operando.errors import OperandoError
+
 if TYPE_CHECKING:
     from operando.schema import Layout
     from operando.sniff import Format
+
+SIGNAL = "signal"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Technique:
         return table
 
     def layout(self, which: str) -> Layout:
-        """Return the layout of the technique's ``raw`` or ``processed`` node."""
+        """Return the layout of the technique's ``raw`` or ``processed`` node, or of a step over all scans."""
         layout: Layout = getattr(import_module(f"{self.package}.layout"), which.upper())
         return layout
 
@@ -106,3 +110,18 @@ class Step:
 def with_result(processed: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     """Return ``processed`` with a step's variables, its flags and its history."""
     return processed.assign_coords(result.coords).assign(result.data_vars).assign_attrs(result.attrs)
+
+
+def normalized_of(step: str, processed: xr.Dataset) -> xr.DataArray:
+    """Return the normalized absorption, or say which step makes it."""
+    if "normalized" not in processed:
+        raise OperandoError(f"{step}: expected normalized absorption, got none; put the step 'normalize' before it")
+    return processed["normalized"]
+
+
+def one_signal(spectra: xr.DataArray, name: str) -> str:
+    """Return the name of a signal that the spectra have."""
+    known = [str(one) for one in spectra[SIGNAL].values] if SIGNAL in spectra.dims else []
+    if name not in known:
+        raise OperandoError(f"expected a signal among {', '.join(known) or 'several in normalize'}, got {name!r}")
+    return name

@@ -186,3 +186,13 @@ def test_images_are_cut_and_flagged_but_never_interpolated():
     np.testing.assert_array_equal(series["counts"][2], series["counts"][0])
     with pytest.raises(OperandoError, match="expected the energy values of the series in scan_7"):
         stack([images(), images(), images(GRID + 0.3, 7)], interpolate=False)
+
+
+def test_detectors_of_other_names_are_not_put_upon_each_other():
+    two = [
+        scan(number=k, counts=(("energy", "detector"), np.ones((51, 2)), {"units": "1"})).assign_coords(detector=names)
+        for k, names in enumerate((["mca1", "mca2"], ["mca1", "mca3"]))
+    ]
+    assert stack([two[0], two[0]]).sizes["detector"] == 2
+    with pytest.raises(OperandoError, match="expected the detector mca1, mca2 as before, got mca1, mca3 in scan_1"):
+        stack(two)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-
-SMALL = Path(__file__).parents[2] / "example_scans" / "small"
+from small_beamtime import spectra_only
 
 
 @pytest.fixture
 def beamtime(tmp_path: Path) -> Path:
-    """Return a copy of the example scans without their truth."""
-    folder = tmp_path / "beamtime"
-    shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("truth.zarr", "xpeem", "xtm"))
-    return folder
+    """Return a copy of the example scans' spectra without their truth."""
+    return spectra_only(tmp_path / "beamtime")

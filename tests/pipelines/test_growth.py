@@ -179,6 +179,6 @@ def test_a_scan_with_other_detectors_is_listed_and_the_others_go_on(tmp_path, mo
 
     monkeypatch.setattr(xas, "read", with_all_channels)
     summary = run(load(tmp_path))
-    assert summary.scans == {"Ni_K": 3}
+    assert summary.scans == {"xas/Ni_K": 3}
     assert [failure["source"] for failure in summary.failed] == ["2.txt"]
     assert "expected 2 along 'detector'" in summary.failed[0]["reason"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -19,10 +18,10 @@ from pathlib import Path
 import pytest
 import xarray as xr
 from forks import forked
+from small_beamtime import spectra_only
 
 ROOT = Path(__file__).parents[2]
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
-SMALL = ROOT / "example_scans" / "small"
 STORE = "cell7.zarr"
 KILLS, SEED, BATCH = 30, 20260302, 8
 
@@ -53,8 +52,7 @@ def kill(folder):
 
 
 def beamtime(folder, name):
-    shutil.copytree(SMALL, folder / name, ignore=shutil.ignore_patterns("truth.zarr", "xpeem", "xtm"))
-    return folder / name
+    return spectra_only(folder / name)
 
 
 def poll(folder):

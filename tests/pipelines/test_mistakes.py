@@ -20,7 +20,7 @@ def edited(folder, old, new):
     path = folder / "beamtime.toml"
     text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def problems(folder):
@@ -101,7 +101,7 @@ def test_a_link_to_nothing_is_a_missing_file_and_a_folder_is_none(beamtime):
     second.unlink()
     second.mkdir()
     summary = run(load(beamtime))
-    assert summary.scans == {"Ni_L3": 58}
+    assert summary.scans == {"xas/Ni_L3": 58}
     assert [failure["source"] for failure in summary.failed] == [f"xas/{first.name}"]
 
 

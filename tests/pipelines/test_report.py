@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 from experiments import EVIL, START, experiment, spoiled
 
+from operando import xas
 from operando.pipelines import report
 from operando.pipelines.report.figures import outline
 from operando.pipelines.report.series import local_time, thinned
@@ -276,6 +277,51 @@ def test_a_failing_write_leaves_the_old_report_and_no_rest(tmp_path, monkeypatch
 def test_importing_the_report_imports_no_bokeh():
     code = "import sys; import operando.pipelines.report; sys.exit('bokeh' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def judged(rate, spread=0.0, **asked):
+    """A series of 30 scans at rest whose edge drifts, with its node of beam damage."""
+    tree = experiment(30)
+    ds = tree["xas/Ni_K/processed"].to_dataset()
+    edge = 8343.0 + rate * np.arange(30) + np.random.default_rng(5).normal(0, 0.03, 30)
+    potential = 3.7 + spread * np.arange(30)
+    ds = ds.assign(edge_energy=("scan", edge, ds.edge_energy.attrs)).drop_vars("soc")
+    ds = ds.assign_coords(potential=("scan", potential, ds.potential.attrs))
+    tree["xas/Ni_K/processed"] = xr.DataTree(ds)
+    tree["xas/Ni_K/beam_damage"] = xr.DataTree(xas.beam_damage(ds, **asked))
+    return tree
+
+
+def test_beam_damage_is_said_first_and_tabled_run_by_run(tmp_path):
+    words = page(judged(0.02), tmp_path).text
+    said = "The edge energy changes with dose in 1 run of scans at one potential"
+    assert words.index(said) < words.index("Timeline")
+    assert words.count(said) == 2
+    assert "In a run the potential stays within 5 mV. Dose is counted in scans." in words
+    assert re.search(r"0–29 3\.700 0\.0\d+ ± 0\.00\d+ eV per scan 834[23]\.\d+ ± 0\.0\d+ eV \d+\.\d changes", words)
+
+
+def test_no_beam_damage_and_nothing_to_judge_it_by_are_not_the_same(tmp_path):
+    words = page(judged(0.0), tmp_path).text
+    assert "The edge energy changes with dose in none of 1 run of scans at one potential" in words
+    assert "no change seen" in words
+    words = page(judged(0.0, spread=0.01), tmp_path).text
+    assert "There is no run of 4 scans or more at one potential to judge the edge energy by." in words
+    words = page(judged(0.0, spread=0.01, by="all"), tmp_path).text
+    assert "Within a run the state of the cell may change as well." in words
+
+
+def test_white_lines_and_branching_ratios_are_trends(tmp_path):
+    tree = experiment(20)
+    ds = tree["xas/Ni_K/processed"].to_dataset()
+    for name, units in (("white_line_energy", "eV"), ("white_line_height", "1"), ("branching_ratio", "1")):
+        attrs = {"units": units, "long_name": name.replace("_", " ")}
+        ds = ds.assign({name: ("scan", np.linspace(1.0, 2.0, 20), attrs)})
+    tree["xas/Ni_K/processed"] = xr.DataTree(ds)
+    words = page(tree, tmp_path).text
+    for said in ("White line energy: Ni_K", "White line height: Ni_K", "Branching ratio of 20 scans of Ni_K."):
+        assert said in words
+    assert "White line area" not in words
 
 
 @pytest.mark.browser

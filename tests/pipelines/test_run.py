@@ -178,7 +178,7 @@ def test_a_folder_with_one_scan_and_no_electrochemistry_works(beamtime, tmp_path
     summary = run(load(path))
     assert list(summary.scans.values()) == [1]
     node = next(iter(summary.scans))
-    ds = opened(summary.store, f"xas/{node}/processed")
+    ds = opened(summary.store, f"{node}/processed")
     assert np.isfinite(ds.edge_energy).all()
 
 

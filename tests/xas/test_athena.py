@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peers import own_warnings_only
 
 from operando import xas
 from operando.errors import FileError, OperandoError, OperandoWarning
@@ -39,7 +40,7 @@ def perl(*groups: tuple[str, dict, np.ndarray]) -> bytes:
         lines += [f"$old_group = '{name}';", f"@args = ({listed});"]
         lines += [f"@{key} = ({','.join(repr(str(v)) for v in values)});" for key, values in arrays.items()]
         lines += ["[record]   # create object", ""]
-    return "\n".join(lines).encode()
+    return "\n".join([*lines, "1;", ""]).encode()
 
 
 def written(tmp_path, data: bytes) -> Path:
@@ -85,12 +86,20 @@ def test_groups_that_are_no_spectra_are_named_and_the_others_go_on(tmp_path):
         (lambda data: gzip.compress(data)[:-40], "breaks off"),
         (lambda data: data.replace(b"'7000.0'", b"'seven'"), "seven"),
         (lambda data: data.replace(b"@y", b"@z"), "arrays x and y"),
-        (lambda data: data.split(b"$old")[0], "without any"),
+        (lambda data: data.split(b"$old")[0] + b"1;\n", "without any"),
     ],
 )
 def test_broken_projects_are_refused_in_a_line(tmp_path, spoil, said):
     with pytest.raises(FileError, match=said):
         xas.read(written(tmp_path, spoil(perl(("a", {"label": "foil"}, X)))))
+
+
+@pytest.mark.parametrize("end", [b"[record]", b"@args = ('label','oxide"])
+def test_a_project_that_breaks_off_keeps_its_whole_groups_and_says_so(tmp_path, end):
+    project = perl(("a", {"label": "foil"}, X), ("b", {"label": "oxide"}, X))
+    with pytest.warns(OperandoWarning, match="the line '1;' that ends a project, got none; copy it again"):
+        found = xas.read(written(tmp_path, project[: project.rfind(end)]))
+    assert str(found["source"].values) == "project.prj::foil"
 
 
 def test_an_unknown_group_is_answered_with_the_known_ones(tmp_path):
@@ -129,13 +138,12 @@ def test_real_projects_open_to_their_groups(name):
 def test_energies_and_absorption_are_those_that_larch_reads(name):
     if not (REAL / name).exists():
         pytest.skip(f"needs the measured file {name}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with own_warnings_only():
         pytest.importorskip("larch", reason="xraylarch is not installed (extra 'larch')")
         from larch.io import read_athena
 
         project = read_athena(str(REAL / name), do_preedge=False, do_bkg=False)
-        theirs = {str(getattr(one, "label", "")).strip(): one for one in vars(project).values() if hasattr(one, "mu")}
+    theirs = {str(getattr(one, "label", "")).strip(): one for one in vars(project).values() if hasattr(one, "mu")}
     compared = 0
     for label, one in theirs.items():
         try:

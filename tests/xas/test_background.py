@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import xarray as xr
+from peers import own_warnings_only
 
 from operando import OperandoError, flags, xas
 from operando.flags import Flag, names
@@ -326,8 +327,7 @@ def test_measured_foils_have_larchs_chi(larch, realdata, name):
 @pytest.mark.peer
 @pytest.mark.realdata
 def test_quick_scans_of_an_iron_foil_have_larchs_chi(larch, realdata):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with own_warnings_only():
         from larch.io import read_athena
 
         groups = read_athena(str(realdata / "xas/larch/FeFoil_QXAFS_Compare.prj")).groups.values()

@@ -208,6 +208,12 @@ def test_labels_of_a_line_with_a_hash_as_column_name(tmp_path):
     np.testing.assert_array_equal(ds["mu"], [0, 1, 2])
 
 
+def test_rows_far_from_all_photon_energies_are_left_out_and_flagged(tmp_path):
+    ds = xas.read(written(tmp_path, rows([8300, 8310, 8320, 8e9, 1e-3])), **SETTINGS)
+    np.testing.assert_array_equal(ds["energy"], [8300, 8310, 8320])
+    assert found(ds) == ["not_finite"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from peers import own_warnings_only
 from scipy.optimize import lsq_linear, minimize
 from scipy.special import expit
 from scipy.stats import chi2
@@ -198,8 +199,7 @@ def test_each_spectrum_may_have_a_shift_that_is_known():
 def test_shares_of_gold_in_cyanobacteria_are_those_of_larch():
     if not REAL.exists():
         pytest.skip(f"needs the measured file {REAL.name}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with own_warnings_only():
         pytest.importorskip("larch", reason="xraylarch is not installed (extra 'larch')")
         from larch import Group
         from larch.io import read_athena

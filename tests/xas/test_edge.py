@@ -54,7 +54,7 @@ def test_a_flat_scan_has_no_edge_energy():
 
 def test_an_unknown_method_is_named():
     with pytest.raises(OperandoError, match="half_height"):
-        xas.edge_energy(spectrum(np.arange(5.0), np.ones(5)), method="integral")
+        xas.edge_energy(spectrum(np.arange(5.0), np.ones(5)), method="thirds")
 
 
 def test_noise_is_measured_from_the_spectrum(spectra):

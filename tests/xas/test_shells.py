@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from scattering import calculated
 from scipy import stats
 
 from operando import OperandoError, flags, xas
@@ -28,31 +27,10 @@ VARIABLES = {"amp": 1.0, "de": 0.0, "dr": {"value": 0.0, "low": -0.1, "high": 0.
 NAMED = {"s02": "amp", "e0": "de", "delr": "dr", "sigma2": "ss"}
 
 
-def copper(constant: float = 3.61) -> str:
-    """Return the input of FEFF 6 for copper metal, single scattering up to the second shell."""
-    steps = [np.array(step) for step in itertools.product(range(-3, 4), repeat=3) if sum(step) % 2 == 0]
-    places = sorted((step * constant / 2 for step in steps), key=np.linalg.norm)
-    atoms = [
-        f"{x:10.5f}{y:10.5f}{z:10.5f} {min(i, 1)}" for i, (x, y, z) in enumerate(places) if x * x + y * y + z * z < 30
-    ]
-    head = ["TITLE copper", "HOLE 1 1.0", "CONTROL 1 1 1 1", "PRINT 0 0 0 0", "RMAX 3.8", "NLEG 2"]
-    return "\n".join([*head, "POTENTIALS", "0 29 Cu", "1 29 Cu", "ATOMS", *atoms, "END", ""])
-
-
 @pytest.fixture(scope="module")
 def feff(tmp_path_factory) -> Path:
-    """Return the folder of a calculation by the FEFF 6 that comes with larch, or skip."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pytest.importorskip("larch", reason="xraylarch is not installed (extra 'larch')")
-        from larch.xafs.feffrunner import find_exe
-    program = find_exe("feff6l")
-    if program is None:
-        pytest.skip("this xraylarch brings no FEFF 6 for this machine")
-    folder = tmp_path_factory.mktemp("feff")
-    (folder / "feff.inp").write_text(copper())
-    subprocess.run([str(program)], cwd=folder, check=True, capture_output=True, timeout=120)
-    return folder
+    """Return the folder of a calculation of copper."""
+    return calculated(tmp_path_factory.mktemp("feff"))
 
 
 @pytest.fixture(scope="module")

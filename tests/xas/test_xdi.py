@@ -12,8 +12,9 @@ from operando.errors import FileError
 from operando.flags import Flag
 from operando.schema import problems
 from operando.series import stack
-from operando.sniff import choose
+from operando.sniff import choose, head
 from operando.xas.formats import FORMATS
+from operando.xas.formats.xdi import XDI
 from operando.xas.layout import RAW
 
 EXAMPLE = """# XDI/1.0 GSE/1.0
@@ -110,6 +111,14 @@ def test_a_malformed_field_is_left_out_when_asked(written):
     ds = xas.read(written(EXAMPLE.replace("# Element.edge: K", "# Element edge: K")), strict=False)
     assert any("Element edge: K" in remark for remark in remarks(ds))
     assert any("element.edge is missing" in remark for remark in remarks(ds))
+
+
+def test_a_draft_names_columns_that_xdi_does_not_define(written):
+    assert XDI.suggest(head(written())) == {"columns": {"tey": "drain"}}
+    assert XDI.suggest(head(written(EXAMPLE.replace("drain", "timer")))) == {}
+    lenient = XDI.suggest(head(written(EXAMPLE.replace("# ///", "# Cu foil").replace("drain", "timer"))))
+    assert lenient == {"strict": False}
+    assert xas.read(written(), **lenient).sizes["energy"] == 3
 
 
 BAD = {

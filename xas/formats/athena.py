@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError
 from operando.history import recorded
-from operando.series import stack
 from operando.sniff import Format, Head
 
 from .scan import scan
+from .several import as_series, named
 from .times import Span
 
 Floats = NDArray[np.float64]
@@ -30,6 +29,7 @@ _MOST_BYTES = 2**29
 _ASSIGNED = re.compile(r"^[$@%](\w+)\s*=\s*(.*?);?\s*$")
 _ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\[(?:'(?:[^'\\]|\\.)*'|[^\]'])*\]|[^\s,()]+)")
 _ESCAPED = re.compile(r"\\(.)")
+_END = re.compile(r"^1;\s*$", re.MULTILINE)
 _ARRAYS = ("x", "y", "i0")
 
 
@@ -73,7 +73,8 @@ def read(
         ``mu`` and, where the project has it, ``i0`` against ``energy`` (eV);
         along ``scan`` if there are several groups, whose labels stand in ``source`` behind ``::``. A group that is no
         absorption spectrum (chi(k), an axis of pixels), or that shares less than half its energies with the others,
-        is left out with a warning that names it, and in ``attrs["remarks"]``.
+        is left out with a warning that names it, and in ``attrs["remarks"]``; so is what is lost where the file breaks
+        off between or within groups.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def read(
     B. Ravel, M. Newville, J. Synchrotron Rad. 12, 537 (2005), doi:10.1107/S0909049505012719.
     """
     path = Path(path)
-    groups = list(_groups(path, _text(path)))
+    text = _text(path)
+    groups = list(_groups(path, text))
     parameters = {"reader": "athena", "group": group, "shifted": shifted}
     if group is not None:
         labels = [one.label for one in groups]
@@ -98,15 +100,10 @@ def read(
             spectra.append(_spectrum(path, one, shifted=shifted))
         except FileError as error:
             left_out.append(error)
-    if not spectra:
-        raise left_out[0] if left_out else FileError(path, "groups of spectra", "a project without any")
-    together, apart = _together(path, spectra)
-    remarks = [str(error) for error in (*left_out, *apart)]
-    for remark in remarks:
-        warnings.warn(remark, OperandoWarning, stacklevel=2)
-    ds = together[0] if len(together) == 1 else stack(together)
-    ds = ds.assign_attrs(remarks=json.dumps(remarks, ensure_ascii=False)) if remarks else ds
-    return recorded(ds, "xas.read", parameters)
+    if _breaks_off(text):
+        place, remedy = f"line {text.count(chr(10)) + 1}", "copy it again: groups are missing"
+        left_out.append(FileError(path, "the line '1;' that ends a project", "none", place=place, remedy=remedy))
+    return as_series(path, spectra, left_out, parameters, entry="group")
 
 
 def recognizes(start: Head) -> bool:
@@ -134,6 +131,11 @@ def _text(path: Path) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def _breaks_off(text: str) -> bool:
+    """Whether a project in Perl ends before its end; JSON that does is no JSON."""
+    return not text.lstrip().startswith("{") and not _END.search(text)
 
 
 def _groups(path: Path, text: str) -> Iterator[_Group]:
@@ -203,7 +205,7 @@ def _spectrum(path: Path, group: _Group, *, shifted: bool) -> xr.Dataset:
         ds = scan(path, numbers["x"] + shift, measured, Span(), units={}, metadata=metadata, reader="athena")
     except FileError as error:
         raise FileError(path, error.expected, error.got, place=place, remedy=error.remedy) from None
-    return ds.assign_coords(source=xr.Variable((), np.array(f"{path.name}::{group.label}", dtype=object)))
+    return named(ds, path, group.label)
 
 
 def _numbers(path: Path, place: str, items: list[str]) -> Floats:
@@ -211,22 +213,6 @@ def _numbers(path: Path, place: str, items: list[str]) -> Floats:
         return np.array([float(item) for item in items])
     except ValueError as error:
         raise FileError(path, "numbers", str(error).rpartition(": ")[2], place=place) from None
-
-
-def _together(path: Path, spectra: list[xr.Dataset]) -> tuple[list[xr.Dataset], list[FileError]]:
-    """Return the spectra that share most of their energies with most others, and why the rest does not."""
-    ends = np.array([one["energy"].values[[0, -1]] for one in spectra])
-    overlap = np.minimum(ends[:, None, 1], ends[None, :, 1]) - np.maximum(ends[:, None, 0], ends[None, :, 0])
-    shares = overlap / (ends[:, 1] - ends[:, 0])[:, None] > 0.5
-    chosen = shares[:, (shares & shares.T).sum(axis=0).argmax()]
-    apart = []
-    for one, kept in zip(spectra, chosen, strict=True):
-        if not kept:
-            label, (low, high) = str(one["source"].values).partition("::")[2], one["energy"].values[[0, -1]]
-            remedy = f"read it by itself with group = {label!r}"
-            expected = "energies that most groups share"
-            apart.append(FileError(path, expected, f"{low:g} to {high:g} eV", place=f"group {label!r}", remedy=remedy))
-    return [one for one, kept in zip(spectra, chosen, strict=True) if kept], apart
 
 
 ATHENA = Format(name="athena", technique="xas", about="Athena project", recognizes=recognizes, read=read)

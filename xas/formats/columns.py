@@ -9,21 +9,18 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.history import recorded
 from operando.sniff import Format, Head, head
 
+from .choice import choice, picked, require_tables
 from .guess import guessed_settings
-from .scan import in_electronvolts, require_known, require_units, scan
-from .table import COMMENTS, Table, parse
+from .scan import scan
+from .table import COMMENTS, Column, Table, parse
 from .times import Span, span
 
-Column = str | int
-Floats = NDArray[np.float64]
-_SHOWN = 16
 _TIME_KEYS = ("start", "format", "middle", "end", "duration")
 
 
@@ -73,20 +70,12 @@ def read(
         If a setting is unknown.
     """
     path = Path(path)
-    for name, value in (("columns", columns), ("units", units), ("time", time)):
-        if not isinstance(value, Mapping | None):
-            raise OperandoError(f"{path}: {name}: expected a table {{ ... }}, got {value!r}")
+    require_tables(path, columns=columns, units=units, time=time)
     start = head(path)
     text = _text(start)
     table = parse(start, text, delimiter, decimal)
-    if columns is None or "energy" not in columns or len(columns) < 2:
-        wanted = "settings 'columns' with 'energy' and what was measured"
-        raise FileError(path, wanted, _given(columns), remedy=_advice(table))
-    require_known(path, columns, "columns")
-    units = {name: str(unit) for name, unit in (units or {}).items()}
-    require_units(path, units)
-    found = {name: _values(path, table, name, column) for name, column in columns.items()}
-    energy = in_electronvolts(path, _single(path, found.pop("energy")), units.get("energy", "eV"), d_spacing)
+    chosen = choice(path, columns, units, d_spacing)
+    energy, found = picked(path, table, chosen)
     times = _times(path, table.header, time, timezone)
     flag = (Flag.not_finite if table.lost else Flag(0)) | (Flag.truncated if table.cut else Flag(0))
     remarks = [f"lines with a wrong number of columns left out: {_listed(table.lost)}"] if table.lost else []
@@ -95,13 +84,19 @@ def read(
         energy,
         found,
         times,
-        units=units,
+        units=chosen.units,
         metadata=_metadata(table),
         reader="columns",
         flag=flag,
         remarks=remarks,
     )
-    parameters = {"reader": "columns", "columns": columns, "units": units, "time": time, "time_taken": times.note}
+    parameters = {
+        "reader": "columns",
+        "columns": columns,
+        "units": chosen.units,
+        "time": time,
+        "time_taken": times.note,
+    }
     return recorded(ds, "xas.read", {**parameters, "timezone": timezone, "delimiter": delimiter, "decimal": decimal})
 
 
@@ -134,40 +129,6 @@ def _text(start: Head) -> str:
         remedy = "copy it again if its end was lost, or name the file's own reader in the recipe"
         raise FileError(start.path, "text", "binary data", place=f"byte {data.index(0)}", remedy=remedy)
     return Head(start.path, data).text
-
-
-def _values(path: Path, table: Table, name: str, column: Column | Sequence[Column]) -> Floats:
-    if isinstance(column, str | int):
-        return table.values[:, _index(path, table, name, column)]
-    if not isinstance(column, Sequence) or not all(isinstance(one, str | int) for one in column):
-        raise FileError(path, "a label, an index or a list of them", repr(column), place=f"columns.{name}")
-    if not column:
-        raise FileError(path, "a label, an index or a list of them", "an empty list", place=f"columns.{name}")
-    return table.values[:, [_index(path, table, name, one) for one in column]]
-
-
-def _index(path: Path, table: Table, name: str, column: Column) -> int:
-    """Return the number of a column given by its label or its number."""
-    width, place = table.values.shape[1], f"columns.{name}"
-    if isinstance(column, int) and not isinstance(column, bool):
-        if not 0 <= column < width:
-            raise FileError(path, f"a column from 0 to {width - 1}", str(column), place=place)
-        return column
-    hits = [k for k, label in enumerate(table.labels) if label == column]
-    hits = hits or [k for k, label in enumerate(table.labels) if label.lower() == str(column).strip().lower()]
-    if len(hits) == 1:
-        return hits[0]
-    if hits:
-        remedy = f"give one of the columns {', '.join(map(str, hits))} by its number"
-        raise FileError(path, f"one column {column!r}", f"{len(hits)} of them", place=place, remedy=remedy)
-    listed = _labelled(table) or f"no labels above {width} columns"
-    raise FileError(path, f"a column {column!r}", listed, place=place, remedy="give a label or a number from 0")
-
-
-def _single(path: Path, energy: Floats) -> Floats:
-    if energy.ndim != 1:
-        raise FileError(path, "one column of energies", f"{energy.shape[1]} columns", place="columns.energy")
-    return energy
 
 
 def _times(path: Path, header: Sequence[str], time: Mapping[str, str] | None, timezone: str | None) -> Span:
@@ -225,25 +186,6 @@ def _metadata(table: Table) -> dict[str, Any]:
         elif bare:
             comments.append(bare)
     return {**pairs, "comments": comments, "labels": table.labels}
-
-
-def _given(columns: Mapping[str, Any] | None) -> str:
-    return "none" if columns is None else ", ".join(columns) or "none"
-
-
-def _advice(table: Table) -> str:
-    guess = guessed_settings(table).get("columns", {})
-    if len(guess) > 1:
-        return (
-            f"for this file perhaps columns = {{{', '.join(f'{name} = {column!r}' for name, column in guess.items())}}}"
-        )
-    return f"its columns are {_labelled(table) or f'0 to {table.values.shape[1] - 1}, without labels'}"
-
-
-def _labelled(table: Table) -> str:
-    """Return the labels of the first columns."""
-    more = len(table.labels) - _SHOWN
-    return ", ".join(map(repr, table.labels[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
 
 
 def _listed(numbers: Sequence[int]) -> str:

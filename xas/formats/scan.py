@@ -15,7 +15,7 @@ from operando import flags
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.units import DIMENSIONLESS, convert, parse, registry
-from operando.xas.layout import DETECTORS, RAW
+from operando.xas.layout import COUNTING, DETECTORS, RAW
 
 from .times import Span
 
@@ -24,8 +24,9 @@ Floats = NDArray[np.float64]
 _ANGLES = ("degree", "degrees", "deg", "radian", "radians", "rad")
 _HC = 12398.419843320026
 _LOWEST, _HIGHEST = 30.0, 300_000.0
-_FEWEST = 3
-_NEED_I0 = ("tey", "tfy", "pfy", "fluorescence", "transmission")
+FEWEST = 3
+_NEED_I0 = ("tey", "tfy", "pfy", "pey", "fluorescence", "transmission")
+_UNITS = {"count_time": "s"}
 
 
 def scan(
@@ -39,6 +40,7 @@ def scan(
     reader: str,
     flag: Flag | None = None,
     remarks: Sequence[str] = (),
+    detectors: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return a scan as every reader gives it.
 
@@ -47,9 +49,12 @@ def scan(
     energy
         Energies in eV, in the order measured.
     columns
-        The measured values (energy) or (energy, detector), by the names of :data:`~operando.xas.layout.DETECTORS`.
+        The measured values (energy) or (energy, detector), by the names of :data:`~operando.xas.layout.DETECTORS` and
+        :data:`~operando.xas.layout.COUNTING`.
     flag
         What the reader found odd; what the numbers show is added here.
+    detectors
+        The names of the channels along ``detector``, where the file has some.
 
     Raises
     ------
@@ -57,13 +62,12 @@ def scan(
         If fewer than 3 rows are left or the energies cannot be photon energies in eV.
     """
     flag = flag or Flag(0)
-    usable = np.isfinite(energy) & (energy > 0)
     for values in columns.values():
         flag |= Flag(0) if np.isfinite(values).all() else Flag.not_finite
+    usable = _usable(path, energy)
     if not usable.all():
         flag |= Flag.not_finite
         energy, columns = energy[usable], {name: values[usable] for name, values in columns.items()}
-    _require_energies(path, energy, usable.size)
     steps = np.diff(energy)
     if (steps < 0).any():
         flag |= Flag.unsorted_energy
@@ -86,6 +90,8 @@ def scan(
         },
         attrs={"format": reader, "metadata": json.dumps(dict(metadata), ensure_ascii=False)},
     )
+    if detectors is not None and "detector" in ds.dims:
+        ds = ds.assign_coords(detector=("detector", np.array(detectors, dtype=object)))
     if times.local:
         ds.attrs["local_time_start"] = times.local
     if remarks:
@@ -112,18 +118,29 @@ def in_electronvolts(path: Path, values: Floats, unit: str, d_spacing: float | N
     raise FileError(path, "an energy or an angle as the first axis", f"unit {unit!r}")
 
 
-def _require_energies(path: Path, energy: Floats, rows: int) -> None:
-    if energy.size < _FEWEST:
-        raise FileError(path, f"{_FEWEST} rows or more with an energy", f"{energy.size} of {rows} rows", place="table")
-    if not _LOWEST <= np.median(energy) <= _HIGHEST:
-        spread = f"{energy.min():g} to {energy.max():g}"
+def _usable(path: Path, energy: Floats) -> NDArray[np.bool_]:
+    """Return which rows have a photon energy, of 30 eV to 300 keV.
+
+    Raises
+    ------
+    FileError
+        If most rows with a number have none, or fewer than 3 rows are left.
+    """
+    stated = np.isfinite(energy) & (energy > 0)
+    if stated.sum() >= FEWEST and not _LOWEST <= np.median(energy[stated]) <= _HIGHEST:
+        spread = f"{energy[stated].min():g} to {energy[stated].max():g}"
         remedy = "state the unit, such as units = {energy = 'keV'}, or name the right column"
         raise FileError(path, "photon energies in eV", spread, place="energy", remedy=remedy)
+    usable: NDArray[np.bool_] = stated & (energy >= _LOWEST) & (energy <= _HIGHEST)
+    if usable.sum() < FEWEST:
+        got = f"{usable.sum()} of {energy.size} rows"
+        raise FileError(path, f"{FEWEST} rows or more with an energy", got, place="table")
+    return usable
 
 
 def _detector_flags(columns: Mapping[str, Floats]) -> Flag:
     """Return what the measured values show."""
-    flag = Flag(0)
+    flag, columns = Flag(0), {name: values for name, values in columns.items() if name in DETECTORS}
     for values in columns.values():
         finite = values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
         if finite.size == 0 or (np.ptp(finite, axis=0) == 0).any():
@@ -142,9 +159,9 @@ def _labelled(ds: xr.Dataset, units: Mapping[str, str]) -> xr.Dataset:
     meanings = RAW.long_names()
     for name in ds.variables:
         ds[name].attrs.setdefault("long_name", meanings.get(str(name), str(name)))
-    for name in DETECTORS:
+    for name in (*DETECTORS, *COUNTING):
         if name in ds:
-            ds[name].attrs["units"] = units.get(name, DIMENSIONLESS)
+            ds[name].attrs["units"] = units.get(name, _UNITS.get(name, DIMENSIONLESS))
     ds["energy"].attrs["units"] = "eV"
     return ds
 
@@ -157,9 +174,10 @@ def require_known(path: Path, names: Mapping[str, Any], what: str) -> None:
     OperandoError
         Naming the quantities there are.
     """
-    unknown = [name for name in names if name not in DETECTORS and name != "energy"]
+    known = ("energy", *DETECTORS, *COUNTING)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise OperandoError(f"{path}: {what}: expected names among energy, {', '.join(DETECTORS)}, got {unknown[0]!r}")
+        raise OperandoError(f"{path}: {what}: expected names among {', '.join(known)}, got {unknown[0]!r}")
 
 
 def require_units(path: Path, units: Mapping[str, str]) -> None:

@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from operando.errors import FileError
 from operando.sniff import Head
 
+Column = str | int
+
 COMMENTS = "#;%!*"
 _RULE = re.compile(r"[-=*/_#;\s]*")
+_NUMBERED = re.compile(r"\W*(\d{1,3})\)\s+(\S.*?)\s*")
+_QUOTED = re.compile(r'"([^"]*)"')
+_EXPLAINED = re.compile(r"\W*(\w+)\s*=\s*\{(.*?)\}\s*-->")
 _SAMPLE = 50
 _SPLITS: dict[str, Callable[[str], list[str]]] = {
     "whitespace": str.split,
@@ -30,7 +35,7 @@ class Table:
 
     ``labels`` are the columns' names, empty if the header gives none. ``values`` has one row a line; a cell that is
     not a number is NaN. ``lost`` are the numbers of the lines without the right number of cells; ``cut`` says that
-    the last line is one of them.
+    the last line is one of them. ``aliases`` are further names of the columns, if there are any.
     """
 
     header: list[str]
@@ -38,6 +43,7 @@ class Table:
     values: NDArray[np.float64]
     lost: list[int]
     cut: bool
+    aliases: Sequence[str] = ()
 
 
 def parse(start: Head, text: str, delimiter: str | None = None, decimal: str | None = None) -> Table:
@@ -59,22 +65,38 @@ def parse(start: Head, text: str, delimiter: str | None = None, decimal: str | N
     header = lines[: rows[first][0]]
     lost = [number + 1 for number, cells in rows[first:] if len(cells) != width]
     kept = [
-        row if row is not None else [_number(cell, comma) for cell in cells]
+        as_numbers(cells, comma=comma) if row is None else row
         for (_, cells), row in zip(rows[first:], numbers[first:], strict=True)
         if len(cells) == width
     ]
-    return Table(header, labels(header, width), np.array(kept), lost, bool(lost) and lost[-1] == rows[-1][0] + 1)
+    codes = labels(header, width)
+    told = _explained(header, codes)
+    cut = bool(lost) and lost[-1] == rows[-1][0] + 1
+    return Table(header, told or codes, np.array(kept), lost, cut, codes if told else ())
 
 
 def labels(header: Sequence[str], width: int) -> list[str]:
-    """Return the names of the columns from the header's last line that is not a rule, if it has as many; else none."""
+    """Return the names of the columns, if the header gives as many; else none.
+
+    They stand in lines that number them, in a line of quoted names, or in the last line that is not a rule.
+    """
+    numbered = {int(match[1]): match[2] for line in header if (match := _NUMBERED.fullmatch(line))}
+    if sorted(numbered) == list(range(1, width + 1)):
+        return [numbered[k] for k in range(1, width + 1)]
     line = next((line.strip() for line in reversed(header) if not _RULE.fullmatch(line)), "")
     bare = line.lstrip(COMMENTS).removeprefix("L ").strip()
     for text in (bare, line):
         for cells in _label_splits(text):
             if len(cells) == width and all(cells) and all(np.isnan(_number(cell, comma=False)) for cell in cells):
                 return cells
-    return []
+    quoted = (_QUOTED.findall(line) for line in header)
+    return next((cells for cells in quoted if len(cells) == width and all(cells)), [])
+
+
+def _explained(header: Sequence[str], codes: Sequence[str]) -> list[str]:
+    """Return what the header says that codes stand for, as in ``D1 = {I0} --> variable``; none if one is left out."""
+    told = {match[1]: match[2].strip() or match[1] for line in header if (match := _EXPLAINED.match(line))}
+    return [told[code] for code in codes] if codes and all(code in told for code in codes) else []
 
 
 def _label_splits(text: str) -> list[list[str]]:
@@ -113,6 +135,12 @@ def _width(rows: Sequence[Sequence[float] | None]) -> int:
 def _is_data(line: str) -> bool:
     bare = line.strip()
     return bool(bare) and bare[0] not in COMMENTS
+
+
+def as_numbers(cells: Sequence[str], *, comma: bool = False) -> list[float]:
+    """Return cells as numbers, NaN where they are none."""
+    row = _floats(cells, comma)
+    return row if row is not None else [_number(cell, comma) for cell in cells]
 
 
 def _floats(cells: Sequence[str], comma: bool) -> list[float] | None:

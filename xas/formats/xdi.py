@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,9 @@ from operando.errors import FileError
 from operando.history import recorded
 from operando.sniff import Format, Head, head
 
+from .guess import guessed_settings
 from .scan import in_electronvolts, require_known, scan
+from .table import Table
 from .times import Span, parsed_time, span
 from .xdi_fields import ABSCISSAE, NAMES, doubts
 
@@ -24,6 +27,7 @@ Floats = NDArray[np.float64]
 _VERSION = re.compile(r"#\s*XDI/\d+(\.\d+)*(\s|$)")
 _FIELD = re.compile(r"(?P<family>[A-Za-z][\w-]*)\.(?P<key>[\w-]+)\s*:\s*(?P<value>\S.*)")
 _FIELDS_END, _HEADER_END = re.compile(r"/{3,}.*"), re.compile(r"-{3,}")
+_LEFT_OUT = "is no field and was left out"
 _LENIENT = "read it with strict = false to leave such lines out"
 
 
@@ -118,6 +122,20 @@ def recognizes(start: Head) -> bool:
     return start.is_text and bool(start.lines) and bool(_VERSION.match(start.lines[0]))
 
 
+def suggest(start: Head) -> dict[str, Any]:
+    """Return what a file needs beyond what XDI defines: columns under other labels, leniency for malformed fields."""
+    try:
+        file = _parsed(start.path, start.data[: start.data.rfind(b"\n") + 1], strict=False)
+        labels, _ = _labels(file)
+    except FileError:
+        return {}
+    settings: dict[str, Any] = {"strict": False} if any(_LEFT_OUT in remark for remark in file.remarks) else {}
+    guess = guessed_settings(Table([], labels, file.values, [], False)).get("columns", {})
+    known = {name for label, name in NAMES.items() if label in map(str.lower, labels)}
+    further = {name: column for name, column in guess.items() if name != "energy" and name not in known}
+    return {**settings, "columns": further} if further else settings
+
+
 def _parsed(path: Path, data: bytes, *, strict: bool) -> _File:
     """Return the file's parts, line by line: fields, comments after ``///``, the end of the header, labels, rows."""
     file = _File()
@@ -154,7 +172,7 @@ def _add_field(path: Path, file: _File, number: int, text: str, *, strict: bool)
         expected = "a field 'Family.key: value'"
         raise FileError(path, expected, repr(text[:60]), place=f"line {number}", remedy=_LENIENT)
     else:
-        file.remarks.append(f"line {number} is no field and was left out: {text[:60]}")
+        file.remarks.append(f"line {number} {_LEFT_OUT}: {text[:60]}")
 
 
 def _numbers(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Floats:
@@ -270,4 +288,5 @@ XDI = Format(
     about="XAS Data Interchange, version 1",
     recognizes=recognizes,
     read=read,
+    suggest=suggest,
 )

@@ -82,7 +82,7 @@ def clusters(
             "pixels": (CLUSTER, count),
         },
         {name: values for name, values in stack.coords.items() if set(values.dims) <= {*others, *PLANE, ALONG}},
-    ).assign_coords({CLUSTER: np.arange(1, n + 1)})
+    ).assign_coords({CLUSTER: (CLUSTER, np.arange(1, n + 1), {"units": "1", "long_name": "kind of pixels"})})
     units = {"label": "1", "spectrum": str(stack.attrs.get("units", "1")), "pixels": "1"}
     names = {"label": "kind of the pixel, 0 unknown", "spectrum": "mean spectrum", "pixels": "number of pixels"}
     parameters = {"n": n, "components": axes.shape[1] if scores is None else "given scores"}

@@ -40,7 +40,8 @@ class Band:
             np.exp(1j * np.outer(*pair)).astype(np.complex64) for pair in zip(displacement.T, self.axes, strict=True)
         )
         rows, columns = np.nonzero(self.inside)
-        factors: Complex = y[:, rows] * x[:, columns]
+        factors: Complex = y.take(rows, axis=1)
+        factors *= x.take(columns, axis=1)
         return factors
 
     def spectrum(self, image: NDArray[np.float32], windows: tuple[Floats, Floats]) -> tuple[Complex, Complex]:

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from operando import hdf5
 from operando.errors import FileError, OperandoError
+from operando.hdf5 import Node
 from operando.history import recorded
 from operando.sniff import Format, Head
 from operando.units import DIMENSIONLESS, convert
 from operando.xas.formats.times import Span, moment
 
 from .frames import Frame, Image, require_positive, require_size
-from .hdf5_tree import MAGIC, QUANTITIES, attribute, dataset, guess, numbers, opened
+from .hdf5_tree import QUANTITIES, dataset, guess, numbers, text
 from .log_times import TIME_KEYS, after, spanned
 from .stack import Found, Times, stack
 
@@ -38,15 +40,8 @@ class Hdf5Frame:
         FileError
             If the array is not there any more or is damaged.
         """
-        with opened(self.path) as file:
-            array = dataset(file, self.dataset)
-            try:
-                image: Image = array[self.index]
-            except (OSError, IndexError, ValueError) as error:
-                text = str(error).splitlines()[0]
-                place = f"{self.dataset}[{self.index}]"
-                raise FileError(self.path, "an image", f"a damaged one ({text})", place=place) from None
-        return image
+        with hdf5.opened(self.path, again=True) as root:
+            return dataset(root, self.dataset).part(self.index)
 
 
 def read(
@@ -99,10 +94,10 @@ def read(
     require_positive(path, "full_scale", full_scale)
     given = {"timezone": timezone, "datasets": datasets, "time": time, "pixel_size": pixel_size}
     settings = {name: value for name, value in {**given, "full_scale": full_scale}.items() if value is not None}
-    with opened(path) as file:
-        places = {**guess(file), **(datasets or {})}
-        frame_time, span = _times(file, places, timezone, time or {})
-        found = replace(_found(file, places), frame_time=frame_time, span=span)
+    with hdf5.opened(path) as root:
+        places = {**guess(root), **(datasets or {})}
+        frame_time, span = _times(root, places, timezone, time or {})
+        found = replace(_found(root, places), frame_time=frame_time, span=span)
         found = found if pixel_size is None else replace(found, pixel_size=pixel_size)
         _require_one_a_frame(found, places)
     ds = stack(found, reader="hdf5", settings=settings, full_scale=full_scale)
@@ -111,12 +106,12 @@ def read(
 
 def recognizes(start: Head) -> bool:
     """Whether the file is HDF5 and holds images and energies of one stack."""
-    if not start.data.startswith(MAGIC):
+    if not hdf5.is_hdf5(start):
         return False
     try:
-        with opened(start.path) as file:
-            return {"frames", "energy"} <= guess(file).keys()
-    except FileError:
+        with hdf5.opened(start.path) as root:
+            return {"frames", "energy"} <= guess(root).keys()
+    except OperandoError:
         return False
 
 
@@ -128,35 +123,36 @@ def _require_keys(path: Path, name: str, value: Mapping[str, Any] | None, known:
         raise OperandoError(f"{path}: {name}: expected keys among {', '.join(known)}, got {unknown[0]!r}")
 
 
-def _found(file: Any, places: Mapping[str, str]) -> Found:
+def _found(root: Node, places: Mapping[str, str]) -> Found:
     """Return what a file holds, its times apart."""
-    path = Path(file.filename)
+    path = root.file
     for name in ("frames", "energy"):
         if name not in places:
             remedy = f"name it in the recipe: read = {{ datasets = {{ {name} = '/path/in/the/file' }} }}"
             raise FileError(path, f"a dataset with the {name}", "none that can be told", remedy=remedy)
-    images = dataset(file, places["frames"])
-    if images.ndim != 3 or images.dtype.kind not in "uif":
-        raise FileError(path, "an array of images", f"shape {images.shape}", place=places["frames"])
-    require_size(path, *images.shape[1:], place=places["frames"])
-    energy, unit = numbers(file, places["energy"], 1)
+    images = dataset(root, places["frames"])
+    shape = images.shape or ()
+    if len(shape) != 3 or images.item.dtype.kind not in "uif":
+        raise FileError(path, "an array of images", f"shape {shape}", place=places["frames"])
+    require_size(path, *shape[1:], place=places["frames"])
+    energy, unit = numbers(root, places["energy"], 1)
     count = energy.size
-    frames: list[Frame | None] = [Hdf5Frame(path, places["frames"], at) for at in range(min(count, len(images)))]
-    i0, i0_unit = numbers(file, places["i0"], 1) if "i0" in places else (None, "")
-    size, size_unit = numbers(file, places["pixel_size"], 0) if "pixel_size" in places else (None, "")
+    frames: list[Frame | None] = [Hdf5Frame(path, places["frames"], at) for at in range(min(count, shape[0]))]
+    i0, i0_unit = numbers(root, places["i0"], 1) if "i0" in places else (None, "")
+    size, size_unit = numbers(root, places["pixel_size"], 0) if "pixel_size" in places else (None, "")
     return Found(
         path,
         [*frames, *[None] * (count - len(frames))],
         convert(energy, unit or "eV", "eV"),
         i0=i0,
-        flat=_image(file, places.get("flat")),
-        dark=_image(file, places.get("dark")),
+        flat=_image(root, places.get("flat")),
+        dark=_image(root, places.get("dark")),
         pixel_size=None
         if size is None or not (size > 0).all()
         else float(convert(size, size_unit or "um", "um").item()),
-        surplus=[f"{places['frames']}[{at}]" for at in range(count, len(images))],
+        surplus=[f"{places['frames']}[{at}]" for at in range(count, shape[0])],
         i0_units=i0_unit or DIMENSIONLESS,
-        metadata={name: str(value) for name, value in file.attrs.items()},
+        metadata={str(name): str(root.attribute(name)) for name in root.item.attrs},
     )
 
 
@@ -168,34 +164,34 @@ def _require_one_a_frame(found: Found, places: Mapping[str, str]) -> None:
 
 
 def _times(
-    file: Any, places: Mapping[str, str], timezone: str | None, time: Mapping[str, Any]
+    root: Node, places: Mapping[str, str], timezone: str | None, time: Mapping[str, Any]
 ) -> tuple[Times | None, Span]:
     """Return the middle of every frame and the span of the stack, from its start and what passed since."""
-    text, path = attribute(file, places["start"]) if "start" in places else "", Path(file.filename)
-    start = moment(path, text, timezone, time.get("format")) if text else None
-    if text and start is None:
-        return None, Span(local=text, note="local time without a zone: not used")
+    said, path = text(root, places["start"]) if "start" in places else "", root.file
+    start = moment(path, said, timezone, time.get("format")) if said else None
+    if said and start is None:
+        return None, Span(local=said, note="local time without a zone: not used")
     if start is None or "time" not in places:
         return None, Span() if start is None else Span(start, start, note="start only: the time is that of the start")
-    elapsed, unit = numbers(file, places["time"], 1)
+    elapsed, unit = numbers(root, places["time"], 1)
     return spanned(path, after(start, convert(elapsed, unit or "s", "s")), {"marks": "middle", **time})
 
 
-def _image(file: Any, place: str | None) -> Image | None:
+def _image(root: Node, place: str | None) -> Image | None:
     """Return an image, or the mean of several."""
     if place is None:
         return None
-    array = dataset(file, place)
-    if array.ndim not in (2, 3) or array.dtype.kind not in "uif" or not array.size:
-        raise FileError(file.filename, "an image, or several to be averaged", f"shape {array.shape}", place=place)
-    require_size(Path(file.filename), *array.shape[-2:], place=place)
-    if array.ndim == 2:
-        single: Image = array[()]
-        return single
-    total = np.zeros(array.shape[1:])
-    for one in array:
-        total += one
-    return total / len(array)
+    array = dataset(root, place)
+    shape = array.shape or ()
+    if len(shape) not in (2, 3) or array.item.dtype.kind not in "uif" or 0 in shape:
+        raise FileError(root.file, "an image, or several to be averaged", f"shape {shape}", place=place)
+    require_size(root.file, *shape[-2:], place=place)
+    if len(shape) == 2:
+        return array.numbers()
+    total = np.zeros(shape[1:])
+    for at in range(shape[0]):
+        total += array.part(at)
+    return total / shape[0]
 
 
 HDF5 = Format(

@@ -1,0 +1,400 @@
+"""HDF5 files read with care: of bounded size, inside their own folder, never in circles; each mistake is one line."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FileError, OperandoError, printable
+from .sniff import Head
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MOST_BYTES = 2**30
+"""What a dataset, or one of its chunks, may take in memory. What a file declares costs it nothing."""
+MOST_NAMES = 100_000
+MOST_LINKS = 16
+_TEXT_BYTES = 2**20
+_HEAP, _MOST_CHECKED = b"GCOL", 2**28
+_MOST_FIELDS, _LONGEST, _DEPTH = 300, 2000, 3
+_PLACES = (0, *(512 * 2**k for k in range(7)))
+_NUMBERS = "iufb"
+
+
+def is_hdf5(start: Head) -> bool:
+    """Whether a file begins as HDF5, perhaps behind a block of the user's own."""
+    return any(start.data[at : at + len(SIGNATURE)] == SIGNATURE for at in _PLACES)
+
+
+@contextmanager
+def opened(path: str | Path, *, again: bool = False) -> Iterator[Node]:
+    """Open a file for reading and yield its root; ``again`` passes over what was checked when it was opened before.
+
+    Raises
+    ------
+    FileError
+        If the file is no HDF5, breaks off, or is being written.
+    """
+    path = Path(path)
+    with ExitStack() as files:
+        yield _Tree(path.resolve().parent, files, {}, again).root(path)
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """The files that are open, all within one folder."""
+
+    folder: Path
+    files: ExitStack
+    roots: dict[Path, Node]
+    again: bool
+
+    def root(self, path: Path) -> Node:
+        import h5py
+
+        real = path.resolve()
+        if real not in self.roots:
+            if not self.again:
+                _require_heaps(path)
+            with _told(path, "file"):
+                self.roots[real] = Node(path, "/", h5py.File(path, "r", locking="best-effort"), self)
+                self.files.callback(self.roots[real].item.close)
+        return self.roots[real]
+
+    def linked(self, node: Node, name: str) -> Node:
+        """Return the root of a file that ``node`` names.
+
+        Raises
+        ------
+        FileError
+            If it is missing, or lies outside the folder.
+        """
+        target, said = (node.file.resolve().parent / name).resolve(), printable(name)
+        if not target.is_relative_to(self.folder):
+            remedy = "copy the file that it names beside this one, and link to that"
+            raise node.error("links to files in its own folder", f"a link out of it, to {said}", remedy)
+        if not target.is_file():
+            raise node.error("a link to a file", f"a link to {said}, which is missing", "copy that file here too")
+        return self.root(target)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A group or a dataset; ``item`` is h5py's object."""
+
+    file: Path
+    name: str
+    item: Any
+    tree: _Tree
+
+    def error(self, expected: str, got: str, remedy: str = "") -> FileError:
+        """Return the error that something here is not as expected."""
+        return FileError(self.file, expected, got, place=printable(self.name), remedy=remedy)
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a group, else a dataset or a type."""
+        return hasattr(self.item, "keys")
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of a dataset; None for a group and for a dataset without values."""
+        with self._told():
+            return getattr(self.item, "shape", None)
+
+    def names(self) -> list[str]:
+        """Return what a group holds."""
+        if not self.is_group:
+            return []
+        with self._told():
+            if len(self.item) > MOST_NAMES:
+                raise self.error(f"at most {MOST_NAMES} names in a group", str(len(self.item)))
+            return [str(name) for name in self.item]
+
+    def children(self, broken: list[str] | None = None) -> list[tuple[str, Node]]:
+        """Return what a group holds under which names; what cannot be reached is told in ``broken`` and left out."""
+        found = []
+        for name in self.names():
+            try:
+                child = self.get(name)
+            except FileError as error:
+                if broken is not None:
+                    broken.append(str(error))
+                continue
+            if child is not None:
+                found.append((name, child))
+        return found
+
+    def get(self, path: str) -> Node | None:
+        """Return what lies at a path from here (from the root if it begins with ``/``), or None.
+
+        Raises
+        ------
+        FileError
+            If a link on the way leads to nothing, out of the folder, or in a circle.
+        """
+        return self._found(path, MOST_LINKS)
+
+    def attribute(self, name: str) -> str | float | list[str] | None:
+        """Return a text, a number or a list of texts; None if there is none of them by this name."""
+        import h5py
+
+        with self._told():
+            if name not in self.item.attrs:
+                return None
+            if h5py.h5a.open(self.item.id, name.encode()).get_storage_size() > _TEXT_BYTES:
+                return None
+            return _plain(self.item.attrs[name])
+
+    def scalar(self) -> str | float | None:
+        """Return the text or the number of a dataset that holds just one."""
+        if self.is_group or self.shape is None or int(np.prod(self.shape)) != 1:
+            return None
+        value = _plain(self._values())
+        return value if isinstance(value, str | float) else None
+
+    def numbers(self, column: str | None = None) -> NDArray[np.float64]:
+        """Return all values of a dataset, or one column of a table.
+
+        Raises
+        ------
+        FileError
+            If it holds no numbers, more than :data:`MOST_BYTES`, or a codec, a file or a part of it is missing.
+        """
+        with self._told():
+            kind: np.dtype[Any] = getattr(self.item, "dtype", np.dtype("O"))
+        listed = kind.names or ()
+        if listed and column is None:
+            remedy = f"name one of its columns, such as '{printable(self.name)}/{listed[0]}'"
+            raise self.error("numbers", f"a table of {', '.join(listed)}", remedy)
+        if column is not None and column not in listed:
+            raise self.error(f"a table with {column!r}", f"one of {', '.join(listed)}" if listed else "no table")
+        if (kind[column] if column else kind).kind not in _NUMBERS:
+            raise self.error("numbers", "a group" if self.is_group else f"values of type {kind}")
+        values = self._values()
+        return np.asarray(values[column] if column else values, dtype=np.float64)
+
+    def part(self, index: int) -> NDArray[Any]:
+        """Return the values at one place along the first dim of a dataset, such as an image of a stack.
+
+        Raises
+        ------
+        FileError
+            If there is no such place, or it holds more than :data:`MOST_BYTES`, or something is missing.
+        """
+        values: NDArray[Any] = self._values(index)
+        return values
+
+    def _values(self, index: int | None = None) -> Any:
+        """Return a dataset's values, all or at one place, once it is known that they can be read."""
+        self._require_size((self.shape or ())[0 if index is None else 1 :])
+        self._require_here(MOST_LINKS)
+        self._require_codecs()
+        with self._told():
+            return self.item[() if index is None else index]
+
+    def _require_size(self, wanted: tuple[int, ...]) -> None:
+        if self.shape is None:
+            raise self.error("values", "a dataset without any")
+        with self._told():
+            width = max(self.item.dtype.itemsize, 1)
+            declared = [wanted, self.item.chunks or ()]
+        size = max(width * int(np.prod([int(n) for n in shape], dtype=object)) for shape in declared)
+        if size > MOST_BYTES:
+            raise self.error(f"at most {MOST_BYTES >> 20} MiB", f"{size >> 20} MiB declared")
+
+    def _require_here(self, depth: int) -> None:
+        """Refuse values that lie in files outside the folder, or in missing ones, which HDF5 would read as zeros."""
+        if depth == 0:
+            raise self.error("values", "virtual datasets that refer to each other in a circle")
+        with self._told():
+            elsewhere = self.item.external or ()
+            sources = self.item.virtual_sources() if self.item.is_virtual else ()
+        if elsewhere:
+            raise self.error("values in an HDF5 file", f"raw ones in {printable(str(elsewhere[0][0]))}")
+        for source in sources:
+            root = self if source.file_name == "." else self.tree.linked(self, source.file_name)
+            part = root._found(source.dset_name, MOST_LINKS)
+            if part is None:
+                raise self.error("values", f"a part in {printable(source.dset_name)}, which is missing")
+            part._require_here(depth - 1)
+
+    def _require_codecs(self) -> None:
+        import h5py
+
+        with self._told():
+            plan = self.item.id.get_create_plist()
+            codecs = [plan.get_filter(k) for k in range(plan.get_nfilters())]
+            missing = [codec for codec in codecs if not h5py.h5z.filter_avail(codec[0])]
+        if missing:
+            _load_codecs()
+        for number, _, _, label in missing:
+            if not h5py.h5z.filter_avail(number):
+                said = printable(label.decode("utf-8", "backslashreplace")).strip("\x00") or "without a name"
+                got = f"values packed by the codec {number} ({said})"
+                raise self.error("values that HDF5 can unpack", got, 'pip install "operando[hdf5]"')
+
+    def _found(self, path: str, hops: int) -> Node | None:
+        here: Node | None = self.tree.root(self.file) if path.startswith("/") else self
+        for part in path.split("/"):
+            if here is not None and part not in ("", "."):
+                here = here._step(part, hops)
+        return here
+
+    def _step(self, part: str, hops: int) -> Node | None:
+        """Return what a group holds under one name, links followed as far as they may be."""
+        import h5py
+
+        if not self.is_group:
+            return None
+        at = Node(self.file, f"{self.name.rstrip('/')}/{part}", None, self.tree)
+        key = part.encode("utf-8", "surrogateescape")
+        with at._told():
+            if not self.item.id.links.exists(key):
+                return None
+            kind = self.item.id.links.get_info(key).type
+            if kind == h5py.h5l.TYPE_HARD:
+                return Node(self.file, at.name, self.item[part], self.tree)
+            target = self.item.id.links.get_val(key)
+        if hops == 0:
+            raise at.error("a link to a dataset or a group", f"more than {MOST_LINKS} links, or a circle of them")
+        if kind == h5py.h5l.TYPE_SOFT:
+            root, path = self, os.fsdecode(target)
+        elif kind == h5py.h5l.TYPE_EXTERNAL:
+            root, path = self.tree.linked(at, os.fsdecode(target[0])), os.fsdecode(target[1])
+        else:
+            raise at.error("a link that HDF5 itself defines", "one of another kind")
+        found = root._found(path, hops - 1)
+        if found is None:
+            raise at.error("a link to a dataset or a group", f"a link to {printable(path)}, which is not there")
+        return found
+
+    def _told(self) -> AbstractContextManager[None]:
+        return _told(self.file, printable(self.name))
+
+
+def content(root: Node, most: int = 6) -> str:
+    """Return what a file holds in a few words: its first groups and datasets."""
+    found: list[str] = []
+    waiting = [(root, 0)]
+    while waiting and len(found) <= most:
+        group, depth = waiting.pop(0)
+        for _, child in group.children():
+            found.append(_described(child))
+            if child.is_group and depth < _DEPTH:
+                waiting.append((child, depth + 1))
+    more = ", ..." if len(found) > most else ""
+    return ", ".join(found[:most]) + more if found else "nothing that can be reached"
+
+
+def scalars(node: Node, *, passing_over: Sequence[str] = (), broken: list[str] | None = None) -> dict[str, str | float]:
+    """Return the texts and numbers below a group as ``{dotted path: value}``, groups of some NeXus classes left out.
+
+    Long texts are left out too, and what lies more than three groups deep; what cannot be read is told in ``broken``.
+    """
+    found: dict[str, str | float] = {}
+    waiting = [(node, "", 0)]
+    while waiting and len(found) < _MOST_FIELDS:
+        group, above, depth = waiting.pop(0)
+        for name, child in group.children(broken):
+            if not child.is_group:
+                value = _scalar(child, broken)
+                if value is not None and len(str(value)) <= _LONGEST:
+                    found[printable(f"{above}{name}")] = value
+            elif depth < _DEPTH and child.attribute("NX_class") not in passing_over:
+                waiting.append((child, f"{above}{name}.", depth + 1))
+    return found
+
+
+def _scalar(node: Node, broken: list[str] | None) -> str | float | None:
+    try:
+        return node.scalar()
+    except FileError as error:
+        if broken is not None:
+            broken.append(str(error))
+        return None
+
+
+def _described(node: Node) -> str:
+    name = printable(node.name)
+    if node.is_group:
+        kind = node.attribute("NX_class")
+        return f"{name} ({kind})" if isinstance(kind, str) else name
+    return f"{name} {node.shape}"
+
+
+def _plain(value: Any) -> str | float | list[str] | None:
+    """Return a value as text, number or list of texts."""
+    array = np.asarray(value)
+    if array.dtype.kind in "SOU":
+        texts = [item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else item for item in array.flat]
+        if not all(isinstance(text, str) for text in texts):
+            return None
+        return printable(texts[0]) if array.size == 1 else [printable(text) for text in texts]
+    return float(array.flat[0]) if array.size == 1 and array.dtype.kind in _NUMBERS else None
+
+
+def _require_heaps(path: Path) -> None:
+    """Refuse a file whose heaps of texts do not add up: HDF5 would go through them for ever, or beyond their end.
+
+    A heap is its signature, version, size and then objects, each with number, size and padding to 8 bytes; number 0
+    is what is free, its size that of all of it.
+    """
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if len(data) > _MOST_CHECKED or _bytes_of_a_length(data) != 8:
+                return
+            at = data.find(_HEAP)
+            while at >= 0:
+                if data[at + 4] == 1 and not _adds_up(data, at):
+                    got = f"a heap of texts at byte {at} that does not add up"
+                    raise FileError(path, "a sound HDF5 file", got, remedy="copy it again")
+                at = data.find(_HEAP, at + 4)
+    except (OSError, ValueError, IndexError):
+        return
+
+
+def _bytes_of_a_length(data: mmap.mmap) -> int:
+    """Return in how many bytes a file states lengths, as its superblock says."""
+    start = data.find(SIGNATURE)
+    return data[start + 14] if data[start + 8] < 2 else data[start + 10]
+
+
+def _adds_up(data: mmap.mmap, start: int) -> bool:
+    """Whether the objects of a heap fill it, each one longer than nothing."""
+    at, end = start + 16, start + int.from_bytes(data[start + 8 : start + 16], "little")
+    if end > len(data):
+        return False
+    while at + 16 <= end:
+        number, size = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 8 : at + 16], "little")
+        at += 16 + -(-size // 8) * 8 if number else size
+        if not (number or size):
+            return False
+    return at <= end
+
+
+def _load_codecs() -> None:
+    """Make the codecs of hdf5plugin known to HDF5, if it is installed."""
+    with suppress(Exception):
+        import hdf5plugin  # noqa: F401
+
+
+@contextmanager
+def _told(file: Path, place: str) -> Iterator[None]:
+    """Say in a line what HDF5 has against a file; for a broken one it raises nearly every kind of error."""
+    try:
+        yield
+    except OperandoError:
+        raise
+    except Exception as error:
+        said = str(error).partition("(")[2].rpartition(")")[0] or str(error) or type(error).__name__
+        locked = "unable to lock" in said
+        remedy = "wait until it is written" if locked else "copy it again if its end was lost"
+        raise FileError(file, "a sound HDF5 file", printable(said), place=place, remedy=remedy) from None

@@ -1,0 +1,20 @@
+"""The example scans without their truth and their images, which would take long."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+SMALL = Path(__file__).parents[2] / "example_scans" / "small"
+STACKS = re.compile(r'\[\[series\]\][^\n]*\nnode = "\w+"\ntechnique = "xpeem".*?(?=\n\[\[series\]\]|\Z)', re.DOTALL)
+
+
+def spectra_only(folder: Path) -> Path:
+    """Copy the electrochemistry and the spectra to ``folder``, with the recipe for them."""
+    shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("truth.zarr", "xpeem", "xtm"))
+    recipe = folder / "beamtime.toml"
+    text, found = STACKS.subn("", recipe.read_text(encoding="utf-8"))
+    assert found == 1
+    recipe.write_text(text.rstrip() + "\n", encoding="utf-8")
+    return folder
