@@ -49,7 +49,7 @@ def drift(
     found = xpeem.drift(raw, reference=image.fillna(image.mean()), **options)
     for name in _DRIFT:
         # The image of the first stack lies where its first frame does, but for that frame's own noise.
-        known = first[f"{name}_std"].isel(scan=0) ** 2
+        known = first[f"{name}_std"].isel(scan=0).compute() ** 2
         common = float(known.where(known > 0).median()) / 2
         std = found[f"{name}_std"]
         found[f"{name}_std"] = ((std**2 + common) ** 0.5).assign_attrs(std.attrs)
@@ -102,7 +102,8 @@ def regions(
     _require("regions", processed, ALIGNED[0], before="align")
     if first:
         _require("regions", first, _REGIONS[0], before="regions")
-        known = first[[*_REGIONS]].drop_vars([name for name in first.coords if name != "region"]).compute()
+        known = first[[*_REGIONS]].compute()
+        known = known.drop_vars([name for name in known.coords if name != "region"])
         return processed.assign(known.data_vars).assign_coords(region=known["region"])
     if labels is not None:
         return with_result(processed, xpeem.labelled(_labels(labels, processed)))

@@ -190,9 +190,10 @@ def test_frames_beyond_the_energies_of_the_series_are_left_out_and_flagged(stack
     shutil.copy(folder / "Ni_L3_001.h5", folder / "Ni_L3_003.h5")
     with h5py.File(folder / "Ni_L3_003.h5", "r+") as file:
         for name in ("frames", "energy", "i0", "time"):
-            values = file[name][()]
+            values, units = file[name][()], file[name].attrs["units"]
             del file[name]
             file[name] = np.concatenate([values, values[-1:] + (name in {"energy", "time"})])
+            file[name].attrs["units"] = units
     summary = run(stacks("", FILES))
     assert (summary.exit_code, summary.scans) == (0, {"xpeem/Ni_L3": 3})
     raw = opened(summary, RAW)
