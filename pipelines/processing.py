@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from operando.schema import SERIES, check
 from operando.series import stack
 
 from .recipe import REFERENCES, Recipe, References, Series, StepSection
+from .sources import file_of
 from .steps import STEPS, TECHNIQUES, Step
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from .electrochemistry import Electrochemistry
 
-FIRST = "first"
+FIRST, FIRST_RAW = "first", "first_raw"
 SCALES = ("normalize", "mback")
 """The steps that bring references to the scale of the series."""
 
@@ -50,6 +51,8 @@ class Processing:
 
     recipe: Recipe
     series: Series
+    opened: dict[str, xr.Dataset] = field(default_factory=dict, compare=False, repr=False)
+    """First scans that were opened again, by their source; their images stay in their files."""
 
     @property
     def folder(self) -> str:
@@ -107,7 +110,9 @@ class Processing:
             Naming the step that refuses them.
         """
         nothing = scans.drop_vars(list(scans.variables)).drop_attrs()
-        state = {"raw": scans, "processed": _bare(scans, scans), FIRST: nothing if first is None else first}
+        state = {"raw": scans, "processed": _bare(scans, scans), FIRST: nothing, FIRST_RAW: nothing}
+        if first is not None:
+            state |= {FIRST: first, **self._first_raw(first, scans)}
         for section, step in self._steps():
             if step.prepares:
                 state["raw"] = self._taken(section, step, state)
@@ -115,6 +120,20 @@ class Processing:
             elif not step.needs_all:
                 state["processed"] = self._taken(section, step, state)
         return state["processed"]
+
+    def _first_raw(self, first: xr.Dataset, scans: xr.Dataset) -> dict[str, xr.Dataset]:
+        """Return the first scan from its file as the steps see scans, if any of them asks for it."""
+        if not any(FIRST_RAW in step.inputs for _, step in self._steps()):
+            return {}
+        source = str(first["source"].values[0])
+        if source not in self.opened:
+            axis = TECHNIQUES[self.series.technique].axis
+            single = self.read(self.recipe.folder / file_of(source))
+            raw = stack([single], axis, scans[axis].values, interpolate=False)
+            for section, step in self._steps():
+                raw = self._taken(section, step, {"raw": raw}) if step.prepares else raw
+            self.opened[source] = raw
+        return {FIRST_RAW: self.opened[source]}
 
     def over_all(self) -> Iterator[tuple[str, StepSection]]:
         """Yield the steps that need all scans, with the path of their nodes."""

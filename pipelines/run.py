@@ -26,7 +26,7 @@ from .frame import completed, frame_of, misfit, widened
 from .processing import Processing, told_apart
 from .progress import Reporter, Silent
 from .recipe import Recipe
-from .sources import checksum_with, checksums, made_from
+from .sources import ENTRY, checksum_with, checksums, file_of, made_from
 from .steps import TECHNIQUES
 from .writer import Writer
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 BATCH = 64
 """Scans that are read and committed together; those with stacks of images are taken one by one."""
 
-ENTRY = "::"
 _MARKS = ("source", "checksum")
 
 
@@ -147,7 +146,7 @@ class Run:
         if raw.attrs.get("made_from") != self._origin(work):
             return False
         sources = {self._source(path): path for path in self.recipe.files(work.series)}
-        stored = {_file_of(source): known for source, known in zip(*(raw[n].values for n in _MARKS), strict=True)}
+        stored = {file_of(source): known for source, known in zip(*(raw[n].values for n in _MARKS), strict=True)}
         images = raw["images"].values if "images" in raw.coords else ()
         return stored.keys() <= sources.keys() and [*stored.values()] == checksums(
             (sources[file] for file in stored), images
@@ -180,7 +179,7 @@ class Run:
         """Append what fits the frame, a batch a commit; return a wider frame as soon as one is needed."""
         series, raw, technique = work.series, work.raw_node, TECHNIQUES[work.series.technique]
         stored = self.store.dataset(raw) if raw in self.store.committed() else None
-        known = set() if stored is None else {_file_of(source) for source in stored["source"].values}
+        known = set() if stored is None else {file_of(source) for source in stored["source"].values}
         frame = frame_of(stored) if stored is not None else frame
         paths = [path for path in self.recipe.files(series) if self._source(path) not in known]
         with self.tell.counting(work.folder, len(paths)) as counter:
@@ -308,11 +307,6 @@ def _marked(scan: xr.Dataset, source: str, known: str) -> xr.Dataset:
     entries = [str(name).partition(ENTRY)[2] for name in scan["source"].values]
     sources = np.array([f"{source}{ENTRY}{entry}" for entry in entries], dtype=object)
     return scan.assign_coords(source=("scan", sources), checksum=("scan", np.full(len(entries), known, dtype=object)))
-
-
-def _file_of(source: str) -> str:
-    """Return the file that a scan came from."""
-    return str(source).partition(ENTRY)[0]
 
 
 def _batches(paths: list[Path], size: int) -> Iterator[list[Path]]:

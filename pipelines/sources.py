@@ -14,6 +14,9 @@ from operando.errors import FileError
 from operando.history import software_version
 from operando.schema import SCHEMA_VERSION
 
+ENTRY = "::"
+"""What stands between a file and its entry in the ``source`` of a scan."""
+
 WHOLE_BYTES = 16 * 2**20
 END_BYTES = 2**20
 
@@ -91,3 +94,8 @@ def checksums(paths: Iterable[Path], images: Iterable[str] = ()) -> list[str]:
         except FileError:
             found.append("unreadable")
     return found
+
+
+def file_of(source: str) -> str:
+    """Return the file that a scan came from, without the entry in it."""
+    return str(source).partition(ENTRY)[0]

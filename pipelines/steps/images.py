@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,6 @@ from .step import with_result
 
 ALIGNED = ("aligned", "aligned_std")
 """The frames in one place; they are not stored unless the recipe says so."""
-_DRIFT = ("drift_y", "drift_x")
 _REGIONS = ("region_label", "region_area", "region_y", "region_x")
 
 
@@ -30,7 +29,7 @@ def correct(raw: xr.Dataset, *, gain: float | None = None, duplicates: float | N
 def drift(
     raw: xr.Dataset,
     processed: xr.Dataset,
-    first: xr.Dataset,
+    first_raw: xr.Dataset,
     *,
     band: tuple[float, float] = (4.0, 40.0),
     max_shift: float | None = None,
@@ -40,29 +39,19 @@ def drift(
     from operando.xas import xpeem
 
     _require("drift", raw, "intensity", before="correct")
-    options: dict[str, Any] = {"band": band, "max_shift": max_shift, "neighbors": neighbors}
-    if not first:
-        found = xpeem.drift(raw, between=raw.sizes["scan"] > 1, **options)
-        return _with_drift(processed, found)
-    _require("drift", first, "image", before="align")
-    image = first["image"].isel(scan=0, drop=True).compute()
-    found = xpeem.drift(raw, reference=image.fillna(image.mean()), **options)
-    for name in _DRIFT:
-        # The image of the first stack lies where its first frame does, but for that frame's own noise.
-        known = first[f"{name}_std"].isel(scan=0).compute() ** 2
-        common = float(known.where(known > 0).median()) / 2
-        std = found[f"{name}_std"]
-        found[f"{name}_std"] = ((std**2 + common) ** 0.5).assign_attrs(std.attrs)
-    return _with_drift(processed, found)
-
-
-def _with_drift(processed: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
-    """Return the stacks with the drift of their frames; a stack is flagged if one could not be placed."""
-    out = with_result(processed, found.rename(quality="drift_quality"))
-    lost = (
-        (found["frame_flag"] & int(Flag.not_converged)).any("energy").drop_vars(list(processed.coords), errors="ignore")
+    stacks = _frames(raw) if not first_raw else xr.concat([_frames(first_raw), _frames(raw)], "scan", join="exact")
+    found = xpeem.drift(
+        stacks.assign_attrs(raw.attrs), band=band, max_shift=max_shift, neighbors=neighbors, between=True
     )
+    found = found.isel(scan=slice(-raw.sizes["scan"], None)).rename(quality="drift_quality")
+    lost = (found["frame_flag"] & int(Flag.not_converged)).any("energy").reset_coords(drop=True)
+    out = with_result(processed, found)
     return out.assign_coords(flag=raised(out["flag"], Flag.not_converged, lost))
+
+
+def _frames(stack: xr.Dataset) -> xr.Dataset:
+    """Return the images of stacks with the flags of their frames alone."""
+    return stack[["intensity"]].drop_vars([name for name in stack.coords if name not in ("energy", "frame_flag")])
 
 
 def align(raw: xr.Dataset, processed: xr.Dataset) -> xr.Dataset:

@@ -64,8 +64,9 @@ class Step:
     ``series``              from all scans of the processed series, lazily given: a node of its own
     ======================  =======================================================================
 
-    Any of them may also take the ``references``, and the ``first`` scan of the series as it was worked up (empty
-    while it is worked up itself), for scans that shall share what was found in it.
+    Any of them may also take the ``references``; the ``first`` scan of the series as it was worked up, and
+    ``first_raw``, that scan as the steps see it, for scans that shall share what was found in it (both are empty while
+    the first one itself is worked up).
     """
 
     run: Callable[..., xr.Dataset]
