@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from image_stacks import stacks
-from scipy import stats
+from pulls import assert_unit_normal
 
 from operando.example_scans import cell, parameters
 from operando.pipelines.steps import images
@@ -35,12 +35,7 @@ def later():
 def test_later_stacks_pull_as_unit_normals(later):
     """One frame a stack, for all frames of a stack share the noise of the reference."""
     pulls = np.concatenate([error[:, at % 11] / std[:, at % 11] for at, (error, std) in enumerate(later)])
-    low, high = np.sqrt(stats.chi2.ppf([5e-4, 1 - 5e-4], pulls.size - 1) / (pulls.size - 1))
-    inside = int((np.abs(pulls) < 2).sum())
-    assert pulls.size >= 200
-    assert abs(pulls.mean()) <= 3.3 / np.sqrt(pulls.size)
-    assert low < pulls.std(ddof=1) < high
-    assert stats.binom.ppf(5e-4, pulls.size, 0.9545) <= inside <= stats.binom.ppf(1 - 5e-4, pulls.size, 0.9545)
+    assert_unit_normal(pulls)
 
 
 def test_no_frame_of_a_later_stack_is_misplaced(later):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from pulls import assert_unit_normal
 
 from operando import echem, example_scans, xas
 from operando.example_scans import cell, cycler, parameters
@@ -33,16 +33,6 @@ def test_edge_energies_pull_as_a_unit_normal(results):
         pulls.append(error / found.edge_energy_std.values)
     pooled = np.concatenate(pulls)
     assert_unit_normal(pooled)
-
-
-def assert_unit_normal(pulls):
-    n = pulls.size
-    low, high = np.sqrt(stats.chi2.ppf([5e-4, 1 - 5e-4], n - 1) / (n - 1))
-    inside = int((np.abs(pulls) < 2).sum())
-    assert n >= 200
-    assert abs(pulls.mean()) <= 3.3 / np.sqrt(n)
-    assert low < pulls.std(ddof=1) < high
-    assert stats.binom.ppf(5e-4, n, 0.9545) <= inside <= stats.binom.ppf(1 - 5e-4, n, 0.9545)
 
 
 def test_states_of_charge_pull_as_a_unit_normal_over_logs(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import stats
+from pulls import assert_unit_normal
 
 from operando import OperandoError, xas
 from operando.history import entries
@@ -73,18 +73,12 @@ def counted(mu, quanta, seed):
 
 @pytest.mark.parametrize("noise", [5e-4, 3e-3, "counted"])
 def test_the_error_covers_the_truth(spectra, noise):
-    """Pulls of 400 spectra: chi-square interval for the spread, 99.9 % intervals for mean and coverage."""
     clean = spectra(400, noise=0.0)
     truth = xas.edge_energy(xas.normalize(clean))["edge_energy"]
     noisy = counted(clean, 2e5, 20261124) if noise == "counted" else spectra(400, noise=noise, seed=20261123)
     found = xas.edge_energy(xas.normalize(noisy))
     pulls = ((found["edge_energy"] - truth) / found["edge_energy_std"]).to_numpy()
-    count = pulls.size
-    low, high = np.sqrt(stats.chi2.ppf([5e-4, 1 - 5e-4], count - 1) / (count - 1))
-    inside = int((abs(pulls) < 2).sum())
-    assert abs(pulls.mean()) <= 3.3 / np.sqrt(count)
-    assert low < pulls.std(ddof=1) < high
-    assert stats.binom.ppf(5e-4, count, 0.9545) <= inside <= stats.binom.ppf(1 - 5e-4, count, 0.9545)
+    assert_unit_normal(pulls)
 
 
 def test_chunks_dims_and_neighbors_change_nothing(spectra):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from image_stacks import stacks
-from scipy import ndimage, stats
+from pulls import assert_unit_normal
+from scipy import ndimage
 
 from operando import xas
 from operando.example_scans import nickel_spectra, parameters
@@ -19,16 +20,6 @@ E0 = 853.5
 INSIDE = 3
 """Pixels within which a particle's edge is blurred and its image moves."""
 FEW = [{"start": 846.0, "stop": 852.0, "step": 2.0}, {"start": 852.0, "stop": 860.0, "step": 1.0}]
-
-
-def assert_unit_normal(pulls):
-    n = pulls.size
-    low, high = np.sqrt(stats.chi2.ppf([5e-4, 1 - 5e-4], n - 1) / (n - 1))
-    inside = int((np.abs(pulls) < 2).sum())
-    assert n >= 200
-    assert abs(pulls.mean()) <= 3.3 / np.sqrt(n)
-    assert low < pulls.std(ddof=1) < high
-    assert stats.binom.ppf(5e-4, n, 0.9545) <= inside <= stats.binom.ppf(1 - 5e-4, n, 0.9545)
 
 
 def test_drift_pulls_as_a_unit_normal_over_stacks(happened):
