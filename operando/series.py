@@ -28,8 +28,8 @@ def stack(
 ) -> xr.Dataset:
     """Return scans as one series with the dim ``scan`` first.
 
-    A scan on the series' axis, to 1e-6 of its step, is taken as it is. One that ends early is filled with NaN and
-    flagged as truncated. Any other is interpolated linearly, NaN outside, and flagged as regridded.
+    A scan on the series' axis, to 1e-6 of its step, is taken as it is. One that lacks points at an end, wherever it
+    was measured from, is filled with NaN and flagged as truncated. Any other is interpolated linearly, NaN outside, and flagged as regridded.
 
     Parameters
     ----------
@@ -114,8 +114,10 @@ def _placed(scan: xr.Dataset, axis: str, common: Floats, *, interpolate: bool) -
     own = _values(scan, axis)
     if same_axis(common, own):
         return scan.assign_coords({axis: common})
-    if own.size < common.size and same_axis(common[: own.size], own):
-        return _flagged(_extended(scan.assign_coords({axis: common[: own.size]}), axis, common), Flag.truncated)
+    ends = (slice(0, own.size), slice(common.size - own.size, None) if interpolate else slice(0, own.size))
+    part = next((common[end] for end in ends if own.size < common.size and same_axis(common[end], own)), None)
+    if part is not None:
+        return _flagged(_extended(scan.assign_coords({axis: part}), axis, common), Flag.truncated)
     if not interpolate and own.size > common.size and same_axis(own[: common.size], common):
         return _flagged(scan.isel({axis: slice(0, common.size)}).assign_coords({axis: common}), Flag.surplus_frame)
     if not interpolate:
@@ -124,7 +126,7 @@ def _placed(scan: xr.Dataset, axis: str, common: Floats, *, interpolate: bool) -
 
 
 def _extended(scan: xr.Dataset, axis: str, common: Floats) -> xr.Dataset:
-    """Return a scan that ends early on the whole axis: NaN behind its end.
+    """Return a scan that lacks points at an end on the whole axis: NaN there.
 
     Where flags along the axis say that what follows is missing, integers (counts of images) stay integers and are 0.
     """

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from operando.errors import OperandoError
+from operando.reading import read_as
 from operando.series import stack
-from operando.sniff import choose
 
 from .formats import FORMATS
 from .layout import ALONG
@@ -46,12 +44,7 @@ def read(path: str | Path, reader: str | None = None, timezone: str | None = Non
     OperandoError
         If a setting is unknown to the reader.
     """
-    path = Path(path)
-    chosen = choose(path, FORMATS, reader)
-    unknown = [name for name in settings if name not in signature(chosen.read).parameters]
-    if unknown:
-        raise OperandoError(f"{path}: reader {chosen.name!r} has no setting {', '.join(map(repr, unknown))}")
-    return chosen.read(path, timezone=timezone, **settings)
+    return read_as(FORMATS, path, reader, timezone, settings)
 
 
 def read_series(

@@ -15,13 +15,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from operando.entries import as_series, named
 from operando.errors import FileError
+from operando.header_times import Span
 from operando.history import recorded
 from operando.sniff import Format, Head
 
 from .scan import scan
-from .several import as_series, named
-from .times import Span
 
 Floats = NDArray[np.float64]
 _MAGIC, _GZIP = "Athena project file", b"\x1f\x8b"

@@ -13,13 +13,13 @@ import xarray as xr
 from operando import hdf5
 from operando.errors import FileError, OperandoError
 from operando.hdf5 import Node
+from operando.header_times import Span, parsed_time, seconds, span
 from operando.history import recorded
 from operando.sniff import Format, Head
+from operando.text_table import Table
 
 from .guess import guessed_settings
 from .hdf5 import Column, as_scan, checked, gathered
-from .table import Table
-from .times import Span, parsed_time, seconds, span
 
 _ENTRY = "/entry"
 _DEVICES = "/entry/collection/devices"

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operando.errors import FileError, OperandoError
+from operando.text_table import Column, Table
 
 from .guess import guessed_settings
 from .scan import in_electronvolts, require_known, require_units
-from .table import Column, Table
 
 Chosen = Mapping[str, Column | Sequence[Column]]
 Floats = NDArray[np.float64]

@@ -12,14 +12,14 @@ import xarray as xr
 
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
+from operando.header_times import Span, span
 from operando.history import recorded
 from operando.sniff import Format, Head, head
+from operando.text_table import COMMENTS, Column, Table, parse
 
 from .choice import choice, picked, require_tables
 from .guess import guessed_settings
 from .scan import scan
-from .table import COMMENTS, Column, Table, parse
-from .times import Span, span
 
 _TIME_KEYS = ("start", "format", "middle", "end", "duration")
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from operando.header_times import parsed_time
+from operando.text_table import COMMENTS, Column, Table
+
 from .emission import channels
-from .table import COMMENTS, Column, Table
-from .times import parsed_time
 
 _WORDS: dict[str, tuple[str, ...]] = {
     "i0": (r"i_?0", r"io", r"monitor", r"mon", r"ion_?0", r"i_?0[ _]chamber"),

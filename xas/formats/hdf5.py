@@ -14,13 +14,13 @@ from operando import hdf5
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.hdf5 import Node
+from operando.header_times import Span, span
 from operando.history import recorded
 from operando.sniff import Format
 from operando.units import parse
 from operando.xas.layout import DETECTORS
 
 from .scan import in_electronvolts, require_known, require_units, scan
-from .times import Span, span
 
 Floats = NDArray[np.float64]
 Column = str | Sequence[str]

@@ -10,9 +10,12 @@ from typing import Any
 
 import xarray as xr
 
+from operando.entries import as_series, asked_for, differing, named
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
+from operando.header_times import Span, parsed_time, span
 from operando.sniff import Format, Head, head
+from operando.text_table import Column
 from operando.units import parse
 
 from .choice import Choice, choice, index, picked
@@ -21,9 +24,6 @@ from .mda_binary import VERSIONS, mda_file
 from .mda_scans import MdaFile, MdaScan
 from .mda_text import FIRST, mda_text
 from .scan import FEWEST, scan
-from .several import as_series, asked_for, differing, named
-from .table import Column
-from .times import Span, parsed_time, span
 
 Key = str | int
 _TIMES = ("%b %d, %Y %H:%M:%S.%f", "%b %d, %Y %H:%M:%S")

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operando.errors import FileError
-
-from .table import Table
+from operando.text_table import Table
 
 Floats = NDArray[np.float64]
 

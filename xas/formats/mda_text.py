@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from operando.errors import FileError
+from operando.text_table import as_numbers
 
 from .mda_scans import Floats, MdaColumn, MdaFile, MdaScan, described, readback_column
-from .table import as_numbers
 
 FIRST = re.compile(r"(?P<sign>\S+?)(?P=sign) mda2ascii\b.*generated output")
 _FACT = re.compile(r"(?P<key>MDA File Version|Scan number|Overall scan dimension) = (?P<value>[\d.]+)")

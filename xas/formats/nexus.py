@@ -11,8 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from operando import hdf5
+from operando.entries import as_series, named
 from operando.errors import FileError, OperandoError
 from operando.hdf5 import Node
+from operando.header_times import Span, parsed_time, span
 from operando.sniff import Format, Head
 from operando.units import parse
 from operando.xas.layout import DETECTORS
@@ -20,8 +22,6 @@ from operando.xas.layout import DETECTORS
 from .hdf5 import Column, checked
 from .nexus_entry import Spectrum, entries, spectrum
 from .scan import in_electronvolts, scan
-from .several import as_series, named
-from .times import Span, parsed_time, span
 
 Floats = NDArray[np.float64]
 _STARTS, _ENDS = ("start_time", "scan.start_time"), ("end_time", "scan.end_time")

@@ -11,14 +11,14 @@ import xarray as xr
 
 from operando.errors import FileError
 from operando.flags import Flag
+from operando.header_times import Span
 from operando.history import recorded
 from operando.sniff import Format, Head, head
+from operando.text_table import Column, Table, parse
 
 from .choice import choice, picked
 from .emission import channels
 from .scan import scan
-from .table import Column, Table, parse
-from .times import Span
 
 NAMES = {"energy": r"Energy", "i0": r"I0_KEITHLEY\d", "tey": r"KEITHLEY\d_TEY"}
 """The labels of columns that mean the same in all files, without their numbers."""

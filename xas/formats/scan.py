@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from operando import flags
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
+from operando.header_times import Span
 from operando.units import DIMENSIONLESS, convert, parse, registry
 from operando.xas.layout import COUNTING, DETECTORS, RAW
-
-from .times import Span
 
 Floats = NDArray[np.float64]
 

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from operando.entries import as_series, asked_for, differing, named
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
+from operando.header_times import NOT_A_TIME, Span, moment, parsed_time, seconds
 from operando.sniff import Format, Head, head
+from operando.text_table import Column
 
 from .choice import Choice, choice, picked
 from .guess import guessed_settings
 from .scan import scan
-from .several import as_series, asked_for, differing, named
 from .spec_scans import SpecScan, scans_in
-from .table import Column
-from .times import NOT_A_TIME, Span, moment, parsed_time, seconds
 
 Key = str | int
 _LEAST_SPAN = 1.0

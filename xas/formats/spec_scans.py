@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from operando.errors import FileError
-
-from .table import Table, as_numbers
+from operando.text_table import Table, as_numbers
 
 _HEADER = re.compile(r"#(@?[A-Za-z]+)(\d*)\s?(.*)")
 _COUNTED = re.compile(r"(?:[adz](\d?)scan|lup)$")

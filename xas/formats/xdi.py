@@ -13,13 +13,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from operando.errors import FileError
+from operando.header_times import Span, parsed_time, span
 from operando.history import recorded
 from operando.sniff import Format, Head, head
+from operando.text_table import Table
 
 from .guess import guessed_settings
 from .scan import in_electronvolts, require_known, scan
-from .table import Table
-from .times import Span, parsed_time, span
 from .xdi_fields import ABSCISSAE, NAMES, doubts
 
 Floats = NDArray[np.float64]

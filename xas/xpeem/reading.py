@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from operando.errors import FileError, OperandoError
+from operando.reading import read_as
 from operando.series import same_axis, stack
-from operando.sniff import choose
 
 from .formats import FORMATS
 from .layout import ALONG, IMAGES
@@ -54,12 +53,7 @@ def read(path: str | Path, reader: str | None = None, timezone: str | None = Non
     -----
     Every frame is looked at once, so that missing and saturated ones are flagged.
     """
-    path = Path(path)
-    chosen = choose(path, FORMATS, reader)
-    unknown = [name for name in settings if name not in signature(chosen.read).parameters]
-    if unknown:
-        raise OperandoError(f"{path}: reader {chosen.name!r} has no setting {', '.join(map(repr, unknown))}")
-    return chosen.read(path, timezone=timezone, **settings)
+    return read_as(FORMATS, path, reader, timezone, settings)
 
 
 def read_series(

@@ -13,10 +13,10 @@ import xarray as xr
 from operando import hdf5
 from operando.errors import FileError, OperandoError
 from operando.hdf5 import Node
+from operando.header_times import Span, moment
 from operando.history import recorded
 from operando.sniff import Format, Head
 from operando.units import DIMENSIONLESS, convert
-from operando.xas.formats.times import Span, moment
 
 from .frames import Frame, Image, require_positive, require_size
 from .hdf5_tree import QUANTITIES, dataset, guess, numbers, text

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operando.errors import FileError
-from operando.xas.formats.table import COMMENTS
+from operando.text_table import COMMENTS
 
 IMAGE_NAME = re.compile(r".+\.(tiff?|dat)", re.IGNORECASE)
 _SPLITS: dict[str, Callable[[str], list[str]]] = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from operando.errors import OperandoError
-from operando.xas.formats.times import NOT_A_TIME, Span, moment, seconds
+from operando.header_times import NOT_A_TIME, Span, moment, seconds
 
 from .frames import require_positive
 from .log_table import LogTable

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from operando import flags
 from operando.errors import FileError
 from operando.flags import Flag
+from operando.header_times import Span
 from operando.units import DIMENSIONLESS
-from operando.xas.formats.times import Span
 from operando.xas.xpeem.layout import RAW
 
 from .frames import MOST_FRAMES, Frame, Image, lazily, look

@@ -25,7 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from operando.errors import FileError
-from operando.xas.formats.times import NOT_A_TIME
+from operando.header_times import NOT_A_TIME
 
 from .frames import MOST_FRAMES, require_size
 from .uview_tags import Tags, tags

@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from operando.errors import FileError, OperandoError, OperandoWarning
-from operando.history import recorded
-from operando.series import stack
+from .errors import FileError, OperandoError, OperandoWarning
+from .history import recorded
+from .series import stack
 
 ENTRY = "::"
 _LISTED = 20
@@ -65,10 +65,12 @@ def as_series(
     parameters: Mapping[str, Any],
     *,
     entry: str,
+    axis: str = "energy",
+    step: str = "xas.read",
 ) -> xr.Dataset:
     """Return the spectra that belong together along ``scan``, or the only one without that dim.
 
-    Spectra that share less than half their energies with most others, or have other channels, are left out.
+    Spectra that share less than half their range with most others, or have other channels, are left out.
 
     Parameters
     ----------
@@ -80,6 +82,10 @@ def as_series(
         The settings of the reader, for the history.
     entry
         What an entry is called, and the setting that reads one: ``"group"``, ``"scan"``.
+    axis
+        The dim along which the spectra lie, in eV.
+    step
+        The name under which the history has the reading.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def as_series(
     """
     if not spectra:
         raise left_out[0] if left_out else FileError(path, f"{_plural(entry)} of spectra", "a file without any")
-    together, apart = _together(path, spectra, entry)
+    together, apart = _together(path, spectra, entry, axis)
     reasons = [str(error) for error in _grouped([*left_out, *apart], entry)]
     for reason in reasons:
         warnings.warn(reason, OperandoWarning, stacklevel=3)
@@ -102,10 +108,10 @@ def as_series(
         ds = together[0]
     else:
         remarks = [*(remark for one in together for remark in _remarks(one, entry)), *reasons]
-        ds = stack(together)
+        ds = stack(together, axis)
         ds.attrs |= _local_time(together)
     ds = ds.assign_attrs(remarks=json.dumps(remarks, ensure_ascii=False)) if remarks else ds
-    return recorded(ds, "xas.read", dict(parameters))
+    return recorded(ds, step, dict(parameters))
 
 
 def differing(ds: xr.Dataset, spectra: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -122,13 +128,15 @@ def differing(ds: xr.Dataset, spectra: Sequence[xr.Dataset]) -> xr.Dataset:
     return ds.assign_attrs(metadata=json.dumps({**shared, "scans": own}, ensure_ascii=False))
 
 
-def _together(path: Path, spectra: Sequence[xr.Dataset], entry: str) -> tuple[list[xr.Dataset], list[FileError]]:
+def _together(
+    path: Path, spectra: Sequence[xr.Dataset], entry: str, axis: str
+) -> tuple[list[xr.Dataset], list[FileError]]:
     """Return the spectra that share energies and channels with most others, and why the rest does not."""
-    near, channels = _near(spectra), [_channels(one) for one in spectra]
+    near, channels = _near(spectra, axis), [_channels(one) for one in spectra]
     usual = Counter(one for one, kept in zip(channels, near, strict=True) if kept).most_common(1)[0][0]
     together, apart = [], []
     for one, kept, own in zip(spectra, near, channels, strict=True):
-        label, (low, high) = _entry(one), one["energy"].values[[0, -1]]
+        label, (low, high) = _entry(one), one[axis].values[[0, -1]]
         place, remedy = f"{entry} {label!r}", f"read it by itself with {entry} = {label!r}"
         if not kept:
             expected, got = f"energies that most {_plural(entry)} share", f"{low:g} to {high:g} eV"
@@ -141,9 +149,9 @@ def _together(path: Path, spectra: Sequence[xr.Dataset], entry: str) -> tuple[li
     return together, apart
 
 
-def _near(spectra: Sequence[xr.Dataset]) -> NDArray[np.bool_]:
+def _near(spectra: Sequence[xr.Dataset], axis: str) -> NDArray[np.bool_]:
     """Return which spectra share most of their energies with most others."""
-    ends = np.array([one["energy"].values[[0, -1]] for one in spectra])
+    ends = np.array([one[axis].values[[0, -1]] for one in spectra])
     overlap = np.minimum(ends[:, None, 1], ends[None, :, 1]) - np.maximum(ends[:, None, 0], ends[None, :, 0])
     shares = overlap / np.maximum(ends[:, 1] - ends[:, 0], np.finfo(float).tiny)[:, None] > 0.5
     np.fill_diagonal(shares, val=True)

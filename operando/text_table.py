@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.errors import FileError
-from operando.sniff import Head
+from .errors import FileError
+from .sniff import Head
 
 Column = str | int
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from operando.clock import to_utc
-from operando.errors import FileError
+from .clock import to_utc
+from .errors import FileError
 
 NOT_A_TIME = np.datetime64("NaT", "ns")
 

@@ -1,0 +1,139 @@
+"""The Dataset that every reader of photoemission spectra returns: one spectrum of one region."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from operando import flags
+from operando.entries import ENTRY
+from operando.errors import FileError
+from operando.flags import Flag
+from operando.header_times import Span
+from operando.xps.layout import CONDITIONS, MEASURED, RAW
+
+Floats = NDArray[np.float64]
+
+FEWEST = 3
+_LOWEST, _HIGHEST = -100.0, 20_000.0
+_LEVEL = re.compile(r"\s*([A-Z][a-z]?)[\s_]*([1-7][spdf])(?:[\s_]*([135/2]{1,3}))?\b.*")
+
+
+def spectrum(
+    path: Path,
+    binding_energy: Floats,
+    measured: Mapping[str, Floats],
+    times: Span,
+    *,
+    region: str,
+    entry: str,
+    reader: str,
+    metadata: Mapping[str, Any],
+    conditions: Mapping[str, float | None] | None = None,
+    flag: Flag | None = None,
+    remarks: Sequence[str] = (),
+) -> xr.Dataset:
+    """Return a spectrum as every reader gives it.
+
+    Parameters
+    ----------
+    binding_energy
+        Binding energies in eV, in the order measured.
+    measured
+        One of :data:`~operando.xps.layout.MEASURED`, and perhaps ``transmission``; both (binding_energy).
+    region
+        What was measured, such as ``"S 2p"``.
+    entry
+        Which spectrum of the file it is, such as ``"S 2p, cycle 3"``; it follows the file in ``source``.
+    conditions
+        Numbers among :data:`~operando.xps.layout.CONDITIONS`; those that are None, or no positive number, are left
+        out (an angle may be 0).
+    flag
+        What the reader found odd; what the numbers show is added here.
+
+    Raises
+    ------
+    FileError
+        If fewer than 3 points are left or the energies cannot be binding energies in eV.
+    """
+    flag = flag or Flag(0)
+    usable = np.isfinite(binding_energy) & (binding_energy > _LOWEST) & (binding_energy < _HIGHEST)
+    if usable.sum() < FEWEST:
+        got = f"{usable.sum()} of {binding_energy.size} points"
+        expected = f"{FEWEST} points or more with a binding energy in eV"
+        raise FileError(path, expected, got, place=entry, remedy="check the photon energy and the unit")
+    order = np.argsort(binding_energy[usable], kind="stable")
+    energy = binding_energy[usable][order]
+    columns = {name: np.asarray(values, np.float64)[usable][order] for name, values in measured.items()}
+    steps = np.diff(binding_energy[usable])
+    if not usable.all() or not all(np.isfinite(values).all() for values in columns.values()):
+        flag |= Flag.not_finite
+    if (steps > 0).any() and (steps < 0).any():
+        flag |= Flag.unsorted_energy
+    if (np.diff(energy) == 0).any():
+        flag |= Flag.duplicate_energy
+    flag |= _shown(columns, falling=bool(steps.sum() < 0))
+    if np.isnat(times.start):
+        flag |= Flag.no_time
+    known = {
+        name: float(value)
+        for name, value in (conditions or {}).items()
+        if value is not None and np.isfinite(value) and (value > 0 or (name == "emission_angle" and value > -360))
+    }
+    ds = xr.Dataset(
+        {name: ("binding_energy", values) for name, values in columns.items()} | known,
+        coords={
+            "binding_energy": ("binding_energy", energy),
+            "time_start": times.start,
+            "time": times.middle,
+            "time_end": times.end,
+            "source": xr.Variable((), np.array(f"{path.name}{ENTRY}{entry}" if entry else path.name, dtype=object)),
+            "flag": ((), np.int32(flag), flags.attrs()),
+        },
+        attrs={"format": reader, "region": region, "metadata": json.dumps(dict(metadata), ensure_ascii=False)},
+    )
+    if times.local:
+        ds.attrs["local_time_start"] = times.local
+    if remarks:
+        ds.attrs["remarks"] = json.dumps(list(remarks), ensure_ascii=False)
+    return _labelled(ds)
+
+
+def region_name(text: str) -> str:
+    """Return the name of a core level as ``"S 2p"``, whatever stands between its parts; other names as they are."""
+    match = _LEVEL.fullmatch(text)
+    return f"{match[1]} {match[2]}{match[3] or ''}" if match else " ".join(text.split())
+
+
+def _shown(columns: Mapping[str, Floats], *, falling: bool) -> Flag:
+    """Return what the measured values show: nothing measured at all, or nothing more from some point on."""
+    flag = Flag(0)
+    for name in MEASURED:
+        values = columns.get(name)
+        if values is None:
+            continue
+        finite = values[np.isfinite(values)]
+        if finite.size == 0 or np.ptp(finite) == 0:
+            return flag | Flag.dead_detector
+        measured = np.flatnonzero(np.nan_to_num(values) != 0)
+        behind = measured[0] if falling else values.size - 1 - measured[-1]
+        if behind >= FEWEST and np.median(finite) >= FEWEST:
+            flag |= Flag.truncated
+    return flag
+
+
+def _labelled(ds: xr.Dataset) -> xr.Dataset:
+    meanings, units = RAW.long_names(), {name: unit for name, (unit, _) in {**MEASURED, **CONDITIONS}.items()}
+    for name in ds.variables:
+        ds[name].attrs.setdefault("long_name", meanings.get(str(name), str(name)))
+    for name, unit in {**units, "transmission": "1", "binding_energy": "eV"}.items():
+        if name in ds.variables:
+            ds[name].attrs["units"] = unit
+    return ds
