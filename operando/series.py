@@ -29,7 +29,8 @@ def stack(
     """Return scans as one series with the dim ``scan`` first.
 
     A scan on the series' axis, to 1e-6 of its step, is taken as it is. One that lacks points at an end, wherever it
-    was measured from, is filled with NaN and flagged as truncated. Any other is interpolated linearly, NaN outside, and flagged as regridded.
+    was measured from, is filled with NaN and flagged as truncated. Any other is interpolated linearly, NaN outside,
+    and flagged as regridded.
 
     Parameters
     ----------
