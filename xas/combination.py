@@ -17,7 +17,7 @@ from operando.history import recorded
 from operando.units import with_units
 
 from .combination_kernels import combine_rows
-from .edge_finding import finite_grids
+from .edge_finding import finite_grids, picked
 from .layout import ALONG, PROCESSED, along_energy
 
 Floats = NDArray[np.float64]
@@ -250,10 +250,11 @@ def _rows_combined(
     scalars[2] = _NOT_CONVERGED
     starts = np.broadcast_to(shift, lead).astype(np.float64).reshape(-1)
     inside = np.flatnonzero((energy >= fit.window[0]) & (energy <= fit.window[1]))
-    for chosen, points in finite_grids(energy[inside], rows[:, inside]):
+    every = np.arange(len(rows))
+    for chosen, points in finite_grids(energy[inside], picked(rows, every, inside)):
         if points.size > size + 1:
             at = inside[points]
-            part = np.ascontiguousarray(rows[np.ix_(chosen, at)])
+            part = picked(rows, chosen, at)
             solution[chosen], covariance[chosen], rest, scalars[:, chosen] = _grid_combined(
                 (part, starts[chosen]), energy[at], spline, fit
             )

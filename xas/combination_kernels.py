@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.kernels import compiled
+from operando.kernels import compiled, compiled_sums
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -172,7 +172,7 @@ def shifted(spline: tuple[Floats, Floats], energy: Floats, shift: float, out: Fl
             slope[k, j] = (3.0 * a * t + 2.0 * b) * t + c
 
 
-@compiled
+@compiled_sums
 def _products(left: Floats, right: Floats) -> Floats:
     """Return the sums of products of all pairs of rows."""
     out = np.zeros((left.shape[0], right.shape[0]))
@@ -308,7 +308,7 @@ def influence(made: Floats) -> Floats:
     return out
 
 
-@compiled
+@compiled_sums
 def sandwich(pull: Floats, moves: Floats, residual: Floats, out: Floats) -> None:
     """Fill the covariance of the coefficients: the sum over the points of (r influence)(r influence)'.
 

@@ -14,7 +14,7 @@ from operando.errors import OperandoError
 from operando.flags import Flag
 from operando.history import recorded
 
-from .edge_finding import edge_energies, finite_grids
+from .edge_finding import edge_energies, finite_grids, picked
 from .edge_positions import METHODS, Sought, located
 from .labels import flagged, labelled
 from .layout import ALONG, along_energy
@@ -213,5 +213,5 @@ def _found(mu: Floats, *, energy: Floats) -> Floats:
     rows = np.ascontiguousarray(mu, dtype=np.float64).reshape(-1, mu.shape[-1])
     e0 = np.full(len(rows), np.nan)
     for chosen, points in finite_grids(energy, rows):
-        e0[chosen] = edge_energies(energy[points], rows[np.ix_(chosen, points)])
+        e0[chosen] = edge_energies(energy[points], picked(rows, chosen, points))
     return e0.reshape(mu.shape[:-1])

@@ -19,7 +19,7 @@ def finite_grids(energy: Floats, mu: Floats) -> Iterator[tuple[Ints, Ints]]:
     """Yield (rows, points): spectra that are finite at the same energies, and those energies in ascending order."""
     order = np.argsort(energy, kind="stable")
     order = order[np.isfinite(energy[order])]
-    finite = np.isfinite(mu[:, order])
+    finite = np.isfinite(picked(mu, np.arange(len(mu)), order))
     whole = finite.all(axis=1)
     if whole.any():
         yield np.flatnonzero(whole), order
@@ -28,6 +28,13 @@ def finite_grids(energy: Floats, mu: Floats) -> Iterator[tuple[Ints, Ints]]:
         groups.setdefault(np.packbits(finite[row]).tobytes(), []).append(int(row))
     for rows in groups.values():
         yield np.asarray(rows), order[finite[rows[0]]]
+
+
+def picked(spectra: Floats, rows: Ints, points: Ints) -> Floats:
+    """Return some points of some spectra, contiguous; the array itself, uncopied, if that is all of it in order."""
+    if all(np.array_equal(at, np.arange(size)) for at, size in zip((rows, points), spectra.shape, strict=True)):
+        return spectra
+    return spectra[np.ix_(rows, points)]
 
 
 def separated(energy: Floats) -> Floats:

@@ -15,7 +15,7 @@ from operando.history import recorded
 
 from . import atomic_data
 from .background_matching import Matched, Table, match_line, match_polynomial
-from .edge_finding import completed_edges, finite_grids, separated
+from .edge_finding import completed_edges, finite_grids, picked, separated
 from .fit_ranges import Settings, fit_offsets
 from .labels import flagged, labelled
 from .layout import ALONG, along_energy
@@ -193,7 +193,7 @@ def _matched(mu: Floats, e0: Floats, *, energy: Floats, matching: _Matching) -> 
     for chosen, points in finite_grids(energy, rows):
         if points.size < 2:
             continue
-        x, y = separated(separated(energy[points])), rows[np.ix_(chosen, points)]
+        x, y = separated(separated(energy[points])), picked(rows, chosen, points)
         centers, table = completed_edges(x, y, wanted[chosen]), matching.table(x)
         for center in np.unique(centers[np.isfinite(centers)]):
             same = np.flatnonzero(centers == center)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 
 from .crossing import Located
-from .edge_finding import edge_energies, finite_grids
+from .edge_finding import edge_energies, finite_grids, picked
 from .labels import labelled
 from .layout import ALONG, along_energy
 from .local_fits import ENOUGH
@@ -106,7 +106,7 @@ def _numbers(
     for chosen, points in finite_grids(energy, rows):
         if points.size < 2:
             continue
-        x, y, middle = energy[points], rows[np.ix_(chosen, points)], center[chosen]
+        x, y, middle = energy[points], picked(rows, chosen, points), center[chosen]
         middle = np.where(np.isnan(middle), edge_energies(x, y), middle)
         sides = noise_sides(x, y, middle, level, given[chosen])
         uncertain = Noise(sides, zero[chosen], covariance[chosen], gain[chosen])

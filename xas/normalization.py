@@ -10,7 +10,7 @@ from operando.flags import Flag, raised
 from operando.history import recorded
 from operando.units import with_units
 
-from .edge_finding import completed_edges, finite_grids, separated
+from .edge_finding import completed_edges, finite_grids, picked, separated
 from .fit_ranges import Ranges, Settings, fit_ranges, polynomial_fit
 from .layout import ALONG, PROCESSED, along_energy
 from .normalization_kernels import APART, Fit, Floats, normalize_rows
@@ -151,7 +151,7 @@ def _normalized(mu: Floats, e0: Floats, *, energy: Floats, given: Settings) -> t
         else:
             part, numbers = np.empty((4, len(chosen), points.size)), np.full((4, len(chosen)), np.nan)
             own = np.full((len(chosen), size, size), np.nan)
-            _normalize_grid(energy[points], rows[np.ix_(chosen, points)], wanted[chosen], given, (part, numbers, own))
+            _normalize_grid(energy[points], picked(rows, chosen, points), wanted[chosen], given, (part, numbers, own))
             spectra[:, chosen] = np.nan
             spectra[np.ix_(np.arange(4), chosen, points)] = part
             scalars[:, chosen], covariance[chosen] = numbers, own
