@@ -173,13 +173,19 @@ def test_shipped_stacks_are_placed_within_0_15_px_in_all_good_frames():
         assert rms((found - truth)[scan][good[scan]]) < 0.15
 
 
+@pytest.fixture
+def measured(realdata) -> np.ndarray:
+    """Frames of a magnetic domain boundary: three of one helicity, one of the other."""
+    tifffile = pytest.importorskip("tifffile")
+    files = sorted((realdata / "xas" / "xmcdpy").glob("*.tiff"))
+    return np.array([tifffile.imread(file) for file in files], dtype=np.float32)
+
+
 @pytest.mark.realdata
 @pytest.mark.peer
-def test_measured_frames_lie_where_skimage_finds_them_by_the_same_waves(realdata):
-    tifffile = pytest.importorskip("tifffile")
+def test_measured_frames_lie_where_skimage_finds_them_by_the_same_waves(measured):
     registration = pytest.importorskip("skimage.registration", reason="scikit-image is not installed")
-    files = sorted((realdata / "xas" / "xmcdpy").glob("*.tiff"))
-    frames = np.array([tifffile.imread(file) for file in files], dtype=np.float32)[:, 330:630, 180:680]
+    frames = measured[:, 330:630, 180:680]
     found = xpeem.drift(as_stack(frames[:3]), band=(10.0, 80.0))
     length = np.hypot(np.fft.fftfreq(300)[:, None], np.fft.fftfreq(500))
     taper = np.outer(*(edges(size) for size in (300, 500)))
@@ -188,6 +194,34 @@ def test_measured_frames_lie_where_skimage_finds_them_by_the_same_waves(realdata
     for frame in (1, 2):
         theirs = registration.phase_cross_correlation(shown[0], shown[frame], upsample_factor=100, normalization=None)
         np.testing.assert_allclose(places(found)[frame], -theirs[0], atol=0.03)
+
+
+@pytest.mark.realdata
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning:skimage")
+def test_measured_frames_lie_where_skimage_finds_them_whole_if_all_waves_count(measured):
+    """The brightness of the frames, which both then follow, moves by up to a pixel."""
+    registration = pytest.importorskip("skimage.registration", reason="scikit-image is not installed")
+    found = places(xpeem.drift(as_stack(measured), reference=0, band=(2.0, 1e4), taper=1e-4))
+    for frame in (1, 2, 3):
+        theirs, *_ = registration.phase_cross_correlation(
+            *np.float64(measured[[0, frame]]), upsample_factor=100, normalization=None
+        )
+        np.testing.assert_allclose(found[frame], -theirs, atol=0.1)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("bins", [1, 2])
+def test_measured_frames_displaced_by_known_pixels_and_halves_are_found(measured, bins):
+    """Fields cut from other places of a frame; two pixels summed to one make odd displacements halves, uninterpolated."""
+    moves = np.array([[0, 0], [3, -5], [-7, 2], [9, 11]])
+    size, corner = 512, np.array([240, 200])
+    fields = [measured[frame][tuple(slice(at, at + size) for at in corner - move)] for frame, move in enumerate(moves)]
+    binned = np.array(fields).reshape(4, size // bins, bins, size // bins, bins).mean(axis=(2, 4))
+    still = np.array([frame[240 : 240 + size, 200 : 200 + size] for frame in measured])
+    still = still.reshape(4, size // bins, bins, size // bins, bins).mean(axis=(2, 4))
+    found = places(xpeem.drift(as_stack(binned), reference=0)) - places(xpeem.drift(as_stack(still), reference=0))
+    np.testing.assert_allclose(found, moves / bins, atol=0.1)
 
 
 def edges(size: int) -> np.ndarray:
