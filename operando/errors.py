@@ -49,6 +49,19 @@ class FileError(OperandoError):
         return _file_error, (self.file, self.expected, self.got, self.place, self.remedy)
 
 
+class SeveralRegionsError(FileError):
+    """A file that holds several regions, of which none was asked for; ``regions`` are their names."""
+
+    def __init__(self, file: str | PathLike[str], regions: Iterable[str]) -> None:
+        self.regions = tuple(regions)
+        remedy = f"name it, such as region = {self.regions[0]!r}, or several as a list"
+        super().__init__(file, "one region", ", ".join(self.regions), place="region", remedy=remedy)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the parts, so that the error crosses process borders."""
+        return SeveralRegionsError, (self.file, self.regions)
+
+
 def printable(name: str) -> str:
     """Return a file's name with bytes that are no UTF-8 written as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()

@@ -110,13 +110,13 @@ class Processing:
             Naming the step that refuses them.
         """
         nothing = scans.drop_vars(list(scans.variables)).drop_attrs()
-        state = {"raw": scans, "processed": _bare(scans, scans), FIRST: nothing, FIRST_RAW: nothing}
+        state = {"raw": scans, "processed": self._bare(scans, scans), FIRST: nothing, FIRST_RAW: nothing}
         if first is not None:
             state |= {FIRST: first, **self._first_raw(first, scans)}
         for section, step in self._steps():
             if step.prepares:
                 state["raw"] = self._taken(section, step, state)
-                state["processed"] = _bare(state["raw"], scans)
+                state["processed"] = self._bare(state["raw"], scans)
             elif not step.needs_all:
                 state["processed"] = self._taken(section, step, state)
         return state["processed"]
@@ -161,7 +161,7 @@ class Processing:
         if wanted is None:
             raise OperandoError("expected [series.references] with the files of the substances")
         scans = stack([self._reference(wanted, name) for name in wanted.files])
-        state, known = {"raw": scans, "processed": _bare(scans, scans)}, STEPS[self._spectra]
+        state, known = {"raw": scans, "processed": self._bare(scans, scans)}, STEPS[self._spectra]
         for section in self.series.steps:
             if section.use in SCALES:
                 own = {} if wanted.signal is None else {"signal": wanted.signal}
@@ -225,9 +225,9 @@ class Processing:
         except OperandoError as error:
             raise OperandoError(f"step {section.use}: {error}") from None
 
-
-def _bare(scans: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
-    """Return scans without what was measured: their coordinates, and what preparing them has told of each."""
-    return scans.drop_vars(
-        [name for name, array in scans.data_vars.items() if name in measured or "energy" in array.dims]
-    )
+    def _bare(self, scans: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
+        """Return scans without what was measured: their coordinates, and what preparing them has told of each."""
+        axis = TECHNIQUES[self.series.technique].axis
+        return scans.drop_vars(
+            [name for name, array in scans.data_vars.items() if name in measured or axis in array.dims]
+        )

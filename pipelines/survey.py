@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operando import cyclers, flags, sniff
-from operando.errors import FileError, OperandoError
+from operando.errors import FileError, OperandoError, SeveralRegionsError
 
 from .processing import told_apart
 from .recipe import RECIPE_NAME, natural_key
@@ -150,8 +150,19 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
         found.unknown.append(path)
         return
     small = named.lazy or path.stat().st_size <= READ_BYTES
+    try:
+        _add(path, named, settings, groups, found, read=small)
+    except SeveralRegionsError as error:
+        for region in error.regions:
+            _add(path, named, {**settings, "region": region}, groups, found, read=True)
+
+
+def _add(
+    path: Path, named: sniff.Format, settings: dict[str, Any], groups: dict[str, Group], found: Survey, *, read: bool
+) -> None:
+    """Add what a reader finds in a file to the group it belongs to; files that are too large are not read."""
     with told_apart() as left_out:
-        data = named.read(path, timezone="UTC", **settings) if small else None
+        data = named.read(path, timezone="UTC", **settings) if read else None
     images = _images(path, data)
     found.taken |= images
     # A stack with its images beside it has a folder of its own: stacks are told apart by these.
@@ -186,10 +197,16 @@ def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:
 
 
 def node_name(scan: xr.Dataset | None, path: Path) -> str:
-    """Return a node name for a scan: element and edge where they can be told, else the folder's name."""
+    """Return a node name for a scan: region, or element and edge, where they can be told, else the folder's name."""
+    if scan is not None and "region" in scan.attrs:
+        return _slug(str(scan.attrs["region"]))
     edge = _edge(scan) if scan is not None else None
-    slug = "".join(char if char.isascii() and char.isalnum() else "_" for char in path.parent.name).strip("_")
-    return edge or (slug if slug[:1].isalpha() else f"series_{slug}".rstrip("_"))
+    return edge or _slug(path.parent.name)
+
+
+def _slug(name: str) -> str:
+    slug = "".join(char if char.isascii() and char.isalnum() else "_" for char in name).strip("_")
+    return slug if slug[:1].isalpha() else f"series_{slug}".rstrip("_")
 
 
 def first_signal(scan: xr.Dataset) -> str | None:

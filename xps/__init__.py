@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .joining import join
     from .reading import read, read_series
 
 _LAZY = {
     "formats": ".formats",
+    "join": ".joining",
     "read": ".reading",
     "read_series": ".reading",
 }
@@ -19,6 +21,7 @@ _MODULES = ("formats",)
 
 __all__ = [
     "formats",
+    "join",
     "read",
     "read_series",
 ]

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from operando.pipelines.steps import TECHNIQUES
 from operando.plot import HalfCycle, experiment_zone, half_cycles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_AXES = ("scan", "energy", "k", "r")
+_ENERGIES = {technique.axis for technique in TECHNIQUES.values()}
+_AXES = ("scan", *sorted(_ENERGIES), "k", "r")
 STACKS = "xpeem"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,6 +50,11 @@ class Series:
     def technique(self) -> str:
         """The technique, such as ``xas``."""
         return self.path.strip("/").split("/")[0]
+
+    @property
+    def axis(self) -> str:
+        """The dim along which its spectra lie: ``energy`` or ``binding_energy``."""
+        return TECHNIQUES[self.technique].axis if self.technique in TECHNIQUES else "energy"
 
     def column(self, name: str) -> NDArray[np.float64]:
         """Return a coordinate along ``scan``, NaN where it is missing."""
@@ -105,7 +112,7 @@ def _series_of(node: xr.DataTree, stage: str) -> xr.Dataset | None:
     if stage not in node.children:
         return None
     ds = node[stage].to_dataset()
-    if "scan" not in ds.dims and "energy" in ds.dims:
+    if "scan" not in ds.dims and not _ENERGIES.isdisjoint(map(str, ds.dims)):
         ds = ds.expand_dims("scan")
         ds = ds.assign_coords(
             {name: ds[name].expand_dims("scan") for name in ds.coords if not ds[name].dims and name != "signal"}

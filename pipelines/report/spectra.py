@@ -14,13 +14,13 @@ from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_
 from .parts import Part, Plot, counted, heading, text
 from .series import LocalTime, Series, local_time, slices, spectra_series, thinned
 from .spectra_map import draw_map
-from .spectra_shown import Shown, shown
+from .spectra_shown import Shown, shown, windows
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-_MEASURED = ("mu", "tfy", "tey", "pfy", "fluorescence", "transmission")
+_MEASURED = ("mu", "tfy", "tey", "pfy", "fluorescence", "transmission", "counts", "rate", "intensity")
 _LINES, _PICKED, _MAPPED = 40, 160, 400
 _PICK = """
 const n = picked.data.x.length, i = this.value
@@ -37,7 +37,12 @@ def wants(tree: xr.DataTree) -> bool:
 def draw(tree: xr.DataTree) -> Iterator[Part]:
     """Yield, for every series and signal, its spectra and their map."""
     local, found = local_time(tree), _with_spectra(tree)
-    pieces = [(series, title, one[name]) for series, ds, name in found for title, one in slices(ds, name)]
+    pieces = [
+        (series, ", ".join(filter(None, (title, region))), window)
+        for series, ds, name in found
+        for title, one in slices(ds, name)
+        for region, window in windows(series, one[name])
+    ]
     share = 2 / max(2, len(pieces))
     for series, title, spectra in pieces:
         if len(pieces) > 1:
@@ -53,7 +58,9 @@ def _with_spectra(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset, str]]:
     found = []
     for series in spectra_series(tree):
         for ds, names in ((series.processed, ("normalized",)), (series.raw, _MEASURED)):
-            fit = [name for name in names if ds is not None and name in ds and {"scan", "energy"} <= set(ds[name].dims)]
+            fit = [
+                name for name in names if ds is not None and name in ds and {"scan", series.axis} <= {*ds[name].dims}
+            ]
             if ds is not None and fit:
                 found.append((series, ds, fit[0]))
                 break
@@ -65,7 +72,7 @@ def _draw_lines(series: Series, spectra: Shown, local: LocalTime, most: int) -> 
     at = thinned(spectra.scan.size, most)
     behind = at[thinned(at.size, _LINES)]
     fig = new_figure(axis_label(spectra.energy), axis_label(spectra.values), height=400)
-    fig.x_range.start, fig.x_range.end = spectra.near
+    fig.x_range.start, fig.x_range.end = spectra.near[::-1] if spectra.falling else spectra.near
     colors = colorings(series, spectra.scan[behind], local)
     energy, values = spectra.energy.values.astype(np.float32), spectra.values.values.astype(np.float32)
     buttons = draw_lines(fig, energy, values[behind], spectra.scan[behind], colors)

@@ -1,4 +1,4 @@
-"""The map of a series: photon energy against time, above the potential on the same time axis."""
+"""The map of a series: photon or binding energy against time, above the potential on the same time axis."""
 
 from __future__ import annotations
 
@@ -129,7 +129,8 @@ def _potential(tree: xr.DataTree, fig: Any, local: LocalTime) -> list[Any]:
 
 
 def _caption(series: Series, spectra: Shown, place: NDArray[np.float64], dated: bool) -> str:
-    said = [f"Map of {text(series.name)}: photon energy against {'time' if dated else 'scan number'},"]
+    energy = spectra.energy.attrs.get("long_name", "energy")
+    said = [f"Map of {text(series.name)}: {energy} against {'time' if dated else 'scan number'},"]
     said.append("interpolated onto even energies; each scan reaches halfway to the next, white where none is near.")
     said.append("Colors leave out the extreme 0.5 %.")
     if spectra.scan.size < series.count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ _ENERGIES = 900
 class Shown:
     """The spectra that the page holds.
 
-    ``values`` has dims scan, energy; its row i is scan ``scan[i]`` of the series. ``near`` is the
+    ``values`` has dims scan and the series' axis; its row i is scan ``scan[i]`` of the series. ``near`` is the
     near-edge region (eV), or the whole scan where no edge is known.
     """
 
@@ -31,16 +32,32 @@ class Shown:
 
     @property
     def energy(self) -> xr.DataArray:
-        """The photon energy (eV)."""
-        return self.values["energy"]
+        """The photon or binding energy (eV)."""
+        return self.values[self.values.dims[1]]
+
+    @property
+    def falling(self) -> bool:
+        """Whether the axis is drawn from high to low, as is usual for binding energies."""
+        return self.energy.name == "binding_energy"
+
+
+def windows(series: Series, spectra: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield the spectra region by region, with its name, where the axis joins several regions; else as they are."""
+    if "region" not in spectra.coords or spectra["region"].dims != (series.axis,):
+        yield "", spectra
+        return
+    region = spectra["region"].values
+    for name in dict.fromkeys(region.tolist()):
+        yield str(name), spectra.isel({series.axis: np.flatnonzero(region == name)})
 
 
 def shown(series: Series, spectra: xr.DataArray, most: int) -> Shown:
     """Return at most ``most`` spectra, evenly chosen, with every energy near the edge and fewer elsewhere."""
     scan = thinned(series.count, most)
-    near = _near_edge(series, spectra["energy"].values)
-    chosen = spectra.isel(scan=scan, energy=_energies(spectra["energy"].values, near))
-    return Shown(scan, chosen.transpose("scan", "energy").compute(), near)
+    energy = spectra[series.axis].values
+    near = _near_edge(series, energy)
+    chosen = spectra.isel({"scan": scan, series.axis: _energies(energy, near)})
+    return Shown(scan, chosen.transpose("scan", series.axis).compute(), near)
 
 
 def _near_edge(series: Series, energy: NDArray[np.float64]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from .step import Step, Technique
 TECHNIQUES: dict[str, Technique] = {
     "xas": Technique("xas", "energy", "operando.xas"),
     "xpeem": Technique("xpeem", "energy", "operando.xas.xpeem", ("counts", "flat", "dark", *images.ALIGNED), "xas"),
+    "xps": Technique("xps", "binding_energy", "operando.xps"),
 }
 
 STEPS: dict[str, dict[str, Step]] = {
@@ -51,6 +52,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "fraction_maps": Step(images.fraction_maps),
         "clusters": Step(images.clusters),
     },
+    "xps": {},
 }
 
 __all__ = ["STEPS", "TECHNIQUES", "Step", "Technique"]

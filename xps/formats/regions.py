@@ -1,4 +1,4 @@
-"""Choose one region of a file that may hold several, each measured once or again and again."""
+"""Choose regions of a file that may hold several, each measured once or again and again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import xarray as xr
 
 from operando.entries import as_series
-from operando.errors import FileError
+from operando.errors import FileError, OperandoError, SeveralRegionsError
+from operando.xps.joining import join
 from operando.xps.layout import ALONG
 
 from .spectrum import region_name
@@ -19,7 +20,7 @@ def one_region(
     path: Path,
     spectra: Sequence[xr.Dataset],
     left_out: Sequence[FileError],
-    region: str | None,
+    region: str | Sequence[str] | None,
     parameters: Mapping[str, Any],
     *,
     entry: str,
@@ -33,7 +34,9 @@ def one_region(
     left_out
         Why further entries of the file are no spectra.
     region
-        The region's name, however its parts are divided (``"S 2p"``, ``"S2p"``); the only one by default.
+        The region's name, however its parts are divided (``"S 2p"``, ``"S2p"``); the only one by default. A list of
+        them joins the first spectrum of each to one scan, the second of each to the next, and so on, as
+        :func:`operando.xps.join` does.
     parameters
         The settings of the reader, for the history.
     entry
@@ -41,15 +44,39 @@ def one_region(
 
     Raises
     ------
+    SeveralRegionsError
+        If the file has several regions and none is named.
     FileError
-        If the file has no spectrum, lacks the region, or has several and none is named; those it has are listed.
+        If the file has no spectrum or lacks the region; those it has are listed.
+    OperandoError
+        If regions that are to be joined overlap or were not measured equally often.
     """
     names = list(dict.fromkeys(str(one.attrs["region"]) for one in spectra))
     if region is None and len(names) > 1:
-        remedy = f"name it, such as region = {names[0]!r}"
-        raise FileError(path, "one region", ", ".join(names), place="region", remedy=remedy)
+        raise SeveralRegionsError(path, names)
+    if region is None or isinstance(region, str):
+        return _series(path, spectra, left_out, region, parameters, entry=entry)
+    if len(region) < 2 or not all(isinstance(name, str) for name in region):
+        raise OperandoError(f"{path}: region: expected a name such as 'S 2p' or a list of several, got {region!r}")
+    several = [_series(path, spectra, left_out, name, parameters, entry=entry) for name in region]
+    try:
+        return join(several)
+    except OperandoError as error:
+        raise OperandoError(f"{path}: {error}") from None
+
+
+def _series(
+    path: Path,
+    spectra: Sequence[xr.Dataset],
+    left_out: Sequence[FileError],
+    region: str | None,
+    parameters: Mapping[str, Any],
+    *,
+    entry: str,
+) -> xr.Dataset:
     chosen = [one for one in spectra if region is None or _alike(one.attrs["region"], region)]
     if spectra and not chosen:
+        names = dict.fromkeys(str(one.attrs["region"]) for one in spectra)
         raise FileError(path, f"a region among {', '.join(names)}", repr(region), place="region")
     return as_series(path, chosen, left_out, {**parameters, "region": region}, entry=entry, axis=ALONG, step="xps.read")
 

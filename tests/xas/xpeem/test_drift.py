@@ -213,7 +213,7 @@ def test_measured_frames_lie_where_skimage_finds_them_whole_if_all_waves_count(m
 @pytest.mark.realdata
 @pytest.mark.parametrize("bins", [1, 2])
 def test_measured_frames_displaced_by_known_pixels_and_halves_are_found(measured, bins):
-    """Fields cut from other places of a frame; two pixels summed to one make odd displacements halves, uninterpolated."""
+    """Fields cut from other places of a frame; of pixels binned in pairs, odd displacements are exact halves."""
     moves = np.array([[0, 0], [3, -5], [-7, 2], [9, 11]])
     size, corner = 512, np.array([240, 200])
     fields = [measured[frame][tuple(slice(at, at + size) for at in corner - move)] for frame, move in enumerate(moves)]
