@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 SUBSTANCES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colors of Okabe and Ito, told apart by the color-blind too."""
 _SIGNS = (("circle", "●"), ("square", "■"), ("triangle", "▲"), ("diamond", "◆"))
-_FRACTION, _REFERENCE = "fraction", "reference"
+_FRACTION = "fraction"
+_PARTS = ("reference", "peak")
+"""The dims along which the parts of a mixture lie: substances, or the lines of a fit."""
 _ENDS = ("_lower", "_upper")
 _POINTS = 6000
 
@@ -48,11 +50,18 @@ def plots(series: Series, ds: xr.Dataset, meaning: str, local: LocalTime) -> Ite
 
 def _taken_apart(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:
     nodes = [(series, series.processed) for series in spectra_series(tree)]
-    return [(series, ds) for series, ds in nodes if ds is not None and _FRACTION in ds and _REFERENCE in ds.dims]
+    return [
+        (series, ds) for series, ds in nodes if ds is not None and _FRACTION in ds and "reference" in ds[_FRACTION].dims
+    ]
+
+
+def _along(ds: xr.Dataset) -> str:
+    """Return the dim of the parts."""
+    return next(dim for dim in _PARTS if dim in ds[_FRACTION].dims)
 
 
 def _plot(series: Series, ds: xr.Dataset, place: str, meaning: str, local: LocalTime) -> Plot:
-    names = [str(name) for name in ds[_REFERENCE].values]
+    names = [str(name) for name in ds[_along(ds)].values]
     fractions = ds[[f"{_FRACTION}{end}" for end in ("", "_std", *_ENDS) if f"{_FRACTION}{end}" in ds]]
     signals = [str(name) for name in ds["signal"].values] if "signal" in ds[_FRACTION].dims else [""]
     scan = thinned(series.count, max(20, _POINTS // (len(signals) * len(names))))
@@ -91,8 +100,9 @@ def _figure(
         label = f"time ({local.name})" if dated else "scan number"
     fig = new_figure(label, f"fraction, {title}" if title else "fraction", dates=dated, y_range=y_range)
     marks, fill = [], np.where(series.flags()[scan] != 0, 0.0, 0.75)
-    for at in range(own.sizes[_REFERENCE]):
-        one = own.isel({_REFERENCE: at}).transpose("scan", ...)
+    along = _along(own)
+    for at in range(own.sizes[along]):
+        one = own.isel({along: at}).transpose("scan", ...)
         source = models.ColumnDataSource({**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
         color, (marker, _) = SUBSTANCES[at % len(SUBSTANCES)], _SIGNS[at % len(_SIGNS)]
         if f"{_FRACTION}_lower" in own:
