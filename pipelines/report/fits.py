@@ -1,0 +1,182 @@
+"""Panel: the fit of every scan, its lines and what it leaves of the data, and what the lines tell against potential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from operando.plot import INK, axis_label
+
+from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_figure
+from .mixtures import SUBSTANCES, plots
+from .parts import Part, Plot, counted, heading, text
+from .series import LocalTime, Series, local_time, spectra_series, thinned
+from .spectra_shown import windows
+from .trends import Trend
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+SHIFT = Trend("shift", "shift of a phase")
+_CURVES = 1_500_000
+"""Numbers that the fits of one page may hold."""
+_MOST, _POINTS = 120, 600
+_GRAY = "#777777"
+_PICK = """
+const i = this.value
+sources.forEach((source, k) => {
+    const n = source.data.x.length
+    const data = {...source.data}
+    for (const name of names[k]) data[name] = all[k].data[name].slice(i * n, (i + 1) * n)
+    source.data = data
+})
+title.text = titles[i]
+"""
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """The fits of one region that the page holds: rows are scans, columns energies."""
+
+    energy: NDArray[np.float32]
+    curves: dict[str, NDArray[np.float32]]
+    lines: list[str]
+    scan: NDArray[np.intp]
+
+
+def wants(tree: xr.DataTree) -> bool:
+    """Return whether any series was fitted with lines."""
+    return bool(_fitted(tree))
+
+
+def draw(tree: xr.DataTree) -> Iterator[Part]:
+    """Yield, for every series, each scan's fit and residual by region, then the shares of its lines and its shifts."""
+    local, found = local_time(tree), _fitted(tree)
+    pieces = [
+        (series, ds, raw, region, window)
+        for series, ds, raw in found
+        for region, window in windows(series, ds["fitted"])
+    ]
+    for series, ds, raw, region, window in pieces:
+        if len(pieces) > 1:
+            yield heading(f"{series.name}, {region}" if region and region != series.name else series.name)
+        fits = _chosen(series, ds, raw, window, _CURVES // len(pieces))
+        yield _draw_fits(series, ds, fits, axis_label(window[series.axis]), axis_label(raw), local)
+        shares = _lines_of(ds, region)
+        if shares.sizes["peak"] > 1:
+            yield from plots(series, shares, "shares of the lines in the area that the fit gives to all of them", local)
+    yield from SHIFT.draw(tree, named=True)
+
+
+def _fitted(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset, xr.DataArray]]:
+    """Return each series that was fitted, what the fit found and what was measured."""
+    found = []
+    for series in spectra_series(tree):
+        ds, raw = series.processed, series.raw
+        if ds is None or raw is None or not {"fitted", "background", "residual", "line"} <= set(ds.variables):
+            continue
+        measured = next((raw[name] for name in ("counts", "rate", "intensity") if name in raw), None)
+        if measured is not None:
+            found.append((series, ds, measured))
+    return found
+
+
+def _lines_of(ds: xr.Dataset, region: str) -> xr.Dataset:
+    """Return the lines of a region; those of the only one have no coordinate that says so."""
+    if "peak_region" not in ds.coords:
+        return ds
+    return ds.isel(peak=np.flatnonzero(ds["peak_region"].values == region))
+
+
+def _chosen(series: Series, ds: xr.Dataset, raw: xr.DataArray, window: xr.DataArray, most: int) -> _Fits:
+    """Return the fits of evenly chosen scans, all of them if the page has room."""
+    axis = series.axis
+    energy = window[axis].values
+    points = np.flatnonzero(np.isin(ds[axis].values, energy))
+    points = points[thinned(points.size, _POINTS)]
+    region = str(window["region"].values[0]) if "region" in window.coords and window["region"].ndim else ""
+    lines = _lines_of(ds, region)
+    rows = max(10, min(_MOST, most // (points.size * (lines.sizes["peak"] + 4))))
+    scan = thinned(series.count, rows)
+    place = {"scan": scan, axis: points}
+    curves = {name: _rows(ds[name].isel(place), axis) for name in ("fitted", "background", "residual")}
+    curves["measured"] = _rows(raw.isel({"scan": scan}).sel({axis: ds[axis].values[points]}), axis)
+    names = [str(name) for name in lines["peak"].values]
+    for at in range(len(names)):
+        curves[f"line{at}"] = _rows(lines["line"].isel({**place, "peak": at}), axis) + curves["background"]
+    return _Fits(ds[axis].values[points].astype(np.float32), curves, names, scan)
+
+
+def _rows(values: xr.DataArray, axis: str) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values.transpose("scan", axis).values, dtype=np.float32)
+
+
+def _draw_fits(series: Series, ds: xr.Dataset, fits: _Fits, energy: str, measured: str, local: LocalTime) -> Plot:
+    """Return a figure of one scan at a time with a slider over the scans, above the residual in deviations."""
+    above, below = new_figure("", measured, height=380), new_figure(energy, "residual (standard deviations)", height=150)
+    first, last = float(fits.energy[0]), float(fits.energy[-1])
+    above.x_range = below.x_range = models.Range1d(last, first)
+    above.xaxis.visible, below.toolbar_location = False, None
+    for fig in (above, below):
+        fig.min_border_left = 80
+    now = models.ColumnDataSource({"x": fits.energy, **{name: rows[0] for name, rows in fits.curves.items()}})
+    every = models.ColumnDataSource({name: rows.ravel() for name, rows in fits.curves.items()})
+    for at, name in enumerate(fits.lines):
+        color = SUBSTANCES[at % len(SUBSTANCES)]
+        above.varea("x", "background", f"line{at}", source=now, fill_color=color, fill_alpha=0.35)
+        above.line("x", f"line{at}", source=now, color=color, line_width=1.4, name=name)
+    above.line("x", "background", source=now, color=_GRAY, line_dash="dashed", line_width=1.2)
+    above.scatter("x", "measured", source=now, size=4, line_color=INK, fill_color=None)
+    above.line("x", "fitted", source=now, color="#000000", line_width=1.6)
+    below.line("x", "residual", source=now, color=INK)
+    below.add_layout(models.Span(location=0, dimension="width", line_color=_GRAY, line_width=1))
+    titles = _titles(series, ds, fits.scan, local)
+    above.title = models.Title(text=titles[0], text_font=FONT, text_font_style="normal", text_font_size="13px")
+    slider = _slider(now, every, above, titles, list(fits.curves))
+    shown = layouts.column(above, below, *slider, sizing_mode="stretch_width")
+    return Plot([shown], _caption(series, fits), _legend(fits.lines))
+
+
+def _slider(now: Model, every: Model, fig: Figure, titles: list[str], names: list[str]) -> list[Model]:
+    if len(titles) < 2:
+        return []
+    slider = models.Slider(start=0, end=len(titles) - 1, step=1, value=0, title=None, show_value=False, bar_color=INK)
+    slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
+    args: dict[str, Any] = {"sources": [now], "all": [every], "names": [names], "titles": titles, "title": fig.title}
+    slider.js_on_change("value", models.CustomJS(args=args, code=_PICK))
+    return [slider]
+
+
+def _titles(series: Series, ds: xr.Dataset, scan: NDArray[np.intp], local: LocalTime) -> list[str]:
+    potential, time = series.column("potential"), series.times()
+    chi_square = np.asarray(ds["reduced_chi_square"].values, float) if "reduced_chi_square" in ds else None
+    titles = []
+    for at in scan:
+        said = [f"scan {at}"]
+        said += [] if np.isnat(time[at]) else [local.text(time[at])]
+        said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
+        said += [f"reduced chi-square {chi_square[at]:.2f}"] if chi_square is not None else []
+        said += ["flagged"] if series.flags()[at] else []
+        titles.append(", ".join(said))
+    return titles
+
+
+def _caption(series: Series, fits: _Fits) -> str:
+    said = [f"Fits of {text(series.name)}: measured points, the fit in black, its lines on the dashed background;"]
+    said.append("below, what it leaves, in standard deviations of each point.")
+    if fits.scan.size < series.count:
+        said.append(f"The slider goes through {counted(fits.scan.size, 'scan')} of {series.count}, evenly chosen.")
+    elif series.count > 1:
+        said.append(f"The slider goes through all {counted(series.count, 'scan')}.")
+    return " ".join(said)
+
+
+def _legend(names: list[str]) -> str:
+    keys = zip(names, SUBSTANCES * len(names), strict=False)
+    return " ".join(
+        f'<span class="key"><span style="color:{color}">■</span> {text(name)}</span>' for name, color in keys
+    )
