@@ -83,6 +83,66 @@ OVERLAYERS = Layout(
     ),
 )
 
+SHIFTS = Layout(
+    "xps shifts",
+    "rigid shifts of phases and what single lines depart from them",
+    (
+        Variable("shift", ("scan", "phase"), "eV", "f", "shift of the binding energies of the phase"),
+        Variable("shift_std", ("scan", "phase"), "eV", "f", "standard uncertainty of the shift"),
+        Variable(
+            "shift_covariance",
+            ("scan", "phase", "other_scan", "other_phase"),
+            "eV^2",
+            "f",
+            "covariance of the shifts between all scans and phases",
+            False,
+        ),
+        Variable("charging", ("scan",), "eV", "f", "charging shift, from the lines of the electrode", False),
+        Variable("charging_std", ("scan",), "eV", "f", "standard uncertainty of the charging shift", False),
+        Variable("line_energy", ("line",), "eV", "f", "binding energy of the line where the shift is zero"),
+        Variable("line_energy_std", ("line",), "eV", "f", "standard uncertainty of the line's binding energy"),
+        Variable("chemical_shift", ("scan", "line"), "eV", "f", "distance of the line from its phase's other lines"),
+        Variable("chemical_shift_std", ("scan", "line"), "eV", "f", "standard uncertainty of that distance"),
+        Variable("departure", ("line",), "1", "f", "significance of the chemical shift, standard deviations"),
+        Variable("chemical", ("line",), "", "b", "whether the line departs from its phase"),
+        Variable("reduced_chi2", (), "1", "f", "chi squared per degree of freedom of the lines that keep together"),
+        Variable("phase", ("phase",), "", "T", "phase that shifts as a whole"),
+        Variable("line", ("line",), "", "T", "core level and peak"),
+        Variable("level", ("line",), "", "T", "core level of the line"),
+        Variable("line_phase", ("line",), "", "T", "phase of the line"),
+        Variable("role", ("line",), "", "T", "what the line does in the fit of the shifts"),
+    ),
+)
+
+SHIFT_TRENDS = Layout(
+    "xps shift trends",
+    "how the shifts follow the potential",
+    (
+        Variable("slope", ("phase", "segment"), "eV/V", "f", "shift per potential between breakpoints"),
+        Variable("slope_std", ("phase", "segment"), "eV/V", "f", "standard uncertainty of the slope"),
+        Variable("intercept", ("phase",), "eV", "f", "shift at the potential zero, of the first segment"),
+        Variable("intercept_std", ("phase",), "eV", "f", "standard uncertainty of the intercept"),
+        Variable("breakpoint", ("phase", "break"), "V", "f", "potential at which the slope changes"),
+        Variable("breakpoint_std", ("phase", "break"), "V", "f", "standard uncertainty of the breakpoint"),
+        Variable("breakpoints", ("phase",), "1", "iu", "number of breakpoints"),
+        Variable("bic", ("phase", "tried"), "1", "f", "Bayesian information criterion by number of breakpoints"),
+        Variable("reduced_chi2", ("phase",), "1", "f", "chi squared per degree of freedom"),
+        Variable("fitted_shift", ("scan", "phase"), "eV", "f", "shift that the lines give"),
+    ),
+)
+
+REFERENCED = Layout(
+    "xps referenced positions",
+    "positions on a binding energy scale set by one line",
+    (
+        Variable("charge_shift", ("scan",), "eV", "f", "shift taken off, from the reference line"),
+        Variable("charge_shift_std", ("scan",), "eV", "f", "standard uncertainty of the shift taken off"),
+        Variable(
+            "charge_shift_systematic", (), "eV", "f", "uncertainty of the reference energy, the same in all scans"
+        ),
+    ),
+)
+
 
 def labelled(ds: xr.Dataset, layout: Layout) -> xr.Dataset:
     """Return ``ds`` with units and names of its data variables as ``layout`` says."""
