@@ -1,0 +1,156 @@
+"""Straight lines joined at breakpoints, through points with errors along both axes and among each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.optimize import least_squares
+
+Floats = NDArray[np.float64]
+MOST = 3
+"""Breakpoints that are looked for at most."""
+_CANDIDATES = {1: 60, 2: 24, 3: 16}
+_ENDS = 3
+_STARTS = 3
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class BrokenLine:
+    """y = intercept + slope x + sum change_k (x - break_k) for x above break_k: its parameters in this order."""
+
+    parameters: Floats
+    covariance: Floats
+    chi2: float
+    points: int
+
+    @property
+    def breaks(self) -> int:
+        """Number of breakpoints."""
+        return (len(self.parameters) - 2) // 2
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom."""
+        return self.points - len(self.parameters)
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, for errors that are known but for a common factor."""
+        scatter = max(self.chi2, np.finfo(float).tiny) / self.points
+        return float(self.points * np.log(scatter) + len(self.parameters) * np.log(self.points))
+
+    def slopes(self) -> tuple[Floats, Floats]:
+        """Return the slopes of the segments and their standard uncertainties."""
+        turn = np.zeros((self.breaks + 1, len(self.parameters)))
+        turn[:, 1] = 1
+        for segment in range(1, self.breaks + 1):
+            turn[segment, 2 : 2 + segment] = 1
+        spread = turn @ self.covariance @ turn.T
+        return turn @ self.parameters, np.sqrt(np.diag(spread))
+
+    def at(self, x: Floats) -> Floats:
+        """Return y."""
+        return _value(self.parameters, x)
+
+    def slope_at(self, x: Floats) -> Floats:
+        """Return dy/dx."""
+        breaks = self.parameters[2 + self.breaks :]
+        above = x[:, np.newaxis] > breaks
+        return np.asarray(self.parameters[1] + above @ self.parameters[2 : 2 + self.breaks])
+
+
+def broken_line(x: Floats, y: Floats, covariance: Floats, x_std: Floats, breaks: int) -> BrokenLine | None:
+    """Return the line with ``breaks`` breakpoints that fits best, None if there are too few points.
+
+    Errors of x count with the slope where they are (effective variance). The intercept is free, so an error common to
+    all y, even an infinite one, does not matter to the rest: the covariance may be singular along it.
+    """
+    if len(np.unique(x)) < 2 * _ENDS + breaks or len(x) < 2 * breaks + 3:
+        return None
+    common = float(np.mean(np.diag(covariance)))
+    slope = np.full(len(x), np.polyfit(x, y, 1)[0])
+    line = None
+    for _ in range(_ROUNDS if x_std.any() else 1):
+        total = covariance + np.diag((slope * x_std) ** 2) + common
+        root: Floats = np.asarray(np.linalg.cholesky(total), dtype=np.float64)
+        line = _fitted(x, y, root, breaks, line)
+        slope = line.slope_at(x)
+    if line is None:
+        return None
+    line.covariance[0, 0] = max(line.covariance[0, 0] - common, 0.0)
+    return line
+
+
+def _fitted(x: Floats, y: Floats, root: Floats, breaks: int, before: BrokenLine | None) -> BrokenLine:
+    """Return the best line for errors whose covariance has the Cholesky factor ``root``."""
+    white_y = solve_triangular(root, y, lower=True)
+    if breaks == 0:
+        starts = [np.empty(0)]
+    else:
+        starts = _starts(x, white_y, root, breaks) if before is None else [before.parameters[2 + breaks :]]
+    lines = [_refined(x, y, root, start) for start in starts]
+    return min(lines, key=lambda line: line.chi2)
+
+
+def _starts(x: Floats, white_y: Floats, root: Floats, breaks: int) -> list[Floats]:
+    """Return the best breakpoints on a coarse grid, from one set of products for all combinations."""
+    inner = np.sort(np.unique(x))[_ENDS - 1 : -_ENDS + 1]
+    grid = np.unique(np.quantile(inner, np.linspace(0, 1, _CANDIDATES[breaks] + 2)[1:-1]))
+    hinges = np.maximum(x[:, np.newaxis] - grid, 0.0)
+    white = solve_triangular(root, np.column_stack([np.ones_like(x), x, hinges]), lower=True)
+    products, seen = white.T @ white, white.T @ white_y
+    chosen = np.array(list(combinations(range(len(grid)), breaks))).reshape(-1, breaks)
+    columns = np.column_stack([np.zeros((len(chosen), 1), int), np.ones((len(chosen), 1), int), chosen + 2])
+    normal = products[columns[:, :, np.newaxis], columns[:, np.newaxis, :]]
+    side = seen[columns]
+    explained = np.einsum("ij,ij->i", side, np.linalg.solve(normal, side[..., np.newaxis])[..., 0])
+    return [grid[chosen[index]] for index in np.argsort(-explained)[:_STARTS]]
+
+
+def _refined(x: Floats, y: Floats, root: Floats, start: Floats) -> BrokenLine:
+    """Return the line that fits best near breakpoints ``start``."""
+    breaks = len(start)
+    design = np.column_stack([np.ones_like(x), x, np.maximum(x[:, np.newaxis] - start, 0.0)])
+    white, white_y = (solve_triangular(root, part, lower=True) for part in (design, y))
+    linear = np.linalg.lstsq(white, white_y, rcond=None)[0]
+    parameters = np.concatenate([linear, start])
+    if breaks:
+        ends = np.sort(x)[[_ENDS - 2, 1 - _ENDS]]
+        low, high = np.full(len(parameters), -np.inf), np.full(len(parameters), np.inf)
+        low[2 + breaks :], high[2 + breaks :] = ends
+        found = least_squares(
+            lambda p: solve_triangular(root, _value(p, x) - y, lower=True),
+            np.clip(parameters, low, high),
+            jac=lambda p: solve_triangular(root, _jacobian(p, x), lower=True),
+            bounds=(low, high),
+            x_scale="jac",
+        )
+        parameters = _ordered(found.x)
+    rest = solve_triangular(root, _value(parameters, x) - y, lower=True)
+    turned = solve_triangular(root, _jacobian(parameters, x), lower=True)
+    return BrokenLine(parameters, np.linalg.pinv(turned.T @ turned, hermitian=True), float(rest @ rest), len(x))
+
+
+def _ordered(parameters: Floats) -> Floats:
+    """Return the parameters with ascending breakpoints."""
+    breaks = (len(parameters) - 2) // 2
+    order = np.argsort(parameters[2 + breaks :])
+    return np.concatenate([parameters[:2], parameters[2 : 2 + breaks][order], parameters[2 + breaks :][order]])
+
+
+def _value(parameters: Floats, x: Floats) -> Floats:
+    breaks = (len(parameters) - 2) // 2
+    hinges = np.maximum(x[:, np.newaxis] - parameters[2 + breaks :], 0.0)
+    return np.asarray(parameters[0] + parameters[1] * x + hinges @ parameters[2 : 2 + breaks])
+
+
+def _jacobian(parameters: Floats, x: Floats) -> Floats:
+    breaks = (len(parameters) - 2) // 2
+    distance = x[:, np.newaxis] - parameters[2 + breaks :]
+    moved = -parameters[2 : 2 + breaks] * (distance > 0)
+    return np.column_stack([np.ones_like(x), x, np.maximum(distance, 0.0), moved])
