@@ -8,7 +8,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from scipy.optimize import least_squares
 
 Floats = NDArray[np.float64]
 MOST = 3
@@ -17,6 +16,7 @@ _CANDIDATES = {1: 60, 2: 24, 3: 16}
 _ENDS = 3
 _STARTS = 3
 _ROUNDS = 4
+_ITERATIONS, _HALVINGS, _SAME = 50, 12, 1e-10
 
 
 @dataclass(frozen=True)
@@ -113,26 +113,30 @@ def _starts(x: Floats, white_y: Floats, root: Floats, breaks: int) -> list[Float
 
 
 def _refined(x: Floats, y: Floats, root: Floats, start: Floats) -> BrokenLine:
-    """Return the line that fits best near breakpoints ``start``."""
-    breaks = len(start)
+    """Return the line that fits best near breakpoints ``start``, by Gauss and Newton with halved steps."""
+    breaks, ends = len(start), np.sort(x)[[_ENDS - 2, 1 - _ENDS]]
+    white = solve_triangular(root, np.eye(len(x)), lower=True)
     design = np.column_stack([np.ones_like(x), x, np.maximum(x[:, np.newaxis] - start, 0.0)])
-    white, white_y = (solve_triangular(root, part, lower=True) for part in (design, y))
-    linear = np.linalg.lstsq(white, white_y, rcond=None)[0]
-    parameters = np.concatenate([linear, start])
-    if breaks:
-        ends = np.sort(x)[[_ENDS - 2, 1 - _ENDS]]
-        low, high = np.full(len(parameters), -np.inf), np.full(len(parameters), np.inf)
-        low[2 + breaks :], high[2 + breaks :] = ends
-        found = least_squares(
-            lambda p: solve_triangular(root, _value(p, x) - y, lower=True),
-            np.clip(parameters, low, high),
-            jac=lambda p: solve_triangular(root, _jacobian(p, x), lower=True),
-            bounds=(low, high),
-            x_scale="jac",
-        )
-        parameters = _ordered(found.x)
-    rest = solve_triangular(root, _value(parameters, x) - y, lower=True)
-    turned = solve_triangular(root, _jacobian(parameters, x), lower=True)
+    parameters = np.concatenate([np.linalg.lstsq(white @ design, white @ y, rcond=None)[0], start])
+    rest = white @ (_value(parameters, x) - y)
+    for _ in range(_ITERATIONS if breaks else 0):
+        step = np.linalg.lstsq(white @ _jacobian(parameters, x), -rest, rcond=None)[0]
+        better = None
+        for halvings in range(_HALVINGS):
+            trial = parameters + step / 2**halvings
+            trial[2 + breaks :] = np.clip(trial[2 + breaks :], *ends)
+            left = white @ (_value(trial, x) - y)
+            if left @ left < rest @ rest:
+                better = trial, left
+                break
+        if better is None:
+            break
+        gained = rest @ rest - better[1] @ better[1]
+        parameters, rest = better
+        if gained < _SAME * (rest @ rest):
+            break
+    parameters = _ordered(parameters)
+    turned = white @ _jacobian(parameters, x)
     return BrokenLine(parameters, np.linalg.pinv(turned.T @ turned, hermitian=True), float(rest @ rest), len(x))
 
 

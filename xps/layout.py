@@ -145,7 +145,12 @@ REFERENCED = Layout(
 
 
 def labelled(ds: xr.Dataset, layout: Layout) -> xr.Dataset:
-    """Return ``ds`` with units and names of its data variables as ``layout`` says."""
-    names = {str(name) for name in ds.data_vars}
-    units = {name: unit for name, unit in layout.units().items() if name in names}
-    return with_units(ds.drop_attrs(deep=False), units, {n: t for n, t in layout.long_names().items() if n in names})
+    """Return ``ds`` with the units and names of ``layout`` as the only attributes of its data variables."""
+    out = ds.drop_attrs(deep=False)
+    for name in out.data_vars:
+        out[name].attrs = {}
+    known = set(map(str, out.data_vars))
+    units, texts = layout.units(), layout.long_names()
+    return with_units(
+        out, {name: units[name] for name in units if name in known}, {n: texts[n] for n in known & set(texts)}
+    )

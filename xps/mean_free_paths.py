@@ -126,7 +126,7 @@ def effective_attenuation_length(mean_free_path: xr.DataArray | ArrayLike, albed
     length = (given * (1 - _ALBEDO_WEIGHT * shares)).rename("attenuation_length").drop_attrs(deep=False)
     parameters = {"albedo": shares}
     before = xr.Dataset(attrs=given.attrs)
-    history = recorded(before, "xps.mean_free_paths.effective_attenuation_length", parameters).attrs["history"]
+    history = recorded(before, "xps.effective_attenuation_length", parameters).attrs["history"]
     return length.assign_attrs(units="nm", long_name="effective attenuation length", history=history)
 
 

@@ -165,7 +165,7 @@ def layer_thicknesses(
             "layer_thicknesses: expected areas, full areas above 0 and attenuation lengths of all layers, "
             f"got {', '.join(missing) or full} without"
         )
-    cosine = _cosine(emission_angle)
+    cosine = float(_cosine(emission_angle))
     lengths = np.array([float(_positive(attenuation_lengths[name])) for name in stack[:-1]])
     inward = areas.sel({LAYER: stack}).transpose(..., LAYER)
     std = (xr.zeros_like(inward) if area_std is None else area_std.sel({LAYER: stack})).transpose(*inward.dims)
