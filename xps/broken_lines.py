@@ -17,6 +17,7 @@ _ENDS = 3
 _STARTS = 3
 _ROUNDS = 4
 _ITERATIONS, _HALVINGS, _SAME = 50, 12, 1e-10
+_SETTLED = 1e-3
 
 
 @dataclass(frozen=True)
@@ -72,38 +73,49 @@ def broken_line(x: Floats, y: Floats, covariance: Floats, x_std: Floats, breaks:
     """
     if len(np.unique(x)) < 2 * _ENDS + breaks or len(x) < 2 * breaks + 3:
         return None
-    common = float(np.mean(np.diag(covariance)))
     slope = np.full(len(x), np.polyfit(x, y, 1)[0])
-    line = None
-    for _ in range(_ROUNDS if x_std.any() else 1):
-        total = covariance + np.diag((slope * x_std) ** 2) + common
-        root: Floats = np.asarray(np.linalg.cholesky(total), dtype=np.float64)
-        line = _fitted(x, y, root, breaks, line)
-        slope = line.slope_at(x)
-    if line is None:
-        return None
+    white, common = _whitening(covariance + np.diag((slope * x_std) ** 2))
+    line = _fitted(x, y, white, breaks, None)
+    for _ in range(_ROUNDS):
+        before, slope = slope, line.slope_at(x)
+        if (np.abs(slope**2 - before**2) * x_std**2 <= _SETTLED * np.diag(covariance)).all():
+            break
+        white, common = _whitening(covariance + np.diag((slope * x_std) ** 2))
+        line = _fitted(x, y, white, breaks, line)
     line.covariance[0, 0] = max(line.covariance[0, 0] - common, 0.0)
     return line
 
 
-def _fitted(x: Floats, y: Floats, root: Floats, breaks: int, before: BrokenLine | None) -> BrokenLine:
-    """Return the best line for errors whose covariance has the Cholesky factor ``root``."""
-    white_y = solve_triangular(root, y, lower=True)
+def _whitening(covariance: Floats) -> tuple[Floats, float]:
+    """Return the matrix that makes errors independent and of size 1, and what was added to the covariance for it.
+
+    That is an error common to all points, with which a covariance that is singular along it can be inverted.
+    """
+    variances = np.diag(covariance)
+    if np.count_nonzero(covariance) == np.count_nonzero(variances):
+        return np.diag(1 / np.sqrt(variances)), 0.0
+    common = float(np.mean(variances))
+    root = np.linalg.cholesky(covariance + common)
+    return np.asarray(solve_triangular(root, np.eye(len(root)), lower=True), dtype=np.float64), common
+
+
+def _fitted(x: Floats, y: Floats, white: Floats, breaks: int, before: BrokenLine | None) -> BrokenLine:
+    """Return the best line for errors that ``white`` makes independent."""
     if breaks == 0:
         starts = [np.empty(0)]
     else:
-        starts = _starts(x, white_y, root, breaks) if before is None else [before.parameters[2 + breaks :]]
-    lines = [_refined(x, y, root, start) for start in starts]
+        starts = _starts(x, y, white, breaks) if before is None else [before.parameters[2 + breaks :]]
+    lines = [_refined(x, y, white, start) for start in starts]
     return min(lines, key=lambda line: line.chi2)
 
 
-def _starts(x: Floats, white_y: Floats, root: Floats, breaks: int) -> list[Floats]:
+def _starts(x: Floats, y: Floats, white: Floats, breaks: int) -> list[Floats]:
     """Return the best breakpoints on a coarse grid, from one set of products for all combinations."""
     inner = np.sort(np.unique(x))[_ENDS - 1 : -_ENDS + 1]
     grid = np.unique(np.quantile(inner, np.linspace(0, 1, _CANDIDATES[breaks] + 2)[1:-1]))
     hinges = np.maximum(x[:, np.newaxis] - grid, 0.0)
-    white = solve_triangular(root, np.column_stack([np.ones_like(x), x, hinges]), lower=True)
-    products, seen = white.T @ white, white.T @ white_y
+    design = white @ np.column_stack([np.ones_like(x), x, hinges])
+    products, seen = design.T @ design, design.T @ (white @ y)
     chosen = np.array(list(combinations(range(len(grid)), breaks))).reshape(-1, breaks)
     columns = np.column_stack([np.zeros((len(chosen), 1), int), np.ones((len(chosen), 1), int), chosen + 2])
     normal = products[columns[:, :, np.newaxis], columns[:, np.newaxis, :]]
@@ -112,10 +124,9 @@ def _starts(x: Floats, white_y: Floats, root: Floats, breaks: int) -> list[Float
     return [grid[chosen[index]] for index in np.argsort(-explained)[:_STARTS]]
 
 
-def _refined(x: Floats, y: Floats, root: Floats, start: Floats) -> BrokenLine:
+def _refined(x: Floats, y: Floats, white: Floats, start: Floats) -> BrokenLine:
     """Return the line that fits best near breakpoints ``start``, by Gauss and Newton with halved steps."""
     breaks, ends = len(start), np.sort(x)[[_ENDS - 2, 1 - _ENDS]]
-    white = solve_triangular(root, np.eye(len(x)), lower=True)
     design = np.column_stack([np.ones_like(x), x, np.maximum(x[:, np.newaxis] - start, 0.0)])
     parameters = np.concatenate([np.linalg.lstsq(white @ design, white @ y, rcond=None)[0], start])
     rest = white @ (_value(parameters, x) - y)
@@ -137,7 +148,8 @@ def _refined(x: Floats, y: Floats, root: Floats, start: Floats) -> BrokenLine:
             break
     parameters = _ordered(parameters)
     turned = white @ _jacobian(parameters, x)
-    return BrokenLine(parameters, np.linalg.pinv(turned.T @ turned, hermitian=True), float(rest @ rest), len(x))
+    inverse: Floats = np.asarray(np.linalg.pinv(turned.T @ turned, hermitian=True), dtype=np.float64)
+    return BrokenLine(parameters, inverse, float(rest @ rest), len(x))
 
 
 def _ordered(parameters: Floats) -> Floats:

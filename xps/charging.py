@@ -52,9 +52,10 @@ def charge_reference(
     Returns
     -------
     dict of str to xarray.Dataset
-        The fits with referred ``position`` and ``position_std``, and ``charge_shift`` (scan) with ``_std`` and
-        ``_systematic`` (from ``energy_std``, the same for all). The reference line itself keeps no error. NaN in
-        scans where the reference is missing or its fit failed.
+        What the fits tell of their lines, with referred ``position`` and ``position_std``, and ``charge_shift`` (scan)
+        with ``_std`` and ``_systematic`` (from ``energy_std``, the same for all). The reference line itself keeps no
+        error. NaN in scans where the reference is missing or its fit failed. Curves and parameters, which stay on the
+        measured scale, are left behind.
 
     Raises
     ------
@@ -95,7 +96,8 @@ def charge_reference(
         if name != level:
             _warn_if_apart(fit, name, level, shift, std)
         at = str(reference["peak"].item()) if name == level else None
-        ds = fit.assign(_referred(fit, _bare(shift), _bare(std), at))
+        beyond = [var for var, array in fit.data_vars.items() if not set(array.dims) <= {"scan", "peak", "other_peak"}]
+        ds = fit.drop_vars(beyond).assign(_referred(fit, _bare(shift), _bare(std), at))
         ds["position"].attrs, ds["position_std"].attrs = fit["position"].attrs, fit["position_std"].attrs
         added = xr.Dataset({"charge_shift": _bare(shift), "charge_shift_std": _bare(std)})
         added["charge_shift_systematic"] = ((), float(energy_std))

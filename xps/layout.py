@@ -105,7 +105,9 @@ SHIFTS = Layout(
         Variable("chemical_shift_std", ("scan", "line"), "eV", "f", "standard uncertainty of that distance"),
         Variable("departure", ("line",), "1", "f", "significance of the chemical shift, standard deviations"),
         Variable("chemical", ("line",), "", "b", "whether the line departs from its phase"),
-        Variable("reduced_chi2", (), "1", "f", "chi squared per degree of freedom of the lines that keep together"),
+        Variable(
+            "reduced_chi_square", (), "1", "f", "chi squared per degree of freedom of the lines that keep together"
+        ),
         Variable("phase", ("phase",), "", "T", "phase that shifts as a whole"),
         Variable("line", ("line",), "", "T", "core level and peak"),
         Variable("level", ("line",), "", "T", "core level of the line"),
@@ -126,7 +128,7 @@ SHIFT_TRENDS = Layout(
         Variable("breakpoint_std", ("phase", "break"), "V", "f", "standard uncertainty of the breakpoint"),
         Variable("breakpoints", ("phase",), "1", "iu", "number of breakpoints"),
         Variable("bic", ("phase", "tried"), "1", "f", "Bayesian information criterion by number of breakpoints"),
-        Variable("reduced_chi2", ("phase",), "1", "f", "chi squared per degree of freedom"),
+        Variable("reduced_chi_square", ("phase",), "1", "f", "chi squared per degree of freedom"),
         Variable("fitted_shift", ("scan", "phase"), "eV", "f", "shift that the lines give"),
     ),
 )

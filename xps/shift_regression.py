@@ -57,7 +57,7 @@ def regress_on_potential(
     xarray.Dataset
         By ``phase``: ``slope`` (eV/V; ``segment``) and ``breakpoint`` (V; ``break``) with ``_std``, ascending in
         potential, NaN beyond the number of ``breakpoints``; ``intercept`` (eV) with ``_std``; ``bic`` (``tried``);
-        ``reduced_chi2``; ``fitted_shift`` (scan).
+        ``reduced_chi_square``; ``fitted_shift`` (scan).
 
     Raises
     ------
@@ -66,10 +66,11 @@ def regress_on_potential(
 
     Notes
     -----
-    The errors are those of the shifts as given, not scaled by ``reduced_chi2``. The criterion compares n ln(chi2/n) +
-    p ln n, p the parameters with the breakpoints, so a common factor in all errors does not matter: G. Schwarz, Ann.
-    Stat. 6, 461 (1978), doi:10.1214/aos/1176344136. Segmented fit after V. M. R. Muggeo, Stat. Med. 22, 3055 (2003),
-    doi:10.1002/sim.1545. Hysteresis between charge and discharge is not in the model: regress half-cycles apart.
+    The errors are those of the shifts as given, not scaled by ``reduced_chi_square``. The criterion compares
+    n ln(chi2/n) + p ln n, p the parameters with the breakpoints, so a common factor in all errors does not matter:
+    G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136. Segmented fit after V. M. R. Muggeo, Stat. Med.
+    22, 3055 (2003), doi:10.1002/sim.1545. Hysteresis between charge and discharge is not in the model: regress
+    half-cycles apart.
     """
     if breakpoints is not None and not 0 <= breakpoints <= MOST:
         raise OperandoError(f"{_STEP}: expected 0 to {MOST} breakpoints, got {breakpoints}")
@@ -158,6 +159,6 @@ def _table(best: list[BrokenLine], points: list[_Points], scans: int) -> xr.Data
         intercept=("phase", [line.parameters[0] for line in best]),
         intercept_std=("phase", [float(np.sqrt(line.covariance[0, 0])) for line in best]),
         breakpoints=("phase", [line.breaks for line in best]),
-        reduced_chi2=("phase", [line.chi2 / line.freedom if line.freedom > 0 else np.nan for line in best]),
+        reduced_chi_square=("phase", [line.chi2 / line.freedom if line.freedom > 0 else np.nan for line in best]),
         fitted_shift=(("scan", "phase"), fitted),
     )

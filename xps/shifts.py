@@ -71,7 +71,7 @@ def rigid_shift(
         ``shift`` (eV; scan, phase) with ``_std`` and ``_covariance``, ``charging`` (scan) with ``_std``,
         ``line_energy`` (line) with ``_std``, ``chemical_shift`` (scan, line) with ``_std``: what a line departs from
         the others of its phase, zero where it does not; ``departure`` (standard deviations) and ``chemical`` (line),
-        and ``reduced_chi2``. NaN where no line of the phase, or of the electrode, shows.
+        and ``reduced_chi_square``. NaN where no line of the phase, or of the electrode, shows.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def rigid_shift(
     _warn(positions, roles, found, threshold)
     ds = _shifts(positions, solution, electrode, covariance=covariance)
     ds = ds.merge(_lines(positions, solution, roles, found, threshold))
-    ds = ds.assign(reduced_chi2=((), solution.chi2 / solution.freedom if solution.freedom > 0 else np.nan))
+    ds = ds.assign(reduced_chi_square=((), solution.chi2 / solution.freedom if solution.freedom > 0 else np.nan))
     ds = labelled(ds, SHIFTS).assign_coords(_coordinates(fits, positions))
     if electrode is None:
         ds["shift"].attrs["long_name"] += ", charging included"

@@ -60,6 +60,15 @@ def test_the_reference_itself_is_exact_and_its_neighbor_takes_both_errors():
     np.testing.assert_allclose(carbon["position_std"].sel(peak="C-O"), expected, rtol=1e-12)
 
 
+def test_curves_on_the_measured_scale_stay_behind():
+    fits, _ = electrode(5)
+    fits["C 1s"]["fitted"] = (("scan", "binding_energy"), np.ones((5, 3)))
+    fits["C 1s"]["area"] = fits["C 1s"]["position_std"] * 0 + 7.0
+    carbon = referred(fits)["C 1s"]
+    assert "fitted" not in carbon
+    assert (carbon["area"] == 7.0).all()
+
+
 def test_covariances_of_the_fit_are_carried_on():
     fits, _ = electrode(5)
     std = fits["C 1s"]["position_std"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from core_line_series import LAW
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pulls import assert_unit_normal
 
@@ -28,11 +28,13 @@ def there_and_back(d: float, own: float, other: float | None, angle: float, rati
     return float(xps.overlayer_thickness(seen, 1.0, **settings)["thickness"])
 
 
+@settings(max_examples=50, deadline=None)
 @given(d=thicknesses, own=lengths, other=lengths, angle=st.floats(0, 60), ratio=st.floats(0.05, 20))
 def test_inverse_of_what_the_layer_shows(d: float, own: float, other: float, angle: float, ratio: float):
     assert there_and_back(d, own, other, angle, ratio) == pytest.approx(d, rel=1e-10, abs=1e-12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(d=thicknesses, length=lengths, angle=st.floats(0, 60))
 def test_equal_lengths_have_a_closed_form(d: float, length: float, angle: float):
     seen = xps.overlayer_ratio(d, reference_ratio=0.7, attenuation_length=length, emission_angle=angle)

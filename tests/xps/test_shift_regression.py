@@ -14,23 +14,25 @@ from operando.history import entries
 from operando.schema import problems
 from operando.xps.layout import SHIFT_TRENDS
 
+SCANS = 100
+
 
 def broken(
     seed: int, breaks: tuple[float, ...] = (2.4,), changes: tuple[float, ...] = (0.5,), error: float = 0.0
 ) -> xr.Dataset:
     """Return shifts of slope -0.9 eV/V that bend, 6 meV of noise, with potentials of some error."""
     rng = np.random.default_rng(seed)
-    potential = rng.uniform(1.5, 4.3, 150)
-    shift = -0.9 * potential + 0.006 * rng.standard_normal(150)
+    potential = rng.uniform(1.5, 4.3, SCANS)
+    shift = -0.9 * potential + 0.006 * rng.standard_normal(SCANS)
     for at, change in zip(breaks, changes, strict=True):
         shift += change * np.maximum(potential - at, 0)
-    seen = potential + error * rng.standard_normal(150)
+    seen = potential + error * rng.standard_normal(SCANS)
     return xr.Dataset(
-        {"shift": (("scan", "phase"), shift[:, None]), "shift_std": (("scan", "phase"), np.full((150, 1), 0.006))},
+        {"shift": (("scan", "phase"), shift[:, None]), "shift_std": (("scan", "phase"), np.full((SCANS, 1), 0.006))},
         coords={
             "phase": np.array(["electrolyte"], dtype=object),
             "potential": ("scan", seen, {"units": "V"}),
-            "potential_std": ("scan", np.full(150, error), {"units": "V"}),
+            "potential_std": ("scan", np.full(SCANS, error), {"units": "V"}),
         },
     )
 
@@ -94,7 +96,7 @@ def test_scans_without_potential_or_shift_are_left_out():
     shifts["potential"][:5] = np.nan
     shifts["shift"][10:12] = np.nan
     found = xps.regress_on_potential(shifts, breakpoints=1)
-    fewer = xps.regress_on_potential(shifts.isel(scan=np.r_[5:10, 12:150]), breakpoints=1)
+    fewer = xps.regress_on_potential(shifts.isel(scan=np.r_[5:10, 12:SCANS]), breakpoints=1)
     np.testing.assert_allclose(found["slope"], fewer["slope"], rtol=1e-12)
     assert int(found["fitted_shift"].isnull().sum()) == 7
 
@@ -118,5 +120,5 @@ def test_what_is_missing_is_named():
         xps.regress_on_potential(shifts.isel(scan=slice(6)), breakpoints=2)
     with pytest.raises(OperandoError, match="shift and shift_std"):
         xps.regress_on_potential(shifts.drop_vars("shift_std"))
-    with pytest.raises(OperandoError, match="each of 150 scans"):
+    with pytest.raises(OperandoError, match="each of 100 scans"):
         xps.regress_on_potential(shifts, shifts["potential"][:10])

@@ -149,7 +149,7 @@ def test_errors_that_are_all_too_small_are_no_chemistry():
     small = {level: fit.assign(position_std=fit["position_std"] / 2) for level, fit in series.fits.items()}
     found = shifted(small)
     assert not found["chemical"].any()
-    assert float(found["reduced_chi2"]) == pytest.approx(4, rel=0.2)
+    assert float(found["reduced_chi_square"]) == pytest.approx(4, rel=0.2)
 
 
 def test_two_lines_that_disagree_cannot_tell_which_departs():
@@ -243,7 +243,7 @@ def test_lines_tied_in_the_fit_count_once():
 def test_one_scan_has_a_shift_of_zero():
     found = shifted(core_line_series(1, seed=16).fits)
     assert found["shift"].item() == pytest.approx(0, abs=1e-12)
-    assert np.isnan(found["reduced_chi2"])
+    assert np.isnan(found["reduced_chi_square"])
 
 
 @settings(max_examples=20, deadline=None)
