@@ -53,7 +53,7 @@ def quantify(
     transmission
         T of the analyser, level by level; 1 where the areas are those of spectra already divided by it.
     sensitivity
-        sigma W for levels where it shall not be that of :func:`~operando.xps.sensitivity_factor`.
+        sigma W for levels where it shall not be that of :func:`~operando.xps.sensitivity_factor`; against C 1s.
     angle, asymmetry, light
         See :func:`~operando.xps.sensitivity_factor`.
     uncertainty
@@ -79,10 +79,13 @@ def quantify(
     whole = [_whole(name, areas[name]) for name in levels]
     lengths = _lengths(levels, photon_energy, material, attenuation_lengths)
     factors = dict(sensitivity or {})
+    scale = "C 1s" if factors else None
     for name in levels:
         if name not in factors:
-            found = sensitivity_factor(name, photon_energy, angle=angle, asymmetry=asymmetry, light=light)
-            factors[name] = float(found)
+            given = sensitivity_factor(
+                name, photon_energy, relative_to=scale, angle=angle, asymmetry=asymmetry, light=light
+            )
+            factors[name] = float(given)
     seen = [(transmission or {}).get(name, 1.0) * (factors[name] * lengths[name]) for name in levels]
     unknown = _relative(levels, uncertainty)
     area, std = (_stacked([one[part] for one in whole], levels) for part in (0, 1))

@@ -119,12 +119,14 @@ def _potential(
 def _points(shifts: xr.Dataset, phase: int, u: Floats, u_std: Floats) -> _Points:
     y = shifts["shift"].transpose("scan", "phase").to_numpy()[:, phase]
     std = shifts["shift_std"].transpose("scan", "phase").to_numpy()[:, phase]
-    known = np.flatnonzero(np.isfinite(y) & np.isfinite(std) & (std > 0) & np.isfinite(u))
+    seen = np.isfinite(y) & np.isfinite(std) & np.isfinite(u)
     if "shift_covariance" in shifts:
+        known = np.flatnonzero(seen)
         dims = ("scan", "phase", "other_scan", "other_phase")
         dense = shifts["shift_covariance"].transpose(*dims).to_numpy()[:, phase, :, phase]
         covariance = dense[np.ix_(known, known)]
     else:
+        known = np.flatnonzero(seen & (std > 0))
         covariance = np.diag(std[known] ** 2)
     return _Points(y[known], covariance, u[known], u_std[known], known)
 

@@ -59,7 +59,7 @@ def rigid_shift(
         Lines, as (level, peak), that may shift chemically: they are left out from the start.
     reference
         Where the shifts are zero: their mean over all scans, the first scan, or the mean over scans by number or by a
-        mask over ``scan``.
+        mask over ``scan``. A phase that shows in none of these is zero on average over the scans in which it shows.
     threshold
         Standard deviations beyond which a line counts as departing.
     covariance

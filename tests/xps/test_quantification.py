@@ -61,6 +61,13 @@ def test_tables_give_the_composition_to_what_they_are_good_for():
     np.testing.assert_allclose(found["atomic_fraction"].isel(scan=0), TRUE, rtol=0.03)
 
 
+def test_soft_photons_that_do_not_reach_c_1s_do_too():
+    pytest.importorskip("xraylib", reason="xraylib is not installed")
+    areas = {name: fits()[name] for name in ("S 2p", "P 2p")}
+    found = xps.quantify(areas, 250.0, attenuation_lengths=LENGTHS)
+    np.testing.assert_allclose(found["atomic_fraction"].sum("level"), 1, rtol=1e-12)
+
+
 def test_errors_of_areas_cover():
     scans = 200
     found = quantified(fits(scans, noise=5))

@@ -82,6 +82,18 @@ def test_the_number_of_breakpoints_is_found(breaks: tuple[float, ...], changes: 
     np.testing.assert_allclose(found["slope"][0], -0.9 + np.cumsum([0, *changes]), atol=0.03)
 
 
+def test_the_zero_of_the_shifts_does_not_matter_to_the_slope():
+    fits = core_line_series(40, 22).fits
+    zeros = ("mean", "first", [5, 6, 7])
+    found = [
+        xps.regress_on_potential(xps.rigid_shift(fits, PHASES, electrode="electrode", reference=zero), breakpoints=1)
+        for zero in zeros
+    ]
+    for other in found[1:]:
+        for name in ("slope", "slope_std", "breakpoint", "bic"):
+            np.testing.assert_allclose(other[name], found[0][name], rtol=1e-5)
+
+
 def test_lines_without_noise_are_exact():
     shifts = broken(1)
     exact = -0.9 * shifts["potential"] + 0.5 * np.maximum(shifts["potential"] - 2.4, 0)
