@@ -42,8 +42,9 @@ def quantify(
     ----------
     areas
         One level an element, such as ``{"S 2p": fit, "P 2p": fit}``: fits with ``area`` and ``area_std``, which are
-        summed over ``peak`` (with ``area_covariance`` over ``other_peak`` if there is one, else as independent), or
-        arrays of whole areas without errors. Area of both lines of a doublet, unless the level names one.
+        summed over ``peak`` (with ``area_covariance`` over ``other_peak`` if there is one, else as independent; lines
+        on a bound, whose error is NaN, count as exact), or arrays of whole areas without errors. Area of both lines of
+        a doublet, unless the level names one.
     photon_energy
         In eV.
     material
@@ -113,9 +114,9 @@ def _whole(name: str, given: Areas) -> tuple[xr.DataArray, xr.DataArray]:
     if "peak" not in area.dims:
         return area, std
     if "area_covariance" in given:
-        variance = given["area_covariance"].sum(("peak", "other_peak"), skipna=False)
+        variance = given["area_covariance"].sum(("peak", "other_peak"), min_count=1)
     else:
-        variance = (std**2).sum("peak", skipna=False)
+        variance = (std**2).sum("peak", min_count=1)
     return area.sum("peak", skipna=False), variance**0.5
 
 

@@ -106,6 +106,14 @@ def test_covariance_of_peaks_counts():
     assert (anti < 0.7 * quantified(fits())["atomic_fraction_std"]).all()
 
 
+def test_a_line_on_its_bound_leaves_the_others_their_errors():
+    areas = fits()
+    areas["S 2p"]["area_std"][1, 1] = np.nan
+    found = quantified(areas)["atomic_fraction_std"]
+    assert found.notnull().all()
+    assert (found.isel(scan=1) < found.isel(scan=0)).all()
+
+
 def test_transmission_divides():
     bright = {name: fit * (2.0 if name == "S 2p" else 1.0) for name, fit in fits().items()}
     found = quantified(bright, transmission={"S 2p": 2.0})
