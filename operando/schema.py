@@ -21,7 +21,7 @@ class Variable:
 
     ``dims`` are those it must have at least, in any order (further dims such as ``detector`` or
     ``signal`` may come with it); ``units`` is empty for times and text; ``kind`` is numpy's kind
-    letters: ``f`` float, ``iu`` integer, ``M`` time, ``T`` text.
+    letters: ``f`` float, ``iu`` integer, ``b`` true or false, ``M`` time, ``T`` text.
     """
 
     name: str
@@ -120,7 +120,7 @@ CELL = Layout(
     ("reference_electrode", "potential_offset"),
 )
 
-_KIND_NAMES = {"f": "floating point", "iu": "integer", "M": "time", "T": "text"}
+_KIND_NAMES = {"f": "floating point", "iu": "integer", "b": "true or false", "M": "time", "T": "text"}
 
 
 def problems(ds: xr.Dataset, layout: Layout) -> list[str]:

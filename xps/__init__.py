@@ -7,23 +7,54 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .charging import charge_reference
+    from .cross_sections import angular_factor, sensitivity_factor
     from .joining import join
+    from .mean_free_paths import Material, effective_attenuation_length, imfp_tpp2m
+    from .overlayers import layer_thicknesses, overlayer_ratio, overlayer_thickness
+    from .quantification import quantify
     from .reading import read, read_series
+    from .shift_regression import regress_on_potential
+    from .shifts import rigid_shift
 
 _LAZY = {
+    "Material": ".mean_free_paths",
+    "angular_factor": ".cross_sections",
+    "charge_reference": ".charging",
+    "effective_attenuation_length": ".mean_free_paths",
     "formats": ".formats",
+    "imfp_tpp2m": ".mean_free_paths",
     "join": ".joining",
+    "layer_thicknesses": ".overlayers",
+    "overlayer_ratio": ".overlayers",
+    "overlayer_thickness": ".overlayers",
+    "quantify": ".quantification",
     "read": ".reading",
     "read_series": ".reading",
+    "regress_on_potential": ".shift_regression",
+    "rigid_shift": ".shifts",
+    "sensitivity_factor": ".cross_sections",
 }
 
 _MODULES = ("formats",)
 
 __all__ = [
+    "Material",
+    "angular_factor",
+    "charge_reference",
+    "effective_attenuation_length",
     "formats",
+    "imfp_tpp2m",
     "join",
+    "layer_thicknesses",
+    "overlayer_ratio",
+    "overlayer_thickness",
+    "quantify",
     "read",
     "read_series",
+    "regress_on_potential",
+    "rigid_shift",
+    "sensitivity_factor",
 ]
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from operando.schema import SERIES, Layout, Variable
+from operando.units import with_units
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ALONG = "binding_energy"
 
@@ -39,3 +45,114 @@ RAW = Layout(
     ),
     ("format", "metadata", "region"),
 )
+
+QUANTITIES = Layout(
+    "xps quantities",
+    "atomic fractions from the areas of core levels",
+    (
+        Variable("atomic_fraction", ("level",), "1", "f", "share of the element among the atoms"),
+        Variable("atomic_fraction_std", ("level",), "1", "f", "standard uncertainty of the share from the areas"),
+        Variable(
+            "atomic_fraction_systematic",
+            ("level",),
+            "1",
+            "f",
+            "uncertainty of the share from cross sections, mean free paths and transmission, the same in all scans",
+        ),
+        Variable(
+            "atomic_fraction_covariance", ("level", "other_level"), "1", "f", "covariance of the shares from the areas"
+        ),
+        Variable("level", ("level",), "", "T", "core level"),
+        Variable("element", ("level",), "", "T", "element"),
+    ),
+)
+
+OVERLAYERS = Layout(
+    "xps overlayers",
+    "thicknesses of thin layers",
+    (
+        Variable("thickness", (), "nm", "f", "thickness of the layer"),
+        Variable("thickness_std", (), "nm", "f", "standard uncertainty of the thickness from the areas"),
+        Variable(
+            "thickness_systematic",
+            (),
+            "nm",
+            "f",
+            "uncertainty of the thickness from attenuation lengths and the reference ratio, the same in all scans",
+        ),
+    ),
+)
+
+SHIFTS = Layout(
+    "xps shifts",
+    "rigid shifts of phases and what single lines depart from them",
+    (
+        Variable("shift", ("scan", "phase"), "eV", "f", "shift of the binding energies of the phase"),
+        Variable("shift_std", ("scan", "phase"), "eV", "f", "standard uncertainty of the shift"),
+        Variable(
+            "shift_covariance",
+            ("scan", "phase", "other_scan", "other_phase"),
+            "eV^2",
+            "f",
+            "covariance of the shifts between all scans and phases",
+            False,
+        ),
+        Variable("charging", ("scan",), "eV", "f", "charging shift, from the lines of the electrode", False),
+        Variable("charging_std", ("scan",), "eV", "f", "standard uncertainty of the charging shift", False),
+        Variable("line_energy", ("line",), "eV", "f", "binding energy of the line where the shift is zero"),
+        Variable("line_energy_std", ("line",), "eV", "f", "standard uncertainty of the line's binding energy"),
+        Variable("chemical_shift", ("scan", "line"), "eV", "f", "distance of the line from its phase's other lines"),
+        Variable("chemical_shift_std", ("scan", "line"), "eV", "f", "standard uncertainty of that distance"),
+        Variable("departure", ("line",), "1", "f", "significance of the chemical shift, standard deviations"),
+        Variable("chemical", ("line",), "", "b", "whether the line departs from its phase"),
+        Variable(
+            "reduced_chi_square", (), "1", "f", "chi squared per degree of freedom of the lines that keep together"
+        ),
+        Variable("phase", ("phase",), "", "T", "phase that shifts as a whole"),
+        Variable("line", ("line",), "", "T", "core level and peak"),
+        Variable("level", ("line",), "", "T", "core level of the line"),
+        Variable("line_phase", ("line",), "", "T", "phase of the line"),
+        Variable("role", ("line",), "", "T", "what the line does in the fit of the shifts"),
+    ),
+)
+
+SHIFT_TRENDS = Layout(
+    "xps shift trends",
+    "how the shifts follow the potential",
+    (
+        Variable("slope", ("phase", "segment"), "eV/V", "f", "shift per potential between breakpoints"),
+        Variable("slope_std", ("phase", "segment"), "eV/V", "f", "standard uncertainty of the slope"),
+        Variable("intercept", ("phase",), "eV", "f", "shift at the potential zero, of the first segment"),
+        Variable("intercept_std", ("phase",), "eV", "f", "standard uncertainty of the intercept"),
+        Variable("breakpoint", ("phase", "break"), "V", "f", "potential at which the slope changes"),
+        Variable("breakpoint_std", ("phase", "break"), "V", "f", "standard uncertainty of the breakpoint"),
+        Variable("breakpoints", ("phase",), "1", "iu", "number of breakpoints"),
+        Variable("bic", ("phase", "tried"), "1", "f", "Bayesian information criterion by number of breakpoints"),
+        Variable("reduced_chi_square", ("phase",), "1", "f", "chi squared per degree of freedom"),
+        Variable("fitted_shift", ("scan", "phase"), "eV", "f", "shift that the lines give"),
+    ),
+)
+
+REFERENCED = Layout(
+    "xps referenced positions",
+    "positions on a binding energy scale set by one line",
+    (
+        Variable("charge_shift", ("scan",), "eV", "f", "shift taken off, from the reference line"),
+        Variable("charge_shift_std", ("scan",), "eV", "f", "standard uncertainty of the shift taken off"),
+        Variable(
+            "charge_shift_systematic", (), "eV", "f", "uncertainty of the reference energy, the same in all scans"
+        ),
+    ),
+)
+
+
+def labelled(ds: xr.Dataset, layout: Layout) -> xr.Dataset:
+    """Return ``ds`` with the units and names of ``layout`` as the only attributes of its data variables."""
+    out = ds.drop_attrs(deep=False)
+    for name in out.data_vars:
+        out[name].attrs = {}
+    known = set(map(str, out.data_vars))
+    units, texts = layout.units(), layout.long_names()
+    return with_units(
+        out, {name: units[name] for name in units if name in known}, {n: texts[n] for n in known & set(texts)}
+    )
