@@ -158,18 +158,18 @@ def _entries(file: PhiFile, times: Span) -> tuple[list[Entry], list[Refusal]]:
     if not blocks:
         kinds = ", ".join(sorted({" x ".join(block.axes) for block in file.blocks}))
         raise FileError(file.path, "blocks of spectra", f"blocks of {kinds}")
+    told = [block.region for block in blocks]
+    if not set(told) <= set(known) or len(set(told)) < len(told):
+        expected, got = "one region (SpectralRegDef) for each block of spectra", f"blocks of the regions {told}"
+        raise FileError(file.path, expected, got, place="directory of blocks")
+    missing = FileError(file.path, "a block of spectra", "none", place="directory of blocks")
+    refused = [Refusal(_name(region), missing) for number, region in known.items() if number not in told]
     entries: list[Entry] = []
-    refused: list[Refusal] = []
     for block in blocks:
-        if block.region not in known:
-            got = f"none of number {block.region}"
-            raise FileError(file.path, "a region (SpectralRegDef) for each spectrum", got)
-        region = known[block.region]
         try:
-            measurement = _measurement(file, block, region, times)
-            entries += _rows(measurement, block)
+            entries += _rows(_measurement(file, block, known[block.region], times), block)
         except FileError as error:
-            refused.append(Refusal(_name(region), error))
+            refused.append(Refusal(_name(known[block.region]), error))
     return entries, refused
 
 

@@ -39,6 +39,8 @@ class Block:
     kind: str
     size: int
     offset: int
+    more: bool
+    """Whether further numbers follow it that the directory does not describe."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,19 @@ def _blocks(path: Path, data: bytes, begin: int) -> list[Block]:
         raise FileError(path, f"{_ENTRY.size} bytes a block behind {_DIRECTORY.size}", got, place=place)
     if begin + own + size > len(data):
         raise FileError(path, f"{number} blocks", "the end of the file", place=place, remedy=_AGAIN)
-    return [_block(path, data, begin + own + k * _ENTRY.size) for k in range(number)]
+    blocks = [_block(path, data, begin + own + k * _ENTRY.size) for k in range(number)]
+    _require_order(path, blocks, own + size)
+    return blocks
+
+
+def _require_order(path: Path, blocks: Sequence[Block], end: int) -> None:
+    """Refuse blocks that do not lie one behind the other, from the end of the directory on."""
+    before_more = False
+    for block in sorted(blocks, key=lambda one: one.offset):
+        if block.offset < end or (block.offset > end and not before_more):
+            place = "directory of blocks"
+            raise FileError(path, f"a block at byte {end}", f"one at {block.offset}", place=place)
+        end, before_more = block.offset + block.size, block.more
 
 
 def _block(path: Path, data: bytes, at: int) -> Block:
@@ -172,7 +186,7 @@ def _block(path: Path, data: bytes, at: int) -> Block:
     expected = math.prod(shape) * np.dtype(_KINDS[kind]).itemsize
     if size != expected:
         raise FileError(path, f"{expected} bytes for {' x '.join(map(str, shape))} {kind}", str(size), place=place)
-    return Block(cells[3], axes, shape, unit, kind, size, offset)
+    return Block(cells[3], axes, shape, unit, kind, size, offset, cells[22] != 0)
 
 
 def _region(path: Path, line: str, sweeps: Mapping[str, float]) -> Region:

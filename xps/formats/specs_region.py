@@ -22,10 +22,14 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class Scan:
-    """The counts of one scan, (point, channel), with the extra points before and behind; where in the file it is."""
+    """The counts of one scan, (point, channel), with the extra points before and behind; where in the file it is.
+
+    ``time`` is when its cycle began, in s since 1970; ``of`` how many scans the cycle has.
+    """
 
     cycle: int
     number: int
+    of: int
     time: int
     counts: Floats
     scaled: bool = False
@@ -44,7 +48,6 @@ class SpecsRegion:
     gains: Floats
     transmission: Floats
     scans: list[Scan] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
 
     def number(self, name: str) -> float:
         """Return a number among the fields, NaN if there is none."""
@@ -90,6 +93,12 @@ def region_name_of(element: Element) -> str:
     return printable((element.findtext("string[@name='name']") or "").strip()) or "without a name"
 
 
+def cycle_starts(element: Element) -> list[int]:
+    """Return when the cycles of a region began, in s since 1970."""
+    texts = (cycle.findtext("ulong[@name='time']") for cycle in element.findall("sequence[@name='cycles']/struct"))
+    return [_whole(text or "") for text in texts]
+
+
 def specs_region(path: Path, group: str, element: Element) -> SpecsRegion:
     """Return a region in numbers.
 
@@ -118,7 +127,6 @@ def specs_region(path: Path, group: str, element: Element) -> SpecsRegion:
         kept = "compact cycles" if compact is not None and compact.get("length", "0") != "0" else "none"
         raise FileError(path, "scans with counts", kept, place=place, remedy="export it with separate scans")
     region.scans.extend(scans)
-    region.remarks.extend(_missing(element))
     return region
 
 
@@ -177,9 +185,14 @@ def _scans(path: Path, region: SpecsRegion, element: Element, place: str) -> Ite
     channels, most = region.shifts.size, region.head + region.points + region.tail
     for k, cycle in enumerate(element.findall("sequence[@name='cycles']/struct")):
         time = _whole(cycle.findtext("ulong[@name='time']") or "")
+        series = cycle.find("sequence[@name='scans']")
+        of = _whole(series.get("length", "")) if series is not None else 0
         for n, scan in enumerate(cycle.findall("sequence[@name='scans']/struct")):
             at = f"{place}, cycle {k}, scan {n}"
-            counts = _numbers(path, scan.find("sequence[@name='counts']"), at)
+            sequence = scan.find("sequence[@name='counts']")
+            if sequence is None:
+                raise FileError(path, "counts", "none", place=at, remedy="copy it again")
+            counts = _numbers(path, sequence, at)
             if counts.size == 0:
                 continue
             if counts.size % channels or counts.size > most * channels:
@@ -187,17 +200,7 @@ def _scans(path: Path, region: SpecsRegion, element: Element, place: str) -> Ite
                 raise FileError(path, f"{most * channels} counts", got, place=at)
             factors = scan.find("sequence[@name='scaling_factors']")
             scaled = factors is not None and factors.get("length", "0") != "0"
-            yield Scan(k, n, time, counts.reshape(-1, channels), scaled)
-
-
-def _missing(element: Element) -> list[str]:
-    """Return which cycles lack scans that the file states."""
-    told = []
-    for k, cycle in enumerate(element.findall("sequence[@name='cycles']/struct")):
-        scans = cycle.find("sequence[@name='scans']")
-        if scans is not None and scans.get("length") != str(len(scans)):
-            told.append(f"cycle {k} states {scans.get('length')} scans and has {len(scans)}")
-    return told
+            yield Scan(k, n, max(of, n + 1), time, counts.reshape(-1, channels), scaled)
 
 
 def _numbers(path: Path, sequence: Element | None, place: str) -> Floats:

@@ -18,12 +18,13 @@ from operando.header_times import Span, seconds
 from operando.sniff import Format, Head
 
 from .region_entries import Entry, Refusal, Wanted, alike, level_name, read_region
-from .specs_region import Scan, SpecsRegion, region_name_of, specs_region
+from .specs_region import Scan, SpecsRegion, cycle_starts, region_name_of, specs_region
 from .specs_xml_file import RegionElement, region_elements
 from .spectrum import spectrum as as_dataset
 
 Floats = NDArray[np.float64]
 
+_MOST_DEAD = 1.6
 _YEARS = (np.datetime64("1990-01-01", "s"), np.datetime64("2100-01-01", "s"))
 
 
@@ -74,23 +75,26 @@ def read(
     E0 + n step of the axis each channel gives its nearest point k = n + head - round(shift Ep / step), and the counts
     of all channels are added: whole counts stay whole, energies are off by half a step at most. The binding energy is
     the excitation energy less the kinetic energy, which refers to the Fermi level: the work function is not used.
-    The file states when a cycle began. When a scan within it began is reckoned from the time counted per point, so
-    that scans after the first one begin a little too early.
+    The file states when a cycle began, not when its scans did: they share evenly the time until the next cycle of the
+    file began, if it is 1 to 1.6 times the time counted; else they are taken to have no dead time, and scans after the
+    first one begin a little too early.
     """
     path = Path(path)
     entries: list[Entry] = []
     refused: list[Refusal] = []
     groups: list[str] = []
+    starts: list[int] = []
     try:
         for found in region_elements(path):
             groups.append(found.group)
+            starts += cycle_starts(found.element)
             name = level_name(region_name_of(found.element))
             if group is not None and found.group != group:
                 continue
             if region is not None and not alike(name, region):
                 entries.append(Entry(name, name, partial(_never_built, path)))
                 continue
-            _add(path, found, entries, refused, sum_scans=sum_scans)
+            _add(path, found, starts, (entries, refused), sum_scans=sum_scans)
     except FileError as error:
         refused.append(Refusal("", error))
     if group is not None and group not in groups and groups:
@@ -105,9 +109,16 @@ def recognizes(start: Head) -> bool:
     return start.text.lstrip().startswith("<") and "IDL:specs.de/" in start.text
 
 
-def _add(path: Path, found: RegionElement, entries: list[Entry], refused: list[Refusal], *, sum_scans: bool) -> None:
+def _add(
+    path: Path,
+    found: RegionElement,
+    starts: Sequence[int],
+    lists: tuple[list[Entry], list[Refusal]],
+    *,
+    sum_scans: bool,
+) -> None:
     """Add the scans of a region to the entries, or the reason why it has none."""
-    name = level_name(region_name_of(found.element))
+    name, (entries, refused) = level_name(region_name_of(found.element)), lists
     try:
         region = specs_region(path, found.group, found.element)
     except FileError as error:
@@ -115,28 +126,33 @@ def _add(path: Path, found: RegionElement, entries: list[Entry], refused: list[R
         return
     for cycle in dict.fromkeys(scan.cycle for scan in region.scans):
         scans = [scan for scan in region.scans if scan.cycle == cycle]
+        if len(scans) != scans[0].of:
+            place = f"region {region.name!r}, cycle {cycle}"
+            refused.append(Refusal(name, FileError(path, f"{scans[0].of} scans", str(len(scans)), place=place)))
         begin = f"{region.group}, {name}, cycle {cycle}" if region.group else f"{name}, cycle {cycle}"
         if sum_scans:
             keys = {"cycle": [str(cycle)], "spectrum": [begin]}
-            entries.append(Entry(name, begin, partial(_sum, path, region, scans, begin), keys))
+            entries.append(Entry(name, begin, partial(_sum, path, region, scans, begin, starts), keys))
             continue
         for scan in scans:
             label = f"{begin}, scan {scan.number}"
             keys = {"cycle": [str(cycle)], "spectrum": [f"{cycle}.{scan.number}", label]}
-            entries.append(Entry(name, label, partial(_single, path, region, scan, label), keys))
+            entries.append(Entry(name, label, partial(_single, path, region, scan, label, starts), keys))
 
 
 def _never_built(path: Path) -> xr.Dataset:
     raise FileError(path, "a region that was asked for", "another one")
 
 
-def _single(path: Path, region: SpecsRegion, scan: Scan, label: str) -> xr.Dataset:
+def _single(path: Path, region: SpecsRegion, scan: Scan, label: str, starts: Sequence[int]) -> xr.Dataset:
     counts, stopped = region.summed(scan)
     flag = Flag.truncated if stopped else None
-    return _dataset(path, region, counts, _span(region, scan, 1), label, flag=flag, sweeps=1, remarks=_remarks(scan))
+    return _dataset(
+        path, region, counts, _span(region, scan, 1, starts), label, flag=flag, sweeps=1, remarks=_remarks(scan)
+    )
 
 
-def _sum(path: Path, region: SpecsRegion, scans: Sequence[Scan], label: str) -> xr.Dataset:
+def _sum(path: Path, region: SpecsRegion, scans: Sequence[Scan], label: str, starts: Sequence[int]) -> xr.Dataset:
     """Return the sum of the scans of a cycle that were measured to their end."""
     summed = [(scan, *region.summed(scan)) for scan in scans]
     whole = [counts for _, counts, stopped in summed if not stopped]
@@ -145,7 +161,7 @@ def _sum(path: Path, region: SpecsRegion, scans: Sequence[Scan], label: str) -> 
     short = [str(scan.number) for scan, _, stopped in summed if stopped]
     told = [f"left out of the sum, since they stop before their end: scans {', '.join(short)}"] if short else []
     total: Floats = np.sum(whole, axis=0)
-    times = _span(region, scans[0], len(scans))
+    times = _span(region, scans[0], len(scans), starts)
     return _dataset(path, region, total, times, label, sweeps=len(whole), remarks=[*told, *_remarks(scans[0])])
 
 
@@ -161,7 +177,7 @@ def _dataset(
     flag: Flag | None = None,
 ) -> xr.Dataset:
     measured = {"counts": counts}
-    told = [*region.remarks, *remarks]
+    told = list(remarks)
     if region.transmission.size == region.points:
         measured["transmission"] = region.transmission
     elif region.transmission.size:
@@ -198,18 +214,20 @@ def _metadata(region: SpecsRegion) -> dict[str, Any]:
     return {"group": region.group, **region.fields, **channels, "mcd_head": region.head, "mcd_tail": region.tail}
 
 
-def _span(region: SpecsRegion, scan: Scan, scans: int) -> Span:
-    """Return when scans were measured, from the beginning of their cycle and the time counted per point."""
+def _span(region: SpecsRegion, scan: Scan, scans: int, starts: Sequence[int]) -> Span:
+    """Return when scans were measured, from the beginnings of the cycles and the time counted per point."""
     began = np.datetime64(max(scan.time, 0), "s")
-    duration = region.number("dwell_time") * (region.head + region.points + region.tail)
+    counted = region.number("dwell_time") * (region.head + region.points + region.tail)
     if not _YEARS[0] < began < _YEARS[1]:
         return Span()
     start = began.astype("M8[ns]")
-    if not 0 < duration < 1e7:
+    if not 0 < counted < 1e7:
         return Span(start, start, note="start of the cycle only")
-    start = start + seconds(duration * scan.number)
-    length = duration * scans
-    note = "start of the cycle, and times counted per point"
+    until = (min((time for time in starts if time > scan.time), default=0) - scan.time) / scan.of
+    taken = until if 1 <= until / counted <= _MOST_DEAD else counted
+    start = start + seconds(taken * scan.number)
+    length = taken * scans
+    note = "starts of the cycles, and times counted per point"
     return Span(start, start + seconds(length / 2), start + seconds(length), note=note)
 
 

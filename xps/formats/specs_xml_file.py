@@ -55,6 +55,8 @@ def region_elements(path: Path) -> Iterator[RegionElement]:
             yield from regions.taken()
             if broken is not None:
                 raise broken
+    if regions.stated != regions.complete:
+        raise FileError(path, f"{regions.stated} regions", str(regions.complete), remedy="copy it again")
 
 
 def _fed(path: Path, parser: expat.XMLParserType, chunk: bytes, *, last: bool) -> FileError | None:
@@ -75,17 +77,22 @@ class _Regions:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.open: list[tuple[str, str, str]] = []
+        self.open: list[tuple[str, str, str, str]] = []
+        self.stated = self.complete = 0
         self.group = ""
         self.builder: TreeBuilder | None = None
         self.base = self.elements = 0
         self.found: list[RegionElement] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        self.open.append((tag, attributes.get("type_name", ""), attributes.get("name", "")))
+        inside = self.open[-1] if self.open else ("", "", "", "")
+        length = attributes.get("length", "")
+        self.open.append((tag, attributes.get("type_name", ""), attributes.get("name", ""), length))
         if len(self.open) > _DEEPEST:
             raise FileError(self.path, f"elements at most {_DEEPEST} deep", "more", place="XML")
-        if self.builder is None and self.open[-1][:2] == ("struct", "RegionData"):
+        if self.builder is None and self.open[-1][:2] == ("sequence", "RegionDataSeq"):
+            self.stated += int(length) if length.isascii() and length.isdigit() and len(length) < 9 else 0
+        elif self.builder is None and self.open[-1][:2] == ("struct", "RegionData") and inside[3] != "0":
             self.builder, self.base, self.elements = TreeBuilder(), len(self.open), 0
         elif self._names_a_group():
             self.group = ""
@@ -107,6 +114,7 @@ class _Regions:
             if len(self.open) == self.base:
                 self.found.append(RegionElement(printable(self.group.strip()), self.builder.close()))
                 self.builder = None
+                self.complete += 1
         self.open.pop()
 
     def entity(self, *declared: object) -> None:
@@ -119,7 +127,7 @@ class _Regions:
         return found
 
     def _names_a_group(self) -> bool:
-        own = self.open[-1] if self.open else ("", "", "")
+        own = self.open[-1] if self.open else ("", "", "", "")
         return len(self.open) > 1 and self.open[-2][1] == "RegionGroup" and (own[0], own[2]) == ("string", "name")
 
 

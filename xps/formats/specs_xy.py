@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,6 +101,7 @@ def read(
     for one in file.regions:
         if group is not None and one.group != group:
             continue
+        refused += _missing_scans(path, one)
         try:
             entries += _entries(file, one, timezone)
         except FileError as error:
@@ -123,6 +124,7 @@ def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
         curves.setdefault((block.cycle, block.scan), []).append(block)
     if not curves:
         raise FileError(file.path, "a curve", "none", place=f"region {region.name!r}, line {region.line}")
+    _require_channels(file.path, region, curves.values())
     name, number = level_name(region.name), region.fields.get("Spectrum ID", "")
     begin = [region.group, name, f"spectrum {number}" if number else ""]
     entries = []
@@ -132,6 +134,29 @@ def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
         keys = {"cycle": [str(cycle)], "spectrum": [number, label]}
         entries.append(Entry(name, label, partial(_dataset, file, region, blocks, label, timezone), keys))
     return entries
+
+
+def _missing_scans(path: Path, region: Region) -> list[Refusal]:
+    """Return which cycles have fewer scans than the file states, where each scan stands by itself."""
+    told = []
+    for cycle in dict.fromkeys(block.cycle for block in region.blocks):
+        blocks = [block for block in region.blocks if block.cycle == cycle]
+        scans = {block.scan for block in blocks}
+        stated = blocks[0].fields.get("Number of Scans") or region.fields.get("Number of Scans", "")
+        if None not in scans and stated and stated != str(len(scans)):
+            place = f"region {region.name!r}, cycle {cycle}"
+            reason = FileError(path, f"{stated} scans", str(len(scans)), place=place)
+            told.append(Refusal(level_name(region.name), reason))
+    return told
+
+
+def _require_channels(path: Path, region: Region, curves: Iterable[Sequence[Block]]) -> None:
+    """Refuse curves that are neither different scans nor different channels of one."""
+    for blocks in curves:
+        channels = [block.channel for block in blocks]
+        if len(blocks) > 1 and (None in channels or len(set(channels)) < len(channels)):
+            place = f"region {region.name!r}, line {blocks[1].line}"
+            raise FileError(path, "one curve for each scan and channel", "several", place=place)
 
 
 def _require_spectrum(path: Path, region: Region) -> None:
