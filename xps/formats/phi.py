@@ -198,7 +198,7 @@ def _rows(measurement: _Measurement, block: Block) -> list[Entry]:
         told = [f"{_AXES[axis]} {numbers[axis]}" for axis, size in zip(axes, shape, strict=True) if size > 1]
         label = ", ".join([name, *told])
         make = partial(measurement.spectrum, row, label, numbers.get("cyc", 1))
-        keys = {"cycle": [str(numbers.get("cyc", 1)), label], "area": [str(numbers.get("sar", 1))]}
+        keys = {"cycle": (str(numbers.get("cyc", 1)),), "area": (str(numbers.get("sar", 1)),)}
         entries.append(Entry(name, label, make, keys))
     return entries
 

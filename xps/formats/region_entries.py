@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Entry:
     region: str
     label: str
     build: Callable[[], xr.Dataset]
-    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,9 @@ def read_region(
         raise own[0] if own else FileError(path, f"a region among {_names(entries)}", repr(region), place="region")
     for setting, wanted in chosen_by.items():
         if wanted is not None:
-            known = [one.keys.get(setting, ()) or ("",) for one in chosen]
-            chosen = [chosen[k] for k in asked_for(path, wanted, known, setting)]
+            known = list(dict.fromkeys(one.keys[setting] for one in chosen))
+            asked = {known[k] for k in asked_for(path, wanted, known, setting)}
+            chosen = [one for one in chosen if one.keys[setting] in asked]
     if region is None and len({one.region for one in chosen}) > 1:
         remedy = f"name it, such as region = {chosen[0].region!r}"
         raise FileError(path, "one region", _names(chosen), place="region", remedy=remedy)
@@ -83,12 +84,13 @@ def read_region(
             spectra.append(one.build())
         except FileError as error:
             told.append(error)
-    return one_region(path, spectra, told, region, parameters, entry=entry)
+    named = region if region is None else chosen[0].region
+    return one_region(path, spectra, told, named, parameters, entry=entry)
 
 
 def alike(name: str, wanted: str) -> bool:
     """Whether two names of regions mean the same core level, however they are written."""
-    return level_name(name).casefold() == level_name(wanted).casefold()
+    return _letters(name).casefold() == _letters(wanted).casefold()
 
 
 def level_name(text: str) -> str:

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 SWEPT = ("FixedAnalyzerTransmission", "FixedRetardingRatio")
 """Modes in which the kinetic energy is swept."""
 METHODS = ("XPS", "UPS", "ESCA", "")
-_FEWEST = 3
+_FEWEST, _MOST_POINTS = 3, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,9 @@ def _require_spectrum(path: Path, region: SpecsRegion, place: str) -> None:
     if curves != 1:
         got = f"{curves}: resolved in angle or place"
         raise FileError(path, "one curve per scan", got, place=place, remedy="export it summed over the slices")
-    if region.points < _FEWEST:
-        raise FileError(path, f"{_FEWEST} points or more", str(max(region.points, 0)), place=place)
+    if not _FEWEST <= region.points <= _MOST_POINTS or max(region.head, region.tail) > _MOST_POINTS:
+        got = f"{max(region.points, 0)}, and {region.head} before and {region.tail} behind them"
+        raise FileError(path, f"{_FEWEST} to {_MOST_POINTS} points", got, place=place)
     for name in ("scan_delta", "excitation_energy", "kinetic_energy", "pass_energy"):
         if not np.isfinite(region.number(name)) or (name == "scan_delta" and region.number(name) <= 0):
             raise FileError(path, f"a number {name}", repr(region.fields.get(name, "")), place=place)

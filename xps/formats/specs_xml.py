@@ -84,6 +84,7 @@ def read(
     refused: list[Refusal] = []
     groups: list[str] = []
     starts: list[int] = []
+    others: list[str] = []
     try:
         for found in region_elements(path):
             groups.append(found.group)
@@ -92,13 +93,16 @@ def read(
             if group is not None and found.group != group:
                 continue
             if region is not None and not alike(name, region):
-                entries.append(Entry(name, name, partial(_never_built, path)))
+                others.append(name)
                 continue
             _add(path, found, starts, (entries, refused), sum_scans=sum_scans)
     except FileError as error:
         refused.append(Refusal("", error))
     if group is not None and group not in groups and groups:
         raise FileError(path, f"a group among {', '.join(dict.fromkeys(groups))}", repr(group), place="group")
+    if region is not None and others and not entries and not any(alike(one.region, region) for one in refused):
+        listed = ", ".join(dict.fromkeys(others))
+        raise FileError(path, f"a region among {listed}", repr(region), place="region")
     chosen_by = {"cycle": cycle, "spectrum": spectrum}
     parameters = {"reader": "specs_xml", "group": group, **chosen_by, "sum_scans": sum_scans}
     return read_region(path, entries, refused, region, parameters, chosen_by=chosen_by, entry="spectrum")
@@ -131,17 +135,13 @@ def _add(
             refused.append(Refusal(name, FileError(path, f"{scans[0].of} scans", str(len(scans)), place=place)))
         begin = f"{region.group}, {name}, cycle {cycle}" if region.group else f"{name}, cycle {cycle}"
         if sum_scans:
-            keys = {"cycle": [str(cycle)], "spectrum": [begin]}
-            entries.append(Entry(name, begin, partial(_sum, path, region, scans, begin, starts), keys))
+            make = partial(_sum, path, region, scans, begin, starts)
+            entries.append(Entry(name, begin, make, {"cycle": (str(cycle),), "spectrum": (begin,)}))
             continue
         for scan in scans:
             label = f"{begin}, scan {scan.number}"
-            keys = {"cycle": [str(cycle)], "spectrum": [f"{cycle}.{scan.number}", label]}
+            keys = {"cycle": (str(cycle),), "spectrum": (f"{cycle}.{scan.number}", label)}
             entries.append(Entry(name, label, partial(_single, path, region, scan, label, starts), keys))
-
-
-def _never_built(path: Path) -> xr.Dataset:
-    raise FileError(path, "a region that was asked for", "another one")
 
 
 def _single(path: Path, region: SpecsRegion, scan: Scan, label: str, starts: Sequence[int]) -> xr.Dataset:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from operando.errors import FileError
 from operando.flags import Flag
 from operando.header_times import Span, parsed_time, span
-from operando.series import same_axis
 from operando.sniff import Format, Head, head
 
 from .region_entries import Entry, Refusal, Wanted, level_name, read_region
@@ -131,7 +130,7 @@ def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
     for (cycle, scan), blocks in curves.items():
         parts = [*begin, f"cycle {cycle}", "" if scan is None else f"scan {scan}"]
         label = ", ".join(part for part in parts if part)
-        keys = {"cycle": [str(cycle)], "spectrum": [number, label]}
+        keys = {"cycle": (str(cycle),), "spectrum": (number, label)}
         entries.append(Entry(name, label, partial(_dataset, file, region, blocks, label, timezone), keys))
     return entries
 
@@ -209,7 +208,7 @@ def _added(file: XyFile, region: Region, blocks: Sequence[Block]) -> _Curve:
     channels = [_curve(file, region, block) for block in blocks]
     first = channels[0]
     for one in channels[1:]:
-        if not same_axis(first.energies, one.energies) or set(one.columns) != set(first.columns):
+        if not np.array_equal(first.energies, one.energies) or set(one.columns) != set(first.columns):
             expected, remedy = "channels on one axis", "export it with Separate Channel Data: no"
             place = f"region {region.name!r}, line {blocks[0].line}"
             raise FileError(file.path, expected, "channels on different ones", place=place, remedy=remedy)
