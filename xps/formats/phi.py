@@ -21,7 +21,7 @@ from operando.xps.layout import SPUTTER_TIME
 from .phi_file import START, Block, PhiFile, Region, parsed, regions
 from .region_entries import Entry, Refusal, Wanted, level_name, read_region
 from .spectrum import spectrum
-from .whole_counts import whole_counts
+from .whole_counts import common_divisor, whole_counts
 
 Floats = NDArray[np.float64]
 
@@ -80,7 +80,9 @@ def read(
     -----
     The parts of the file, as found in files of a VersaProbe 4 (SS 3.3): a text header from ``SOFH`` to ``EOFH``;
     4 numbers of 32 bits; 96 bytes for each block of numbers (axes, unit, type, size, offset); the blocks. Energies are
-    those of ``SpectralRegDef``: binding energies, on which no energy reference has been applied.
+    those of ``SpectralRegDef``: binding energies, on which no energy reference has been applied. Where the instrument
+    stopped after a part of the sweeps, the rates are still those for all of them: counts that are all multiples of 10
+    in a region of 10 sweeps come from one sweep, and scatter accordingly. They are divided, and ``sweeps`` with them.
     """
     path = Path(path)
     file = parsed(path)
@@ -109,11 +111,15 @@ def _require_spectra(file: PhiFile) -> None:
 
 @dataclass(frozen=True)
 class _Measurement:
-    """One region as measured: the numbers in one row a cycle and area, and what else the file tells of them."""
+    """One region as measured: the numbers in one row a cycle and area, and what else the file tells of them.
+
+    ``parts`` says for each row which part of its sweeps was measured: 1 of 1, 1 of 10.
+    """
 
     file: PhiFile
     region: Region
     columns: Mapping[str, Floats]
+    parts: Sequence[int]
     sputter_times: Floats | None
     times: Span
     remarks: Sequence[str]
@@ -125,12 +131,13 @@ class _Measurement:
 
     def spectrum(self, row: int, label: str, cycle: int) -> xr.Dataset:
         """Return one row as a spectrum."""
-        region, sputtered = self.region, self.sputter_times
+        region, sputtered, part = self.region, self.sputter_times, self.parts[row]
         sweeps = region.sweeps if region.sweeps > 0 else 1.0
+        told = [f"all counts were multiples of {part}: 1 sweep in {part} was measured"] if part > 1 else []
         ds = spectrum(
             self.file.path,
             region.energies,
-            {kind: rows[row] for kind, rows in self.columns.items()},
+            {kind: rows[row] / part for kind, rows in self.columns.items()},
             self.times,
             region=self.name,
             entry=label,
@@ -139,11 +146,11 @@ class _Measurement:
             conditions={
                 "photon_energy": _photon_energy(self.file),
                 "dwell": region.seconds / sweeps,
-                "sweeps": sweeps,
+                "sweeps": sweeps / part,
                 "pass_energy": region.pass_energy,
                 "work_function": _leading_number(self.file.first("AnalyserWorkFcn")),
             },
-            remarks=self.remarks,
+            remarks=[*told, *self.remarks],
         )
         if sputtered is None:
             return ds
@@ -181,12 +188,12 @@ def _measurement(file: PhiFile, block: Block, region: Region, times: Span) -> _M
         raise FileError(file.path, expected, f"spectra along {', '.join(strange)}", place=place, remedy=remedy)
     if block.shape[-1] != region.points:
         raise FileError(file.path, f"{region.points} points", str(block.shape[-1]), place=place)
-    columns, remarks = _measured(file.values(block).reshape(-1, region.points), block.unit, region.seconds)
+    columns, parts, remarks = _measured(file.values(block).reshape(-1, region.points), block.unit, region)
     cycles = dict(zip(block.axes[::-1], block.shape, strict=True)).get("cyc", 1)
     sputtered = _sputter_times(file, region, cycles)
     if file.first("FileType").upper() == "DEPTHPRO" and sputtered is None:
         remarks.append("the file does not state the sputter times of this region")
-    return _Measurement(file, region, columns, sputtered, times, remarks)
+    return _Measurement(file, region, columns, parts, sputtered, times, remarks)
 
 
 def _rows(measurement: _Measurement, block: Block) -> list[Entry]:
@@ -203,18 +210,20 @@ def _rows(measurement: _Measurement, block: Block) -> list[Entry]:
     return entries
 
 
-def _measured(values: Floats, unit: str, seconds: float) -> tuple[dict[str, Floats], list[str]]:
-    """Return what was measured under its name, and what is to be said about it."""
+def _measured(values: Floats, unit: str, region: Region) -> tuple[dict[str, Floats], list[int], list[str]]:
+    """Return what was measured under its name, which part of the sweeps that was, and what is to be said about it."""
+    whole, seconds = [1] * len(values), region.seconds
     if unit in _COUNTS:
-        return {"counts": values}, []
+        return {"counts": values}, whole, []
     if unit not in _RATE:
-        return {"intensity": values}, [f"the unit {unit!r} is unknown: the numbers are as in the file"]
+        return {"intensity": values}, whole, [f"the unit {unit!r} is unknown: the numbers are as in the file"]
     single = np.finfo(np.float32).eps
     stated = 0.5e-6 / seconds if seconds > 0 else np.inf
     counts = whole_counts(values, seconds, np.abs(values) * seconds * (stated + single) + 1e-3)
-    if counts is not None:
-        return {"counts": counts}, []
-    return {"rate": values}, [f"rates times {seconds:g} s per point are no whole counts: kept as rates"]
+    parts = [common_divisor(row) for row in counts] if counts is not None else whole
+    if counts is None or any(part > 1 and not (region.sweeps / part).is_integer() for part in parts):
+        return {"rate": values}, whole, [f"rates times {seconds:g} s per point are no whole counts: kept as rates"]
+    return {"counts": counts}, parts, []
 
 
 def _sputter_times(file: PhiFile, region: Region, cycles: int) -> Floats | None:

@@ -20,7 +20,7 @@ from operando.sniff import Format, Head, head
 from .region_entries import Entry, Refusal, Wanted, level_name, read_region
 from .specs_xy_file import Block, Region, XyFile, number_of, parsed, prefix_of, significant_digits
 from .spectrum import spectrum as as_dataset
-from .whole_counts import rounding, whole_counts
+from .whole_counts import common_divisor, rounding, whole_counts
 
 Floats = NDArray[np.float64]
 
@@ -293,6 +293,8 @@ def _measured(curve: _Curve, blocks: Sequence[Block], seconds: float) -> tuple[d
         elif label == "counts/s":
             error = rounding(values, _digits(blocks)) * seconds * len(blocks)
             counts = whole_counts(values, seconds, error)
+            if counts is not None and common_divisor(counts) > 1:
+                counts = None
             found |= {"rate": values} if counts is None else {"counts": counts}
         elif label == "counts":
             whole = whole_counts(values, 1.0)

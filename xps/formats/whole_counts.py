@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _DECIDABLE = 0.25
-_FEWEST = 3
+_FEWEST, _TELLING = 3, 20
 
 
 def whole_counts(rates: Floats, seconds: float | None, error: Floats | float = 0.0) -> Floats | None:
@@ -35,6 +35,15 @@ def whole_counts(rates: Floats, seconds: float | None, error: Floats | float = 0
         return None
     off = np.abs(counts - whole)[decides] > allowed[decides] + 1e-6
     return None if off.any() or (whole[decides] < 0).any() else whole
+
+
+def common_divisor(counts: Floats) -> int:
+    """Return the largest number that divides all counts, 1 if fewer than 20 are not zero.
+
+    Electrons that were counted one by one have none but 1: a larger one says that the counts were multiplied by it.
+    """
+    known = counts[np.isfinite(counts) & (counts != 0)]
+    return int(np.gcd.reduce(known.astype(np.int64))) if known.size >= _TELLING else 1
 
 
 def rounding(values: Floats, digits: int) -> Floats:
