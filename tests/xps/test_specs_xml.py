@@ -229,6 +229,16 @@ def test_scans_that_are_missing_are_told(tmp_path):
         read(tmp_path, twice)
 
 
+def test_a_file_without_regions_says_so(tmp_path):
+    with pytest.raises(FileError, match="a region with spectra, got a file without any"):
+        read(tmp_path, specs_xml({"cell": []}))
+    with pytest.raises(FileError, match="a region among none, got 'S 2p'"):
+        read(tmp_path, specs_xml({"cell": []}), region="S 2p")
+    refused = XmlRegion("S 2p", peak, fields={"scan_mode": "FixedEnergies"})
+    with pytest.raises(FileError, match="a swept kinetic energy"):
+        read(tmp_path, specs_xml({"cell": [refused]}), cycle=0)
+
+
 def test_other_xml_is_not_taken_for_that_of_specs(tmp_path):
     path = tmp_path / "a.xml"
     path.write_bytes(specs_xml({"cell": [XmlRegion("S 2p", peak)]}))

@@ -87,6 +87,17 @@ def test_an_axis_that_is_not_the_one_stated_is_refused(tmp_path):
         read(tmp_path, file_of(curve(counted()), settings={"Comment Prefix": "#"}))
 
 
+def test_uneven_steps_are_refused_where_the_energy_was_swept(tmp_path):
+    data = file_of(curve(counted()))
+    with pytest.raises(FileError, match=r"energies in steps of -0\.5 eV, got 730\.5 to 730\.2 eV"):
+        read(tmp_path, data.replace(b"\r\n730  ", b"\r\n730.2  "))
+    snapshot = np.sort(np.random.default_rng(8).uniform(700, 740, 61))[::-1]
+    columns = {"energy": snapshot, "counts/s": 10 * counted()}
+    one = XyCurve("Cycle: 0, Curve: 0, Channel: 0", columns)
+    ds = read(tmp_path, specs_xy({"g": [xy_region("Fe2p", [one], Scan_Mode="SnapshotFAT")]}))
+    np.testing.assert_allclose(ds["binding_energy"], snapshot[::-1], rtol=1e-7)
+
+
 def test_scans_and_cycles_lie_along_scan(tmp_path):
     curves = [
         curve(10 * counted(1), "Cycle: 0, Curve: 0, Scan: 0", date="08/24/23 14:00:00 UTC"),

@@ -71,13 +71,15 @@ def read_region(
         own = [one.reason for one in refused if one.region and alike(one.region, region)]
         raise own[0] if own else FileError(path, f"a region among {_names(entries)}", repr(region), place="region")
     for setting, wanted in chosen_by.items():
-        if wanted is not None:
+        if wanted is not None and chosen:
             known = list(dict.fromkeys(one.keys[setting] for one in chosen))
             asked = {known[k] for k in asked_for(path, wanted, known, setting)}
             chosen = [one for one in chosen if one.keys[setting] in asked]
     if region is None and len({one.region for one in chosen}) > 1:
         remedy = f"name it, such as region = {chosen[0].region!r}"
         raise FileError(path, "one region", _names(chosen), place="region", remedy=remedy)
+    if not (chosen or told):
+        raise FileError(path, "a region with spectra", "a file without any")
     spectra = []
     for one in chosen:
         try:

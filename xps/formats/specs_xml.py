@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -210,8 +209,8 @@ def _remarks(scan: Scan) -> list[str]:
 
 
 def _metadata(region: SpecsRegion) -> dict[str, Any]:
-    channels = {"channels": region.shifts.size, "shifts": json.dumps(region.shifts.tolist())}
-    return {"group": region.group, **region.fields, **channels, "mcd_head": region.head, "mcd_tail": region.tail}
+    channels = {"shifts": region.shifts.tolist(), "mcd_head": region.head, "mcd_tail": region.tail}
+    return {"group": region.group, **region.fields, **channels}
 
 
 def _span(region: SpecsRegion, scan: Scan, scans: int, starts: Sequence[int]) -> Span:

@@ -30,6 +30,8 @@ _METHODS = {"XPS", "UPS", "ESCA", ""}
 _COUNTED = {"counts", "counts/s"}
 _KINETIC, _BINDING = "kinetic", "binding"
 _FEWEST, _MOST_MISSING = 3, 1_000_000
+_PRINTED = 6
+"""Significant digits that SpecsLab 2 writes; Prodigy writes more."""
 _ZONED = re.compile(r"(?P<when>.*?\d)\s*(?P<zone>UTC|GMT|Z|(?:UTC|GMT)?[+-]\d\d?(?::?\d\d)?)?")
 _DATES = ("%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S")
 
@@ -130,7 +132,7 @@ def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
     for (cycle, scan), blocks in curves.items():
         parts = [*begin, f"cycle {cycle}", "" if scan is None else f"scan {scan}"]
         label = ", ".join(part for part in parts if part)
-        keys = {"cycle": (str(cycle),), "spectrum": (number, label)}
+        keys = {"cycle": (str(cycle),), "spectrum": (number or label, label)}
         entries.append(Entry(name, label, partial(_dataset, file, region, blocks, label, timezone), keys))
     return entries
 
@@ -239,7 +241,7 @@ def _curve(file: XyFile, region: Region, block: Block) -> _Curve:
     energies, missing = table[:, 0], points - len(table)
     step = float(np.median(np.diff(energies)))
     if region.fields.get("Scan Mode", "") in _SWEPT:
-        _require_stated_axis(file, region, energies, step, place)
+        _require_swept(file, region, energies, step, place)
     if 0 < missing <= _MOST_MISSING and np.allclose(np.diff(energies), step, rtol=1e-3):
         energies = np.append(energies, energies[-1] + step * np.arange(1, missing + 1))
         table = np.vstack([table, np.full((missing, table.shape[1]), np.nan)])
@@ -247,12 +249,17 @@ def _curve(file: XyFile, region: Region, block: Block) -> _Curve:
     return _Curve(energies, columns, missing > 0)
 
 
-def _require_stated_axis(file: XyFile, region: Region, energies: Floats, step: float, place: str) -> None:
-    """Refuse energies whose first one is not the one that the header states."""
+def _require_swept(file: XyFile, region: Region, energies: Floats, step: float, place: str) -> None:
+    """Refuse energies that do not begin where the header states, or do not go on in even steps."""
     axis = _axis(file)
     first = number_of(region.fields, f"{axis.title()} Energy")
     if np.isfinite(first) and abs(energies[0] - first) > abs(step) * 1.001 + 1e-3:
         raise FileError(file.path, f"{axis} energies from {first:g} eV", f"from {energies[0]:g} eV", place=place)
+    off = np.abs(np.diff(energies) - step)
+    uneven = np.flatnonzero(~(off <= 0.1 * abs(step) + 2 * rounding(energies[1:], _PRINTED)))
+    if uneven.size:
+        got = f"{energies[uneven[0]]:g} to {energies[uneven[0] + 1]:g} eV"
+        raise FileError(file.path, f"energies in steps of {step:g} eV", got, place=place, remedy="copy it again")
 
 
 def _axis(file: XyFile) -> str:
@@ -307,9 +314,9 @@ def _measured(curve: _Curve, blocks: Sequence[Block], seconds: float) -> tuple[d
 
 
 def _digits(blocks: Sequence[Block]) -> int:
-    """Return how many significant digits the counts are written with, 6 at least: zeros at the end are not."""
+    """Return how many significant digits the counts are written with: zeros at the end are not written."""
     texts = [cells[1] for block in blocks for cells in (line.split() for line in block.rows) if len(cells) > 1]
-    return max(significant_digits(texts), 6)
+    return max(significant_digits(texts), _PRINTED)
 
 
 def _times(file: XyFile, fields: Mapping[str, str], duration: float, timezone: str | None) -> Span:
