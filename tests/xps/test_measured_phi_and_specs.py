@@ -16,6 +16,8 @@ import pytest
 from operando import xps
 from operando.errors import FileError
 from operando.flags import names
+from operando.sniff import head, identify
+from operando.xps.formats import FORMATS
 
 pytestmark = [pytest.mark.realdata, pytest.mark.filterwarnings("ignore::operando.errors.OperandoWarning")]
 
@@ -100,3 +102,12 @@ def test_no_measured_file_and_no_region_is_without_a_row(realdata):
         for region in set(listed) - readable:
             with pytest.raises(FileError, match=r"a swept kinetic energy|3 to 1000000 points"):
                 xps.read(path, region=region)
+
+
+def test_a_draft_names_a_region_where_there_are_several(realdata):
+    for file in {file for file, _ in ROWS}:
+        path = realdata / "xps" / file
+        regions = [region for name, region in ROWS if name == file]
+        drafted = identify(head(path), FORMATS).suggest(head(path))
+        assert drafted == ({"region": regions[0]} if len(regions) > 1 else {})
+        assert xps.read(path, **drafted).attrs["region"] == regions[0]

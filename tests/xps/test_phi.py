@@ -15,7 +15,7 @@ from operando.errors import FileError, OperandoWarning
 from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
-from operando.xps.formats.phi import recognizes
+from operando.xps.formats.phi import recognizes, suggest
 from operando.xps.layout import RAW
 
 POINTS, CYCLES = 101, 3
@@ -100,6 +100,16 @@ def test_several_regions_have_to_be_named(tmp_path):
         read(tmp_path, data)
     with pytest.raises(FileError, match="a region among C 1s, O 1s, got 'N 1s'"):
         read(tmp_path, data, region="N 1s")
+
+
+def test_a_draft_names_the_first_of_several_regions(tmp_path):
+    path = tmp_path / "a.pro"
+    path.write_bytes(profile()[0])
+    assert suggest(head(path)) == {"region": "C 1s"}
+    path.write_bytes(phi_bytes([PhiRegion("C1s", counted(POINTS))]))
+    assert suggest(head(path)) == {}
+    path.write_bytes(path.read_bytes()[:300])
+    assert suggest(head(path)) == {}
 
 
 def test_areas_lie_along_scan_beside_the_cycles(tmp_path):

@@ -16,7 +16,7 @@ from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
 from operando.xps.formats.specs_region import specs_region
-from operando.xps.formats.specs_xml import recognizes
+from operando.xps.formats.specs_xml import recognizes, suggest
 from operando.xps.formats.specs_xml_file import region_elements
 from operando.xps.layout import RAW
 
@@ -245,6 +245,15 @@ def test_other_xml_is_not_taken_for_that_of_specs(tmp_path):
     assert recognizes(head(path))
     path.write_text("<?xml version='1.0'?><a/>")
     assert not recognizes(head(path))
+
+
+def test_a_draft_names_the_first_of_several_regions(tmp_path):
+    data = specs_xml({"cell": [XmlRegion("C1s", peak), XmlRegion("S 2p", peak)]})
+    path = tmp_path / "a.xml"
+    path.write_bytes(data)
+    assert suggest(head(path)) == {"region": "C 1s"}
+    path.write_bytes(data[: len(data) // 3])
+    assert suggest(head(path)) == {}
 
 
 def assert_whole_or_told(path, region, points, scans):

@@ -15,7 +15,7 @@ from operando.errors import FileError, OperandoWarning
 from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
-from operando.xps.formats.specs_xy import recognizes
+from operando.xps.formats.specs_xy import recognizes, suggest
 from operando.xps.layout import RAW
 
 ENERGY = 740.0 - 0.5 * np.arange(61)
@@ -254,6 +254,15 @@ def test_other_comments_and_other_files(tmp_path):
     assert not recognizes(head(path))
     with pytest.raises(FileError, match=r"'Created by: SpecsLab ...' in a comment"):
         xps.read(path, reader="specs_xy")
+
+
+def test_a_draft_names_the_first_of_several_regions(tmp_path):
+    data = specs_xy({"g": [xy_region("C1s", [curve(counted(1))]), xy_region("Fe2p", [curve(counted(2))])]})
+    path = tmp_path / "a.xy"
+    path.write_bytes(data)
+    assert suggest(head(path)) == {"region": "C 1s"}
+    path.write_bytes(data[: len(data) // 3])
+    assert suggest(head(path)) == {}
 
 
 def assert_whole_or_told(path, region, points, scans):

@@ -19,7 +19,7 @@ from operando.sniff import Format, Head
 from operando.xps.layout import SPUTTER_TIME
 
 from .phi_file import START, Block, PhiFile, Region, parsed, regions
-from .region_entries import Entry, Refusal, Wanted, level_name, read_region
+from .region_entries import Entry, Refusal, Wanted, level_name, read_region, suggested
 from .spectrum import spectrum
 from .whole_counts import common_divisor, whole_counts
 
@@ -97,6 +97,16 @@ def read(
 def recognizes(start: Head) -> bool:
     """Whether the file begins with PHI's ``SOFH``."""
     return start.data.startswith((START + b"\r", START + b"\n"))
+
+
+def suggest(start: Head) -> dict[str, Any]:
+    """Return the first region of a file that has several."""
+    try:
+        file = parsed(start.path)
+        _require_spectra(file)
+        return suggested(one.region for one in _entries(file, Span())[0])
+    except (FileError, OSError):
+        return {}
 
 
 def _require_spectra(file: PhiFile) -> None:
@@ -242,7 +252,7 @@ def _sputter_times(file: PhiFile, region: Region, cycles: int) -> Floats | None:
 def _times(file: PhiFile, timezone: str | None) -> Span:
     """Return the time of the header, where it has more than a date."""
     text = file.first("AcqFileDate") or file.first("FileDate")
-    cells = [int(cell) for cell in re.findall(r"\d+", text)][:6]
+    cells = [int(cell) for cell in re.findall(r"[0-9]{1,4}", text)][:6]
     if len(cells) < 5:
         return Span(note="the date only: not used")
     written = "{:04d}-{:02d}-{:02d} {:02d}:{:02d}:{:02d}".format(*cells, *[0] * (6 - len(cells)))
@@ -269,5 +279,10 @@ def _leading_number(text: str) -> float | None:
 
 
 PHI = Format(
-    name="phi", technique="xps", about="PHI MultiPak spectrum or depth profile", recognizes=recognizes, read=read
+    name="phi",
+    technique="xps",
+    about="PHI MultiPak spectrum or depth profile",
+    recognizes=recognizes,
+    read=read,
+    suggest=suggest,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,12 @@ def read_region(
             told.append(error)
     named = region if region is None else chosen[0].region
     return one_region(path, spectra, told, named, parameters, entry=entry)
+
+
+def suggested(names: Iterable[str]) -> dict[str, Any]:
+    """Return the setting that a recipe needs: the first region of a file that has several."""
+    different = list(dict.fromkeys(names))
+    return {"region": different[0]} if len(different) > 1 else {}
 
 
 def alike(name: str, wanted: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from operando.flags import Flag
 from operando.header_times import Span, seconds
 from operando.sniff import Format, Head
 
-from .region_entries import Entry, Refusal, Wanted, alike, level_name, read_region
+from .region_entries import Entry, Refusal, Wanted, alike, level_name, read_region, suggested
 from .specs_region import Scan, SpecsRegion, cycle_starts, region_name_of, specs_region
 from .specs_xml_file import RegionElement, region_elements
 from .spectrum import spectrum as as_dataset
@@ -110,6 +111,15 @@ def read(
 def recognizes(start: Head) -> bool:
     """Whether the file is XML with SPECS's names of types in it."""
     return start.text.lstrip().startswith("<") and "IDL:specs.de/" in start.text
+
+
+def suggest(start: Head) -> dict[str, Any]:
+    """Return the first region of a file that has several."""
+    entries: list[Entry] = []
+    with suppress(FileError, OSError):
+        for found in region_elements(start.path):
+            _add(start.path, found, (), (entries, []), sum_scans=True)
+    return suggested(one.region for one in entries)
 
 
 def _add(
@@ -230,4 +240,11 @@ def _span(region: SpecsRegion, scan: Scan, scans: int, starts: Sequence[int]) ->
     return Span(start, start + seconds(length / 2), start + seconds(length), note=note)
 
 
-SPECS_XML = Format(name="specs_xml", technique="xps", about="SPECS SpecsLab2 XML", recognizes=recognizes, read=read)
+SPECS_XML = Format(
+    name="specs_xml",
+    technique="xps",
+    about="SPECS SpecsLab2 XML",
+    recognizes=recognizes,
+    read=read,
+    suggest=suggest,
+)

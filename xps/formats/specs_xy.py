@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 
 from operando.errors import FileError
 from operando.flags import Flag
-from operando.header_times import Span, parsed_time, span
 from operando.sniff import Format, Head, head
 
-from .region_entries import Entry, Refusal, Wanted, level_name, read_region
+from .region_entries import Entry, Refusal, Wanted, level_name, read_region, suggested
+from .specs_dates import acquisition
 from .specs_xy_file import Block, Region, XyFile, number_of, parsed, prefix_of, significant_digits
 from .spectrum import spectrum as as_dataset
 from .whole_counts import common_divisor, rounding, whole_counts
@@ -32,8 +33,6 @@ _KINETIC, _BINDING = "kinetic", "binding"
 _FEWEST, _MOST_MISSING = 3, 1_000_000
 _PRINTED = 6
 """Significant digits that SpecsLab 2 writes; Prodigy writes more."""
-_ZONED = re.compile(r"(?P<when>.*?\d)\s*(?P<zone>UTC|GMT|Z|(?:UTC|GMT)?[+-]\d\d?(?::?\d\d)?)?")
-_DATES = ("%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S")
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,17 @@ def recognizes(start: Head) -> bool:
     return prefix_of(start) is not None
 
 
+def suggest(start: Head) -> dict[str, Any]:
+    """Return the first region of a file that has several."""
+    entries: list[Entry] = []
+    with suppress(FileError, OSError):
+        file = parsed(start.path, prefix_of(start) or "#")
+        for region in file.regions:
+            with suppress(FileError):
+                entries += _entries(file, region, None)
+    return suggested(one.region for one in entries)
+
+
 def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
     """Return the spectra of a region, one a cycle and scan."""
     _require_spectrum(file.path, region)
@@ -183,7 +193,7 @@ def _dataset(file: XyFile, region: Region, blocks: Sequence[Block], label: str, 
     aside = [name for name, rows in file.asides.items() if rows]
     if aside:
         remarks.append(f"left out beside the spectra: {', '.join(dict.fromkeys(aside[:10]))}")
-    times = _times(file, fields, dwell * sweeps * curve.energies.size, timezone)
+    times = acquisition(file.path, fields.get("Acquisition Date", ""), dwell * sweeps * curve.energies.size, timezone)
     return as_dataset(
         file.path,
         _binding_energies(file, region, curve.energies),
@@ -228,7 +238,7 @@ def _curve(file: XyFile, region: Region, block: Block) -> _Curve:
     place = f"region {region.name!r}, line {block.line}"
     stated = region.fields.get("Values/Curve", "")
     if (
-        not (stated.isascii() and stated.isdigit())
+        not (stated.isascii() and stated.isdigit() and len(stated) < 10)
         or block.labels[:1] != ["energy"]
         or not _COUNTED & set(block.labels)
     ):
@@ -319,33 +329,11 @@ def _digits(blocks: Sequence[Block]) -> int:
     return max(significant_digits(texts), _PRINTED)
 
 
-def _times(file: XyFile, fields: Mapping[str, str], duration: float, timezone: str | None) -> Span:
-    """Return the span from the date of acquisition and the time counted."""
-    text = fields.get("Acquisition Date", "").strip()
-    match = _ZONED.fullmatch(text)
-    if not text or match is None:
-        return Span(local=text, note="no time in the file" if not text else "a time of unknown form: not used")
-    found = next((when for when in (parsed_time(match["when"], form) for form in (*_DATES, None)) if when), None)
-    if found is None:
-        return Span(local=text, note="a time of unknown form: not used")
-    zone = _offset(match["zone"])
-    length = duration if 0 < duration < 1e7 else None
-    return span(file.path, f"{found.isoformat()}{zone}", timezone=timezone, duration=length)
-
-
-def _offset(zone: str | None) -> str:
-    """Return a zone as ISO 8601 writes it after a time; empty for local time."""
-    if not zone:
-        return ""
-    digits = re.sub(r"^(UTC|GMT|Z)", "", zone)
-    if not digits:
-        return "+00:00"
-    numbers = re.findall(r"\d+", digits)
-    joined = "".join(numbers)
-    hours, minutes = (joined[:-2], joined[-2:]) if len(joined) > 2 else (joined, "00")
-    return f"{digits[0]}{int(hours):02d}:{minutes}"
-
-
 SPECS_XY = Format(
-    name="specs_xy", technique="xps", about="SPECS .xy of SpecsLab 2 or Prodigy", recognizes=recognizes, read=read
+    name="specs_xy",
+    technique="xps",
+    about="SPECS .xy of SpecsLab 2 or Prodigy",
+    recognizes=recognizes,
+    read=read,
+    suggest=suggest,
 )

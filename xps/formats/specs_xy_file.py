@@ -16,8 +16,8 @@ from operando.sniff import Head
 Floats = NDArray[np.float64]
 
 _CREATED = re.compile(r"(\S{1,8}?)\s*Created by:\s+SpecsLab")
-_CURVE = re.compile(r"Cycle:\s*(\d+),\s*Curve:\s*(\d+)(?:,\s*Scan:\s*(\d+))?(?:,\s*Channel:\s*(\d+))?")
-_CYCLE = re.compile(r"Cycle:\s*(\d+)")
+_CURVE = re.compile(r"Cycle:\s*(\d{1,9}),\s*Curve:\s*(\d{1,9})(?:,\s*Scan:\s*(\d{1,9}))?(?:,\s*Channel:\s*(\d{1,9}))?")
+_CYCLE = re.compile(r"Cycle:\s*\d{1,9}")
 _ASIDE = re.compile(r"(External Channel Data|Operation|Result Name|Curve)\b.*")
 _OF_A_REGION = {
     *("Spectrum ID", "Analysis Method", "Analyzer", "Analyzer Lens", "Analyzer Slit", "Scan Mode", "Curves/Scan"),
