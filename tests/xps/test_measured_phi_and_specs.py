@@ -47,7 +47,7 @@ ROWS = {
     (f"{PHI}_1.pro", "Survey"): Row("phi", "counts", 21, 0, 1400, 0.8, [6516, 6720, 6603, 6405], TIMELESS),
     (f"{PHI}_1.pro", "C 1s"): Row("phi", "counts", 21, 278, 298, 0.2, [2660, 2658, 2660, 2643], TIMELESS),
     (f"{PHI}_1.pro", "Si 2p"): Row("phi", "counts", 21, 94, 114, 0.2, [2907, 2888, 2882, 2942], TIMELESS),
-    (f"{PHI}_1.pro", "Sn 3d5"): Row("phi", "counts", 21, 480, 500, 0.2, [1057, 1029, 1040, 1081], TIMELESS),
+    (f"{PHI}_1.pro", "Sn 3d5/2"): Row("phi", "counts", 21, 480, 500, 0.2, [1057, 1029, 1040, 1081], TIMELESS),
     (f"{SPECS}.xml", "Survey"): Row("specs_xml", "counts", 1, -1, 700, 0.5, [471, 474, 380, 479]),
     (f"{SPECS}.xml", "C 1s"): Row("specs_xml", "counts", 2, 280, 290, 0.05, [107, 123, 130, 116]),
     (XML, "CrO overview Mg anode"): Row("specs_xml", "counts", 25, -5, 1000, 0.5, [1146, 1106, 1171]),

@@ -112,6 +112,14 @@ def test_a_draft_names_the_first_of_several_regions(tmp_path):
     assert suggest(head(path)) == {}
 
 
+def test_levels_go_by_their_names_in_multipak_too(tmp_path):
+    data = phi_bytes([PhiRegion("Sn3d5", counted(POINTS)), PhiRegion("Su1s", counted(POINTS))])
+    for name in ("Sn3d5", "Sn 3d5/2", "sn 3d5"):
+        assert read(tmp_path, data, region=name).attrs["region"] == "Sn 3d5/2"
+    with pytest.raises(FileError, match="a region among Sn 3d5/2, Survey, got 'Sn 3d'"):
+        read(tmp_path, data, region="Sn 3d")
+
+
 def test_areas_lie_along_scan_beside_the_cycles(tmp_path):
     counts = counted((2, 3, POINTS))
     data = phi_bytes([PhiRegion("C1s", counts / 0.8, axes=("sar", "cyc"))], file_type="DEPTHPRO")
@@ -244,7 +252,7 @@ def test_no_cut_and_no_changed_byte_gives_anything_but_whole_regions_or_a_named_
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("region", ["Survey", "C 1s", "Si 2p", "Sn 3d5"])
+@pytest.mark.parametrize("region", ["Survey", "C 1s", "Si 2p", "Sn 3d5/2"])
 def test_the_measured_profile_is_what_a_peer_reads_in_every_cycle(realdata, region):
     import h5py
 
@@ -252,7 +260,7 @@ def test_the_measured_profile_is_what_a_peer_reads_in_every_cycle(realdata, regi
     ds = xps.read(folder / "SnO2_10nm_1.pro", region=region)
     assert ds["sputter_time"].values.tolist() == [30.0 * cycle for cycle in range(21)]
     with h5py.File(folder / "phi_pro_ref.nxs", "r") as peer:
-        name = {"Survey": "Su1s"}.get(region, region.replace(" ", ""))
+        name = {"Survey": "Su1s"}.get(region, region.replace(" ", "").removesuffix("/2"))
         group = peer[f"{name}/instrument/electronanalyzer/detector/raw_data"]
         theirs, axis = group["raw"][()], group["energy"][()]
     np.testing.assert_allclose(ds["binding_energy"], axis[::-1], atol=1e-9)
@@ -261,7 +269,7 @@ def test_the_measured_profile_is_what_a_peer_reads_in_every_cycle(realdata, regi
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("region", ["Survey", "C 1s", "Si 2p", "Sn 3d5"])
+@pytest.mark.parametrize("region", ["Survey", "C 1s", "Si 2p", "Sn 3d5/2"])
 def test_measured_counts_scatter_no_more_than_poisson_says(realdata, region):
     """Third differences of neighbors, which no line survives, have 20 times the variance of a point."""
     counts = xps.read(realdata / "xps" / "pynxtools-xps" / "SnO2_10nm_1.pro", region=region)["counts"].values
@@ -278,4 +286,4 @@ def test_the_measured_profile_damaged_is_whole_or_refused(realdata, tmp_path):
     structure = data.index(b"EOFH") + 16 + 6 * 96 + 10
     for copy in [*cut_off(data), *one_byte_changed(data, 25, 21, upto=structure)]:
         path.write_bytes(copy)
-        assert_whole_or_refused(path, {"Sn 3d5": np.empty((21, 101))})
+        assert_whole_or_refused(path, {"Sn 3d5/2": np.empty((21, 101))})

@@ -25,6 +25,7 @@ from .whole_counts import common_divisor, whole_counts
 
 Floats = NDArray[np.float64]
 
+_LEVEL = re.compile(r"([A-Z][a-z]?)(\d[pdf])([1357])")
 _SURVEY = re.compile(r"Su\d*s?\d*", re.IGNORECASE)
 _READ = {"SPECTRUM", "DEPTHPRO", ""}
 _OTHERS = {
@@ -55,7 +56,7 @@ def read(
     timezone
         Zone of the time in the header, where it has one: most files state the date only.
     region
-        The region's name, such as ``"C 1s"`` or ``"C1s"``; ``"Survey"`` for MultiPak's ``Su1s``.
+        The region's name, such as ``"C 1s"`` or ``"C1s"``, ``"Sn 3d5/2"`` or ``"Sn3d5"``; ``"Survey"`` for ``Su1s``.
     cycle
         The number of a cycle of a depth profile, counted from 1, or a list of numbers; all of them by default.
     area
@@ -264,6 +265,10 @@ def _metadata(file: PhiFile) -> dict[str, Any]:
 
 
 def _name(region: Region) -> str:
+    """Return the region's name; MultiPak writes ``Sn3d5`` for Sn 3d5/2 and ``Su1s`` for a survey."""
+    level = _LEVEL.fullmatch(region.name)
+    if level:
+        return f"{level[1]} {level[2]}{level[3]}/2"
     return "Survey" if _SURVEY.fullmatch(region.name) else level_name(region.name)
 
 

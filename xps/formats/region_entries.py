@@ -108,7 +108,8 @@ def level_name(text: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return re.sub(r"[\s_]", "", text)
+    """Return a name without its gaps, and without the ``/2`` of a level's total angular momentum."""
+    return re.sub(r"(\d[pdf][1357])/2$", r"\1", re.sub(r"[\s_]", "", text))
 
 
 def _names(entries: Sequence[Entry]) -> str:
