@@ -29,6 +29,9 @@ CONDITIONS = {
 }
 """Numbers that a scan may have."""
 
+SPUTTER_TIME = Variable("sputter_time", ("scan",), "s", "f", "time sputtered before the scan", False)
+"""Coordinate of depth profiles."""
+
 _ENERGY = Variable(ALONG, (ALONG,), "eV", "f", "binding energy")
 
 RAW = Layout(
@@ -41,6 +44,7 @@ RAW = Layout(
             "transmission", ("scan", ALONG), "1", "f", "transmission of the analyser, on a scale of its own", False
         ),
         *(Variable(name, ("scan",), unit, "f", text, False) for name, (unit, text) in CONDITIONS.items()),
+        SPUTTER_TIME,
         *SERIES,
     ),
     ("format", "metadata", "region"),
