@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from operando.sniff import Format
 
-FORMATS: tuple[Format, ...] = ()
+from .vamas import VAMAS
+
+FORMATS: tuple[Format, ...] = (VAMAS,)
 
 __all__ = ["FORMATS"]
