@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .formats.casaxps import casaxps_components
     from .reading import read, read_series
 
 _LAZY = {
+    "casaxps_components": ".formats.casaxps",
     "formats": ".formats",
     "read": ".reading",
     "read_series": ".reading",
@@ -18,6 +20,7 @@ _LAZY = {
 _MODULES = ("formats",)
 
 __all__ = [
+    "casaxps_components",
     "formats",
     "read",
     "read_series",

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_DIGITS = 5e-6
-"""Relative rounding of six digits, as instruments and CasaXPS print them."""
+_DIGITS = 6
+"""Digits to which CasaXPS and some instruments print."""
 _FINEST, _ABSOLUTE, _TELLING = 1e-3, 6, 0.1
 NOT_WHOLE = "the counts are no whole numbers: they were scaled or corrected, so that Poisson errors may not hold"
 
@@ -31,7 +31,7 @@ def counts_of(rate: Floats, duration: float | None) -> Floats | None:
         return None
     product = rate * duration
     whole = np.round(product)
-    apart, allowed = np.abs(product - whole), np.maximum(_FINEST, _DIGITS * np.abs(product))
+    apart, allowed = np.abs(product - whole), np.maximum(_FINEST, _rounding(rate) * duration)
     telling = finite & (allowed < _TELLING)
     rounded = telling.sum() * 2 >= finite.sum() and (apart <= allowed)[telling].all()
     if not rounded and (apart[finite] > _FINEST).any():
@@ -45,6 +45,13 @@ def all_whole(values: Floats) -> bool:
     """Whether values are whole numbers, missing ones left aside."""
     finite = values[np.isfinite(values)]
     return bool((finite == np.round(finite)).all())
+
+
+def _rounding(rate: Floats) -> Floats:
+    """Return by how much rates may be off that were rounded to six digits."""
+    size = np.maximum(np.abs(np.nan_to_num(rate)), 1e-300)
+    half_step: Floats = 0.501 * 10.0 ** (np.floor(np.log10(size)) + 1 - _DIGITS)
+    return half_step
 
 
 def _resolution(rate: Floats) -> float:
