@@ -25,6 +25,8 @@ _UNCORRECTED = re.compile(r"UNCORRECTEDRSF (\S+)")
 _WORDS = {"Regions", "Comps", "BE", "KE", "ADD"}
 
 ATTRIBUTE = "casaxps"
+DECIMALS = 9
+"""Of energies in eV: files state fewer, and their sums and differences have no more."""
 _TABLE = {
     "position": ("eV", "binding energy of the component"),
     "fwhm": ("eV", "full width at half maximum of the component"),
@@ -70,7 +72,7 @@ def parsed_comment(
         elif line.startswith(("CASA region", "CASA comp")):
             odd.append(line[:60])
     if calibrations:
-        found["calibration"] = {"shift": total, "lines": [match[0] for match in calibrations]}
+        found["calibration"] = {"shift": round(total, DECIMALS), "lines": [match[0] for match in calibrations]}
     remarks = [f"CasaXPS's line is not understood: {line}" for line in odd]
     return (found if any(found.values()) else {}), remarks
 
@@ -188,7 +190,7 @@ def _tied(numbers: Sequence[float | None]) -> dict[str, float] | None:
 
 
 def _binding(kinetic: float | None, photon_energy: float | None, offset: float) -> float | None:
-    return None if kinetic is None or photon_energy is None else photon_energy - kinetic + offset
+    return None if kinetic is None or photon_energy is None else round(photon_energy - kinetic + offset, DECIMALS)
 
 
 def _floats(text: str, count: int) -> list[float | None]:

@@ -21,7 +21,7 @@ from operando.header_times import Span
 from operando.sniff import Format, Head, head
 from operando.text_table import whole_text
 
-from .casaxps import ATTRIBUTE
+from .casaxps import ATTRIBUTE, DECIMALS
 from .counting import NOT_WHOLE, all_whole, counts_of
 from .regions import one_region
 from .spectrum import region_name, spectrum
@@ -34,7 +34,6 @@ _FIT = ("Name", "Position", "FWHM", "Area", "Lineshape")
 _RESULTS = ("Name", "Position", "FWHM")
 _FIRST_LINES = 40
 _SAME = 1e-3
-_DECIMALS = 9
 
 
 @dataclass
@@ -85,9 +84,12 @@ def read(
         If the file has no spectrum, or several regions and none is named, or a number in it cannot be read.
     """
     path = Path(path)
-    exports = list(_exports(path, whole_text(head(path))))
+    text = whole_text(head(path))
+    exports = list(_exports(path, text))
     if not exports:
-        raise FileError(path, "spectra exported by CasaXPS", "a table of results", remedy="export the spectra")
+        results = any(_is_results(line) for line in text.splitlines())
+        got = "a table of results" if results else f"none below {_ENERGY!r}"
+        raise FileError(path, "spectra exported by CasaXPS", got, remedy="export the spectra")
     labels = _labels(exports)
     known = [(label, str(k + 1), one.title) for k, (label, one) in enumerate(zip(labels, exports, strict=True))]
     spectra, left_out, casaxps = [], [], {}
@@ -135,7 +137,7 @@ def _cells(line: str) -> list[str]:
 def _exports(path: Path, text: str) -> Iterator[_Export]:
     """Yield the spectra of a file: below each other, and beside each other where CasaXPS wrote them so."""
     lines = text.splitlines()
-    starts = [k for k, line in enumerate(lines) if _ENERGY in line]
+    starts = [k for k, line in enumerate(lines) if _ENERGY in line and _ENERGY in _cells(line)]
     if not starts:
         return
     ends = [*(_title_line(lines, k) for k in starts[1:]), len(lines)]
@@ -143,7 +145,7 @@ def _exports(path: Path, text: str) -> Iterator[_Export]:
     for start, end in zip(starts, ends, strict=True):
         stated = _cells(lines[start])
         places = [k for k, cell in enumerate(stated) if cell == _ENERGY]
-        offset = places[0] if places else 0
+        offset = places[0]
         for place, behind in zip(places, [*places[1:], None], strict=True):
             columns = slice(place - offset, None if behind is None else behind - offset)
             open_end = end == len(lines) and not whole and behind is None
@@ -284,7 +286,7 @@ def _spectrum(path: Path, label: str, one: _Export) -> xr.Dataset:
         remarks.append("the last row is cut and left out")
     return spectrum(
         path,
-        np.round(energy, _DECIMALS),
+        np.round(energy, DECIMALS),
         measured,
         Span(),
         region=_region(one.title),

@@ -17,7 +17,7 @@ from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.sniff import Format, Head, head
 
-from .casaxps import ATTRIBUTE, parsed_comment
+from .casaxps import ATTRIBUTE, DECIMALS, parsed_comment
 from .regions import one_region
 from .spectrum import region_name, spectrum
 from .vamas_blocks import Block, File, parsed
@@ -193,7 +193,7 @@ def _spectrum(
     energy, used = axis(
         path, place, block, photon_energy=photons, work_function=settings.work_function, remarks=remarks
     )
-    energy = energy + _calibration(casaxps, remarks, applied=settings.calibrate)
+    energy = np.round(energy + _calibration(casaxps, remarks, applied=settings.calibrate), DECIMALS)
     dwell, sweeps = _positive(fields["collection time"]), _positive(fields["scans"])
     columns = measured(path, place, block, energies=used, dwell=dwell, sweeps=sweeps, remarks=remarks)
     times = block_span(

@@ -16,8 +16,6 @@ from .vamas_lines import number
 
 Floats = NDArray[np.float64]
 
-_DECIMALS = 9
-"""Of energies in eV: files state fewer, sums of theirs have no more."""
 _RATES = ("rate", "cps", "c/s", "per second", "/s")
 
 
@@ -67,7 +65,7 @@ def axis(
         remarks.append(
             f"the work function of {stated:g} eV stated is not subtracted: energies count from the Fermi level"
         )
-    return np.round(photon_energy - values - (work_function or 0.0), _DECIMALS), column
+    return photon_energy - values - (work_function or 0.0), column
 
 
 def measured(
