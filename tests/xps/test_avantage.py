@@ -90,5 +90,7 @@ def test_a_cut_row_is_flagged_and_a_broken_one_refused(tmp_path):
     assert "truncated" in names(int(ds["flag"]))
     with pytest.raises(FileError, match=r"line \d+: expected an energy and counts, got '170x"):
         xps.read(text(tmp_path, whole.replace("\n170,", "\n170x,")))
+    with pytest.raises(FileError, match="expected an energy and counts, got '172"):
+        xps.read(text(tmp_path, whole.replace("\n171.5,", ",171.5,")))
     with pytest.raises(FileError, match="the unit eV below the energies"):
         xps.read(text(tmp_path, whole.replace("\neV,", "\nmeV,")))

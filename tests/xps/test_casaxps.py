@@ -173,6 +173,9 @@ def test_a_cut_export_is_flagged_and_a_broken_one_refused(tmp_path):
     cut = xps.read(text(tmp_path, whole[:-4]))
     assert cut.sizes["binding_energy"] == 4
     assert "truncated" in names(int(cut["flag"]))
+    joined = whole.replace("\n1.317600e+03", "\t1.317600e+03")
+    with pytest.raises(FileError, match=r"line 9: expected 6 cells, got 12"):
+        xps.read(text(tmp_path, joined))
     with pytest.raises(FileError, match=r"line 10: expected a number, got '1.1x"):
         xps.read(text(tmp_path, whole.replace("1.100000e+03", "1.1x0000e+03")))
     with pytest.raises(FileError, match=r"a line that names the columns, such as K.E., B.E."):

@@ -322,8 +322,18 @@ def test_a_wrong_number_of_values_is_never_taken_for_a_length(tmp_path, stated):
     data = vamas_file([block(column(), stated=stated), block(column())])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OperandoWarning)
-        with pytest.raises(FileError, match=r"further numbers behind them|expected a number, got 'S 2p'"):
+        with pytest.raises(FileError, match=r"further numbers behind them|expected a number, 30 in all, got 'S 2p'"):
             xps.read(written(tmp_path, data))
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_lines_lost_within_a_block_are_never_taken_for_its_end(tmp_path, lost):
+    """The end of the experiment is there, so that the values must be too: those behind the gap lie elsewhere."""
+    rows = np.column_stack([column(), np.linspace(1, 2, 21)])
+    lines = block(rows, {32: ("2", "counts", "d", "transmission", "d")})
+    del lines[-20 : -20 + lost]
+    with pytest.raises(FileError, match="expected a number, 42 in all, got 'end of experiment'"):
+        xps.read(written(tmp_path, vamas_file([lines])))
 
 
 @pytest.mark.parametrize("stated", [1, 3])

@@ -42,6 +42,7 @@ class _Sheet:
     units: list[str]
     rows: list[tuple[int, list[str]]]
     comma: bool
+    open_end: bool
 
 
 def read(
@@ -84,7 +85,7 @@ def read(
         if photon_energy is None:
             raise FileError(path, "photon_energy beside kinetic energies", "none", remedy="give it in eV")
         energy = photon_energy - energy
-    remarks: list[str] = ["the last row is cut and left out"] if cut else []
+    remarks: list[str] = ["the sheet breaks off within its last line"] if cut else []
     sweeps, total = _first_number(sheet.stated, _SCANS), _duration(sheet.stated)
     dwell = total / energy.size / sweeps if total and sweeps and energy.size else None
     measured = _measured(sheet, column, values, total / energy.size if total and energy.size else None, remarks)
@@ -131,7 +132,9 @@ def _sheet(path: Path, text: str) -> _Sheet:
     stated = dict(pair for row in cells for pair in _pairs(row))
     title = next((cell for row in cells[:at] for cell in row if cell), "")
     rows = [(k, row) for k, row in enumerate(cells[at + 2 :], start=at + 3) if row and row[0]]
-    return _Sheet(stated, title, cells[at], cells[at + 1], rows, delimiter != "," and _has_commas(rows))
+    return _Sheet(
+        stated, title, cells[at], cells[at + 1], rows, delimiter != "," and _has_commas(rows), not text.endswith("\n")
+    )
 
 
 def _pairs(row: Sequence[str]) -> list[tuple[str, str]]:
@@ -160,16 +163,17 @@ def _measured_column(path: Path, sheet: _Sheet) -> int:
 
 
 def _numbers(path: Path, sheet: _Sheet, column: int) -> tuple[Floats, Floats, bool]:
-    """Return energies, values, and whether the last row is cut."""
+    """Return energies, values, and whether the sheet breaks off within its last line."""
     found: list[tuple[float, float]] = []
+    width = max(len(sheet.names), len(sheet.units))
     for place, row in sheet.rows:
-        pair = [_number(row[k], sheet.comma) if k < len(row) else None for k in (0, column)]
-        if pair[0] is None or pair[1] is None:
-            if place == sheet.rows[-1][0]:
-                return *_columns(found), True
+        energy, value = (_number(row[k], sheet.comma) if k < len(row) else None for k in (0, column))
+        if sheet.open_end and place == sheet.rows[-1][0] and (None in (energy, value) or len(row) == column + 1):
+            break
+        if energy is None or value is None or any(_number(cell, sheet.comma) is not None for cell in row[width:]):
             raise FileError(path, "an energy and counts", repr(", ".join(row)[:40]), place=f"line {place}")
-        found.append((pair[0], pair[1]))
-    return *_columns(found), False
+        found.append((energy, value))
+    return *_columns(found), sheet.open_end
 
 
 def _columns(found: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:

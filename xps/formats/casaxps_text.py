@@ -170,13 +170,12 @@ def _export(path: Path, lines: Sequence[str], span: tuple[int, int], part: slice
         expected = "a line that names the columns, such as K.E., B.E., Counts or CPS"
         raise FileError(path, expected, "none", place=f"line {start + 1} and behind")
     names = _cells(lines[head_at])[part]
-    wanted = _columns(names)
-    columns, cut = _values(path, lines, (head_at + 1, end), part, wanted, open_end=open_end)
+    columns = _values(path, lines, (head_at + 1, end), names, part, open_end=open_end)
     title = lines[title_at].strip() if title_at < start else _suffix(names)
     photons, duration = (_stated(_cells(lines[start])[part], key) for key in (_ENERGY, _TIME))
-    curves = [name for k, name in enumerate(names) if name and k not in wanted.values()]
+    curves = [name for k, name in enumerate(names) if name and k not in _columns(names).values()]
     components = _components([_cells(line)[part] for line in lines[start + 1 : head_at]])
-    return _Export(title, photons, duration, columns, components, curves, cut, start + 1)
+    return _Export(title, photons, duration, columns, components, curves, open_end, start + 1)
 
 
 def _columns(names: Sequence[str]) -> dict[str, int]:
@@ -201,27 +200,23 @@ def _stated(cells: Sequence[str], key: str) -> float | None:
 
 
 def _values(
-    path: Path, lines: Sequence[str], span: tuple[int, int], part: slice, wanted: dict[str, int], *, open_end: bool
-) -> tuple[dict[str, Floats], bool]:
-    """Return the columns wanted, and whether the last row is cut and was left out."""
+    path: Path, lines: Sequence[str], span: tuple[int, int], names: Sequence[str], part: slice, *, open_end: bool
+) -> dict[str, Floats]:
+    """Return the columns wanted; a last row that breaks off before them, or perhaps within them, is left out."""
+    wanted, width = _columns(names), len(names)
     rows: list[list[float]] = []
-    start, end = span
-    filled = [k for k in range(start, end) if any(_cells(lines[k])[part])]
+    filled = [k for k in range(*span) if any(_cells(lines[k])[part])]
     for k in filled:
         cells = _cells(lines[k])[part]
         texts = [cells[column] if column < len(cells) else "" for column in wanted.values()]
         numbers = [_number(text) for text in texts]
-        last = open_end and k == filled[-1]
-        if last and (None in numbers or len(cells) - 1 in wanted.values()):
-            return _by_name(wanted, rows), True
-        if None in numbers:
-            got = repr(texts[numbers.index(None)][:40])
-            raise FileError(path, "a number", got, place=f"line {k + 1}", remedy="export the spectrum again")
+        if open_end and k == filled[-1] and (None in numbers or len(cells) - 1 in wanted.values()):
+            break
+        if None in numbers or any(cells[width:]):
+            got = repr(texts[numbers.index(None)][:40]) if None in numbers else f"{len(cells)}"
+            expected = "a number" if None in numbers else f"{width} cells"
+            raise FileError(path, expected, got, place=f"line {k + 1}", remedy="export the spectrum again")
         rows.append([value for value in numbers if value is not None])
-    return _by_name(wanted, rows), False
-
-
-def _by_name(wanted: dict[str, int], rows: Sequence[Sequence[float]]) -> dict[str, Floats]:
     table = np.array(rows, dtype=np.float64).reshape(len(rows), len(wanted))
     return {name: table[:, k] for k, name in enumerate(wanted)}
 
@@ -283,7 +278,7 @@ def _spectrum(path: Path, label: str, one: _Export) -> xr.Dataset:
     if one.curves:
         remarks.append(f"fitted curves are left out: {', '.join(dict.fromkeys(one.curves))}")
     if one.cut:
-        remarks.append("the last row is cut and left out")
+        remarks.append("the file breaks off within its last line")
     return spectrum(
         path,
         np.round(energy, DECIMALS),

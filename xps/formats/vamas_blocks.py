@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -131,11 +132,11 @@ def _wrong_length(lines: Lines, block: Block) -> FileError:
 
 def _ended(lines: Lines) -> bool:
     """Whether nothing but the end, or what is left of its line, lies ahead."""
-    rest = lines.lines[lines.at :]
-    if rest and rest[0].strip().casefold() == END:
+    ahead = (lines.lines[k].strip() for k in range(lines.at, len(lines.lines)))
+    left = list(islice(filter(None, ahead), 2))
+    if not left or left[0].casefold() == END:
         return True
-    left = [line.strip().casefold() for line in rest if line.strip()]
-    return not left or (len(left) == 1 and number(left[0]) is None)
+    return len(left) == 1 and number(left[0]) is None
 
 
 def _ending(lines: Lines, experiment: Experiment, found: int, *, whole: bool) -> list[FileError]:
@@ -309,21 +310,19 @@ def _ordinates(lines: Lines, block: Block) -> None:
     stated = block.stated * width
     texts = lines.lines[start : start + stated]
     values = _leading_numbers(texts)
-    cut = _lies_at_the_end(lines, start + len(values))
-    if len(values) == stated or cut:
-        lines.at = start + len(values)
-        if lines.at == len(lines.lines):
-            values = values[:-1]
-    else:
+    behind = start + len(values)
+    if len(values) < stated and not _breaks_off(lines, behind):
         lines.at = min(start + stated, len(lines.lines))
-        got = repr(texts[len(values)].strip()[:60])
-        place = f"block {block.fields['block']!r}, line {start + len(values) + 1}"
-        raise FileError(lines.path, "a number", got, place=place, remedy=COUNTS)
+        place = f"block {block.fields['block']!r}, line {behind + 1}"
+        got = repr(lines.lines[behind].strip()[:60])
+        raise FileError(lines.path, f"a number, {stated} in all", got, place=place, remedy=COUNTS)
+    lines.at = block.end_line = behind
+    if behind == len(lines.lines):
+        values = values[:-1]
     rows = len(values) // width
     if rows < block.stated:
         block.odd = f"{rows} of the {block.stated} points stated are there"
     block.values = np.array(values[: rows * width], dtype=np.float64).reshape(rows, width)
-    block.end_line = lines.at
 
 
 def _leading_numbers(texts: Sequence[str]) -> list[float]:
@@ -339,7 +338,9 @@ def _leading_numbers(texts: Sequence[str]) -> list[float]:
     return [value if abs(value) < NOT_GIVEN else np.nan for value in values]
 
 
-def _lies_at_the_end(lines: Lines, at: int) -> bool:
-    """Whether only the end of the file, or of the experiment, or half a line lies at a line or behind it."""
-    rest = [line.strip() for line in lines.lines[at:]]
-    return not any(rest[1:]) and (not rest or not rest[0] or len(rest) == 1 or END.startswith(rest[0].casefold()))
+def _breaks_off(lines: Lines, at: int) -> bool:
+    """Whether the file ends at a line, or within it."""
+    return (
+        not any(line.strip() for line in lines.lines[at : len(lines.lines) - 1])
+        and lines.lines[-1].strip().casefold() != END
+    )
