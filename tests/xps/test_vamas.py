@@ -252,6 +252,16 @@ def test_hours_that_contradict_the_zone_are_kept_and_named(tmp_path):
     assert zone == np.datetime64("2024-07-30T23:30:05")
 
 
+def test_an_hour_that_the_zone_repeats_is_told_by_the_hours_stated(tmp_path):
+    parts = {2: ("10",), 3: ("27",), 4: ("2",)}
+    path = written(tmp_path, vamas_file([block(column(), parts)]))
+    assert start_of(path, timezone="Europe/Berlin") == np.datetime64("2024-10-27T01:30:05")
+    with pytest.raises(OperandoError):
+        xps.read(path, timezone="Europe/Berlin", hours_ahead="timezone")
+    with pytest.raises(OperandoError, match="Europe/Nowhere"):
+        xps.read(path, timezone="Europe/Nowhere")
+
+
 @pytest.mark.parametrize(
     "parts",
     [{1: ("0",), 2: ("0",), 3: ("0",)}, {4: ("-1",), 5: ("-1",), 6: ("-1",)}, {2: ("13",)}, {1: ("99",)}],
@@ -316,7 +326,7 @@ def test_half_a_number_at_the_end_is_left_out(tmp_path):
     assert int(ds["flag"]) & Flag.truncated
 
 
-@pytest.mark.parametrize("stated", [15, 30])
+@pytest.mark.parametrize("stated", [15, 20, 30])
 def test_a_wrong_number_of_values_is_never_taken_for_a_length(tmp_path, stated):
     """Too few: the numbers go on behind them. Too many: the next block begins among them."""
     data = vamas_file([block(column(), stated=stated), block(column())])

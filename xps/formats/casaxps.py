@@ -83,7 +83,8 @@ def casaxps_components(spectra: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     spectra
-        What :func:`~operando.xps.read` returned for a file that CasaXPS saved or exported.
+        What :func:`~operando.xps.read` returned for one file that CasaXPS saved or exported; a series of files does
+        not keep them.
 
     Returns
     -------

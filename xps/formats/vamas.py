@@ -208,7 +208,9 @@ def _spectrum(
         "photon_energy": photons,
         "dwell": dwell,
         "sweeps": sweeps,
-        "pass_energy": _positive(fields["pass energy or retard ratio"]) if fields["analyser mode"] == "FAT" else None,
+        "pass_energy": _positive(fields["pass energy or retard ratio"])
+        if fields["analyser mode"].upper() == "FAT"
+        else None,
         "work_function": _positive(fields["analyser work function"]),
         "emission_angle": emission_angle(fields),
     }

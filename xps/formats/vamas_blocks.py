@@ -6,7 +6,7 @@ doi:10.1002/sia.740130202.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 
 _IONS = ("FABMS", "FABMS energy spec", "ISS", "SIMS", "SIMS energy spec", "SNMS", "SNMS energy spec")
 _OTHERS = ("AES diff", "AES dir", "EDX", "ELS", "UPS", "XPS", "XRF")
+_DATE = ("year", "month", "day", "hours", "minutes", "seconds", "hours ahead of GMT")
+"""Numbers in every file: other text shows that lines are not where the counts before them say."""
 TECHNIQUES = (*_IONS, *_OTHERS)
 _LINE_SCANS = ("MAPSV", "MAPSVDP", "SEM")
 _SPUTTERED = ("MAPDP", "MAPSVDP", "SDP", "SDPSV")
@@ -45,7 +47,7 @@ class Block:
     """One block: texts by the names of the standard, and its numbers.
 
     ``values`` has one row a point and one column a corresponding variable; ``stated`` are the points that the file
-    promises. ``first_line`` and ``end_line`` are where it lies (from 0).
+    promises. ``end_line`` is the line behind it (from 0).
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -56,7 +58,6 @@ class Block:
     limits: list[str] = field(default_factory=list)
     values: Floats = field(default_factory=lambda: np.empty((0, 0)))
     stated: int = 0
-    first_line: int = 0
     end_line: int = 0
     odd: str = ""
 
@@ -85,47 +86,42 @@ def parsed(path: Path, data: bytes) -> File:
     if not first.startswith(FORMAT):
         raise FileError(path, f"{FORMAT!r} and its date", repr(first[:60]), place=lines.place)
     experiment = experiment_of(lines)
-    blocks: list[tuple[int, Block]] = []
-    left_out: list[FileError] = []
-    for count, found in enumerate(_blocks(lines, experiment, blocks), start=1):
-        if isinstance(found, FileError):
-            left_out.append(found)
-        else:
-            blocks.append((count, found))
+    blocks, left_out = _blocks(lines, experiment)
     left_out += _ending(lines, experiment, len(blocks) + len(left_out), whole=not left_out)
     return File(experiment, blocks, left_out)
 
 
-def _blocks(lines: Lines, experiment: Experiment, before: list[tuple[int, Block]]) -> Iterator[Block | FileError]:
-    """Yield every block, or why it cannot be read; behind one whose end is not known nothing more can be."""
+def _blocks(lines: Lines, experiment: Experiment) -> tuple[list[tuple[int, Block]], list[FileError]]:
+    """Return the blocks with their numbers, and why others cannot be read.
+
+    Behind a header that cannot be read nothing more can be. If a number stands where it should begin, the block before
+    it probably goes on there and cannot be trusted either.
+    """
+    blocks: list[tuple[int, Block]] = []
+    left_out: list[FileError] = []
     first: Block | None = None
+    count = 0
     while not _ended(lines):
-        start = lines.at
-        block = Block(first_line=start)
+        count, start, block = count + 1, lines.at, Block()
         try:
             _header(lines, experiment, block, first)
         except FileError as error:
-            if before and before[-1][1].end_line == start and _numbers_run_on(lines, start):
-                yield _wrong_length(lines, before.pop()[1])
-            yield error
-            lines.at = len(lines.lines)
-            return
+            if blocks and blocks[-1][1].end_line == start and number(lines.lines[start]) is not None:
+                left_out.append(_wrong_length(lines, blocks.pop()[1]))
+            left_out.append(error)
+            break
         first = first or block
         try:
             _ordinates(lines, block)
         except FileError as error:
-            yield error
-            continue
-        yield block
-
-
-def _numbers_run_on(lines: Lines, start: int) -> bool:
-    """Whether the lines from ``start`` look as if the values before went on."""
-    return all(number(line) is not None for line in lines.lines[start : start + 3] if line.strip())
+            left_out.append(error)
+        else:
+            blocks.append((count, block))
+    return blocks, left_out
 
 
 def _wrong_length(lines: Lines, block: Block) -> FileError:
-    expected = f"{block.stated * max(len(block.variables), 1)} values as stated"
+    expected = f"{block.stated * len(block.variables)} values as stated"
     place = f"block {block.fields['block']!r}, line {block.end_line + 1}"
     return FileError(lines.path, expected, "further numbers behind them", place=place, remedy=COUNTS)
 
@@ -279,6 +275,9 @@ def _read(lines: Lines, experiment: Experiment, block: Block, names: tuple[str, 
     else:
         for item in names:
             block.fields[item] = lines.text(f"the {item}")
+            if item in _DATE and block.fields[item] and number(block.fields[item]) is None:
+                got = repr(block.fields[item][:60])
+                raise FileError(lines.path, f"the {item} as a number", got, place=lines.place, remedy=COUNTS)
 
 
 def _copy(block: Block, first: Block, names: tuple[str, ...]) -> None:

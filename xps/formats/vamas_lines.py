@@ -49,7 +49,7 @@ class Lines:
         if self.at >= len(self.lines):
             raise FileError(self.path, what, "the end of the file", place=f"line {self.at + 1}", remedy=CUT)
         self.at += 1
-        return "".join(char for char in self.lines[self.at - 1] if char.isprintable()).strip()
+        return "".join(char if char.isprintable() else " " for char in self.lines[self.at - 1]).strip()
 
     def among(self, what: str, known: tuple[str, ...]) -> str:
         """Return the next line, which must be one of ``known``, in their spelling."""

@@ -18,6 +18,8 @@ ZONE = "timezone"
 _FARTHEST = 15.0
 _ZERO = "0 hours ahead of GMT, as many instruments write for any zone,"
 _EARLIEST = 1900
+_WINTER = "2000-01-01T12:00:00"
+"""A time that no zone repeats or skips: only an unknown zone is an error there."""
 
 
 def block_span(
@@ -82,7 +84,11 @@ def _remark_on(path: Path, local: datetime, stated: float | None, timezone: str 
         return
     if stated is None:
         return
-    there = moment(path, local.isoformat(), timezone)
+    try:
+        there = moment(path, local.isoformat(), timezone)
+    except OperandoError:
+        moment(path, _WINTER, timezone)
+        return
     here = moment(path, local.replace(tzinfo=_offset(stated)).isoformat(), None)
     if there is not None and here is not None and there != here:
         zone = float((np.datetime64(local, "ns") - there) / np.timedelta64(1, "h"))
