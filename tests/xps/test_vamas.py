@@ -380,3 +380,25 @@ def test_an_empty_or_foreign_file_is_refused_in_one_line(tmp_path):
         with pytest.raises(FileError) as caught:
             xps.read(written(tmp_path, data), reader="vamas")
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("extreme", ["1e30", "-7", "inf", "", "0"])
+def test_no_line_of_a_header_breaks_the_reader(tmp_path, extreme):
+    """Each line in turn: a spectrum of the length written, or an error in one line."""
+    rows = np.column_stack([column(), np.linspace(1, 2, 21)])
+    parts = {32: ("2", "counts", "c/s", "transmission", "d"), 8: ("1", "Calib M = 1 A = 2 BE ADD"), 38: ("10", "20")}
+    lines = vamas_file([block(rows, parts), block(rows)], newline="\n").decode().split("\n")
+    read, errors = 0, []
+    for k in range(1, lines.index("S 2p", lines.index("S 2p") + 1) - rows.size):
+        path = written(tmp_path, "\n".join([*lines[:k], extreme, *lines[k + 1 :]]).encode())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OperandoWarning)
+            try:
+                ds = xps.read(path, reader="vamas", timezone="UTC")
+            except OperandoError as error:
+                errors.append(str(error))
+                continue
+        assert ds.sizes["binding_energy"] == 21
+        read += 1
+    assert read > 10
+    assert not any("\n" in error for error in errors)

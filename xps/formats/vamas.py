@@ -21,7 +21,7 @@ from .casaxps import ATTRIBUTE, DECIMALS, parsed_comment
 from .regions import one_region
 from .spectrum import region_name, spectrum
 from .vamas_blocks import Block, File, parsed
-from .vamas_lines import FORMAT, Experiment, number
+from .vamas_lines import FORMAT, NOT_GIVEN, Experiment, number
 from .vamas_times import block_span
 from .vamas_values import axis, emission_angle, measured
 
@@ -268,7 +268,7 @@ def _metadata(experiment: Experiment, block: Block) -> dict[str, Any]:
 def _given(text: str) -> bool:
     """Whether a text says something: it is not blank and no number that stands for none."""
     try:
-        return bool(text) and abs(float(text)) < 1e36
+        return bool(text) and abs(float(text)) < NOT_GIVEN
     except ValueError:
         return True
 

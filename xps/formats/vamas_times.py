@@ -18,6 +18,7 @@ ZONE = "timezone"
 _FARTHEST = 15.0
 _ZERO = "0 hours ahead of GMT, as many instruments write for any zone,"
 _EARLIEST = 1900
+_LONGEST = 1e7
 _WINTER = "2000-01-01T12:00:00"
 """A time that no zone repeats or skips: only an unknown zone is an error there."""
 
@@ -65,6 +66,9 @@ def block_span(
     else:
         hours = stated
         _remark_on(path, local, stated, timezone, remarks)
+    if duration is not None and duration > _LONGEST:
+        remarks.append(f"{duration:g} s are not believed to have been counted, so that the end is unknown")
+        duration = None
     text = local.isoformat() if hours is None else local.replace(tzinfo=_offset(hours)).isoformat()
     return span(path, text, timezone=timezone, duration=duration)
 
