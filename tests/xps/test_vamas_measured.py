@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -103,6 +104,17 @@ def test_binding_energies_and_counts_are_those_that_casaxps_exports(realdata):
     np.testing.assert_allclose(ours["binding_energy"], theirs["binding_energy"], rtol=0, atol=1e-9)
     np.testing.assert_allclose(ours["counts"], theirs["counts"], rtol=1e-6)
     assert (ours.attrs["region"], theirs.attrs["region"]) == ("Fe 2p", "Fe 2p")
+
+
+@pytest.mark.realdata
+def test_energies_and_rates_are_those_that_a_peer_reads(realdata):
+    """The NeXus file that pynxtools-xps made of the same spectrum: counts per second on binding energies."""
+    folder = realdata / "xps/pynxtools-xps"
+    ours = xps.read(folder / "FeO_analyzed.vms")
+    with h5py.File(folder / "vms_analysis_ref.nxs") as peer:
+        energy, rate = (peer[f"FeO__Fe2p/data/{name}"][()] for name in ("energy", "data"))
+    np.testing.assert_allclose(ours["binding_energy"], energy[::-1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours["counts"] / ours["dwell"] / ours["sweeps"], rate[::-1], rtol=1e-6)
 
 
 @pytest.mark.realdata
