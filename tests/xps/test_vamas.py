@@ -51,7 +51,8 @@ def test_the_stated_work_function_is_not_subtracted_but_one_that_is_given_is(tmp
     path = written(tmp_path, vamas_file([block(column())]))
     as_stated, given = xps.read(path), xps.read(path, work_function=4.5)
     assert as_stated["work_function"].item() == 4.3
-    assert "4.3 eV stated is not subtracted" in remarks(as_stated)
+    assert as_stated["work_function"].attrs["long_name"].endswith("not subtracted again")
+    assert "a work function of 4.5 eV is subtracted" in remarks(given)
     np.testing.assert_allclose(as_stated["binding_energy"].values - given["binding_energy"].values, 4.5, atol=1e-9)
 
 
@@ -210,6 +211,14 @@ def test_rates_become_counts_only_where_they_are_whole_in_the_time_stated(tmp_pa
         np.testing.assert_allclose(ds["counts"], expected, atol=0.02)
         np.testing.assert_array_equal(ds["counts"], np.round(ds["counts"]))
         assert "whole counts and are given as such" in remarks(ds)
+
+
+def test_a_remark_on_many_blocks_is_made_once(tmp_path):
+    ds = xps.read(written(tmp_path, vamas_file([block(column() * 0.73)] * 30)))
+    told = json.loads(remarks(ds))
+    assert len(told) == 1
+    assert told[0].startswith("blocks S 2p (1), S 2p (2), ")
+    assert "and 10 more: the counts are no whole numbers" in told[0]
 
 
 def test_scaled_counts_are_said_to_be_scaled(tmp_path):

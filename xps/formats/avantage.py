@@ -129,7 +129,7 @@ def _sheet(path: Path, text: str) -> _Sheet:
     if len(table) <= at + 1 or not table[at + 1] or table[at + 1][0].strip().casefold() != "ev":
         raise FileError(path, "the unit eV below the energies", repr(lines[at + 1][:40]), place=f"line {at + 2}")
     cells = [[cell.strip() for cell in row] for row in table]
-    stated = dict(pair for row in cells for pair in _pairs(row))
+    stated = dict(pair for k, row in enumerate(cells) if k not in (at, at + 1) for pair in _pairs(row))
     title = next((cell for row in cells[:at] for cell in row if cell), "")
     rows = [(k, row) for k, row in enumerate(cells[at + 2 :], start=at + 3) if row and row[0]]
     return _Sheet(

@@ -58,13 +58,8 @@ def axis(
     if photon_energy is None:
         remedy = "give photon_energy in eV"
         raise FileError(path, "a photon energy beside kinetic energies", "none", place=place, remedy=remedy)
-    stated = number(block.fields["analyser work function"])
     if work_function is not None:
         remarks.append(f"a work function of {work_function:g} eV is subtracted from the binding energies")
-    elif stated:
-        remarks.append(
-            f"the work function of {stated:g} eV stated is not subtracted: energies count from the Fermi level"
-        )
     return photon_energy - values - (work_function or 0.0), column
 
 
