@@ -28,12 +28,14 @@ def sheet(
     scale: float = TIME,
     unit: str = "Counts / s",
     more: str = "Backgnd.",
+    steps: bool = True,
 ) -> str:
     seconds = f"{TIME * ENERGY.size:g}".replace(".", decimal)
     beside = [
         ("Number of Scans", str(SCANS)),
         ("Total acquisition time", f"0 mins {seconds} secs"),
-        ("Pass Energy", "50.0 eV"),
+        ("Analyser Mode", "CAE: Pass Energy 50.0 eV"),
+        *([("Number of Energy Steps", str(ENERGY.size))] if steps else []),
     ]
     rows = [["S2p Scan"], ["Acquisition Parameters"], *[["", "", key, value] for key, value in beside], []]
     rows += [[f"{kind} Energy (E)", "", "", more], ["eV", "", unit, unit]]
@@ -64,6 +66,24 @@ def test_rates_become_counts_in_the_time_that_the_sheet_states(tmp_path, delimit
 
 def test_rates_that_were_corrected_stay_rates(tmp_path):
     assert "rate" in xps.read(text(tmp_path, sheet(values=COUNTS * 1.013)))
+
+
+def test_rates_stay_rates_where_the_number_of_steps_is_not_stated(tmp_path):
+    """Half a sheet would else seem to have been counted for twice the time."""
+    assert "rate" in xps.read(text(tmp_path, sheet(steps=False)))
+
+
+def test_a_sheet_with_fewer_points_than_stated_is_flagged(tmp_path):
+    lines = sheet().splitlines(keepends=True)
+    ds = xps.read(text(tmp_path, "".join(lines[:-14])))
+    np.testing.assert_array_equal(ds["counts"], COUNTS[:14][::-1])
+    assert set(names(int(ds["flag"]))) == {"truncated", "no_time"}
+    assert "14 of the 28 points stated are there" in ds.attrs["remarks"]
+
+
+def test_an_open_quote_reaches_no_further_than_its_line(tmp_path):
+    with pytest.raises(FileError, match=r"line \d+: expected an energy and counts"):
+        xps.read(text(tmp_path, sheet().replace("\n170,", '\n"170,')))
 
 
 def test_counts_are_taken_as_they_are(tmp_path):

@@ -29,7 +29,8 @@ _ENERGY = re.compile(r'[\s"\ufeff]*(Binding|Kinetic) Energy \(E\)', re.IGNORECAS
 _DURATION = re.compile(r"(?:(\d+)\s*hours?)?[\s,]*(?:(\d+)\s*mins?)?[\s,]*(?:(\d+(?:\.\d+)?)\s*secs?)?", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
 _FIRST_LINES = 200
-_SCANS, _TIME, _PASS, _SOURCE = "Number of Scans", "Total acquisition time", "Pass Energy", "Source"
+_SCANS, _TIME, _STEPS = "Number of Scans", "Total acquisition time", "Number of Energy Steps"
+_PASS = re.compile(r"Pass Energy\D{0,5}(\d+(?:[.,]\d+)?)", re.IGNORECASE)
 
 
 @dataclass
@@ -68,8 +69,8 @@ def read(
     Returns
     -------
     xarray.Dataset
-        Dim ``binding_energy`` (eV): ``counts``, also from rates that are whole counts in the time stated; else
-        ``rate``. Backgrounds and fitted peaks are left out.
+        Dim ``binding_energy`` (eV): ``counts``, also from rates that are whole counts in the acquisition time over the
+        number of energy steps, where both are stated; else ``rate``. Backgrounds and fitted peaks are left out.
 
     Raises
     ------
@@ -86,9 +87,16 @@ def read(
             raise FileError(path, "photon_energy beside kinetic energies", "none", remedy="give it in eV")
         energy = photon_energy - energy
     remarks: list[str] = ["the sheet breaks off within its last line"] if cut else []
-    sweeps, total = _first_number(sheet.stated, _SCANS), _duration(sheet.stated)
-    dwell = total / energy.size / sweeps if total and sweeps and energy.size else None
-    measured = _measured(sheet, column, values, total / energy.size if total and energy.size else None, remarks)
+    sweeps, total, steps = (
+        _first_number(sheet.stated, _SCANS),
+        _duration(sheet.stated),
+        _first_number(sheet.stated, _STEPS),
+    )
+    if steps and energy.size < steps:
+        cut = True
+        remarks.append(f"{energy.size} of the {steps:g} points stated are there")
+    duration = total / steps if total and steps else None
+    measured = _measured(sheet, column, values, duration, remarks)
     left_out = [name for k, name in enumerate(sheet.names) if k and name and k != column]
     if left_out:
         remarks.append(f"columns left out: {', '.join(left_out)}")
@@ -103,9 +111,9 @@ def read(
         metadata={"title": sheet.title, **sheet.stated},
         conditions={
             "photon_energy": photon_energy,
-            "dwell": dwell,
+            "dwell": duration / sweeps if duration and sweeps else None,
             "sweeps": sweeps,
-            "pass_energy": _first_number(sheet.stated, _PASS),
+            "pass_energy": _pass_energy(sheet.stated),
         },
         flag=Flag.truncated if cut else None,
         remarks=remarks,
@@ -125,16 +133,23 @@ def _sheet(path: Path, text: str) -> _Sheet:
     if at is None or at + 1 >= len(lines):
         raise FileError(path, "a line 'Binding Energy (E)' and one of units below", "none")
     delimiter = next((sign for sign in "\t;," if sign in lines[at] or sign in lines[at + 1]), ",")
-    table = list(csv.reader(lines, delimiter=delimiter))
-    if len(table) <= at + 1 or not table[at + 1] or table[at + 1][0].strip().casefold() != "ev":
+    cells = [_cells(path, line, delimiter, place) for place, line in enumerate(lines, start=1)]
+    if not cells[at + 1] or cells[at + 1][0].casefold() != "ev":
         raise FileError(path, "the unit eV below the energies", repr(lines[at + 1][:40]), place=f"line {at + 2}")
-    cells = [[cell.strip() for cell in row] for row in table]
     stated = dict(pair for k, row in enumerate(cells) if k not in (at, at + 1) for pair in _pairs(row))
     title = next((cell for row in cells[:at] for cell in row if cell), "")
     rows = [(k, row) for k, row in enumerate(cells[at + 2 :], start=at + 3) if row and row[0]]
     return _Sheet(
         stated, title, cells[at], cells[at + 1], rows, delimiter != "," and _has_commas(rows), not text.endswith("\n")
     )
+
+
+def _cells(path: Path, line: str, delimiter: str, place: int) -> list[str]:
+    """Return the cells of a line; a quote that is never closed reaches no further than its line."""
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise FileError(path, "cells of a table", str(error), place=f"line {place}") from None
 
 
 def _pairs(row: Sequence[str]) -> list[tuple[str, str]]:
@@ -194,6 +209,12 @@ def _first_number(stated: Mapping[str, str], key: str) -> float | None:
     text = next((value for name, value in stated.items() if name.casefold() == key.casefold()), "")
     match = _NUMBER.match(text)
     return float(match[0].replace(",", ".")) if match else None
+
+
+def _pass_energy(stated: Mapping[str, str]) -> float | None:
+    """Return the pass energy, eV, wherever it is stated: ``CAE: Pass Energy 50.0 eV``."""
+    match = _PASS.search("; ".join(f"{key} {value}" for key, value in stated.items()))
+    return float(match[1].replace(",", ".")) if match else None
 
 
 def _duration(stated: Mapping[str, str]) -> float | None:
