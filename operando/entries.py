@@ -107,7 +107,7 @@ def as_series(
         remarks = [*json.loads(together[0].attrs.get("remarks", "[]")), *reasons]
         ds = together[0]
     else:
-        remarks = [*(remark for one in together for remark in _remarks(one, entry)), *reasons]
+        remarks = [*_remarks(together, entry), *reasons]
         ds = stack(together, axis)
         ds.attrs |= _local_time(together)
     ds = ds.assign_attrs(remarks=json.dumps(remarks, ensure_ascii=False)) if remarks else ds
@@ -179,17 +179,26 @@ def _grouped(errors: Sequence[FileError], entry: str) -> list[FileError]:
 def _joined(errors: Sequence[FileError], entry: str) -> FileError:
     first = errors[0]
     names = [error.place.removeprefix(f"{entry} ") for error in errors]
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    place = f"{_plural(entry)} {', '.join(names[:_LISTED])}{more}"
-    return FileError(first.file, first.expected, first.got, place=place, remedy=first.remedy)
+    return FileError(first.file, first.expected, first.got, place=_called(entry, names), remedy=first.remedy)
 
 
 def _entry(one: xr.Dataset) -> str:
     return str(one["source"].values).partition(ENTRY)[2]
 
 
-def _remarks(one: xr.Dataset, entry: str) -> list[str]:
-    return [f"{entry} {_entry(one)}: {remark}" for remark in json.loads(one.attrs.get("remarks", "[]"))]
+def _remarks(spectra: Sequence[xr.Dataset], entry: str) -> list[str]:
+    """Return the remarks of all spectra, each once, with the entries that it is about."""
+    about: dict[str, list[str]] = {}
+    for one in spectra:
+        for remark in json.loads(one.attrs.get("remarks", "[]")):
+            about.setdefault(remark, []).append(_entry(one))
+    return [f"{_called(entry, names)}: {remark}" for remark, names in about.items()]
+
+
+def _called(entry: str, names: Sequence[str]) -> str:
+    """Return entries as words: ``scan 3``, or ``scans 3, 4``."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{entry if len(names) == 1 else _plural(entry)} {', '.join(names[:_LISTED])}{more}"
 
 
 def _local_time(spectra: Sequence[xr.Dataset]) -> dict[str, str]:

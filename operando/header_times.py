@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from .clock import to_utc
-from .errors import FileError
+from .errors import FileError, OperandoError
 
 NOT_A_TIME = np.datetime64("NaT", "ns")
+_TIME_KEYS = ("start", "format", "middle", "end", "duration")
 
 
 @dataclass(frozen=True)
@@ -96,3 +98,60 @@ def parsed_time(text: str, pattern: str | None = None) -> datetime | None:
 def seconds(value: float) -> np.timedelta64:
     """Return seconds as a time difference in ns."""
     return np.timedelta64(round(value * 1e9), "ns")
+
+
+def stated_span(path: Path, header: Sequence[str], time: Mapping[str, str] | None, timezone: str | None) -> Span:
+    """Return when a scan was measured, as settings say where the header has it.
+
+    Parameters
+    ----------
+    time
+        ``start``: the text in the header that stands before the start; ``end``, or ``duration`` (s), or ``middle``
+        (s from the start) likewise; ``format`` as strptime takes it.
+
+    Raises
+    ------
+    FileError
+        If the header lacks one of the texts, or no time or seconds stand behind it.
+    OperandoError
+        If a setting is unknown.
+    """
+    if not time:
+        return Span()
+    unknown = [key for key in time if key not in _TIME_KEYS]
+    if unknown:
+        raise OperandoError(f"{path}: time: expected keys among {', '.join(_TIME_KEYS)}, got {unknown[0]!r}")
+    if "start" not in time:
+        raise OperandoError(f"{path}: time: expected the key 'start', got {', '.join(time)}")
+    middle, duration = (_stated_seconds(path, header, time.get(key), key) for key in ("middle", "duration"))
+    return span(
+        path,
+        _after(path, header, time["start"], "start"),
+        timezone=timezone,
+        pattern=time.get("format"),
+        end=_after(path, header, time["end"], "end") if "end" in time else None,
+        middle=middle,
+        duration=duration,
+    )
+
+
+def _after(path: Path, header: Sequence[str], text: str, key: str) -> str:
+    """Return what stands behind ``text`` in the header's first line that has it."""
+    for line in header:
+        _, found, rest = line.partition(text)
+        if found:
+            return rest.strip().lstrip("=:").strip()
+    raise FileError(path, f"a header line with {text!r}", "none", place=f"time.{key}", remedy="copy the text exactly")
+
+
+def _stated_seconds(path: Path, header: Sequence[str], text: str | None, key: str) -> float | None:
+    if text is None:
+        return None
+    value = _after(path, header, text, key)
+    try:
+        seconds = float(value.split()[0])
+    except (ValueError, IndexError):
+        seconds = np.nan
+    if not 0 <= seconds < np.inf:
+        raise FileError(path, f"seconds behind {text!r}", repr(value), place=f"time.{key}")
+    return seconds

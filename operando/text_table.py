@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,3 +161,37 @@ def _number(cell: str, comma: bool) -> float:
 
 def _remedy(delimiter: str | None) -> str:
     return "check 'delimiter'" if delimiter else "is it a scan? If so, state 'delimiter' and 'decimal'"
+
+
+def whole_text(start: Head) -> str:
+    """Return a whole file as text.
+
+    Raises
+    ------
+    FileError
+        If it holds a NUL byte.
+    """
+    data = start.path.read_bytes()
+    if b"\x00" in data:
+        remedy = "copy it again if its end was lost, or name the file's own reader in the recipe"
+        raise FileError(start.path, "text", "binary data", place=f"byte {data.index(0)}", remedy=remedy)
+    return Head(start.path, data).text
+
+
+def header_fields(table: Table) -> dict[str, Any]:
+    """Return the header as ``{key: value}``, lines that are no such pair together as ``comments``."""
+    pairs: dict[str, Any] = {}
+    comments = []
+    for line in table.header:
+        bare = line.strip().lstrip(COMMENTS).strip()
+        key, found, value = bare.partition("=") if "=" in bare else bare.partition(": ")
+        if found and key.strip() and value.strip():
+            pairs[key.strip()] = value.strip()
+        elif bare:
+            comments.append(bare)
+    return {**pairs, "comments": comments, "labels": table.labels}
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Return the first numbers as a text."""
+    return ", ".join(map(str, numbers[:10])) + (" ..." if len(numbers) > 10 else "")

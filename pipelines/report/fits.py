@@ -117,7 +117,10 @@ def _rows(values: xr.DataArray, axis: str) -> NDArray[np.float32]:
 
 def _draw_fits(series: Series, ds: xr.Dataset, fits: _Fits, energy: str, measured: str, local: LocalTime) -> Plot:
     """Return a figure of one scan at a time with a slider over the scans, above the residual in deviations."""
-    above, below = new_figure("", measured, height=380), new_figure(energy, "residual (standard deviations)", height=150)
+    above, below = (
+        new_figure("", measured, height=380),
+        new_figure(energy, "residual (standard deviations)", height=150),
+    )
     first, last = float(fits.energy[0]), float(fits.energy[-1])
     above.x_range = below.x_range = models.Range1d(last, first)
     above.xaxis.visible, below.toolbar_location = False, None

@@ -15,10 +15,11 @@ from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.header_times import Span, parsed_time, span
 from operando.sniff import Format, Head, head
+from operando.table_columns import column_number
 from operando.text_table import Column
 from operando.units import parse
 
-from .choice import Choice, choice, index, picked
+from .choice import Choice, choice, picked
 from .guess import guessed_settings
 from .mda_binary import VERSIONS, mda_file
 from .mda_scans import MdaFile, MdaScan
@@ -205,7 +206,7 @@ def _unit(one: MdaScan, column: Column | Sequence[Column]) -> str:
     """Return the unit that the file states for columns, if all have the same and it is known; else nothing."""
     several = [column] if isinstance(column, str | int) else list(column)
     try:
-        units = {one.columns[index(Path(), one.table, "", single)].unit for single in several}
+        units = {one.columns[column_number(Path(), one.table, "", single)].unit for single in several}
         unit = units.pop() if len(units) == 1 else ""
         return unit if unit and parse(unit) else ""
     except OperandoError:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from operando.sniff import Format
 
+from .avantage import AVANTAGE
+from .casaxps_text import CASAXPS_TEXT
+from .columns import COLUMNS
 from .phi import PHI
 from .specs_xml import SPECS_XML
 from .specs_xy import SPECS_XY
+from .vamas import VAMAS
 
 FORMATS: tuple[Format, ...] = (
+    VAMAS,
     PHI,
     SPECS_XML,
     SPECS_XY,
+    CASAXPS_TEXT,
+    AVANTAGE,
+    COLUMNS,
 )
 
 __all__ = ["FORMATS"]

@@ -1,0 +1,53 @@
+"""Counts behind rates: found where rates are whole counts in the time stated, never where that says nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operando.xps.formats.counting import all_whole, counts_of
+
+TIMES = st.floats(0.01, 100.0, allow_nan=False)
+
+
+@given(duration=TIMES, low=st.integers(0, 5000), seed=st.integers(0, 99))
+def test_exact_rates_give_their_counts_back(duration, low, seed):
+    counts = np.random.default_rng(seed).poisson(low, 60).astype(float)
+    found = counts_of(counts / duration, duration)
+    if found is not None:
+        np.testing.assert_array_equal(found, counts)
+    assert found is not None or duration > 1
+
+
+@given(duration=st.floats(0.2, 10.0), seed=st.integers(0, 99))
+def test_scaled_counts_are_never_taken_for_counts(duration, seed):
+    counts = np.random.default_rng(seed).poisson(3000, 60) * 1.0137
+    assert counts_of(counts / duration, duration) is None
+
+
+def test_six_digits_are_enough_where_they_can_tell():
+    counts = np.random.default_rng(1).poisson(2500, 80).astype(float)
+    rates = np.array([float(f"{value / 5.25:.6g}") for value in counts])
+    np.testing.assert_array_equal(counts_of(rates, 5.25), counts)
+
+
+@pytest.mark.parametrize("duration", [2.0, 5.0, 10.0])
+def test_rates_rounded_to_whole_numbers_tell_nothing(duration):
+    rates = np.round(np.random.default_rng(2).poisson(3000, 80) / duration)
+    assert counts_of(rates, duration) is None
+
+
+def test_missing_values_stay_missing_and_no_time_gives_no_counts():
+    rates = np.array([10.0, np.nan, 12.0, 14.0])
+    np.testing.assert_array_equal(counts_of(rates, 0.5), [5, np.nan, 6, 7])
+    assert counts_of(rates, None) is None
+    assert counts_of(rates, 0.0) is None
+    assert counts_of(np.array([-4.0, 10.0, 12.0]), 0.5) is None
+    assert counts_of(np.array([np.nan]), 1.0) is None
+
+
+def test_whole_numbers_are_known_as_such():
+    assert all_whole(np.array([1.0, np.nan, 3.0]))
+    assert not all_whole(np.array([1.0, 2.5]))
