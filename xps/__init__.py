@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from . import formats
     from .charging import charge_reference
     from .cross_sections import angular_factor, sensitivity_factor
+    from .formats.casaxps import casaxps_components
     from .joining import join
     from .mean_free_paths import Material, effective_attenuation_length, imfp_tpp2m
     from .overlayers import layer_thicknesses, overlayer_ratio, overlayer_thickness
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Material": ".mean_free_paths",
     "angular_factor": ".cross_sections",
+    "casaxps_components": ".formats.casaxps",
     "charge_reference": ".charging",
     "effective_attenuation_length": ".mean_free_paths",
     "formats": ".formats",
@@ -41,6 +43,7 @@ _MODULES = ("formats",)
 __all__ = [
     "Material",
     "angular_factor",
+    "casaxps_components",
     "charge_reference",
     "effective_attenuation_length",
     "formats",

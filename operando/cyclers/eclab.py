@@ -214,10 +214,12 @@ class _Table:
                 dtype="float64",
                 skip_blank_lines=False,
                 quoting=3,
+                lineterminator="\n",
             )
-        except ValueError:
+        except ValueError as error:
             self._find_bad(label)
-            raise
+            expected, remedy = f"numbers in column {label!r}", "export the file from EC-Lab again"
+            raise FileError(self.path, expected, repr(str(error)[:60]), place="table", remedy=remedy) from None
         values: npt.NDArray[np.float64] = frame.iloc[:, 0].to_numpy()
         return np.nan_to_num(values) if label in COUNTERS.values() else values
 

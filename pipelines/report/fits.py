@@ -40,9 +40,10 @@ title.text = titles[i]
 
 @dataclass(frozen=True)
 class _Fits:
-    """The fits of one region that the page holds: rows are scans, columns energies."""
+    """The fits of one region that the page holds: rows are scans, columns energies; ``labels`` are the axes'."""
 
     energy: NDArray[np.float32]
+    labels: tuple[str, str]
     curves: dict[str, NDArray[np.float32]]
     lines: list[str]
     scan: NDArray[np.intp]
@@ -65,7 +66,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
         if len(pieces) > 1:
             yield heading(f"{series.name}, {region}" if region and region != series.name else series.name)
         fits = _chosen(series, ds, raw, window, _CURVES // len(pieces))
-        yield _draw_fits(series, ds, fits, axis_label(window[series.axis]), axis_label(raw), local)
+        yield _draw_fits(series, ds, fits, local)
         shares = _lines_of(ds, region)
         if shares.sizes["peak"] > 1:
             yield from plots(series, shares, "shares of the lines in the area that the fit gives to all of them", local)
@@ -108,19 +109,18 @@ def _chosen(series: Series, ds: xr.Dataset, raw: xr.DataArray, window: xr.DataAr
     names = [str(name) for name in lines["peak"].values]
     for at in range(len(names)):
         curves[f"line{at}"] = _rows(lines["line"].isel({**place, "peak": at}), axis) + curves["background"]
-    return _Fits(ds[axis].values[points].astype(np.float32), curves, names, scan)
+    labels = (axis_label(window[axis]), axis_label(raw))
+    return _Fits(ds[axis].values[points].astype(np.float32), labels, curves, names, scan)
 
 
 def _rows(values: xr.DataArray, axis: str) -> NDArray[np.float32]:
     return np.ascontiguousarray(values.transpose("scan", axis).values, dtype=np.float32)
 
 
-def _draw_fits(series: Series, ds: xr.Dataset, fits: _Fits, energy: str, measured: str, local: LocalTime) -> Plot:
+def _draw_fits(series: Series, ds: xr.Dataset, fits: _Fits, local: LocalTime) -> Plot:
     """Return a figure of one scan at a time with a slider over the scans, above the residual in deviations."""
-    above, below = (
-        new_figure("", measured, height=380),
-        new_figure(energy, "residual (standard deviations)", height=150),
-    )
+    energy, measured = fits.labels
+    above, below = new_figure("", measured, height=380), new_figure(energy, "residual (deviations)", height=150)
     first, last = float(fits.energy[0]), float(fits.energy[-1])
     above.x_range = below.x_range = models.Range1d(last, first)
     above.xaxis.visible, below.toolbar_location = False, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import components, damage, exafs, mixtures, spectra, stacks, tables, timeline
+from . import components, damage, exafs, fits, mixtures, spectra, stacks, tables, timeline
 from .parts import Panel
 from .trends import Trend, Trends
 
@@ -27,6 +27,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("Composition", mixtures.wants, mixtures.draw),
     Panel("Components", components.wants, components.draw),
     Panel("Depth", LAYER.wants, LAYER.draw),
+    Panel("Fits", fits.wants, fits.draw),
     Panel("Oscillations", exafs.wants, exafs.draw),
     Panel("Images", stacks.wants, stacks.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
