@@ -174,6 +174,17 @@ def test_a_header_that_is_cut_off_is_refused(tmp_path, text):
         read(path, timezone="UTC")
 
 
+def test_a_stray_carriage_return_within_a_row_is_refused_in_one_line(tmp_path):
+    path = mpt(tmp_path / "good.mpt")
+    rows = path.read_bytes().split(b"\n")
+    at = len(rows[-3].rstrip()) - 2
+    rows[-3] = rows[-3][:at] + b"\r" + rows[-3][at:]
+    path.write_bytes(b"\n".join(rows))
+    with pytest.raises(FileError, match="expected") as caught:
+        read(path, timezone="UTC")
+    assert "\n" not in str(caught.value)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused_in_one_line_but_never_a_traceback(tmp_path, data):
