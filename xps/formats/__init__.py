@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from operando.sniff import Format
 
-FORMATS: tuple[Format, ...] = ()
+from .nexus import NEXUS
+from .scienta import SCIENTA_IBW, SCIENTA_TXT
+
+FORMATS: tuple[Format, ...] = (
+    SCIENTA_IBW,
+    SCIENTA_TXT,
+    NEXUS,
+)
 
 __all__ = ["FORMATS"]
