@@ -152,8 +152,10 @@ def _data(ds: xr.Dataset, quantity: str, entry: str, moments: Mapping[str, Any],
         members["scan"] = Field(np.arange(ds.sizes["scan"]), scan_attrs)
     for name, values in moments.items():
         if start is not None:
-            attrs = {"units": "s", "start": _iso(start), "long_name": str(ds[name].attrs.get("long_name", name))}
-            members[name] = Field(seconds_since(values, start), attrs)
+            # Whole seconds, since programs read times of no more than microseconds.
+            whole = start.astype("datetime64[s]")
+            attrs = {"units": "s", "start": _iso(whole), "long_name": str(ds[name].attrs.get("long_name", name))}
+            members[name] = Field(seconds_since(values, whole), attrs)
     if "transmission" in ds:
         attrs = {"units": "", "long_name": "transmission of the analyser, on a scale of its own"}
         own = [dim for dim in along if dim in ds["transmission"].dims]
@@ -228,4 +230,4 @@ def _origin(ds: xr.Dataset) -> Group:
 
 
 def _iso(moment: np.datetime64) -> str:
-    return f"{np.datetime_as_string(moment, unit='ns')}+00:00"
+    return f"{np.datetime_as_string(moment)}+00:00"
