@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FileError, OperandoError, printable
-from .hdf5_damage import SIGNATURE, is_ragged, require_heaps
+from .hdf5_damage import SIGNATURE, is_overlong, is_ragged, require_heaps
 from .sniff import Head
 
 MOST_BYTES = 2**30
@@ -205,6 +205,8 @@ class Node:
         with self._told():
             if is_ragged(self.item.id):
                 raise self.error("values of one size", "lists of different lengths")
+            if is_overlong(self.item.id, self.file):
+                raise self.error("texts", "one that states to be longer than the file", "copy it again")
             width = max(self.item.dtype.itemsize, 1)
             declared = [wanted, self.item.chunks or ()]
         size = max(width * int(np.prod([int(n) for n in shape], dtype=object)) for shape in declared)

@@ -10,6 +10,7 @@ from .errors import FileError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP, _MOST_CHECKED = b"GCOL", 2**28
+_TEXT_ELEMENT = 16
 
 
 def is_ragged(item: Any) -> bool:
@@ -20,6 +21,23 @@ def is_ragged(item: Any) -> bool:
     import h5py
 
     return bool(item.get_type().get_class() == h5py.h5t.VLEN)
+
+
+def is_overlong(dataset: Any, path: Path) -> bool:
+    """Whether a text of a dataset states to be longer than its file: HDF5 makes room for it before it looks.
+
+    The length of a text stands before its place in a heap; that of a chunked dataset is not looked for.
+    """
+    import h5py
+
+    kind, at = dataset.get_type(), dataset.get_offset()
+    if at is None or not isinstance(kind, h5py.h5t.TypeStringID) or not kind.is_variable_str():
+        return False
+    with path.open("rb") as stream:
+        stream.seek(at)
+        data = stream.read(min(dataset.get_storage_size(), _MOST_CHECKED))
+    longest = max((int.from_bytes(data[k : k + 4], "little") for k in range(0, len(data), _TEXT_ELEMENT)), default=0)
+    return longest > path.stat().st_size
 
 
 def require_heaps(path: Path) -> None:
