@@ -17,7 +17,7 @@ from operando.history import HISTORY, software_version
 
 from .layout import ALONG, MEASURED
 
-_VERSION = "v2024.02"
+_VERSION = "v2026.01"
 _URL = "https://manual.nexusformat.org/classes/contributed_definitions/NXmpes.html"
 _UNITS = {"counts": "counts", "rate": "counts_per_second", "intensity": ""}
 _TIMES = ("time_start", "time", "time_end")
@@ -48,7 +48,9 @@ class Group:
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def nexus_tree(series: xr.Dataset | Iterable[xr.Dataset], sample: str | None = None) -> Group:
+def nexus_tree(
+    series: xr.Dataset | Iterable[xr.Dataset], sample: str | None = None, scheme: str | None = None
+) -> Group:
     """Return the tree of a NeXus file with raw spectra, an entry a region.
 
     Parameters
@@ -58,6 +60,9 @@ def nexus_tree(series: xr.Dataset | Iterable[xr.Dataset], sample: str | None = N
         ``binding_energy`` and perhaps ``scan``; several regions as several of them.
     sample
         The sample's name.
+    scheme
+        How the analyser disperses energies, in the words of NXmpes: ``"hemispherical"``, ``"cylindrical mirror"``,
+        ``"tof"``. With a pass energy the definition requires it.
 
     Returns
     -------
@@ -76,13 +81,13 @@ def nexus_tree(series: xr.Dataset | Iterable[xr.Dataset], sample: str | None = N
     Notes
     -----
     https://manual.nexusformat.org/classes/contributed_definitions/NXmpes.html. What spectra do not tell is left out,
-    also what the definition requires, such as the kind of source.
+    and if that is the photon energy or the time, the definition is not met.
     """
     regions = [series] if isinstance(series, xr.Dataset) else list(series)
     if not regions:
         raise OperandoError("nexus_tree: expected spectra of at least one region, got none")
     names = _names([_checked(ds) for ds in regions])
-    found = {name: _entry(ds, name, sample) for name, ds in zip(names, regions, strict=True)}
+    found = {name: _entry(ds, name, sample, scheme) for name, ds in zip(names, regions, strict=True)}
     attrs = {"default": names[0], "creator": "operando", "creator_version": software_version()}
     return Group("NXroot", found, attrs)
 
@@ -110,7 +115,7 @@ def _names(regions: Iterable[str]) -> list[str]:
     return names
 
 
-def _entry(ds: xr.Dataset, name: str, sample: str | None) -> Group:
+def _entry(ds: xr.Dataset, name: str, sample: str | None, scheme: str | None) -> Group:
     region, quantity = str(ds.attrs["region"]), next(name for name in MEASURED if name in ds)
     moments = {key: np.atleast_1d(ds[key].to_numpy()).astype("datetime64[ns]") for key in _TIMES if key in ds.coords}
     known = np.concatenate([values[~np.isnat(values)] for values in moments.values()] or [np.empty(0, "M8[ns]")])
@@ -127,7 +132,7 @@ def _entry(ds: xr.Dataset, name: str, sample: str | None) -> Group:
             "transitions": Field([region]),
             "program_name": Field("operando", {"version": software_version()}),
             "data": _data(ds, quantity, name, moments, start),
-            "instrument": _instrument(ds, name),
+            "instrument": _instrument(ds, name, scheme),
             "sample": Group("NXsample", {"name": Field(sample)}) if sample else None,
             "origin": _origin(ds),
         },
@@ -166,13 +171,12 @@ def _data(ds: xr.Dataset, quantity: str, entry: str, moments: Mapping[str, Any],
     return Group("NXdata", members, {"signal": "data", "axes": axes, **indices})
 
 
-def _instrument(ds: xr.Dataset, entry: str) -> Group:
+def _instrument(ds: xr.Dataset, entry: str, scheme: str | None) -> Group:
     """Return the instrument as far as the spectra know it."""
-    here = f"/{entry}/instrument"
     angle = {"transformation_type": "rotation", "vector": [0.0, 1.0, 0.0], "depends_on": "."}
     axes = ["scan", "energy"] if "scan" in ds.dims else ["energy"]
     detector = Group(
-        "NXdetector",
+        "NXelectron_detector",
         {
             "count_time": _condition(ds, "dwell", "s"),
             "sweeps": _condition(ds, "sweeps", ""),
@@ -184,25 +188,17 @@ def _instrument(ds: xr.Dataset, entry: str) -> Group:
         },
     )
     turned = _condition(ds, "emission_angle", "degree", angle)
-    analyser = {
+    dispersion = {"scheme": Field(scheme) if scheme else None, "pass_energy": _condition(ds, "pass_energy", "eV")}
+    analyzer = {
         "work_function": _condition(ds, "work_function", "eV"),
-        "energydispersion": Group("NXenergydispersion", {"pass_energy": _condition(ds, "pass_energy", "eV")}),
+        "energydispersion": Group("NXenergydispersion", dispersion) if any(dispersion.values()) else None,
         "detector": detector,
         "transformations": Group("NXtransformations", {"analyzer_take_off_polar_angle": turned}) if turned else None,
     }
-    beam = {
-        "incident_energy": _condition(ds, "photon_energy", "eV"),
-        "associated_source": Field(f"{here}/source_probe"),
-    }
-    source = {"probe": Field("x-ray"), "associated_beam": Field(f"{here}/beam_probe")}
-    return Group(
-        "NXinstrument",
-        {
-            "source_probe": Group("NXsource", source),
-            "beam_probe": Group("NXbeam", beam),
-            "electronanalyser": Group("NXelectronanalyser", analyser, {"default": "detector"}),
-        },
-    )
+    members: dict[str, Group] = {"electronanalyzer": Group("NXelectronanalyzer", analyzer, {"default": "detector"})}
+    if "photon_energy" in ds:
+        members["beam_probe"] = Group("NXbeam", {"incident_energy": _condition(ds, "photon_energy", "eV")})
+    return Group("NXinstrument", members)
 
 
 def _condition(ds: xr.Dataset, name: str, unit: str, attrs: Mapping[str, Any] | None = None) -> Field | None:
@@ -221,12 +217,7 @@ def _origin(ds: xr.Dataset) -> Group:
     for name in ("metadata", "remarks", HISTORY):
         if name in ds.attrs:
             told[name] = json.loads(ds.attrs[name])
-    members = {
-        "type": Field("application/json"),
-        "description": Field("where the spectra came from and what was done to them"),
-        "data": Field(json.dumps(told, ensure_ascii=False)),
-    }
-    return Group("NXnote", members)
+    return Group("NXcollection", {"record": Field(json.dumps(told, ensure_ascii=False))})
 
 
 def _iso(moment: np.datetime64) -> str:

@@ -313,7 +313,7 @@ def test_several_regions_share_a_file(tmp_path):
 def test_the_file_leads_every_plotting_program_to_the_spectra(tmp_path):
     """The path of default attributes from the root ends at an NXdata whose signal and axes are there and fit."""
     ds = stack([single(k) for k in range(3)], "binding_energy")
-    path = write_nexus(tmp_path / "own.nxs", nexus_tree(ds, sample="cell 7"))
+    path = write_nexus(tmp_path / "own.nxs", nexus_tree(ds, sample="cell 7", scheme="hemispherical"))
     with h5py.File(path) as file:
         at = file
         assert at.attrs["NX_class"] == "NXroot"
@@ -329,7 +329,9 @@ def test_the_file_leads_every_plotting_program_to_the_spectra(tmp_path):
         assert entry["definition"].attrs["version"]
         assert entry["start_time"][()].decode() == "2023-03-08T14:24:35.123456789+00:00"
         assert entry["sample/name"][()].decode() == "cell 7"
-        raw = entry["instrument/electronanalyser/detector/raw_data"]
+        analyzer = entry["instrument/electronanalyzer"]
+        assert analyzer["energydispersion/scheme"][()].decode() == "hemispherical"
+        raw = entry["instrument/electronanalyzer/detector/raw_data"]
         assert raw[raw.attrs["signal"]].id == at["data"].id
         assert at["data"].attrs["target"] == at["data"].name
         classless = []
@@ -402,13 +404,13 @@ def test_no_damage_gives_anything_but_the_whole_spectra_or_a_named_error(tmp_pat
     ).read_bytes()
     rng = np.random.default_rng(7)
     damaged = [whole[: len(whole) * k // 10] for k in range(10)]
-    for at, value in zip(rng.integers(0, len(whole), 300), rng.integers(0, 256, 300), strict=True):
+    for at, value in zip(rng.integers(0, len(whole), 200), rng.integers(0, 256, 200), strict=True):
         damaged.append(whole[:at] + bytes([int(value)]) + whole[at + 1 :])
 
     def all_of_them() -> None:
         signal.alarm(60)
         read = sum(judged(tmp_path / "broken.nxs", data) for data in damaged)
-        assert read > 100
+        assert read > 60
 
     assert forked(all_of_them), "reading a broken file hangs, or ends Python"
 
@@ -423,7 +425,8 @@ def judged(path: Path, data: bytes) -> bool:
             if "\n" in str(error):
                 raise AssertionError(str(error)) from None
             return False
-    assert ds.sizes["binding_energy"] <= ENERGY.size
+    marked = any({"not_finite", "truncated"} & set(names(int(flag))) for flag in np.ravel(ds["flag"]))
+    assert ds.sizes["binding_energy"] == ENERGY.size or marked
     assert (np.diff(ds["binding_energy"]) >= 0).all()
     assert {"counts", "rate", "intensity"} & set(ds.data_vars)
     return True

@@ -161,6 +161,16 @@ def test_repeats_are_scans_whose_times_are_not_guessed(tmp_path, as_text):
     assert ds["source"].values[2].endswith("S 2p, Iteration [a.u.] 2")
 
 
+@pytest.mark.parametrize("third", ["Iteration [a.u.]", "Theta [deg]"])
+def test_only_the_dim_of_the_detector_is_summed_also_where_another_is_as_long(tmp_path, third):
+    values = counts(ENERGY.size * 4).reshape(ENERGY.size, 2, 2)
+    scales = [(160.0, 0.25), (0.0, 1.0), (0.0, 1.0)]
+    data = wave_5(values, scales, [BINDING, "Y-Scale [mm]", third], {**FIELDS, "Number of Slices": "2"})
+    np.testing.assert_array_equal(xps.read(written(tmp_path, data))["counts"], values.sum(axis=1).T)
+    alone = wave_5(values[:, 0], scales[:2], [BINDING, third], FIELDS)
+    np.testing.assert_array_equal(xps.read(written(tmp_path, alone))["counts"], values[:, 0].T)
+
+
 def test_one_of_several_regions_is_named_and_a_broken_one_left_out(tmp_path):
     other = {**FIELDS, "Region Name": "C1s"}
     text = ses_text([(FIELDS, [(BINDING, ENERGY)], counts()), (other, [(BINDING, ENERGY + 120)], counts(seed=5))])

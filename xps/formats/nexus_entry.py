@@ -95,7 +95,7 @@ def entry(node: Node) -> Entry:
     found.curve = next((curve for one in analysers if (curve := _curve(one)) is not None), None)
     found.clock = _clock(node, plot)
     found.flags = _column(plot.get("flag"))
-    found.fields = {**scalars(node, passing_over=("NXdata", "NXnote", "NXuser"), broken=remarks), **_origin(node)}
+    found.fields = {**scalars(node, passing_over=("NXdata", "NXcollection", "NXuser"), broken=remarks), **_origin(node)}
     return found
 
 
@@ -246,7 +246,7 @@ def _in(node: Node, unit: str, values: Floats) -> Floats:
 
 def _origin(node: Node) -> dict[str, Any]:
     """Return what a file of this program says of where its spectra came from."""
-    text = _scalar(node, "origin/data")
+    text = _scalar(node, "origin/record")
     try:
         return {"origin": json.loads(text)} if isinstance(text, str) else {}
     except (ValueError, RecursionError):

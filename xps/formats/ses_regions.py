@@ -153,8 +153,8 @@ def _summed(
 ) -> tuple[Floats, list[tuple[str, Floats]]]:
     """Return the values summed over slices, and the scales of the dims that are left besides the energy."""
     values, repeats, at = region.values, [], 1
-    for name, scale in region.scales[1:]:
-        if not _is_slices(region, name, scale.size):
+    for k, (name, scale) in enumerate(region.scales[1:]):
+        if k > 0 or not _is_slices(region, name, scale.size):
             repeats.append((name, scale))
             at += 1
             continue
@@ -172,8 +172,11 @@ def _summed(
 
 
 def _is_slices(region: SesRegion, name: str, size: int) -> bool:
-    """Whether a dim is one of slices of the detector, else one of repeated measurements."""
-    return size == region.number("Number of Slices") or not _REPEATED.search(name)
+    """Whether the first dim besides the energy is one of slices of the detector, else one of repeated measurements."""
+    stated = region.number("Number of Slices")
+    if size == stated or "y-scale" in name.lower():
+        return True
+    return stated is None and not _REPEATED.search(name)
 
 
 def _columns(values: Floats, repeats: Sequence[tuple[str, Floats]]) -> Iterator[tuple[str, Floats]]:
