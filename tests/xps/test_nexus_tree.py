@@ -89,6 +89,18 @@ def test_a_series_with_short_and_flagged_spectra_comes_back_too(tmp_path):
     assert_same(again(ds, tmp_path), ds)
 
 
+@pytest.mark.parametrize("value", [np.nan, -1.0, 1e300, 2.0**40])
+def test_flags_and_times_beyond_all_bounds_do_not_end_in_a_traceback(tmp_path, value):
+    path = write_nexus(tmp_path / "own.nxs", nexus_tree(single(0)))
+    with h5py.File(path, "r+") as file:
+        del file["S_2p/data/flag"]
+        file["S_2p/data/flag"] = value
+        file["S_2p/data/time"][...] = value
+    ds = xps.read(path)
+    np.testing.assert_array_equal(ds["counts"], single(0)["counts"])
+    assert names(int(ds["flag"])) == []
+
+
 def test_counts_that_were_corrected_come_back_as_counts(tmp_path):
     ds = single(0)
     ds["counts"] = ds["counts"] * 1.001

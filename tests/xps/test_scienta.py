@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -276,6 +277,15 @@ def test_text_that_disagrees_with_its_own_header_is_refused_or_warned_of(tmp_pat
         return
     with pytest.raises(FileError, match=said):
         xps.read(path)
+
+
+@pytest.mark.parametrize("field", ["Step Time", "Number of Sweeps", "Number of Regions", "Time per Spectrum Channel"])
+def test_numbers_beyond_all_bounds_do_not_end_in_a_traceback(tmp_path, field):
+    for value in ("1" * 5000, "1e308", "-1e308", "nan", "²"):
+        text = re.sub(rf"{field}=\S+", f"{field}={value}", GOOD)
+        ds, said = opened(next(fmt for fmt in FORMATS if fmt.name == "scienta_txt"), written(tmp_path, text))
+        assert ds is not None, said
+        assert ds.sizes["binding_energy"] == ENERGY.size
 
 
 def test_decimal_commas_are_numbers_too(tmp_path):

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 
 _KINDS = {"binding": True, "kinetic": False}
 _EARLIEST = 1970
+_LONGEST = 1e9
 
 
 def read(
@@ -172,7 +173,7 @@ def _spectra(path: Path, one: Entry, binding_energy: Floats, timezone: str | Non
         conditions = {name: float(_of(numbers, k)) for name, numbers in one.conditions.items()}
         if one.photon_energy is not None:
             conditions["photon_energy"] = float(_of(one.photon_energy, k))
-        flag = Flag(int(_of(one.flags, k)) & ~int(Flag.no_time)) if one.flags is not None else Flag(0)
+        flag = _flag(_of(one.flags, k)) if one.flags is not None else Flag(0)
         there = _inside(one.measured.values[k], flag)
         spectra.append(
             spectrum(
@@ -190,6 +191,12 @@ def _spectra(path: Path, one: Entry, binding_energy: Floats, timezone: str | Non
             )
         )
     return spectra
+
+
+def _flag(value: float) -> Flag:
+    """Return the reasons for doubt in a number of the file, but that of the time, which is found again."""
+    known = int(value) & (2 * int(max(Flag)) - 1) if np.isfinite(value) and value >= 0 else 0
+    return Flag(known) & ~Flag.no_time
 
 
 def _inside(values: Floats, flag: Flag) -> slice:
@@ -243,7 +250,8 @@ def _moments(path: Path, start: str, seconds: Floats, scans: int, timezone: str 
     began = moment(path, start, timezone) if _is_time(start) else None
     if began is None:
         return np.full(scans, NOT_A_TIME)
-    return np.asarray(began + to_ns(seconds), "datetime64[ns]")
+    within = np.where(np.abs(seconds) < _LONGEST, seconds, np.nan)
+    return np.asarray(began + to_ns(within), "datetime64[ns]")
 
 
 def _is_time(text: str) -> bool:

@@ -25,6 +25,7 @@ _REPEATED = re.compile(r"iterat|sweep|step|point|repeat|scan|cycle|measure|time"
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?\s*([AP]M)?", re.IGNORECASE)
 _PULSES, _CAMERA = "pulse", "adc"
 _WHOLE = 1e-6
+_LONGEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -218,15 +219,14 @@ def _dwell(region: SesRegion, sweeps: float | None) -> float | None:
 
 def _duration(region: SesRegion) -> float | None:
     """Return how long was counted, in s: a swept region takes a step a point, and more to cross the detector."""
-    step, sweeps = region.number("Step Time"), region.number("Number of Sweeps")
-    mode = region.fields.get("Acquisition Mode", "").lower()
-    if not step or not sweeps or min(step, sweeps) <= 0:
+    step, sweeps = region.number("Step Time") or 0.0, region.number("Number of Sweeps") or 0.0
+    points, more = 1, 0.0
+    if region.fields.get("Acquisition Mode", "").lower() == "swept":
+        points, more = region.scales[0][1].size, region.number("Time per Spectrum Channel") or 0.0
+    elif region.fields.get("Acquisition Mode", "").lower() != "fixed":
         return None
-    if mode == "fixed":
-        return sweeps * step / 1000
-    if mode == "swept":
-        return sweeps * step / 1000 * region.scales[0][1].size + (region.number("Time per Spectrum Channel") or 0)
-    return None
+    duration = sweeps * step / 1000 * points + more
+    return duration if min(step, sweeps) > 0 and 0 < duration < _LONGEST else None
 
 
 def _times(path: Path, region: SesRegion, timezone: str | None, remarks: list[str], *, repeated: bool) -> Span:

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 _MOST_BYTES = 2**28
 _MOST_DIMS = 3
-_SECTION = re.compile(r"\[([A-Za-z][A-Za-z ]*?)\s*(\d+)?(?::(\d+))?\]")
+_SECTION = re.compile(r"\[([A-Za-z][A-Za-z ]*?)\s*(\d{1,6})?(?::(\d{1,6}))?\]")
 _FIELD = re.compile(r"([^=]+?)\s*=\s*(.*?)\s*")
 _AGREE = 1e-5
 _DAMAGED = "copy it again: it may be broken off"
@@ -57,7 +57,7 @@ def ses_regions(path: Path) -> tuple[list[SesRegion], list[FileError]]:
         except FileError as error:
             left_out.append(error)
     stated = general.get("Number of Regions", "")
-    if stated.isdecimal() and int(stated) > len(parts):
+    if re.fullmatch(r"\d{1,6}", stated, re.ASCII) and int(stated) > len(parts):
         left_out.append(FileError(path, f"{int(stated)} regions", str(len(parts)), place="[Info]", remedy=_DAMAGED))
     return found, left_out
 
