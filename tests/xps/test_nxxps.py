@@ -189,6 +189,19 @@ def test_the_analysers_transmission_is_taken_at_the_kinetic_energies(tmp_path):
     assert "ends within the spectrum" in short.attrs["remarks"]
 
 
+def test_a_condition_of_each_point_is_not_taken_for_one_of_each_scan(tmp_path):
+    """Times counted that differ along the energies have no place; those that are all the same do."""
+    where = "instrument/electronanalyser/detector/count_time"
+    for k, (values, said) in enumerate(
+        [(np.full(ENERGY.size, 0.5), None), (np.linspace(1, 2, ENERGY.size), "left out")]
+    ):
+        (tmp_path / str(k)).mkdir()
+        members = plot(counts(3, ENERGY.size), axes=("scan", "energy")) | {where: (values, {"units": "s"})}
+        ds = xps.read(nexus_file(tmp_path / str(k), {"S2p": members}))
+        assert ("dwell" in ds) == (said is None)
+        assert said is None or said in ds.attrs["remarks"]
+
+
 def test_regions_are_named_by_transition_or_by_the_end_of_the_entrys_name(tmp_path):
     path = nexus_file(
         tmp_path, {"Cell__3_S_2p": plot(counts(ENERGY.size)), "O1s": plot(counts(9), energy=np.arange(525.0, 534.0))}

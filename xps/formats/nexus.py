@@ -164,17 +164,16 @@ def _spectra(path: Path, one: Entry, binding_energy: Floats, timezone: str | Non
     labels = one.measured.labels
     remarks = list(one.remarks)
     transmission = _transmission(one, binding_energy, remarks)
+    told = _conditions(one, len(labels), remarks)
+    flags = _flags(one, len(labels))
     times = _times(path, one, len(labels), timezone, remarks)
     spectra = []
     for k, label in enumerate(labels):
         columns = {one.measured.quantity: one.measured.values[k]}
         if transmission is not None:
             columns["transmission"] = _of(transmission, k)
-        conditions = {name: float(_of(numbers, k)) for name, numbers in one.conditions.items()}
-        if one.photon_energy is not None:
-            conditions["photon_energy"] = float(_of(one.photon_energy, k))
-        flag = _flag(_of(one.flags, k)) if one.flags is not None else Flag(0)
-        there = _inside(one.measured.values[k], flag)
+        conditions = {name: float(_of(numbers, k)) for name, numbers in told.items()}
+        there = _inside(one.measured.values[k], flags[k])
         spectra.append(
             spectrum(
                 path,
@@ -186,17 +185,34 @@ def _spectra(path: Path, one: Entry, binding_energy: Floats, timezone: str | Non
                 reader="nexus",
                 metadata=one.fields,
                 conditions=conditions,
-                flag=flag,
+                flag=flags[k],
                 remarks=remarks if k == 0 else (),
             )
         )
     return spectra
 
 
-def _flag(value: float) -> Flag:
-    """Return the reasons for doubt in a number of the file, but that of the time, which is found again."""
-    known = int(value) & (2 * int(max(Flag)) - 1) if np.isfinite(value) and value >= 0 else 0
-    return Flag(known) & ~Flag.no_time
+def _conditions(one: Entry, scans: int, remarks: list[str]) -> dict[str, Floats]:
+    """Return the conditions that hold for all scans or are stated for each; of others nobody knows whose they are."""
+    stated = dict(one.conditions)
+    if one.photon_energy is not None:
+        stated["photon_energy"] = one.photon_energy
+    known = {}
+    for name, values in stated.items():
+        if values.size in (1, scans) or np.ptp(values) == 0:
+            known[name] = values
+        else:
+            remarks.append(f"{name} left out: {values.size} values for {scans} spectra")
+    return known
+
+
+def _flags(one: Entry, scans: int) -> list[Flag]:
+    """Return the reasons for doubt that the file states for each scan, but those of the times, found again."""
+    if one.flags is None or one.flags.size not in (1, scans):
+        return [Flag(0)] * scans
+    every = 2 * int(max(Flag)) - 1
+    known = np.where(np.isfinite(one.flags) & (one.flags >= 0), one.flags, 0.0)
+    return [Flag(int(_of(known, k)) & every) & ~Flag.no_time for k in range(scans)]
 
 
 def _inside(values: Floats, flag: Flag) -> slice:
@@ -215,7 +231,10 @@ def _of(values: Floats, scan: int) -> Any:
 def _transmission(one: Entry, binding_energy: Floats, remarks: list[str]) -> Floats | None:
     """Return the transmission (scan, energy), where need be from the analyser's curve at the kinetic energies."""
     if one.transmission is not None:
-        return one.transmission
+        if one.transmission.shape[0] in (1, one.measured.values.shape[0]):
+            return one.transmission
+        remarks.append(f"transmission left out: {one.transmission.shape[0]} of them")
+        return None
     if one.curve is None or one.photon_energy is None or one.photon_energy.size != 1:
         return None
     kinetic, (at, relative) = one.photon_energy[0] - binding_energy, one.curve
