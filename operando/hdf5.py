@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -14,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FileError, OperandoError, printable
+from .hdf5_damage import SIGNATURE, is_overlong, is_ragged, require_heaps
 from .sniff import Head
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_BYTES = 2**30
 """What a dataset, or one of its chunks, may take in memory. What a file declares costs it nothing."""
 MOST_NAMES = 100_000
 MOST_LINKS = 16
 _TEXT_BYTES = 2**20
-_HEAP, _MOST_CHECKED = b"GCOL", 2**28
 _MOST_FIELDS, _LONGEST, _DEPTH = 300, 2000, 3
 _PLACES = (0, *(512 * 2**k for k in range(7)))
 _NUMBERS = "iufb"
@@ -62,7 +60,7 @@ class _Tree:
         real = path.resolve()
         if real not in self.roots:
             if not self.again:
-                _require_heaps(path)
+                require_heaps(path)
             with _told(path, "file"):
                 self.roots[real] = Node(path, "/", h5py.File(path, "r", locking="best-effort"), self)
                 self.files.callback(self.roots[real].item.close)
@@ -149,7 +147,8 @@ class Node:
         with self._told():
             if name not in self.item.attrs:
                 return None
-            if h5py.h5a.open(self.item.id, name.encode()).get_storage_size() > _TEXT_BYTES:
+            found = h5py.h5a.open(self.item.id, name.encode())
+            if found.get_storage_size() > _TEXT_BYTES or is_ragged(found):
                 return None
             return _plain(self.item.attrs[name])
 
@@ -204,6 +203,10 @@ class Node:
         if self.shape is None:
             raise self.error("values", "a dataset without any")
         with self._told():
+            if is_ragged(self.item.id):
+                raise self.error("values of one size", "lists of different lengths")
+            if is_overlong(self.item.id, self.file):
+                raise self.error("texts", "one that states to be longer than the file", "copy it again")
             width = max(self.item.dtype.itemsize, 1)
             declared = [wanted, self.item.chunks or ()]
         size = max(width * int(np.prod([int(n) for n in shape], dtype=object)) for shape in declared)
@@ -339,45 +342,6 @@ def _plain(value: Any) -> str | float | list[str] | None:
             return None
         return printable(texts[0]) if array.size == 1 else [printable(text) for text in texts]
     return float(array.flat[0]) if array.size == 1 and array.dtype.kind in _NUMBERS else None
-
-
-def _require_heaps(path: Path) -> None:
-    """Refuse a file whose heaps of texts do not add up: HDF5 would go through them for ever, or beyond their end.
-
-    A heap is its signature, version, size and then objects, each with number, size and padding to 8 bytes; number 0
-    is what is free, its size that of all of it.
-    """
-    try:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if len(data) > _MOST_CHECKED or _bytes_of_a_length(data) != 8:
-                return
-            at = data.find(_HEAP)
-            while at >= 0:
-                if data[at + 4] == 1 and not _adds_up(data, at):
-                    got = f"a heap of texts at byte {at} that does not add up"
-                    raise FileError(path, "a sound HDF5 file", got, remedy="copy it again")
-                at = data.find(_HEAP, at + 4)
-    except (OSError, ValueError, IndexError):
-        return
-
-
-def _bytes_of_a_length(data: mmap.mmap) -> int:
-    """Return in how many bytes a file states lengths, as its superblock says."""
-    start = data.find(SIGNATURE)
-    return data[start + 14] if data[start + 8] < 2 else data[start + 10]
-
-
-def _adds_up(data: mmap.mmap, start: int) -> bool:
-    """Whether the objects of a heap fill it, each one longer than nothing."""
-    at, end = start + 16, start + int.from_bytes(data[start + 8 : start + 16], "little")
-    if end > len(data):
-        return False
-    while at + 16 <= end:
-        number, size = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 8 : at + 16], "little")
-        at += 16 + -(-size // 8) * 8 if number else size
-        if not (number or size):
-            return False
-    return at <= end
 
 
 def _load_codecs() -> None:

@@ -1,0 +1,105 @@
+"""Write NeXus files: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from operando.errors import OperandoError
+from operando.pipelines.commit import sync_folder
+from operando.xps.nexus_tree import Field, Group, Link
+
+
+def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Path:
+    """Write a tree as a NeXus file (HDF5) and return its path.
+
+    The file is written beside its place under another name, synced to the disk and renamed: nobody sees half of it,
+    and a write that fails leaves what was there.
+
+    Parameters
+    ----------
+    path
+        The file, such as ``"S_2p.nxs"``; its folder is there.
+    tree
+        What it holds, as :func:`~operando.xps.nexus_tree.nexus_tree` returns it.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    OperandoError
+        If the file is there and may not be replaced, or cannot be written.
+    """
+    path = Path(path)
+    if not overwrite and path.exists():
+        raise _exists(path)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        _write(aside, path.name, tree)
+        _put(aside, path, overwrite=overwrite)
+        sync_folder(path.parent)
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise OperandoError(f"{path}: writing failed ({said}); no file was changed; check the folder") from None
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+    return path
+
+
+def _write(aside: Path, name: str, tree: Group) -> None:
+    import h5py
+
+    with h5py.File(aside, "x") as file:
+        _fill(file, tree)
+        file.attrs["file_name"] = name
+        for place, link in _links("", tree):
+            file[place] = file[link.target]
+    with aside.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _put(aside: Path, path: Path, *, overwrite: bool) -> None:
+    """Give the file its name; where none may be replaced, a file that came meanwhile stays too."""
+    if overwrite:
+        aside.replace(path)
+        return
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:
+        if path.exists():
+            raise _exists(path) from None
+        aside.replace(path)
+
+
+def _fill(place: Any, group: Group) -> None:
+    """Write a group's attributes and members; links come when all they may lead to is there."""
+    place.attrs["NX_class"] = group.nx_class
+    for key, value in group.attrs.items():
+        place.attrs[key] = value
+    for name, member in group.members.items():
+        if isinstance(member, Group):
+            _fill(place.create_group(name), member)
+        elif isinstance(member, Field):
+            place[name] = member.value
+            for key, value in member.attrs.items():
+                place[name].attrs[key] = value
+
+
+def _links(above: str, group: Group) -> list[tuple[str, Link]]:
+    found = []
+    for name, member in group.members.items():
+        if isinstance(member, Link):
+            found.append((f"{above}/{name}", member))
+        elif isinstance(member, Group):
+            found += _links(f"{above}/{name}", member)
+    return found
+
+
+def _exists(path: Path) -> OperandoError:
+    return OperandoError(f"{path}: expected no file here, got one; say overwrite = true to replace it")

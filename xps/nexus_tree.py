@@ -1,0 +1,224 @@
+"""What a NeXus file of photoemission spectra holds (NXmpes), as a tree of groups and fields; it writes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from operando.clock import seconds_since
+from operando.errors import OperandoError
+from operando.history import HISTORY, software_version
+
+from .layout import ALONG, MEASURED
+
+_VERSION = "v2026.01"
+_URL = "https://manual.nexusformat.org/classes/contributed_definitions/NXmpes.html"
+_UNITS = {"counts": "counts", "rate": "counts_per_second", "intensity": ""}
+_TIMES = ("time_start", "time", "time_end")
+_DIMS = {"scan", ALONG}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A dataset: a text, texts, or numbers, with attributes."""
+
+    value: Any
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A second place of a field, which lies at an absolute path."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of a NeXus class; members without a value are not there."""
+
+    nx_class: str
+    members: Mapping[str, Group | Field | Link | None] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def nexus_tree(
+    series: xr.Dataset | Iterable[xr.Dataset], sample: str | None = None, scheme: str | None = None
+) -> Group:
+    """Return the tree of a NeXus file with raw spectra, an entry a region.
+
+    Parameters
+    ----------
+    series
+        Spectra as :func:`~operando.xps.read` and :func:`~operando.xps.read_series` return them, dims
+        ``binding_energy`` and perhaps ``scan``; several regions as several of them.
+    sample
+        The sample's name.
+    scheme
+        How the analyser disperses energies, in the words of NXmpes: ``"hemispherical"``, ``"cylindrical mirror"``,
+        ``"tof"``. With a pass energy the definition requires it.
+
+    Returns
+    -------
+    Group
+        Per region an NXentry of definition NXmpes: ``data`` (NXdata) with the signal against binding energy, in
+        counts, counts_per_second or without a unit, the scans' times in s from the entry's start, transmission and
+        flags; ``instrument`` with photon energy, pass energy, work function, time per point and sweeps; ``origin``,
+        where the spectra came from and what was done to them, as JSON. The reader of NeXus files returns all of it
+        again: times to 1 ns, numbers to the last bit.
+
+    Raises
+    ------
+    OperandoError
+        If there are no spectra, or a Dataset has other dims, nothing measured or no region.
+
+    Notes
+    -----
+    https://manual.nexusformat.org/classes/contributed_definitions/NXmpes.html. What spectra do not tell is left out,
+    and if that is the photon energy or the time, the definition is not met.
+    """
+    regions = [series] if isinstance(series, xr.Dataset) else list(series)
+    if not regions:
+        raise OperandoError("nexus_tree: expected spectra of at least one region, got none")
+    names = _names([_checked(ds) for ds in regions])
+    found = {name: _entry(ds, name, sample, scheme) for name, ds in zip(names, regions, strict=True)}
+    attrs = {"default": names[0], "creator": "operando", "creator_version": software_version()}
+    return Group("NXroot", found, attrs)
+
+
+def _checked(ds: xr.Dataset) -> str:
+    """Return the region of spectra."""
+    quantity = next((name for name in MEASURED if name in ds), None)
+    if quantity is None or ALONG not in ds.coords or not set(ds[quantity].dims) <= _DIMS:
+        got = f"{', '.join(map(str, ds.data_vars)) or 'nothing'} with dims {', '.join(map(str, ds.dims)) or 'none'}"
+        raise OperandoError(f"nexus_tree: expected {', '.join(MEASURED)} over {ALONG} and perhaps scan, got {got}")
+    region = str(ds.attrs.get("region", "")).strip()
+    if not region:
+        raise OperandoError("nexus_tree: expected spectra with attrs['region'], got none")
+    return region
+
+
+def _names(regions: Iterable[str]) -> list[str]:
+    """Return the names of the entries: letters, digits and underscores, each once."""
+    names: list[str] = []
+    for region in regions:
+        slug = re.sub(r"\W+", "_", region, flags=re.ASCII).strip("_") or "region"
+        slug = slug if slug[0].isalpha() else f"region_{slug}"
+        numbered = (slug if k == 1 else f"{slug}_{k}" for k in range(1, len(names) + 2))
+        names.append(next(name for name in numbered if name not in names))
+    return names
+
+
+def _entry(ds: xr.Dataset, name: str, sample: str | None, scheme: str | None) -> Group:
+    region, quantity = str(ds.attrs["region"]), next(name for name in MEASURED if name in ds)
+    moments = {key: np.atleast_1d(ds[key].to_numpy()).astype("datetime64[ns]") for key in _TIMES if key in ds.coords}
+    known = np.concatenate([values[~np.isnat(values)] for values in moments.values()] or [np.empty(0, "M8[ns]")])
+    start, end = (known.min(), known.max()) if known.size else (None, None)
+    scans = ds.sizes.get("scan", 1)
+    return Group(
+        "NXentry",
+        {
+            "definition": Field("NXmpes", {"version": _VERSION, "URL": _URL}),
+            "title": Field(f"{region}, {scans} spectra" if scans > 1 else region),
+            "start_time": Field(_iso(start)) if start is not None else None,
+            "end_time": Field(_iso(end)) if end is not None else None,
+            "method": Field("X-ray photoelectron spectroscopy (XPS)"),
+            "transitions": Field([region]),
+            "program_name": Field("operando", {"version": software_version()}),
+            "data": _data(ds, quantity, name, moments, start),
+            "instrument": _instrument(ds, name, scheme),
+            "sample": Group("NXsample", {"name": Field(sample)}) if sample else None,
+            "origin": _origin(ds),
+        },
+        {"default": "data"},
+    )
+
+
+def _data(ds: xr.Dataset, quantity: str, entry: str, moments: Mapping[str, Any], start: np.datetime64 | None) -> Group:
+    """Return the spectra as a plot: the signal against energy, per scan if there are several."""
+    axes = ["scan", "energy"] if "scan" in ds.dims else ["energy"]
+    indices = {f"{axis}_indices": k for k, axis in enumerate(axes)}
+    along = [{"scan": "scan", "energy": ALONG}[axis] for axis in axes]
+    place = f"/{entry}/data"
+    signal_attrs = {"units": _UNITS[quantity], "long_name": MEASURED[quantity][1], "target": f"{place}/data"}
+    energy_attrs = {"units": "eV", "type": "binding", "long_name": "binding energy", "target": f"{place}/energy"}
+    members: dict[str, Group | Field | Link | None] = {
+        "data": Field(ds[quantity].transpose(*along).to_numpy(), signal_attrs),
+        "energy": Field(ds[ALONG].to_numpy(), energy_attrs),
+    }
+    if "scan" in ds.dims:
+        scan_attrs = {"long_name": "number of the spectrum", "target": f"{place}/scan"}
+        members["scan"] = Field(np.arange(ds.sizes["scan"]), scan_attrs)
+    for name, values in moments.items():
+        if start is not None:
+            # Whole seconds, since programs read times of no more than microseconds.
+            whole = start.astype("datetime64[s]")
+            attrs = {"units": "s", "start": _iso(whole), "long_name": str(ds[name].attrs.get("long_name", name))}
+            members[name] = Field(seconds_since(values, whole), attrs)
+    if "transmission" in ds:
+        attrs = {"units": "", "long_name": "transmission of the analyser, on a scale of its own"}
+        own = [dim for dim in along if dim in ds["transmission"].dims]
+        members["transmission"] = Field(ds["transmission"].transpose(*own).to_numpy(), attrs)
+    if "flag" in ds.coords:
+        kept = {key: ds["flag"].attrs[key] for key in ("flag_masks", "flag_meanings") if key in ds["flag"].attrs}
+        members["flag"] = Field(ds["flag"].to_numpy(), {"long_name": "reasons for doubt", **kept})
+    return Group("NXdata", members, {"signal": "data", "axes": axes, **indices})
+
+
+def _instrument(ds: xr.Dataset, entry: str, scheme: str | None) -> Group:
+    """Return the instrument as far as the spectra know it."""
+    angle = {"transformation_type": "rotation", "vector": [0.0, 1.0, 0.0], "depends_on": "."}
+    axes = ["scan", "energy"] if "scan" in ds.dims else ["energy"]
+    detector = Group(
+        "NXelectron_detector",
+        {
+            "count_time": _condition(ds, "dwell", "s"),
+            "sweeps": _condition(ds, "sweeps", ""),
+            "raw_data": Group(
+                "NXdata",
+                {{"data": "raw"}.get(axis, axis): Link(f"/{entry}/data/{axis}") for axis in ("data", *axes)},
+                {"signal": "raw", "axes": axes},
+            ),
+        },
+    )
+    turned = _condition(ds, "emission_angle", "degree", angle)
+    dispersion = {"scheme": Field(scheme) if scheme else None, "pass_energy": _condition(ds, "pass_energy", "eV")}
+    analyzer = {
+        "work_function": _condition(ds, "work_function", "eV"),
+        "energydispersion": Group("NXenergydispersion", dispersion) if any(dispersion.values()) else None,
+        "detector": detector,
+        "transformations": Group("NXtransformations", {"analyzer_take_off_polar_angle": turned}) if turned else None,
+    }
+    members: dict[str, Group] = {"electronanalyzer": Group("NXelectronanalyzer", analyzer, {"default": "detector"})}
+    if "photon_energy" in ds:
+        members["beam_probe"] = Group("NXbeam", {"incident_energy": _condition(ds, "photon_energy", "eV")})
+    return Group("NXinstrument", members)
+
+
+def _condition(ds: xr.Dataset, name: str, unit: str, attrs: Mapping[str, Any] | None = None) -> Field | None:
+    """Return a condition of all scans, or of each; None if the spectra do not have it."""
+    if name not in ds:
+        return None
+    meaning = {"long_name": str(ds[name].attrs.get("long_name", name))}
+    return Field(ds[name].to_numpy(), {"units": unit, **meaning, **(attrs or {})})
+
+
+def _origin(ds: xr.Dataset) -> Group:
+    """Return where the spectra came from and what was done to them."""
+    told: dict[str, Any] = {"format": ds.attrs.get("format", "")}
+    if "source" in ds.coords:
+        told["source"] = np.atleast_1d(ds["source"].to_numpy()).astype(str).tolist()
+    for name in ("metadata", "remarks", HISTORY):
+        if name in ds.attrs:
+            told[name] = json.loads(ds.attrs[name])
+    return Group("NXcollection", {"record": Field(json.dumps(told, ensure_ascii=False))})
+
+
+def _iso(moment: np.datetime64) -> str:
+    return f"{np.datetime_as_string(moment)}+00:00"
