@@ -1,0 +1,54 @@
+"""One entry to every line shape, as the fit calls it for each line of each spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operando.kernels import compiled
+
+from .gauss_lorentz_kernels import fill_gl_sum
+from .voigt_kernels import fill_voigt
+
+Floats = NDArray[np.float64]
+
+GL_SUM, GL_PRODUCT, VOIGT, DONIACH_SUNJIC, LA, LF = range(6)
+ROWS = 14
+"""Rows that :func:`fill` writes: seven of the line, seven of its cumulative."""
+TOTAL = 7
+"""First row of the cumulative."""
+SHAPE_PARAMETERS = 4
+
+
+@compiled
+def fill(  # noqa: PLR0917
+    code: int, x: Floats, position: float, fwhm: float, shape: Floats, out: Floats
+) -> None:
+    """Fill ``out`` (14, point) with a line of unit area, its cumulative and their derivatives.
+
+    Parameters
+    ----------
+    code
+        Which shape: ``GL_SUM`` and so on.
+    x
+        Binding energies (eV), ascending.
+    position, fwhm
+        The line's maximum and its full width at half maximum (eV), the width above 0.
+    shape
+        Up to four shape parameters, within their bounds.
+    out
+        Rows 0 to 6: the line f (1/eV) and its derivatives by position, width and shape parameters. Rows 7 to 13: the
+        same for F(x), the integral of f from low binding energy (1). Rows that a shape has no use for are 0; all are
+        NaN for an unknown code.
+    """
+    used = 1
+    if code == GL_SUM:
+        fill_gl_sum(x, position, fwhm, shape[0], out)
+    elif code == VOIGT:
+        fill_voigt(x, position, fwhm, shape[0], out)
+    else:
+        used = 4
+        out[:] = np.nan
+    for row in range(3 + used, TOTAL):
+        out[row] = 0.0
+        out[row + TOTAL] = 0.0
