@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from operando.kernels import compiled
 
+from .asymmetric_kernels import fill_asymmetric
 from .gauss_lorentz_kernels import fill_gl_sum
+from .gauss_lorentz_product_kernels import fill_gl_product
 from .voigt_kernels import fill_voigt
 
 Floats = NDArray[np.float64]
@@ -44,10 +46,15 @@ def fill(  # noqa: PLR0917
     used = 1
     if code == GL_SUM:
         fill_gl_sum(x, position, fwhm, shape[0], out)
+    elif code == GL_PRODUCT:
+        fill_gl_product(x, position, fwhm, shape[0], out)
     elif code == VOIGT:
         fill_voigt(x, position, fwhm, shape[0], out)
+    elif DONIACH_SUNJIC <= code <= LF:
+        used = 2 + code - DONIACH_SUNJIC
+        fill_asymmetric(code - DONIACH_SUNJIC, x, position, fwhm, shape, out)
     else:
-        used = 4
+        used = SHAPE_PARAMETERS
         out[:] = np.nan
     for row in range(3 + used, TOTAL):
         out[row] = 0.0

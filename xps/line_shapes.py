@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from operando.errors import OperandoError
 
-from .line_kernels import GL_SUM, VOIGT
+from .line_kernels import DONIACH_SUNJIC, GL_PRODUCT, GL_SUM, LA, LF, VOIGT
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class LineShape:
 
 _LORENTZ = "share of the Lorentzian, 0 (Gaussian) to 1 (Lorentzian)"
 
+_POWER = "power of the Lorentzian"
+_GAUSS = ShapeParameter("gauss", 0.05, 0.95, 0.5, "full width of the Gaussian over the sum of both full widths")
+
 SHAPES = {
     shape.name: shape
     for shape in (
@@ -42,10 +45,45 @@ SHAPES = {
             "sum of a Gaussian and a Lorentzian of the same width",
         ),
         LineShape(
+            "gl_product",
+            GL_PRODUCT,
+            (ShapeParameter("mixing", 0.0, 0.99, 0.3, _LORENTZ),),
+            "product of a Gaussian and a Lorentzian",
+        ),
+        LineShape(
             "voigt",
             VOIGT,
             (ShapeParameter("mixing", 0.0, 1.0, 0.3, "full width of the Lorentzian over that of the line"),),
             "convolution of a Gaussian and a Lorentzian",
+        ),
+        LineShape(
+            "doniach_sunjic",
+            DONIACH_SUNJIC,
+            (ShapeParameter("asymmetry", 0.0, 0.49, 0.1, "0 is a Lorentzian"), _GAUSS),
+            "line of a metal, broadened by a Gaussian; its area is that within the spectrum",
+        ),
+        LineShape(
+            "la",
+            LA,
+            (
+                ShapeParameter("alpha", 0.6, 10.0, 1.0, f"{_POWER} at higher binding energy"),
+                ShapeParameter("beta", 0.6, 50.0, 1.0, f"{_POWER} at lower binding energy"),
+                _GAUSS,
+            ),
+            "Lorentzian with a power on each side, broadened by a Gaussian",
+        ),
+        LineShape(
+            "lf",
+            LF,
+            (
+                ShapeParameter("alpha", 0.5, 10.0, 0.7, f"{_POWER} at higher binding energy near the maximum"),
+                ShapeParameter("beta", 1.0, 50.0, 5.0, f"{_POWER} at lower binding energy"),
+                ShapeParameter(
+                    "damping", 5.0, 500.0, 80.0, "distance, in widths of the Lorentzian, where alpha has become beta"
+                ),
+                _GAUSS,
+            ),
+            "as LA, with a power that grows with the distance, so that the tail ends",
         ),
     )
 }
