@@ -10,16 +10,10 @@ from operando.kernels import compiled
 from .asymmetric_kernels import fill_asymmetric
 from .gauss_lorentz_kernels import fill_gl_sum
 from .gauss_lorentz_product_kernels import fill_gl_product
+from .line_codes import DONIACH_SUNJIC, GL_PRODUCT, GL_SUM, LF, SHAPE_PARAMETERS, TOTAL, VOIGT
 from .voigt_kernels import fill_voigt
 
 Floats = NDArray[np.float64]
-
-GL_SUM, GL_PRODUCT, VOIGT, DONIACH_SUNJIC, LA, LF = range(6)
-ROWS = 14
-"""Rows that :func:`fill` writes: seven of the line, seven of its cumulative."""
-TOTAL = 7
-"""First row of the cumulative."""
-SHAPE_PARAMETERS = 4
 
 
 @compiled

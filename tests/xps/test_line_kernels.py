@@ -11,7 +11,8 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import voigt_profile
 
-from operando.xps.line_kernels import ROWS, SHAPE_PARAMETERS, TOTAL, fill
+from operando.xps.line_codes import ROWS, SHAPE_PARAMETERS, TOTAL
+from operando.xps.line_kernels import fill
 from operando.xps.line_shapes import SHAPES
 
 NAMES = list(SHAPES)

@@ -11,8 +11,9 @@ import xarray as xr
 from scipy.optimize import least_squares
 
 from operando.xps.backgrounds import tougaard
-from operando.xps.line_kernels import ROWS, fill
-from operando.xps.line_shapes import SHAPES
+from operando.xps.line_codes import ROWS
+from operando.xps.line_kernels import fill
+from operando.xps.line_shapes import SHAPES, area_share
 
 pytestmark = pytest.mark.realdata
 
@@ -69,12 +70,9 @@ def curve(name, energy, position, fwhm, parameters):
 
 @pytest.mark.parametrize("at", [1, 3])
 def test_sgl_is_the_sum_of_both_with_the_share_turned_from_heights_to_areas(inside, components, at):
-    height = components[at].numbers[0] / 100
-    lorentz, gauss = height * np.pi / 2, (1 - height) * np.sqrt(np.pi / (4 * np.log(2)))
+    share = area_share(components[at].numbers[0] / 100)
     measured = inside[:, FIRST + at] - inside[:, BACKGROUND]
-    ours = curve(
-        "gl_sum", inside[:, ENERGY], components[at].position, components[at].fwhm, [lorentz / (lorentz + gauss)]
-    )
+    ours = curve("gl_sum", inside[:, ENERGY], components[at].position, components[at].fwhm, [share])
     ours *= ours @ measured / (ours @ ours)
     assert abs(ours - measured).max() < 0.1 * TOLERANCE * measured.max()
 
