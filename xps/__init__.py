@@ -7,20 +7,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .backgrounds import linear, polynomial, shirley, tougaard
+    from .known_species import core_level, overlaps, satellites, species, species_table
+    from .line_profiles import line_profile
+    from .loss_functions import loss_operator
     from .reading import read, read_series
 
 _LAZY = {
+    "core_level": ".known_species",
     "formats": ".formats",
+    "line_profile": ".line_profiles",
+    "linear": ".backgrounds",
+    "loss_operator": ".loss_functions",
+    "overlaps": ".known_species",
+    "polynomial": ".backgrounds",
     "read": ".reading",
     "read_series": ".reading",
+    "satellites": ".known_species",
+    "shirley": ".backgrounds",
+    "species": ".known_species",
+    "species_table": ".known_species",
+    "tougaard": ".backgrounds",
 }
 
 _MODULES = ("formats",)
 
 __all__ = [
+    "core_level",
     "formats",
+    "line_profile",
+    "linear",
+    "loss_operator",
+    "overlaps",
+    "polynomial",
     "read",
     "read_series",
+    "satellites",
+    "shirley",
+    "species",
+    "species_table",
+    "tougaard",
 ]
 
 
