@@ -112,6 +112,20 @@ def test_gl_sum_is_the_pseudo_voigt_of_lmfit(mixing):
     np.testing.assert_allclose(rows("gl_sum", 164.3, 1.2, [mixing])[0], expected, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("mixing", [0.0, 0.01, 0.026, 0.03, 0.3, 0.7, 0.99])
+def test_gl_product_is_the_product_stretched_to_its_width(mixing):
+    def product(t):
+        return np.exp(-4 * np.log(2) * (1 - mixing) * t**2) / (1 + 4 * mixing * t**2)
+
+    half = brentq(lambda t: product(t) - 0.5, 0.3, 0.7, xtol=1e-15)
+    area = 2 * sum(quad(product, low, high, epsabs=1e-13)[0] for low, high in ((0, 1), (1, 5), (5, 30), (30, 200)))
+    t = (ENERGY - 164.3) / 1.2 * 2 * half
+    found = rows("gl_product", 164.3, 1.2, [mixing])
+    np.testing.assert_allclose(found[0], product(t) / area * 2 * half / 1.2, rtol=0, atol=1e-10)
+    ends = rows("gl_product", 164.3, 1.2, [mixing], np.array([-1e4, 164.3, 1e4]))[TOTAL]
+    np.testing.assert_allclose(ends, [0.0, 0.5, 1.0], rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("mixing", [0.0, 1e-6, 0.1, 0.5, 0.9, 0.9999])
 def test_voigt_is_that_of_scipy(mixing):
     half = mixing / 2
