@@ -17,6 +17,8 @@ from .templates import DONIACH_SUNJIC, PARAMETERS, scales, template_areas
 
 Floats = NDArray[np.float64]
 
+LEAST = 0.01
+"""Least share of Gaussian and Lorentzian: without a Gaussian no panel would be short enough."""
 GRID = 48
 ROUNDS = 12
 ENOUGH = 1e-7
@@ -139,7 +141,7 @@ def fill_asymmetric(  # noqa: PLR0917
     The area of a Doniach-Sunjic line has no limit: it is 1, and its cumulative runs from 0 to 1, over ``x``.
     """
     used = kind + 1
-    share = shape[used]
+    share = min(max(shape[used], LEAST), 1 - LEAST)
     sigma = 2 * share / (1 - share) / FULL_WIDTH
     core = placed(kind, shape, sigma, (-2 - 12 * sigma, 12 + 12 * sigma))
     finest = min(scales(kind, shape, 0)[0], scales(kind, shape, 1)[0])

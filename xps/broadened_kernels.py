@@ -1,8 +1,8 @@
 """Templates broadened by a Gaussian: sums over the nodes of a quadrature on both sides of the template's kink.
 
 Everything is in units of the template's own half width. A template is known at nodes v by its weighted values; with
-g the Gaussian and G its integral, the broadened line is sum w g(u - v) and its integral sum w G(u - v). Each node
-reaches so many standard deviations, so that the work grows with the points and not with the nodes.
+g the Gaussian and G its integral, the broadened line is sum w g(u - v) and its integral sum w G(u - v). A node is
+summed over those points only that it reaches.
 """
 
 from __future__ import annotations

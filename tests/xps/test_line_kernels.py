@@ -105,6 +105,17 @@ def test_unknown_code_gives_no_numbers():
     assert np.isnan(out[[0, TOTAL]]).all()
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "broken", [("position", np.nan), ("fwhm", np.nan), ("fwhm", 0.0), ("fwhm", -1.0), ("shape", np.nan)]
+)
+def test_parameters_that_make_no_line_give_no_numbers(name, broken):
+    key, value = broken
+    shape = [value if key == "shape" else p.start for p in SHAPES[name].parameters]
+    given = {"position": 165.0, "fwhm": 1.2, **({key: value} if key != "shape" else {})}
+    assert np.isnan(rows(name, given["position"], given["fwhm"], shape)[[0, TOTAL]]).all()
+
+
 @pytest.mark.parametrize("mixing", [0.0, 0.3, 1.0])
 def test_gl_sum_is_the_pseudo_voigt_of_lmfit(mixing):
     model = PseudoVoigtModel()
