@@ -11,7 +11,20 @@ from numpy.typing import NDArray
 
 from operando.kernels import compiled
 
-from .broadened_kernels import BY, CURVE, FULL_WIDTH, GAUSS, REACH, SLOPE, TOTAL, VALUE, Nodes, broadened, placed
+from .broadened_kernels import (
+    BY,
+    CURVE,
+    FULL_WIDTH,
+    GAUSS,
+    REACH,
+    SLOPE,
+    TOTAL,
+    VALUE,
+    Nodes,
+    broadened,
+    heights,
+    placed,
+)
 from .smooth_kernels import exp_falling
 from .templates import DONIACH_SUNJIC, PARAMETERS, scales, template_areas
 
@@ -35,7 +48,7 @@ def landmarks(sigma: float, finest: float, nodes: Nodes) -> Floats:
     grid = scale * np.sinh(
         np.linspace(-np.arcsinh((2 + 2 * sigma) / scale), np.arcsinh((12 + 3 * sigma) / scale), GRID)
     )
-    height = broadened(grid, sigma, nodes)[VALUE]
+    height = heights(grid, sigma, nodes)
     peak = np.argmax(height)
     low, high = peak, peak
     while low > 0 and height[low] > height[peak] / 2:

@@ -107,6 +107,24 @@ def add_node(u: Floats, sigma: float, node: tuple[float, Floats], bells: tuple[F
 
 
 @compiled
+def heights(u: Floats, sigma: float, nodes: Nodes) -> Floats:
+    """Return the broadened line alone at ascending ``u``."""
+    v, w = nodes
+    out = np.zeros(u.size)
+    first, last = 0, 0
+    for k in range(v.size):
+        while first < u.size and u[first] < v[k] - REACH * sigma:
+            first += 1
+        last = max(last, first)
+        while last < u.size and u[last] <= v[k] + REACH * sigma:
+            last += 1
+        for i in range(first, last):
+            d = (u[i] - v[k]) / sigma
+            out[i] += w[0, k] * GAUSS / sigma * exp_falling(-0.5 * d * d)
+    return out
+
+
+@compiled
 def row(first: int, p: int) -> int:
     """Return the row of value or integral (p = 0), or of its derivative by parameter p - 1."""
     return first if p == 0 else BY + p - 1 + (PARAMETERS if first == TOTAL else 0)
