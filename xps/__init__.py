@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import formats
     from .backgrounds import linear, polynomial, shirley, tougaard
-    from .known_species import core_level, overlaps, satellites, species, species_table
+    from .known_species import core_level, overlaps, species, species_table, tube_satellites
     from .line_profiles import line_profile
     from .loss_functions import loss_operator
     from .reading import read, read_series
@@ -23,11 +23,11 @@ _LAZY = {
     "polynomial": ".backgrounds",
     "read": ".reading",
     "read_series": ".reading",
-    "satellites": ".known_species",
     "shirley": ".backgrounds",
     "species": ".known_species",
     "species_table": ".known_species",
     "tougaard": ".backgrounds",
+    "tube_satellites": ".known_species",
 }
 
 _MODULES = ("formats",)
@@ -42,11 +42,11 @@ __all__ = [
     "polynomial",
     "read",
     "read_series",
-    "satellites",
     "shirley",
     "species",
     "species_table",
     "tougaard",
+    "tube_satellites",
 ]
 
 
