@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import formats
     from .backgrounds import linear, polynomial, shirley, tougaard
+    from .constraints import Fixed, Free, Link
+    from .fitting import fit
     from .known_species import core_level, overlaps, satellites, species, species_table
     from .line_profiles import line_profile
     from .loss_functions import loss_operator
+    from .model import Background, Doublet, Model, Peak
     from .reading import read, read_series
 
 _LAZY = {
+    "Background": ".model",
+    "Doublet": ".model",
+    "Fixed": ".constraints",
+    "Free": ".constraints",
+    "Link": ".constraints",
+    "Model": ".model",
+    "Peak": ".model",
     "core_level": ".known_species",
+    "fit": ".fitting",
     "formats": ".formats",
     "line_profile": ".line_profiles",
     "linear": ".backgrounds",
@@ -33,7 +44,15 @@ _LAZY = {
 _MODULES = ("formats",)
 
 __all__ = [
+    "Background",
+    "Doublet",
+    "Fixed",
+    "Free",
+    "Link",
+    "Model",
+    "Peak",
     "core_level",
+    "fit",
     "formats",
     "line_profile",
     "linear",
