@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from .backgrounds import linear, polynomial, shirley, tougaard
     from .constraints import Fixed, Free, Link
     from .fitting import fit
-    from .known_species import core_level, overlaps, satellites, species, species_table
+    from .known_species import core_level, overlaps, species, species_table, tube_satellites
     from .line_profiles import line_profile
+    from .lmfit_models import from_lmfit, to_lmfit
     from .loss_functions import loss_operator
     from .model import Background, Doublet, Model, Peak
     from .reading import read, read_series
@@ -27,6 +28,7 @@ _LAZY = {
     "core_level": ".known_species",
     "fit": ".fitting",
     "formats": ".formats",
+    "from_lmfit": ".lmfit_models",
     "line_profile": ".line_profiles",
     "linear": ".backgrounds",
     "loss_operator": ".loss_functions",
@@ -34,11 +36,12 @@ _LAZY = {
     "polynomial": ".backgrounds",
     "read": ".reading",
     "read_series": ".reading",
-    "satellites": ".known_species",
     "shirley": ".backgrounds",
     "species": ".known_species",
     "species_table": ".known_species",
+    "to_lmfit": ".lmfit_models",
     "tougaard": ".backgrounds",
+    "tube_satellites": ".known_species",
 }
 
 _MODULES = ("formats",)
@@ -54,6 +57,7 @@ __all__ = [
     "core_level",
     "fit",
     "formats",
+    "from_lmfit",
     "line_profile",
     "linear",
     "loss_operator",
@@ -61,11 +65,12 @@ __all__ = [
     "polynomial",
     "read",
     "read_series",
-    "satellites",
     "shirley",
     "species",
     "species_table",
+    "to_lmfit",
     "tougaard",
+    "tube_satellites",
 ]
 
 

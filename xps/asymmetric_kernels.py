@@ -11,12 +11,27 @@ from numpy.typing import NDArray
 
 from operando.kernels import compiled
 
-from .broadened_kernels import BY, CURVE, FULL_WIDTH, GAUSS, REACH, SLOPE, TOTAL, VALUE, Nodes, broadened, placed
+from .broadened_kernels import (
+    BY,
+    CURVE,
+    FULL_WIDTH,
+    GAUSS,
+    REACH,
+    SLOPE,
+    TOTAL,
+    VALUE,
+    Nodes,
+    broadened,
+    heights,
+    placed,
+)
 from .smooth_kernels import exp_falling
 from .templates import DONIACH_SUNJIC, PARAMETERS, scales, template_areas
 
 Floats = NDArray[np.float64]
 
+LEAST = 0.01
+"""Least share of Gaussian and Lorentzian: without a Gaussian no panel would be short enough."""
 GRID = 48
 ROUNDS = 12
 ENOUGH = 1e-7
@@ -33,7 +48,7 @@ def landmarks(sigma: float, finest: float, nodes: Nodes) -> Floats:
     grid = scale * np.sinh(
         np.linspace(-np.arcsinh((2 + 2 * sigma) / scale), np.arcsinh((12 + 3 * sigma) / scale), GRID)
     )
-    height = broadened(grid, sigma, nodes)[VALUE]
+    height = heights(grid, sigma, nodes)
     peak = np.argmax(height)
     low, high = peak, peak
     while low > 0 and height[low] > height[peak] / 2:
@@ -139,7 +154,7 @@ def fill_asymmetric(  # noqa: PLR0917
     The area of a Doniach-Sunjic line has no limit: it is 1, and its cumulative runs from 0 to 1, over ``x``.
     """
     used = kind + 1
-    share = shape[used]
+    share = min(max(shape[used], LEAST), 1 - LEAST)
     sigma = 2 * share / (1 - share) / FULL_WIDTH
     core = placed(kind, shape, sigma, (-2 - 12 * sigma, 12 + 12 * sigma))
     finest = min(scales(kind, shape, 0)[0], scales(kind, shape, 1)[0])

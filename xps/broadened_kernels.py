@@ -1,8 +1,8 @@
 """Templates broadened by a Gaussian: sums over the nodes of a quadrature on both sides of the template's kink.
 
 Everything is in units of the template's own half width. A template is known at nodes v by its weighted values; with
-g the Gaussian and G its integral, the broadened line is sum w g(u - v) and its integral sum w G(u - v). Each node
-reaches so many standard deviations, so that the work grows with the points and not with the nodes.
+g the Gaussian and G its integral, the broadened line is sum w g(u - v) and its integral sum w G(u - v). A node is
+summed over those points only that it reaches.
 """
 
 from __future__ import annotations
@@ -104,6 +104,24 @@ def add_node(u: Floats, sigma: float, node: tuple[float, Floats], bells: tuple[F
         slope[i] += weight * bell[i] * (v - u[i]) * scale
     for i in range(u.size):
         curve[i] += weight * bell[i] * ((v - u[i]) ** 2 * scale - 1) * scale
+
+
+@compiled
+def heights(u: Floats, sigma: float, nodes: Nodes) -> Floats:
+    """Return the broadened line alone at ascending ``u``."""
+    v, w = nodes
+    out = np.zeros(u.size)
+    first, last = 0, 0
+    for k in range(v.size):
+        while first < u.size and u[first] < v[k] - REACH * sigma:
+            first += 1
+        last = max(last, first)
+        while last < u.size and u[last] <= v[k] + REACH * sigma:
+            last += 1
+        for i in range(first, last):
+            d = (u[i] - v[k]) / sigma
+            out[i] += w[0, k] * GAUSS / sigma * exp_falling(-0.5 * d * d)
+    return out
 
 
 @compiled

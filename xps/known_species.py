@@ -115,7 +115,7 @@ def species(level: str | None = None, name: str | None = None, *, path: str | Pa
     OperandoError
         If the level is unknown, or the table has mistakes; all of them are named.
     """
-    found = _of_level(_table(_where(path))["species"], level, "species")
+    found = _of_level(_table(path)["species"], level, "species")
     if name is None:
         return found
     exact = [one for one in found if _plain(one.name) == _plain(name)]
@@ -130,7 +130,7 @@ def core_level(level: str, *, path: str | Path | None = None) -> CoreLevel:
     OperandoError
         If the level is unknown, or the table has mistakes.
     """
-    found: list[CoreLevel] = _of_level(_table(_where(path))["levels"], level, "core_level")
+    found: list[CoreLevel] = _of_level(_table(path)["levels"], level, "core_level")
     return found[0]
 
 
@@ -142,10 +142,10 @@ def overlaps(level: str | None = None, *, path: str | Path | None = None) -> lis
     OperandoError
         If the table knows no overlap of the level, or has mistakes.
     """
-    return _of_level(_table(_where(path))["overlaps"], level, "overlaps")
+    return _of_level(_table(path)["overlaps"], level, "overlaps")
 
 
-def satellites(anode: str = "Al", *, path: str | Path | None = None) -> list[Satellite]:
+def tube_satellites(anode: str = "Al", *, path: str | Path | None = None) -> list[Satellite]:
     """Return the satellites of an X-ray tube without a monochromator, ``"Al"`` or ``"Mg"``.
 
     Raises
@@ -153,7 +153,7 @@ def satellites(anode: str = "Al", *, path: str | Path | None = None) -> list[Sat
     OperandoError
         If the anode is unknown, or the table has mistakes.
     """
-    return _of_level(_table(_where(path))["satellites"], anode, "satellites")
+    return _of_level(_table(path)["satellites"], anode, "tube_satellites")
 
 
 def species_table(level: str | None = None, *, path: str | Path | None = None) -> xr.Dataset:
@@ -193,6 +193,7 @@ def species_table(level: str | None = None, *, path: str | Path | None = None) -
 
 
 Entry = TypeVar("Entry")
+Table = Mapping[str, Mapping[str, tuple[Any, ...]]]
 
 
 def _of_level(groups: Mapping[str, tuple[Any, ...]], level: str | None, step: str) -> list[Any]:
@@ -210,14 +211,18 @@ def _plain(name: str) -> str:
     return "".join(name.split()).replace("_", "").casefold()
 
 
-def _where(path: str | Path | None) -> str:
-    return str(TABLE if path is None else Path(path))
+def _table(path: str | Path | None) -> Table:
+    """Return the checked table of a file, that of the toolkit by default."""
+    return _own_table() if path is None else _read(Path(path))
 
 
 @cache
-def _table(path: str) -> Mapping[str, Mapping[str, tuple[Any, ...]]]:
-    """Return the checked table of a file."""
-    raw = entries(Path(path))
+def _own_table() -> Table:
+    return _read(TABLE)
+
+
+def _read(path: Path) -> Table:
+    raw = entries(path)
     sources = {key: Source(**one) for key, one in raw["sources"].items()}
 
     def group(section: str, kind: Callable[..., Entry], key: str, order: str | None) -> Mapping[str, tuple[Entry, ...]]:

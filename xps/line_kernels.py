@@ -31,25 +31,28 @@ def fill(  # noqa: PLR0917
     position, fwhm
         The line's maximum and its full width at half maximum (eV), the width above 0.
     shape
-        Up to four shape parameters, within their bounds.
+        Four numbers, of which the first are the shape's parameters, within their bounds.
     out
         Rows 0 to 6: the line f (1/eV) and its derivatives by position, width and shape parameters. Rows 7 to 13: the
-        same for F(x), the integral of f from low binding energy (1). Rows that a shape has no use for are 0; all are
-        NaN for an unknown code.
+        same for F(x), the integral of f from low binding energy (1). Rows that a shape has no use for are 0; the
+        others are NaN for an unknown code, a width that is not above 0 and parameters that are not finite.
     """
-    used = 1
-    if code == GL_SUM:
+    used = 1 if code < DONIACH_SUNJIC else 2 + code - DONIACH_SUNJIC
+    if not 0 <= code <= LF:
+        used = SHAPE_PARAMETERS
+    total = position + fwhm
+    for p in range(used):
+        total += shape[p]
+    if not (0 <= code <= LF and fwhm > 0 and abs(total) < np.inf):
+        out[:] = np.nan
+    elif code == GL_SUM:
         fill_gl_sum(x, position, fwhm, shape[0], out)
     elif code == GL_PRODUCT:
         fill_gl_product(x, position, fwhm, shape[0], out)
     elif code == VOIGT:
         fill_voigt(x, position, fwhm, shape[0], out)
-    elif DONIACH_SUNJIC <= code <= LF:
-        used = 2 + code - DONIACH_SUNJIC
-        fill_asymmetric(code - DONIACH_SUNJIC, x, position, fwhm, shape, out)
     else:
-        used = SHAPE_PARAMETERS
-        out[:] = np.nan
+        fill_asymmetric(code - DONIACH_SUNJIC, x, position, fwhm, shape, out)
     for row in range(3 + used, TOTAL):
         out[row] = 0.0
         out[row + TOTAL] = 0.0

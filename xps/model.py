@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 from operando.errors import OperandoError
 
 from .constraints import Fixed, Free, Link, Quantity
-from .known_species import core_level, satellites
+from .known_species import core_level, tube_satellites
 from .line_shapes import LineShape, line_shape
 from .loss_functions import loss_function
 
@@ -266,7 +266,7 @@ class Model:
             If the source is unknown.
         """
         anode = source.removesuffix("a").removesuffix("K").strip()
-        return replace(self, satellites=tuple((one.shift, one.height) for one in satellites(anode)))
+        return replace(self, satellites=tuple((one.shift, one.height) for one in tube_satellites(anode)))
 
     def with_overlap(self, name: str, fwhm: float = 2.5) -> Model:
         """Return the model with one more line: what is known to lie under a core level, such as ``"Ni 3p"``.

@@ -37,6 +37,7 @@ Stack = tuple[Floats, Floats, Floats, Floats]
 """Many spectra: what is one of them in ``Spectrum``, with a leading axis."""
 
 CANDIDATES, _HOPELESS = 3, 3.0
+_ROUNDING = 1e-9
 
 
 @compiled_sums
@@ -254,6 +255,8 @@ def describe(
         if kind == POISSON and weights[i] > 0.0:
             strength = 1.0 / max(curves[0, i], FEWEST_COUNTS)
         total += strength * scratch[i] ** 2
+        if abs(scratch[i]) < _ROUNDING * abs(curves[0, i]):
+            scratch[i] = 0.0
     numbers[1] = total / max(points_used(spectrum) - (free.size - held.sum()), 1)
     numbers[2] = runs(scratch, weights)
     for a in range(free.size):
@@ -284,7 +287,7 @@ def runs(residual: Floats, weights: Floats) -> float:
     """Return by how many standard deviations the runs of equal sign differ from those of noise (Wald, Wolfowitz)."""
     above, below, changes, last = 0, 0, 1, 0
     for i in range(residual.size):
-        if weights[i] > 0.0:
+        if weights[i] > 0.0 and residual[i] != 0.0:
             sign = 1 if residual[i] > 0.0 else -1
             changes += last * sign < 0
             above += sign > 0

@@ -11,7 +11,7 @@ import pytest
 
 from operando import xps
 from operando.errors import FileError, OperandoError
-from operando.xps.known_species import AL_K_ALPHA, TABLE, core_level, overlaps, satellites, species, species_table
+from operando.xps.known_species import AL_K_ALPHA, TABLE, core_level, overlaps, species, species_table, tube_satellites
 from operando.xps.species_file import PHASES
 
 CARBON = 284.8
@@ -115,7 +115,7 @@ def test_auger_lines_move_with_the_photon_energy_and_levels_do_not():
 
 @pytest.mark.parametrize("anode", ["Al", "Mg"])
 def test_satellites_weaken_with_their_distance(anode):
-    found = satellites(anode)
+    found = tube_satellites(anode)
     assert [one.name for one in found] == ["alpha3", "alpha4", "alpha5", "alpha6", "beta"]
     heights = [one.height for one in found]
     assert heights[:4] == sorted(heights[:4], reverse=True)
@@ -140,8 +140,8 @@ def test_public_name_is_the_function_whatever_was_imported_before():
 def test_unknown_level_is_refused_with_those_known():
     with pytest.raises(OperandoError, match=r"species: expected one of S 2p, P 2p.*got 'S 3p'"):
         species("S 3p")
-    with pytest.raises(OperandoError, match="satellites: expected one of Al, Mg"):
-        satellites("Ag")
+    with pytest.raises(OperandoError, match="tube_satellites: expected one of Al, Mg"):
+        tube_satellites("Ag")
     assert species("S 2p", "unobtainium") == []
 
 

@@ -105,11 +105,36 @@ def test_unknown_code_gives_no_numbers():
     assert np.isnan(out[[0, TOTAL]]).all()
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "broken", [("position", np.nan), ("fwhm", np.nan), ("fwhm", 0.0), ("fwhm", -1.0), ("shape", np.nan)]
+)
+def test_parameters_that_make_no_line_give_no_numbers(name, broken):
+    key, value = broken
+    shape = [value if key == "shape" else p.start for p in SHAPES[name].parameters]
+    given = {"position": 165.0, "fwhm": 1.2, **({key: value} if key != "shape" else {})}
+    assert np.isnan(rows(name, given["position"], given["fwhm"], shape)[[0, TOTAL]]).all()
+
+
 @pytest.mark.parametrize("mixing", [0.0, 0.3, 1.0])
 def test_gl_sum_is_the_pseudo_voigt_of_lmfit(mixing):
     model = PseudoVoigtModel()
     expected = model.eval(x=ENERGY, amplitude=1.0, center=164.3, sigma=0.6, fraction=mixing)
     np.testing.assert_allclose(rows("gl_sum", 164.3, 1.2, [mixing])[0], expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.01, 0.026, 0.03, 0.3, 0.7, 0.99])
+def test_gl_product_is_the_product_stretched_to_its_width(mixing):
+    def product(t):
+        return np.exp(-4 * np.log(2) * (1 - mixing) * t**2) / (1 + 4 * mixing * t**2)
+
+    half = brentq(lambda t: product(t) - 0.5, 0.3, 0.7, xtol=1e-15)
+    area = 2 * sum(quad(product, low, high, epsabs=1e-13)[0] for low, high in ((0, 1), (1, 5), (5, 30), (30, 200)))
+    t = (ENERGY - 164.3) / 1.2 * 2 * half
+    found = rows("gl_product", 164.3, 1.2, [mixing])
+    np.testing.assert_allclose(found[0], product(t) / area * 2 * half / 1.2, rtol=0, atol=1e-10)
+    ends = rows("gl_product", 164.3, 1.2, [mixing], np.array([-1e4, 164.3, 1e4]))[TOTAL]
+    np.testing.assert_allclose(ends, [0.0, 0.5, 1.0], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("mixing", [0.0, 1e-6, 0.1, 0.5, 0.9, 0.9999])

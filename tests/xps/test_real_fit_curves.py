@@ -93,6 +93,8 @@ def test_lf_with_its_powers_and_damping_is_both_components_with_one_share_of_the
     start = [0.5, 1.2, *(components[at].position + 1.0 for at, _ in pair)]
     found = least_squares(misfit, start)
     assert abs(found.fun).max() < 0.2 * TOLERANCE
+    assert found.x[0] == pytest.approx(0.63, abs=0.01)
+    assert found.x[1] * components[0].fwhm == pytest.approx(4.67, abs=0.02)
     tops = [inside[measured.argmax(), ENERGY] for _, measured in pair]
     np.testing.assert_allclose(found.x[2:], tops, atol=0.06)
 
