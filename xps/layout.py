@@ -149,6 +149,46 @@ REFERENCED = Layout(
     ),
 )
 
+FITTED = {
+    "area": ("", "area of the line, both of a doublet"),
+    "position": ("eV", "binding energy of the line's maximum, of a doublet's first line"),
+    "fwhm": ("eV", "full width of the line at half maximum"),
+    "fwhm_2": ("eV", "full width of a doublet's second line at half maximum"),
+    "fraction": ("1", "share of the area of all lines"),
+}
+"""What a fit tells of each line, beside the parameters of its shape; units of areas are those measured times eV."""
+
+FIT = Layout(
+    "xps fit",
+    "lines and background fitted to photoemission spectra",
+    (
+        *(Variable(name, ("scan", "peak"), unit, "f", text, name != "fwhm_2") for name, (unit, text) in FITTED.items()),
+        *(
+            Variable(f"{name}_std", ("scan", "peak"), unit, "f", f"standard uncertainty of {name}", name != "fwhm_2")
+            for name, (unit, _) in FITTED.items()
+        ),
+        Variable("value", ("scan", "parameter"), "", "f", "free parameters of the model, each in its own unit"),
+        Variable("value_std", ("scan", "parameter"), "", "f", "standard uncertainty of the free parameters"),
+        Variable(
+            "covariance",
+            ("scan", "parameter", "parameter_2"),
+            "",
+            "f",
+            "covariance of the free parameters, their units",
+        ),
+        Variable("reduced_chi_square", ("scan",), "", "f", "squares left per degree of freedom (Pearson's)"),
+        Variable("runs", ("scan",), "1", "f", "runs of equal sign in the residual, in standard deviations from noise"),
+        Variable("fitted", ("scan", ALONG), "", "f", "the model at its best", False),
+        Variable("background", ("scan", ALONG), "", "f", "background under the lines", False),
+        Variable("residual", ("scan", ALONG), "", "f", "what the model leaves of the spectrum", False),
+        Variable("line", ("scan", "peak", ALONG), "", "f", "each line without background", False),
+        *SERIES,
+    ),
+    ("model",),
+)
+
+PROCESSED = Layout("xps processed", "what steps make of photoemission scans, see the layouts of each", SERIES)
+
 
 def labelled(ds: xr.Dataset, layout: Layout) -> xr.Dataset:
     """Return ``ds`` with the units and names of ``layout`` as the only attributes of its data variables."""
