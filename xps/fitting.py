@@ -97,9 +97,9 @@ def fit(
     ``"model"`` Fisher scoring on the deviance. Every spectrum is fitted for itself and from the same starts, so that
     the result does not depend on chunks or order.
     """
-    measured, response = _measured(spectra, window)
+    given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
+    measured, response, sigma = _measured(spectra, given, window)
     plan = _plan(model, measured, weights, shifts)
-    sigma = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
     inputs = (measured, _bare(response), _bare(sigma), _bare(_known(measured, model)))
     free, objective, state = _first(inputs, _given(start, plan.model), plan)
     sides = [free.shift(scan=step) for step in (1, -1)] if neighbors and "scan" in free.dims else [free * np.nan] * 2
@@ -122,9 +122,9 @@ def fit(
 
 
 def _measured(
-    spectra: xr.DataArray | xr.Dataset, window: tuple[float, float] | None
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return what was measured, at ascending energies within the window, and the response."""
+    spectra: xr.DataArray | xr.Dataset, sigma: xr.DataArray, window: tuple[float, float] | None
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return what was measured, at ascending energies within the window, the response and the deviations there."""
     if isinstance(spectra, xr.Dataset):
         name = next((name for name in MEASURED if name in spectra), None)
         if name is None:
@@ -142,12 +142,17 @@ def _measured(
     order = np.flatnonzero(inside)[np.argsort(energy[inside], kind="stable")]
     if order.size < 3:
         raise OperandoError(f"fit: expected at least 3 energies within the window {window}, got {order.size}")
-    if not np.array_equal(order, np.arange(energy.size)):
-        measured = measured.isel({ALONG: order})
-        response = response.isel({ALONG: order}) if ALONG in response.dims else response
-    if measured.chunks is not None:
-        measured = measured.chunk({ALONG: -1})
-    return measured.transpose(..., ALONG), response
+    kept = [_taken(one, order) for one in (measured, response, sigma)]
+    return kept[0].transpose(..., ALONG), kept[1], kept[2]
+
+
+def _taken(values: xr.DataArray, order: np.ndarray) -> xr.DataArray:
+    """Return values at chosen energies, in one chunk if lazy; those without energies as they are."""
+    if ALONG not in values.dims:
+        return values
+    whole = np.array_equal(order, np.arange(values.sizes[ALONG]))
+    taken = values if whole else values.isel({ALONG: order})
+    return taken if taken.chunks is None else taken.chunk({ALONG: -1})
 
 
 def _plan(

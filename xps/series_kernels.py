@@ -37,7 +37,9 @@ Stack = tuple[Floats, Floats, Floats, Floats]
 """Many spectra: what is one of them in ``Spectrum``, with a leading axis."""
 
 CANDIDATES, _HOPELESS = 3, 3.0
+"""Starts that are followed to their minimum, unless their squares exceed the best start's by this factor."""
 _ROUNDING = 1e-9
+"""Residuals below this part of the curve have no sign."""
 
 
 @compiled_sums

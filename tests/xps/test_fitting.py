@@ -261,6 +261,16 @@ def test_intensities_without_counts_take_their_error_from_the_residual(model):
     assert 0.62 < (np.abs(pulls) < 1).mean() < 0.74
 
 
+def test_deviations_that_are_given_weigh_the_points_in_any_window_and_order(series, model):
+    sigma = np.sqrt(np.maximum(series, 1.0))
+    turned = sigma.isel(binding_energy=slice(None, None, -1))
+    backward = series.isel(binding_energy=slice(None, None, -1))
+    found = xps.fit(backward, model, weights=turned, window=(158.0, 169.0))
+    expected = xps.fit(series, model, weights="data", window=(158.0, 169.0))
+    np.testing.assert_allclose(found["area"], expected["area"], rtol=1e-7)
+    np.testing.assert_allclose(found["area_std"], expected["area_std"], rtol=1e-6)
+
+
 def test_the_active_tougaard_background_is_fitted_with_the_lines():
     from operando.xps.loss_functions import loss_operator
 
