@@ -15,7 +15,8 @@ from operando.history import recorded
 from .compiled_model import Compiled
 from .fit_blocks import Plan, rows_drawn, rows_fitted, rows_refined
 from .fit_kernels import POISSON, SQUARES
-from .fit_products import PARAMETER, PARAMETER_2, labelled
+from .fit_products import OTHER_PEAK, PARAMETER, PARAMETER_2, labelled
+from .joining import REGION
 from .layout import ALONG, MEASURED
 from .model import Model
 from .model_text import as_table
@@ -98,7 +99,7 @@ def fit(
     the result does not depend on chunks or order.
     """
     given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
-    measured, response, sigma = _measured(spectra, given, window)
+    measured, response, sigma = _measured(spectra, given, model, window)
     plan = _plan(model, measured, weights, shifts)
     inputs = (measured, _bare(response), _bare(sigma), _bare(_known(measured, model)))
     free, objective, state = _first(inputs, _given(start, plan.model), plan)
@@ -122,7 +123,7 @@ def fit(
 
 
 def _measured(
-    spectra: xr.DataArray | xr.Dataset, sigma: xr.DataArray, window: tuple[float, float] | None
+    spectra: xr.DataArray | xr.Dataset, sigma: xr.DataArray, model: Model, window: tuple[float, float] | None
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Return what was measured, at ascending energies within the window, the response and the deviations there."""
     if isinstance(spectra, xr.Dataset):
@@ -136,7 +137,7 @@ def _measured(
     if ALONG not in measured.dims or ALONG not in measured.coords:
         raise OperandoError(f"fit: expected spectra with a dim and coordinate {ALONG!r}, got {tuple(measured.dims)}")
     energy = measured[ALONG].to_numpy()
-    inside = np.isfinite(energy)
+    inside = np.isfinite(energy) & _of_model(measured, model)
     if window is not None:
         inside &= (energy >= min(window)) & (energy <= max(window))
     order = np.flatnonzero(inside)[np.argsort(energy[inside], kind="stable")]
@@ -144,6 +145,35 @@ def _measured(
         raise OperandoError(f"fit: expected at least 3 energies within the window {window}, got {order.size}")
     kept = [_taken(one, order) for one in (measured, response, sigma)]
     return kept[0].transpose(..., ALONG), kept[1], kept[2]
+
+
+def _of_model(measured: xr.DataArray, model: Model) -> np.ndarray:
+    """Return which energies belong to the regions of the model.
+
+    Raises
+    ------
+    OperandoError
+        If the spectra lack one of them, or join regions that the lines of the model do not tell apart.
+    """
+    region = _region(measured)
+    there = ", ".join(dict.fromkeys(region.tolist()))
+    if model.regions == ("",):
+        if REGION in measured.coords and len(set(region.tolist())) > 1:
+            raise OperandoError(f"fit: expected a region for every line, since the spectra join {there}; got none")
+        return np.ones(region.size, dtype=bool)
+    lost = [name for name in model.regions if name not in region]
+    if lost:
+        raise OperandoError(
+            f"fit: expected spectra of {', '.join(lost)} (xps.join puts regions on one axis), got {there}"
+        )
+    return np.isin(region, list(model.regions))
+
+
+def _region(measured: xr.DataArray) -> np.ndarray:
+    """Return the region of each energy."""
+    if REGION in measured.coords and measured[REGION].dims == (ALONG,):
+        return np.asarray(measured[REGION].to_numpy(), dtype=object)
+    return np.full(measured.sizes[ALONG], measured.attrs.get(REGION, "one region"), dtype=object)
 
 
 def _taken(values: xr.DataArray, order: np.ndarray) -> xr.DataArray:
@@ -175,7 +205,9 @@ def _plan(
         raise OperandoError(f"{said}, got {measured.sizes[ALONG]}")
     task = (compiled.low, compiled.high, kind, unit)
     screening = (linear(compiled), starts(compiled, shifts))
-    return Plan(compiled, compiled.grid(measured[ALONG].to_numpy().astype(np.float64)), task, screening, weighting)
+    region = None if model.regions == ("",) else _region(measured)
+    grid = compiled.grid(measured[ALONG].to_numpy().astype(np.float64), region)
+    return Plan(compiled, grid, task, screening, weighting)
 
 
 def _known(measured: xr.DataArray, model: Model) -> xr.DataArray:
@@ -184,6 +216,8 @@ def _known(measured: xr.DataArray, model: Model) -> xr.DataArray:
         return xr.DataArray(0.0)
     from .backgrounds import shirley, tougaard
 
+    if len(model.regions) > 1:
+        raise OperandoError("fit: expected an active background where regions are fitted together, got a static one")
     said = "fit: a background taken off before the fit biases areas, and errors do not cover that"
     warnings.warn(f"{said}; let it be fitted with the lines (static=False)", OperandoWarning, stacklevel=3)
     if model.background.kind == "shirley":
@@ -249,9 +283,12 @@ def _second(
     curves: bool,
 ) -> dict[str, xr.DataArray]:
     """Return what is known of each spectrum once its neighbors have been tried."""
-    names = ["value", "covariance", "peak_value", "peak_std", "number", *(["curve"] if curves else [])]
-    outputs = [[PARAMETER], [PARAMETER, PARAMETER_2], *[["quantity", "peak"]] * 2, ["number"], ["curve", ALONG]]
-    sizes = {"quantity": len(plan.model.keys) + 1, "number": 4, "curve": 2}
+    names = ["value", "covariance", "peak_value", "peak_std", "peak_covariance", "number"]
+    names += ["curve"] if curves else []
+    outputs = [[PARAMETER], [PARAMETER, PARAMETER_2], *[["quantity", "peak"]] * 2, ["both", "peak", OTHER_PEAK]]
+    outputs += [["number"], ["curve", ALONG]]
+    sizes = {"quantity": len(plan.model.keys) + 1, "number": 4, "curve": 2, "both": 2}
+    sizes |= {OTHER_PEAK: len(plan.model.peaks)}
     results = _apply(rows_refined, [*inputs, *found, *sides], outputs[: len(names)], plan, sizes, curves=curves)
     return dict(zip(names, results, strict=True))
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from .compiled_model import AREA, FWHM, POSITION, SHIFT, Compiled
 from .constraints import Affine
-from .model import BACKGROUND
 from .model_kernels import PER_LINE, Floats, Grid, expand, fill_line
 from .series_kernels import Linear
 
@@ -47,8 +46,7 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
 def linear(model: Compiled) -> Linear:
     """Return the parameters in which the model is linear, as the kernels take them."""
     areas = _of_kind(model, AREA)
-    size = len(model.background.terms)
-    rest = [row for name, row in model.rows if name.startswith(f"{BACKGROUND}.")][-1 - size :]
+    rest = [row for _, row in model.rows[PER_LINE * model.owners.size :]]
     index = [*(int(k) for k in areas), *(_index(model, row) for row in rest)]
     fixed = [0.0] * areas.size + [row.offset for row in rest]
     start = [max(float(model.low[k]), 0.0) for k in areas]
@@ -62,7 +60,7 @@ def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) ->
     """Return shape and background of each free area at each start (start, 2, area + 1, energy); fixed areas last."""
     structure = model.structure
     _, pointers, columns, factors, offsets = structure
-    place = {int(free): k for k, free in enumerate(linear[0][: linear[0].size - 1 - grid[1].shape[0]])}
+    place = {int(free): k for k, free in enumerate(linear[0][: linear[0].size - grid[4].shape[0] - grid[1].shape[0]])}
     tables = np.zeros((len(starts), 2, len(place) + 1, grid[0].size))
     full, table = np.empty(offsets.size), np.zeros((2 * PER_LINE, grid[0].size))
     for found, start in zip(tables, starts, strict=True):
@@ -70,10 +68,11 @@ def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) ->
         for line in range(structure[0].size):
             row = PER_LINE * line
             if fill_line(structure, grid, full, line, table):
-                both = table[::PER_LINE]
-                found[:, -1] += offsets[row] * both
+                inside = slice(*grid[4][grid[5][line]])
+                both = table[::PER_LINE, inside]
+                found[:, -1, inside] += offsets[row] * both
                 for entry in range(pointers[row], pointers[row + 1]):
-                    found[:, place[int(columns[entry])]] += factors[entry] * both
+                    found[:, place[int(columns[entry])], inside] += factors[entry] * both
     return tables
 
 
