@@ -57,7 +57,7 @@ read = {{ region = [{regions}] }}
 """
 
 _LINE = """\
-    {{ kind = "{kind}", region = "{region}", name = "{name}", position = {{ fixed = {energy} }}, fwhm = {fwhm}, \
+    {{ kind = "{kind}", region = "{region}", name = "{name}", position = {energy}, fwhm = {fwhm}, \
 {partner}phase = "{phase}", mixing = {mixing} }},"""
 _REACH = 4.5
 """How far a phase may shift, eV: by 0.9 eV/V over the range of potentials, and charging."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .reading import read, read_series
     from .shift_regression import regress_on_potential
     from .shifts import rigid_shift
+    from .spikes import deglitch
 
 _LAZY = {
     "Background": ".model",
@@ -39,6 +40,7 @@ _LAZY = {
     "casaxps_components": ".formats.casaxps",
     "charge_reference": ".charging",
     "core_level": ".known_species",
+    "deglitch": ".spikes",
     "effective_attenuation_length": ".mean_free_paths",
     "fit": ".fitting",
     "formats": ".formats",
@@ -82,6 +84,7 @@ __all__ = [
     "casaxps_components",
     "charge_reference",
     "core_level",
+    "deglitch",
     "effective_attenuation_length",
     "fit",
     "formats",

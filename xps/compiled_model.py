@@ -92,6 +92,10 @@ def compile_model(model: Model) -> Compiled:
     rows = tuple(_rows(model, quantities))
     used = {name for _, row in rows for name in row.terms}
     free = {name: one for name, one in asked.items() if isinstance(one, Free) and name in used}
+    idle = [phase for phase in model.shifts if isinstance(asked[name := f"{phase}.{SHIFT}"], Free) and name not in free]
+    if idle:
+        said = f"Model: expected a line that the shift of {', '.join(idle)} moves, got none"
+        raise OperandoError(f"{said}; give the positions of its lines as numbers")
     names = tuple(free)
     start, low, high = (np.array([getattr(one, key) for one in free.values()]) for key in ("start", "low", "high"))
     copies = 1 + len(model.satellites)

@@ -2,7 +2,8 @@
 
 The full parameters of a model are, for each line, area, position, fwhm and four shape parameters, then for each region
 the height of the inelastic background (k of Shirley, B of Tougaard), then for each the coefficients of its polynomial.
-They are affine in the free ones: ``full = C free + offsets``, C in compressed rows. All kernels of the fit share these tuples:
+They are affine in the free ones: ``full = C free + offsets``, C in compressed rows. All kernels of the fit share these
+tuples:
 
 ``structure``
     (codes of the lines' shapes, row pointers, columns and factors of C, offsets).

@@ -14,6 +14,7 @@ from .series_kernels import Linear
 _RIGID = (-1.0, -0.5, 0.5, 1.0)
 _SINGLE = (-0.5, 0.5)
 _WIDTHS = (0.7, 1.4)
+_MOST = 24
 
 
 def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
@@ -25,7 +26,8 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
         The model.
     shifts
         By how much all positions are moved (eV); by half a width and a whole one of the lines, either way, by
-        default. Each position is also moved alone by half a width, and all widths are changed together.
+        default. Each phase's shift is also tried alone in steps of a width all over its bounds, each position is moved
+        alone by half a width, and all widths are changed together.
     """
     widths = [row.at(_begin(model)) for name, row in model.rows if name.endswith(f".{FWHM}")]
     typical = float(np.median(widths))
@@ -33,6 +35,8 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
     rigid = _rigid(model, moving)
     out = [model.start]
     out += [model.start + shift * rigid for shift in (shifts if shifts is not None else np.multiply(_RIGID, typical))]
+    for k in _of_kind(model, SHIFT):
+        out += [_with(model.start, k, value) for value in _spread(model.low[k], model.high[k], typical)]
     if moving.size > 1:
         for k in moving:
             out += [model.start + factor * typical * (np.arange(model.start.size) == k) for factor in _SINGLE]
@@ -74,6 +78,20 @@ def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) ->
                 for entry in range(pointers[row], pointers[row + 1]):
                     found[:, place[int(columns[entry])], inside] += factors[entry] * both
     return tables
+
+
+def _spread(low: float, high: float, step: float) -> Floats:
+    """Return values between finite bounds, evenly and at most a step apart; few if they are far apart."""
+    if not np.isfinite(high - low):
+        return np.empty(0)
+    count = min(int(np.ceil((high - low) / step)), _MOST)
+    return low + (np.arange(count) + 0.5) * (high - low) / count
+
+
+def _with(start: Floats, place: int, value: float) -> Floats:
+    changed = start.copy()
+    changed[place] = value
+    return changed
 
 
 def _begin(model: Compiled) -> dict[str, float]:
