@@ -46,6 +46,9 @@ clock = "{clock}"
 read = {{ region = [{regions}] }}
 
   [[series.steps]]
+  use = "deglitch"
+
+  [[series.steps]]
   use = "fit"
   background = {{ kind = "shirley", polynomial = 1 }}   # of every region, fitted with the lines
   lines = [                         # energies at the potential at which nothing is shifted (eV) ...
@@ -54,6 +57,10 @@ read = {{ region = [{regions}] }}
 
     [series.steps.shifts]           # ... from which charging moves all lines, the potential those of the electrolyte
 {shifts}
+
+  [[series.steps]]                  # how the electrolyte's lines follow the potential, charging taken off
+  use = "shift_trend"
+  against = "electrode"
 """
 
 _LINE = """\

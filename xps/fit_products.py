@@ -11,7 +11,7 @@ from operando.flags import Flag, raised
 
 from .compiled_model import AREA, POSITION, SHIFT, Compiled, background_name
 from .constraints import Affine
-from .fit_kernels import AT_BOUND, NOT_CONVERGED
+from .fit_kernels import NOT_CONVERGED
 from .layout import ALONG, FIT
 from .line_shapes import SHAPES
 from .model import BACKGROUND, POLYNOMIAL
@@ -29,7 +29,8 @@ def labelled(found: Mapping[str, xr.DataArray], measured: xr.DataArray, model: C
     units, names = _labels(str(measured.attrs.get("units", "1")), model, weighting)
     for name, values in results.items():
         results[name] = values.transpose(..., *[dim for dim in _LAST if dim in values.dims])
-        results[name].attrs = {"long_name": names[name]} | ({"units": units[name]} if name in units else {})
+        unit = {"units": units[name]} if name in units else {"units_in": "parameter_unit"}
+        results[name].attrs = {"long_name": names[name]} | unit
     coords: dict[str, xr.Variable] = {str(name): coord.variable for name, coord in measured.coords.items()}
     parameters = np.array(model.names, dtype=object)
     coords |= {dim: xr.Variable(dim, parameters, {"long_name": "free parameter"}) for dim in (PARAMETER, PARAMETER_2)}
@@ -39,7 +40,8 @@ def labelled(found: Mapping[str, xr.DataArray], measured: xr.DataArray, model: C
     if not any(ALONG in values.dims for values in results.values()):
         coords = {name: values for name, values in coords.items() if ALONG not in values.dims}
     if "flag" in coords:
-        coords["flag"] = _flag(measured["flag"], found["number"].isel(number=3)).variable
+        at_bound = _at_bound(found["value"], model)
+        coords["flag"] = _flag(measured["flag"], found["number"].isel(number=3), at_bound).variable
     return xr.Dataset(results, coords)
 
 
@@ -159,8 +161,16 @@ def _unit_of(parameter: str, units: Mapping[str, str]) -> str:
     return {"splitting": "eV", "shift": "eV"}.get(key) or units[key]
 
 
-def _flag(flag: xr.DataArray, state: xr.DataArray) -> xr.DataArray:
+def _at_bound(values: xr.DataArray, model: Compiled) -> xr.DataArray:
+    """Return whether a free parameter lies on its bound; areas that are nothing do not count."""
+    low = [-np.inf if name.endswith(f".{AREA}") else bound for name, bound in zip(model.names, model.low, strict=True)]
+    bare = values.drop_vars(list(values.coords))
+    lowest, highest = (xr.DataArray(bounds, dims=PARAMETER) for bounds in (low, model.high))
+    return ((bare <= lowest) | (bare >= highest)).any(PARAMETER)
+
+
+def _flag(flag: xr.DataArray, state: xr.DataArray, at_bound: xr.DataArray) -> xr.DataArray:
     bare = state.drop_vars(list(state.coords)).fillna(NOT_CONVERGED).astype(np.int64)
     beyond = [dim for dim in bare.dims if dim not in flag.dims]
     flag = raised(flag.drop_vars(list(flag.coords)), Flag.not_converged, ((bare & NOT_CONVERGED) > 0).any(beyond))
-    return raised(flag, Flag.at_bound, ((bare & AT_BOUND) > 0).any(beyond))
+    return raised(flag, Flag.at_bound, at_bound.any(beyond))

@@ -87,7 +87,7 @@ OVERLAYERS = Layout(
     ),
 )
 
-SHIFTS = Layout(
+RIGID_SHIFT = Layout(
     "xps shifts",
     "rigid shifts of phases and what single lines depart from them",
     (
@@ -120,7 +120,7 @@ SHIFTS = Layout(
     ),
 )
 
-SHIFT_TRENDS = Layout(
+SHIFT_TREND = Layout(
     "xps shift trends",
     "how the shifts follow the potential",
     (

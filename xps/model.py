@@ -316,11 +316,15 @@ class Model:
 
         return cls(species_lines(names, level, fwhm), background)
 
-    def to_json(self) -> str:
-        """Return the model as JSON text, from which :meth:`from_json` makes it again."""
+    def to_table(self) -> dict[str, Any]:
+        """Return the model as a table of text and numbers, as recipes have it."""
         from .model_text import as_table
 
-        return json.dumps(as_table(self), ensure_ascii=False)
+        return as_table(self)
+
+    def to_json(self) -> str:
+        """Return the model as JSON text, from which :meth:`from_json` makes it again."""
+        return json.dumps(self.to_table(), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | Mapping[str, Any]) -> Model:

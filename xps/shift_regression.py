@@ -12,7 +12,7 @@ from operando.errors import OperandoError
 from operando.history import recorded
 
 from .broken_lines import MOST, BrokenLine, broken_line
-from .layout import SHIFT_TRENDS, labelled
+from .layout import SHIFT_TREND, labelled
 
 Floats = NDArray[np.float64]
 _STEP = "regress_on_potential"
@@ -88,7 +88,7 @@ def regress_on_potential(
         best.append(min(lines, key=lambda line: line.bic))
     ds = _table(best, points, shifts.sizes["scan"]).assign(bic=(("phase", "tried"), tried))
     coords = {name: coord for name, coord in shifts.coords.items() if set(coord.dims) <= {"scan", "phase"}}
-    ds = labelled(ds, SHIFT_TRENDS).assign_coords(coords).assign_coords(tried=np.arange(MOST + 1))
+    ds = labelled(ds, SHIFT_TREND).assign_coords(coords).assign_coords(tried=np.arange(MOST + 1))
     ds["tried"].attrs = {"units": "1", "long_name": "number of breakpoints tried"}
     parameters = {"breakpoints": "by BIC" if breakpoints is None else breakpoints}
     return recorded(ds, "xps.regress_on_potential", parameters, after=shifts)

@@ -65,7 +65,7 @@ def deglitch(spectra: xr.Dataset, *, threshold: float = 8.0) -> xr.Dataset:
     )
     cured = cured.transpose(*measured.dims).assign_attrs(measured.attrs)
     count = count.assign_attrs(units="1", long_name="single points that were left out")
-    ds = spectra.assign({name: cured, "glitches": count})
+    ds = spectra.assign({name: cured.variable, "glitches": count.variable})
     if "flag" in ds.coords:
         beyond = [dim for dim in count.dims if dim not in ds["flag"].dims]
         found = (count > 0).any(beyond).reset_coords(drop=True)

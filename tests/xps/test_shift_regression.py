@@ -12,7 +12,7 @@ from operando import xps
 from operando.errors import OperandoError
 from operando.history import entries
 from operando.schema import problems
-from operando.xps.layout import SHIFT_TRENDS
+from operando.xps.layout import SHIFT_TREND
 
 SCANS = 100
 
@@ -41,7 +41,7 @@ def test_the_slope_of_the_simulated_cell_comes_back_within_one_percent():
     found = xps.regress_on_potential(xps.rigid_shift(core_line_series(200, 21).fits, PHASES, electrode="electrode"))
     assert int(found["breakpoints"][0]) == 0
     assert found["slope"].item() == pytest.approx(LAW.shift_per_potential, rel=0.01)
-    assert not problems(found, SHIFT_TRENDS)
+    assert not problems(found, SHIFT_TREND)
     assert [step["step"] for step in entries(found)] == ["xps.rigid_shift", "xps.regress_on_potential"]
 
 
