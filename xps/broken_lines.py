@@ -41,9 +41,12 @@ class BrokenLine:
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, for errors that are known but for a common factor."""
+        """Bayesian information criterion, for errors that are known but for a common factor.
+
+        A breakpoint counts as three parameters, since it is the best of many places.
+        """
         scatter = max(self.chi2, np.finfo(float).tiny) / self.points
-        return float(self.points * np.log(scatter) + len(self.parameters) * np.log(self.points))
+        return float(self.points * np.log(scatter) + (2 + 3 * self.breaks) * np.log(self.points))
 
     def slopes(self) -> tuple[Floats, Floats]:
         """Return the slopes of the segments and their standard uncertainties."""

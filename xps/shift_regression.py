@@ -84,10 +84,10 @@ def regress_on_potential(
     Notes
     -----
     At least three scans lie between breakpoints. The errors are those of the shifts as given, not scaled by
-    ``reduced_chi_square``. The criterion compares n ln(chi2/n) + p ln n, p the parameters with the breakpoints, so a
-    common factor in all errors does not matter: G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136.
-    Segmented fit after V. M. R. Muggeo, Stat. Med. 22, 3055 (2003), doi:10.1002/sim.1545. Hysteresis between charge and
-    discharge is not in the model: regress half-cycles apart.
+    ``reduced_chi_square``. The criterion compares n ln(chi2/n) + (2 + 3 k) ln n for k breakpoints, so a common factor
+    in all errors does not matter; a breakpoint counts thrice because it is the best of many places. G. Schwarz, Ann.
+    Stat. 6, 461 (1978), doi:10.1214/aos/1176344136. Segmented fit after V. M. R. Muggeo, Stat. Med. 22, 3055 (2003),
+    doi:10.1002/sim.1545. Hysteresis between charge and discharge is not in the model: regress half-cycles apart.
     """
     if breakpoints is not None and not 0 <= breakpoints <= MOST:
         raise OperandoError(f"{_STEP}: expected 0 to {MOST} breakpoints, got {breakpoints}")
