@@ -11,11 +11,11 @@ from damaged_copies import cut_off, one_byte_changed
 from phi_files import PhiRegion, phi_bytes, phi_file
 
 from operando import OperandoError, xps
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoWarning, SeveralRegionsError
 from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
-from operando.xps.formats.phi import recognizes, suggest
+from operando.xps.formats.phi import recognizes
 from operando.xps.layout import RAW
 
 POINTS, CYCLES = 101, 3
@@ -102,14 +102,12 @@ def test_several_regions_have_to_be_named(tmp_path):
         read(tmp_path, data, region="N 1s")
 
 
-def test_a_draft_names_the_first_of_several_regions(tmp_path):
+def test_all_regions_are_told_where_none_is_named(tmp_path):
     path = tmp_path / "a.pro"
     path.write_bytes(profile()[0])
-    assert suggest(head(path)) == {"region": "C 1s"}
-    path.write_bytes(phi_bytes([PhiRegion("C1s", counted(POINTS))]))
-    assert suggest(head(path)) == {}
-    path.write_bytes(path.read_bytes()[:300])
-    assert suggest(head(path)) == {}
+    with pytest.raises(SeveralRegionsError) as caught:
+        xps.read(path)
+    assert caught.value.regions[:2] == ("C 1s", "O 1s")
 
 
 def test_levels_go_by_their_names_in_multipak_too(tmp_path):

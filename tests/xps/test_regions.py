@@ -10,7 +10,7 @@ import pytest
 from operando.errors import FileError, OperandoWarning
 from operando.header_times import Span
 from operando.history import entries
-from operando.xps.formats.regions import one_region
+from operando.xps.formats.regions import Entry, Refusal, read_region
 from operando.xps.formats.spectrum import spectrum
 
 PATH = Path("scan.vms")
@@ -23,16 +23,18 @@ def one(region: str, entry: str, low: float = 160.0):
 
 
 def chosen(spectra, region=None, left_out=()):
-    return one_region(PATH, spectra, left_out, region, {"reader": "vamas"}, entry="block")
+    entries = [Entry(ds.attrs["region"], str(ds["source"].values), lambda ds=ds: ds) for ds in spectra]
+    refused = [Refusal("", reason) for reason in left_out]
+    return read_region(PATH, entries, refused, region, {"reader": "vamas"}, chosen_by={}, entry="block")
 
 
-@pytest.mark.parametrize("name", ["S 2p", "S2p", "s_2P", None])
+@pytest.mark.parametrize("name", ["S 2p", "S2p", "s_2P", "s2p", None])
 def test_the_region_is_found_however_its_name_is_written(name):
     spectra = [one("S 2p", "a"), *([one("C 1s", "b", 280.0)] if name else [])]
-    ds = chosen(spectra, name if name != "s_2P" else "S_2p")
+    ds = chosen(spectra, name)
     assert ds.attrs["region"] == "S 2p"
     assert "scan" not in ds.dims
-    assert entries(ds)[-1]["parameters"] == {"reader": "vamas", "region": name if name != "s_2P" else "S_2p"}
+    assert entries(ds)[-1]["parameters"] == {"reader": "vamas", "region": name and "S 2p"}
 
 
 def test_repeats_of_a_region_become_a_series_in_their_order():
@@ -64,5 +66,5 @@ def test_why_other_entries_are_no_spectra_is_said():
         assert "got SIMS" in chosen([one("S 2p", "a")], left_out=[reason]).attrs["remarks"]
     with pytest.raises(FileError, match="got SIMS"):
         chosen([], left_out=[reason])
-    with pytest.raises(FileError, match="expected blocks of spectra, got a file without any"):
+    with pytest.raises(FileError, match="expected a region with spectra, got a file without any"):
         chosen([])

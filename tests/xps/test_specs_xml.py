@@ -11,12 +11,12 @@ from damaged_copies import cut_off, one_byte_changed
 from specs_files import CHANNELS, DOCTYPE, XmlRegion, specs_xml
 
 from operando import OperandoError, xps
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoWarning, SeveralRegionsError
 from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
 from operando.xps.formats.specs_region import specs_region
-from operando.xps.formats.specs_xml import recognizes, suggest
+from operando.xps.formats.specs_xml import recognizes
 from operando.xps.formats.specs_xml_file import region_elements
 from operando.xps.layout import RAW
 
@@ -247,13 +247,13 @@ def test_other_xml_is_not_taken_for_that_of_specs(tmp_path):
     assert not recognizes(head(path))
 
 
-def test_a_draft_names_the_first_of_several_regions(tmp_path):
+def test_all_regions_are_told_where_none_is_named(tmp_path):
     data = specs_xml({"cell": [XmlRegion("C1s", peak), XmlRegion("S 2p", peak)]})
     path = tmp_path / "a.xml"
     path.write_bytes(data)
-    assert suggest(head(path)) == {"region": "C 1s"}
-    path.write_bytes(data[: len(data) // 3])
-    assert suggest(head(path)) == {}
+    with pytest.raises(SeveralRegionsError) as caught:
+        xps.read(path)
+    assert caught.value.regions[:2] == ("C 1s", "S 2p")
 
 
 def assert_whole_or_told(path, region, points, scans):

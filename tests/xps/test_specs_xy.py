@@ -11,11 +11,11 @@ from damaged_copies import cut_off, one_byte_changed
 from specs_files import PRODIGY, XyCurve, specs_xy, xy_region
 
 from operando import OperandoError, xps
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoWarning, SeveralRegionsError
 from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
-from operando.xps.formats.specs_xy import recognizes, suggest
+from operando.xps.formats.specs_xy import recognizes
 from operando.xps.layout import RAW
 
 ENERGY = 740.0 - 0.5 * np.arange(61)
@@ -256,13 +256,13 @@ def test_other_comments_and_other_files(tmp_path):
         xps.read(path, reader="specs_xy")
 
 
-def test_a_draft_names_the_first_of_several_regions(tmp_path):
+def test_all_regions_are_told_where_none_is_named(tmp_path):
     data = specs_xy({"g": [xy_region("C1s", [curve(counted(1))]), xy_region("Fe2p", [curve(counted(2))])]})
     path = tmp_path / "a.xy"
     path.write_bytes(data)
-    assert suggest(head(path)) == {"region": "C 1s"}
-    path.write_bytes(data[: len(data) // 3])
-    assert suggest(head(path)) == {}
+    with pytest.raises(SeveralRegionsError) as caught:
+        xps.read(path)
+    assert caught.value.regions[:2] == ("C 1s", "Fe 2p")
 
 
 def assert_whole_or_told(path, region, points, scans):

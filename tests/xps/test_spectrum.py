@@ -15,7 +15,7 @@ from operando.flags import Flag
 from operando.header_times import Span
 from operando.schema import problems
 from operando.series import stack
-from operando.xps.formats.spectrum import region_in, region_name, spectrum
+from operando.xps.formats.spectrum import spectrum
 from operando.xps.layout import RAW
 
 PATH = Path("scan.vms")
@@ -102,32 +102,3 @@ def test_a_time_without_a_zone_is_kept_as_text():
 def test_what_cannot_be_binding_energies_is_refused(energy):
     with pytest.raises(FileError, match="one: expected 3 points or more with a binding energy in eV"):
         made(energy, np.arange(len(energy)))
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("S2p", "S 2p"),
-        ("S_2p", "S 2p"),
-        (" Fe 2p 3/2 ", "Fe 2p3/2"),
-        ("Ni2p32", "Ni 2p3/2"),
-        ("C 1s 1", "C 1s"),
-        ("Pt4f PE20", "Pt 4f"),
-        ("Fe2p_FeO", "Fe 2p"),
-        ("C 1s\x00", "C 1s"),
-        ("Survey", "Survey"),
-        ("  two   words ", "two words"),
-        ("O KLL", "O KLL"),
-    ],
-)
-def test_names_of_core_levels_are_written_alike(text, name):
-    assert region_name(text) == name
-    assert region_name(name) == name
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [("111216_0459_O1s", "O 1s"), ("clean_Au_4f", "Au 4f"), ("PET_C1s", "C 1s"), ("survey", None), ("XS2pY", None)],
-)
-def test_a_core_level_is_found_in_the_name_of_a_file(text, name):
-    assert region_in(text) == name

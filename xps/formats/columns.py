@@ -24,7 +24,9 @@ from operando.xps.layout import CONDITIONS, MEASURED
 
 from .counting import NOT_WHOLE, all_whole
 from .guess import guessed_settings
-from .spectrum import region_in, region_name, spectrum
+from .region_names import region_in, region_name
+from .regions import Regions, one_name
+from .spectrum import spectrum
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +43,7 @@ def read(
     units: Mapping[str, str] | None = None,
     photon_energy: float | None = None,
     conditions: Mapping[str, float] | None = None,
-    region: str | None = None,
+    region: Regions = None,
     time: Mapping[str, str] | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
@@ -86,7 +88,7 @@ def read(
     OperandoError
         If a setting is unknown.
     """
-    path = Path(path)
+    path, named = Path(path), one_name(Path(path), region)
     require_tables(path, columns=columns, units=units, conditions=conditions, time=time)
     _require_settings(path, columns or {}, units or {}, conditions or {}, photon_energy)
     start = head(path)
@@ -102,7 +104,7 @@ def read(
         energy,
         found,
         times,
-        region=region_name(region) if region else region_in(path.stem) or path.stem,
+        region=region_name(named) if named else region_in(path.stem) or path.stem,
         entry="",
         reader="columns",
         metadata=header_fields(table),
