@@ -275,13 +275,3 @@ def test_measured_counts_scatter_no_more_than_poisson_says(realdata, region):
     mean = (counts[:, :-3] + counts[:, 1:-2] + counts[:, 2:-1] + counts[:, 3:]) / 4
     scatter = np.median(third**2 / (20 * mean)) / 0.455
     assert 0.75 < scatter < 1.15
-
-
-@pytest.mark.realdata
-def test_the_measured_profile_damaged_is_whole_or_refused(realdata, tmp_path):
-    data = (realdata / "xps" / "pynxtools-xps" / "SnO2_10nm_1.pro").read_bytes()
-    path = tmp_path / "a.pro"
-    structure = data.index(b"EOFH") + 16 + 6 * 96 + 10
-    for copy in [*cut_off(data), *one_byte_changed(data, 25, 21, upto=structure)]:
-        path.write_bytes(copy)
-        assert_whole_or_refused(path, {"Sn 3d5/2": np.empty((21, 101))})

@@ -293,15 +293,6 @@ def test_no_cut_and_no_changed_byte_gives_anything_but_whole_scans_or_what_is_lo
 
 
 @pytest.mark.realdata
-def test_the_measured_file_damaged_is_whole_or_says_what_is_lost(realdata, tmp_path):
-    data = (realdata / "xps" / "pynxtools-xps" / "MgFe2O4_small.xy").read_bytes()
-    path = tmp_path / "a.xy"
-    for copy in [*cut_off(data), *one_byte_changed(data, 100, 61)]:
-        path.write_bytes(copy)
-        assert_whole_or_told(path, "Survey", 1351, 1)
-
-
-@pytest.mark.realdata
 def test_two_exports_of_one_region_agree_but_for_the_transmission(realdata):
     folder = realdata / "xps" / "pynxtools-xps"
     small = xps.read(folder / "MgFe2O4_small.xy", region="Survey")

@@ -22,7 +22,7 @@ from operando.text_table import whole_text
 from .casaxps import DECIMALS, with_components
 from .counting import NOT_WHOLE, all_whole, counts_of
 from .region_names import region_name
-from .regions import Entry, Regions, Wanted, numbered, read_region
+from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
 from .spectrum import spectrum
 
 Floats = NDArray[np.float64]
@@ -95,7 +95,9 @@ def read(
         for k, (label, one) in enumerate(zip(labels, exports, strict=True), start=1)
     ]
     parameters = {"reader": "casaxps_text", "block": block, "timezone": timezone}
-    ds = read_region(path, entries, [], region, parameters, chosen_by={"block": block}, entry="block")
+    end = FileError(path, "whole lines", "a file that breaks off", place="end of the file", remedy="export it again")
+    refused = [Refusal("", end)] if exports[-1].cut and len(exports) > 1 else []
+    ds = read_region(path, entries, refused, region, parameters, chosen_by={"block": block}, entry="block")
     fitted = {label: one.components for label, one in zip(labels, exports, strict=True)}
     return with_components(ds, {label: {"components": found} for label, found in fitted.items() if found})
 

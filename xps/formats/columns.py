@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def read(
     -------
     xarray.Dataset
         Dim ``binding_energy`` (eV, ascending). Rows with a wrong number of cells are left out and flagged; a cell that
-        is not a number is NaN and flagged.
+        is not a number is NaN and flagged. A last line that no line end follows may lack digits: it is left out, and
+        the spectrum flagged as truncated.
 
     Raises
     ------
@@ -92,11 +94,16 @@ def read(
     require_tables(path, columns=columns, units=units, conditions=conditions, time=time)
     _require_settings(path, columns or {}, units or {}, conditions or {}, photon_energy)
     start = head(path)
-    table = parse(start, whole_text(start), delimiter, decimal)
+    text = whole_text(start)
+    table = parse(start, text, delimiter, decimal)
+    if _ends_within_a_number(text) and not table.cut:
+        table = replace(table, values=table.values[:-1], cut=True)
     found = _picked(path, table, columns, units or {})
     energy = _binding(path, found, photon_energy)
     times = stated_span(path, table.header, time, timezone)
     remarks = [f"lines with a wrong number of columns left out: {listed(table.lost)}"] if table.lost else []
+    if table.cut:
+        remarks.append("the file breaks off within its last line, which is left out")
     if "counts" in found and not all_whole(found["counts"]):
         remarks.append(NOT_WHOLE)
     ds = spectrum(
@@ -123,6 +130,11 @@ def read(
         "time_taken": times.note,
     }
     return recorded(ds, "xps.read", {**parameters, "timezone": timezone, "delimiter": delimiter, "decimal": decimal})
+
+
+def _ends_within_a_number(text: str) -> bool:
+    """Whether the last line has no end, so that nobody knows whether its last number is whole."""
+    return text[-1:].isdigit() or (text[-1:] in ".eE+-" and text[-2:-1].isdigit())
 
 
 def recognizes(start: Head) -> bool:

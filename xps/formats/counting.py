@@ -11,7 +11,7 @@ _DIGITS, _ALL_DIGITS = 6, 15
 """CasaXPS and some instruments print six digits; a double has fifteen that are sure."""
 _DECIMALS = 6
 _FINEST, _DECIDABLE, _EXACT = 1e-3, 0.1, 1e-6
-_FEWEST, _TELLING = 3, 20
+_FEWEST, _TELLING, _MOST = 3, 20, 2.0**53
 NOT_WHOLE = "the counts are no whole numbers: they were scaled or corrected, so that Poisson errors may not hold"
 
 
@@ -48,6 +48,8 @@ def whole_counts(rates: Floats, seconds: float | None, error: Floats | None = No
     """
     known = np.isfinite(rates)
     if seconds is None or not 0 < seconds < np.inf or known.sum() < _FEWEST:
+        return None
+    if np.abs(rates[known]).max() > _MOST / max(seconds, 1.0):
         return None
     counts = rates * seconds
     whole = np.rint(counts)

@@ -95,7 +95,8 @@ def read_region(
     chosen = _chosen(path, chosen, chosen_by)
     found = list(dict.fromkeys(one.region for one in chosen))
     if not wanted and len(found) > 1:
-        raise SeveralRegionsError(path, found)
+        apart = [one.reason for one in refused if not any(same_region(one.region, name) for name in found)]
+        raise SeveralRegionsError(path, found, apart)
     series: list[xr.Dataset] = []
     asked: list[str | None] = [*wanted] if wanted else [None]
     for asked_name in asked:

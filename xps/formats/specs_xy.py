@@ -97,6 +97,9 @@ def read(
         raise FileError(path, f"a group among {', '.join(known) or 'none'}", repr(group), place="group")
     entries: list[Entry] = []
     refused: list[Refusal] = []
+    if file.broken_off and (len(file.regions) > 1 or file.open_end):
+        end = FileError(path, "whole curves", "a file that breaks off", place="end of the file", remedy="copy it again")
+        refused.append(Refusal("", end))
     for one in file.regions:
         if group is not None and one.group != group:
             continue

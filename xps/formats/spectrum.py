@@ -104,8 +104,11 @@ def spectrum(
     return _labelled(ds)
 
 
-def _shown(columns: Mapping[str, Floats], *, falling: bool) -> Flag:
-    """Return what the measured values show: nothing measured at all, or nothing more from some point on."""
+def _shown(columns: dict[str, Floats], *, falling: bool) -> Flag:
+    """Return what the measured values show: nothing measured at all, or nothing more from some point on.
+
+    Zeros behind that point are made NaN: they are no counts.
+    """
     flag = Flag(0)
     for name in MEASURED:
         values = columns.get(name)
@@ -115,8 +118,10 @@ def _shown(columns: Mapping[str, Floats], *, falling: bool) -> Flag:
         if finite.size == 0 or np.ptp(finite) == 0:
             return flag | Flag.dead_detector
         measured = np.flatnonzero(np.nan_to_num(values) != 0)
-        behind = measured[0] if falling else values.size - 1 - measured[-1]
-        if behind >= FEWEST and np.median(finite) >= FEWEST:
+        behind = slice(None, measured[0]) if falling else slice(measured[-1] + 1, None)
+        if np.count_nonzero(values[behind] == 0) >= FEWEST and np.median(finite) >= FEWEST:
+            columns[name] = values.copy()
+            columns[name][behind] = np.nan
             flag |= Flag.truncated
     return flag
 
