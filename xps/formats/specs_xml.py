@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,7 @@ def read(
     groups: list[str] = []
     starts: list[int] = []
     others: list[str] = []
+    met = Counter[str]()
     try:
         for found in region_elements(path):
             groups.append(found.group)
@@ -96,7 +98,10 @@ def read(
             if wanted and not any(same_region(name, one) for one in wanted):
                 others.append(name)
                 continue
-            _add(path, found, starts, (entries, refused), sum_scans=sum_scans)
+            label = f"{found.group}, {name}" if found.group else name
+            met[label] += 1
+            label = f"{label} ({met[label]})" if met[label] > 1 else label
+            _add(path, found, label, starts, (entries, refused), sum_scans=sum_scans)
     except FileError as error:
         refused.append(Refusal("", error))
     if group is not None and group not in groups and groups:
@@ -114,12 +119,13 @@ def recognizes(start: Head) -> bool:
 def _add(
     path: Path,
     found: RegionElement,
+    label: str,
     starts: Sequence[int],
     lists: tuple[list[Entry], list[Refusal]],
     *,
     sum_scans: bool,
 ) -> None:
-    """Add the scans of a region to the entries, or the reason why it has none."""
+    """Add the scans of a region to the entries, or the reason why it has none; ``label`` begins their labels."""
     name, (entries, refused) = region_name(stated_name(found.element)), lists
     try:
         region = specs_region(path, found.group, found.element)
@@ -131,15 +137,15 @@ def _add(
         if len(scans) != scans[0].of:
             place = f"region {region.name!r}, cycle {cycle}"
             refused.append(Refusal(name, FileError(path, f"{scans[0].of} scans", str(len(scans)), place=place)))
-        begin = f"{region.group}, {name}, cycle {cycle}" if region.group else f"{name}, cycle {cycle}"
+        begin = f"{label}, cycle {cycle}"
         if sum_scans:
             make = partial(_sum, path, region, scans, begin, starts)
             entries.append(Entry(name, begin, make, {"cycle": (str(cycle),), "spectrum": (begin,)}))
             continue
         for scan in scans:
-            label = f"{begin}, scan {scan.number}"
-            keys = {"cycle": (str(cycle),), "spectrum": (f"{cycle}.{scan.number}", label)}
-            entries.append(Entry(name, label, partial(_single, path, region, scan, label, starts), keys))
+            own = f"{begin}, scan {scan.number}"
+            keys = {"cycle": (str(cycle),), "spectrum": (f"{cycle}.{scan.number}", own)}
+            entries.append(Entry(name, own, partial(_single, path, region, scan, own, starts), keys))
 
 
 def _single(path: Path, region: SpecsRegion, scan: Scan, label: str, starts: Sequence[int]) -> xr.Dataset:

@@ -17,7 +17,7 @@ from operando.sniff import Format, Head, head
 
 from .counting import all_whole, counts_of, rounding
 from .region_names import region_name
-from .regions import Entry, Refusal, Regions, Wanted, read_region
+from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
 from .specs_dates import acquisition
 from .specs_xy_file import Block, Region, XyFile, number_of, parsed, prefix_of, significant_digits
 from .spectrum import spectrum as as_dataset
@@ -100,12 +100,11 @@ def read(
     if file.broken_off and (len(file.regions) > 1 or file.open_end):
         end = FileError(path, "whole curves", "a file that breaks off", place="end of the file", remedy="copy it again")
         refused.append(Refusal("", end))
-    for one in file.regions:
-        if group is not None and one.group != group:
-            continue
+    regions = [one for one in file.regions if group is None or one.group == group]
+    for one, label in zip(regions, numbered([_called(one) for one in regions]), strict=True):
         refused += _missing_scans(path, one)
         try:
-            entries += _entries(file, one, timezone)
+            entries += _entries(file, one, label, timezone)
         except FileError as error:
             refused.append(Refusal(region_name(one.name), error))
     chosen_by = {"cycle": cycle, "spectrum": spectrum}
@@ -118,8 +117,15 @@ def recognizes(start: Head) -> bool:
     return prefix_of(start) is not None
 
 
-def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
-    """Return the spectra of a region, one a cycle and scan."""
+def _called(region: Region) -> str:
+    """Return what tells a region from others of its name, if the file says it."""
+    number = region.fields.get("Spectrum ID", "")
+    parts = [region.group, region_name(region.name), f"spectrum {number}" if number else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def _entries(file: XyFile, region: Region, begin: str, timezone: str | None) -> list[Entry]:
+    """Return the spectra of a region, one a cycle and scan; ``begin`` begins their labels."""
     _require_spectrum(file.path, region)
     curves: dict[tuple[int, int | None], list[Block]] = {}
     for block in region.blocks:
@@ -128,11 +134,9 @@ def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
         raise FileError(file.path, "a curve", "none", place=f"region {region.name!r}, line {region.line}")
     _require_channels(file.path, region, curves.values())
     name, number = region_name(region.name), region.fields.get("Spectrum ID", "")
-    begin = [region.group, name, f"spectrum {number}" if number else ""]
     entries = []
     for (cycle, scan), blocks in curves.items():
-        parts = [*begin, f"cycle {cycle}", "" if scan is None else f"scan {scan}"]
-        label = ", ".join(part for part in parts if part)
+        label = f"{begin}, cycle {cycle}" + ("" if scan is None else f", scan {scan}")
         keys = {"cycle": (str(cycle),), "spectrum": (number or label, label)}
         entries.append(Entry(name, label, partial(_dataset, file, region, blocks, label, timezone), keys))
     return entries
