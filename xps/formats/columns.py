@@ -24,7 +24,8 @@ from operando.units import parse as parsed_unit
 from operando.xps.layout import CONDITIONS, MEASURED
 
 from .counting import NOT_WHOLE, all_whole
-from .guess import guessed_settings
+from .guess import guessed_settings, says_energies
+from .level_energies import may_be
 from .region_names import region_in, region_name
 from .regions import Regions, one_name
 from .spectrum import spectrum
@@ -151,6 +152,18 @@ def suggest(start: Head) -> dict[str, Any]:
     return {} if table is None else guessed_settings(table)
 
 
+def likely(start: Head) -> bool:
+    """Whether labels or header name binding or kinetic energies, or bare columns fit the level in the file's name."""
+    table = _beginning(start) if start.is_text else None
+    if table is None or says_energies(table):
+        return table is not None
+    level, columns = region_in(start.path.stem), guessed_settings(table).get("columns", {})
+    if "kinetic_energy" in columns:
+        return True
+    energies = columns.get("binding_energy")
+    return level is not None and not table.labels and energies is not None and may_be(level, table.values[:, energies])
+
+
 @lru_cache(maxsize=1)
 def _beginning(start: Head) -> Table | None:
     """Return the table that a file begins with, for both questions that are asked about it."""
@@ -231,4 +244,5 @@ COLUMNS = Format(
     read=read,
     suggest=suggest,
     specific=False,
+    likely=likely,
 )

@@ -52,6 +52,11 @@ def guessed_settings(table: Table) -> dict[str, Any]:
     return settings
 
 
+def says_energies(table: Table) -> bool:
+    """Return whether a label says that energies are binding or kinetic ones."""
+    return any(_all(table.labels, _WORDS[name]) for name in _ENERGIES)
+
+
 def _energy(table: Table) -> tuple[str, Column] | None:
     for name in _ENERGIES:
         for label in _all(table.labels, _WORDS[name]):
