@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import xarray as xr
 from operando.errors import StoreError
 from operando.flags import Flag
 
+_MARKS = ("flag", "flag_tolerated")
 TRUNCATED = int(Flag.truncated)
 LITHIATED, DELITHIATED = "lithiated NCM", "delithiated NCM"
 JUDGED_SIGNAL = "tey"
@@ -66,6 +69,8 @@ def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
         rows += _composition(tree, truth, f"xas/{node}")
     for node in truth["xpeem"].children if "xpeem" in truth.children else ():
         rows += _images(tree, truth, f"xpeem/{node}")
+    for node in tree["xps"].children if "xps" in tree.children else ():
+        rows += _core_levels(tree, truth, f"xps/{node}")
     return rows
 
 
@@ -175,6 +180,38 @@ def _images(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
     if weighed.any():
         pull = _rms(error[weighed] / sigma[weighed])
         yield Row(f"{name} drift", "px", _rms(error[placed]), _rms(sigma[weighed]), 0.0, pull)
+
+
+def _core_levels(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
+    """Compare what lines of several core levels, fitted together, tell: flags, fractions in S 2p, the charging shift.
+
+    Pulls of fractions count where the truth is farther from nothing and from all than three deviations.
+    """
+    raw, found = _node(tree, f"{node}/raw"), _node(tree, f"{node}/processed")
+    levels = {str(level): truth[f"xps/{level}"].to_dataset().load() for level in truth["xps"].children}
+    sulfur = levels["S_2p"]
+    present = int(np.isin(sulfur["source"].values, _names(raw)).sum())
+    yield Row("XPS scans read, of n", "1", float(present), truth=float(sulfur.sizes["scan"]))
+    marks = {name: reduce(or_, (level[name].astype("int64") for level in levels.values())) for name in _MARKS}
+    together = xr.Dataset(marks, attrs=sulfur.attrs).assign_coords(source=sulfur["source"])
+    yield from _flags("XPS", _matched(found, sulfur)["flag"].fillna(0).astype("int64"), together)
+    if "fraction" not in found or "shift" not in found:
+        return
+    sound = (together["flag"] & int(Flag.dead_detector | Flag.truncated)) == 0
+    errors, sigmas, inner = [], [], []
+    for name in sulfur["peak"].values:
+        line = found[["source", "fraction", "fraction_std"]].sel(peak=f"S 2p {name}", drop=True)
+        one, true = _matched(line, sulfur), sulfur["fraction"].sel(peak=name)
+        errors.append((one["fraction"] - true).values[sound])
+        sigmas.append(one["fraction_std"].values[sound])
+        share = true.values[sound]
+        inner.append(np.minimum(share, 1 - share) > 3 * sigmas[-1])
+    error, sigma, weighed = np.stack(errors), np.stack(sigmas), np.stack(inner)
+    pull = _rms(error[weighed] / sigma[weighed]) if weighed.any() else None
+    yield Row("S 2p fractions", "1", _rms(error), _rms(sigma[weighed]), 0.0, pull)
+    charging = found[["source", "shift", "shift_std"]].sel(phase="electrode", drop=True)
+    scans = _matched(charging, sulfur)
+    yield _over_scans("charging shift", "eV", scans, "shift", true=sulfur["charging_shift"], judged=sound)
 
 
 def _stem(name: str) -> str:

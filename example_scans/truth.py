@@ -34,8 +34,6 @@ QUANTITIES = {
 }
 
 NOT_YET = (
-    ("S 2p fractions", "1"),
-    ("charging shift", "eV"),
     ("void and crack fraction", "1"),
     ("tortuosity factor", "1"),
     ("onsets", "s"),

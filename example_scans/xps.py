@@ -12,17 +12,18 @@ from operando.flags import Flag
 
 from . import scan_truth, vamas, xps_faults, xps_spectra
 from .cell import Floats, Run
-from .clocks import beamline_local_time
+from .clocks import CLOCK, beamline_local_time
 from .faults import combined
 from .noise import stream
 from .parameters import Parameters
 from .part import Part
-from .xps_parameters import CoreLevel, Photoemission
+from .xps_parameters import CoreLevel, CoreLine, Photoemission
 
 JUDGED = Flag.dead_detector | Flag.truncated | Flag.ec_gap
 """Flags whose truth is known for every spectrum."""
 
 TRUTH = "xps"
+NODE = "electrolyte"
 INCIDENCE = 54.7
 
 EXPERIMENT = vamas.Experiment(
@@ -35,8 +36,42 @@ EXPERIMENT = vamas.Experiment(
 )
 
 
+RECIPE = """\
+[[series]]                          # core levels of every time point, in one file each, fitted together
+node = "{node}"
+technique = "xps"
+files = ["{folder}/{file}_*.vms"]
+reader = "vamas"
+clock = "{clock}"
+read = {{ region = [{regions}] }}
+
+  [[series.steps]]
+  use = "deglitch"
+
+  [[series.steps]]
+  use = "fit"
+  background = {{ kind = "shirley", polynomial = 1 }}   # of every region, fitted with the lines
+  lines = [                         # energies at the potential at which nothing is shifted (eV) ...
+{lines}
+  ]
+
+    [series.steps.shifts]           # ... from which charging moves all lines, the potential those of the electrolyte
+{shifts}
+
+  [[series.steps]]                  # how the electrolyte's lines follow the potential, charging taken off
+  use = "shift_trend"
+  against = "electrode"
+"""
+
+_LINE = """\
+    {{ kind = "{kind}", region = "{region}", name = "{name}", position = {energy}, fwhm = {fwhm}, \
+{partner}phase = "{phase}", mixing = {mixing} }},"""
+_REACH = 4.5
+"""How far a phase may shift, eV: by 0.9 eV/V over the range of potentials, and charging."""
+
+
 def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
-    """Return the files and the truth of every core level; no step of a recipe reads them yet.
+    """Return the files, their section of the recipe and the truth of every core level.
 
     The spectra of a time point are those of the cell's mean state over it: it does not change while the levels
     are measured one after the other. VAMAS states the start of a spectrum in whole seconds, without a fraction.
@@ -47,7 +82,45 @@ def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
         f"{law.folder}/{source}": _file(parameters, number, known, seed)
         for number, source in enumerate(known[law.levels[0].node]["source"].values, 1)
     }
-    return Part(files, "", {f"{TRUTH}/{node}": ds for node, ds in known.items()})
+    return Part(files, _recipe(law), {f"{TRUTH}/{node}": ds for node, ds in known.items()})
+
+
+def _recipe(law: Photoemission) -> str:
+    """Return the section of the recipe: all lines of all levels, their widths and shapes common to a level."""
+    phases = {item.name: _phase(item) for level in law.levels for item in level.lines}
+    return RECIPE.format(
+        node=NODE,
+        folder=law.folder,
+        file=law.file,
+        clock=CLOCK,
+        regions=", ".join(f'"{level.name}"' for level in law.levels),
+        lines="\n".join(_line(level, item) for level in law.levels for item in level.lines),
+        shifts="\n".join(
+            f"    {phase} = {{ start = 0.0, low = {-_REACH}, high = {_REACH} }}"
+            for phase in dict.fromkeys(phases.values())
+        ),
+    )
+
+
+def _phase(item: CoreLine) -> str:
+    return "electrode" if item.layer == "electrode" else "electrolyte"
+
+
+def _line(level: CoreLevel, item: CoreLine) -> str:
+    """Return a line of the recipe's model; the first line of a level sets width and shape of all."""
+    first = level.lines[0]
+    own = item is first
+    doublet = level.ratio > 0
+    return _LINE.format(
+        kind="doublet" if doublet else "peak",
+        region=level.name,
+        name=f"{level.name} {item.name}",
+        energy=item.energy,
+        fwhm=round(level.fwhm, 1) if own else f'{{ link = "{level.name} {first.name}.fwhm" }}',
+        partner=f"splitting = {level.splitting}, ratio = {level.ratio}, " if doublet else "",
+        phase=_phase(item),
+        mixing=0.3 if own else f'{{ link = "{level.name} {first.name}.mixing" }}',
+    )
 
 
 def truth(parameters: Parameters, run: Run, seed: int, level: CoreLevel) -> xr.Dataset:

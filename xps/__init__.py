@@ -7,57 +7,110 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .backgrounds import linear, polynomial, shirley, tougaard
     from .charging import charge_reference
+    from .constraints import Fixed, Free, Link
     from .cross_sections import angular_factor, sensitivity_factor
+    from .fitting import fit
     from .formats.casaxps import casaxps_components
     from .joining import join
+    from .known_species import core_level, overlaps, species, species_table, tube_satellites
+    from .line_profiles import line_profile
+    from .lmfit_models import from_lmfit, to_lmfit
+    from .loss_functions import loss_operator
     from .mean_free_paths import Material, effective_attenuation_length, imfp_tpp2m
+    from .model import Background, Doublet, Model, Peak
     from .overlayers import layer_thicknesses, overlayer_ratio, overlayer_thickness
     from .quantification import quantify
     from .reading import read, read_series
     from .shift_regression import regress_on_potential
     from .shifts import rigid_shift
+    from .spikes import deglitch
 
 _LAZY = {
+    "Background": ".model",
+    "Doublet": ".model",
+    "Fixed": ".constraints",
+    "Free": ".constraints",
+    "Link": ".constraints",
     "Material": ".mean_free_paths",
+    "Model": ".model",
+    "Peak": ".model",
     "angular_factor": ".cross_sections",
     "casaxps_components": ".formats.casaxps",
     "charge_reference": ".charging",
+    "core_level": ".known_species",
+    "deglitch": ".spikes",
     "effective_attenuation_length": ".mean_free_paths",
+    "fit": ".fitting",
     "formats": ".formats",
+    "from_lmfit": ".lmfit_models",
     "imfp_tpp2m": ".mean_free_paths",
     "join": ".joining",
     "layer_thicknesses": ".overlayers",
+    "line_profile": ".line_profiles",
+    "linear": ".backgrounds",
+    "loss_operator": ".loss_functions",
+    "overlaps": ".known_species",
     "overlayer_ratio": ".overlayers",
     "overlayer_thickness": ".overlayers",
+    "polynomial": ".backgrounds",
     "quantify": ".quantification",
     "read": ".reading",
     "read_series": ".reading",
     "regress_on_potential": ".shift_regression",
     "rigid_shift": ".shifts",
     "sensitivity_factor": ".cross_sections",
+    "shirley": ".backgrounds",
+    "species": ".known_species",
+    "species_table": ".known_species",
+    "to_lmfit": ".lmfit_models",
+    "tougaard": ".backgrounds",
+    "tube_satellites": ".known_species",
 }
 
 _MODULES = ("formats",)
 
 __all__ = [
+    "Background",
+    "Doublet",
+    "Fixed",
+    "Free",
+    "Link",
     "Material",
+    "Model",
+    "Peak",
     "angular_factor",
     "casaxps_components",
     "charge_reference",
+    "core_level",
+    "deglitch",
     "effective_attenuation_length",
+    "fit",
     "formats",
+    "from_lmfit",
     "imfp_tpp2m",
     "join",
     "layer_thicknesses",
+    "line_profile",
+    "linear",
+    "loss_operator",
+    "overlaps",
     "overlayer_ratio",
     "overlayer_thickness",
+    "polynomial",
     "quantify",
     "read",
     "read_series",
     "regress_on_potential",
     "rigid_shift",
     "sensitivity_factor",
+    "shirley",
+    "species",
+    "species_table",
+    "to_lmfit",
+    "tougaard",
+    "tube_satellites",
 ]
 
 

@@ -87,7 +87,7 @@ OVERLAYERS = Layout(
     ),
 )
 
-SHIFTS = Layout(
+RIGID_SHIFT = Layout(
     "xps shifts",
     "rigid shifts of phases and what single lines depart from them",
     (
@@ -120,7 +120,7 @@ SHIFTS = Layout(
     ),
 )
 
-SHIFT_TRENDS = Layout(
+SHIFT_TREND = Layout(
     "xps shift trends",
     "how the shifts follow the potential",
     (
@@ -148,6 +148,50 @@ REFERENCED = Layout(
         ),
     ),
 )
+
+FITTED = {
+    "area": ("", "area of the line, both of a doublet"),
+    "position": ("eV", "binding energy of the line's maximum, of a doublet's first line"),
+    "fwhm": ("eV", "full width of the line at half maximum"),
+    "fwhm_2": ("eV", "full width of a doublet's second line at half maximum"),
+    "fraction": ("1", "share of the area of all lines"),
+}
+"""What a fit tells of each line, beside the parameters of its shape; units of areas are those measured times eV."""
+
+FIT = Layout(
+    "xps fit",
+    "lines and background fitted to photoemission spectra",
+    (
+        *(Variable(name, ("scan", "peak"), unit, "f", text, name != "fwhm_2") for name, (unit, text) in FITTED.items()),
+        *(
+            Variable(f"{name}_std", ("scan", "peak"), unit, "f", f"standard uncertainty of {name}", name != "fwhm_2")
+            for name, (unit, _) in FITTED.items()
+        ),
+        Variable("area_covariance", ("scan", "peak", "other_peak"), "", "f", "covariance of the lines' areas"),
+        Variable("position_covariance", ("scan", "peak", "other_peak"), "eV^2", "f", "covariance of the positions"),
+        Variable("shift", ("scan", "phase"), "eV", "f", "shift of the phase's lines from where they start", False),
+        Variable("shift_std", ("scan", "phase"), "eV", "f", "standard uncertainty of the shift", False),
+        Variable("value", ("scan", "parameter"), "", "f", "free parameters of the model, each in its own unit"),
+        Variable("value_std", ("scan", "parameter"), "", "f", "standard uncertainty of the free parameters"),
+        Variable(
+            "covariance",
+            ("scan", "parameter", "parameter_2"),
+            "",
+            "f",
+            "covariance of the free parameters, their units",
+        ),
+        Variable("reduced_chi_square", ("scan",), "", "f", "squares left per degree of freedom (Pearson's)"),
+        Variable("runs", ("scan",), "1", "f", "runs of equal sign in the residual, in standard deviations from noise"),
+        Variable("fitted", ("scan", ALONG), "", "f", "the model at its best", False),
+        Variable("background", ("scan", ALONG), "", "f", "background under the lines", False),
+        Variable("residual", ("scan", ALONG), "", "f", "what the model leaves of the spectrum", False),
+        Variable("line", ("scan", "peak", ALONG), "", "f", "each line without background", False),
+        *SERIES,
+    ),
+    ("model",),
+)
+
+PROCESSED = Layout("xps processed", "what steps make of photoemission scans, see the layouts of each", SERIES)
 
 
 def labelled(ds: xr.Dataset, layout: Layout) -> xr.Dataset:

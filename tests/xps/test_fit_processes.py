@@ -1,0 +1,156 @@
+"""The fit's kernels run in other processes and threads, and give the same there."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from sulfur_spectra import ENERGY, spectra
+
+from operando import xps
+from operando.errors import OperandoWarning
+from operando.xps import Background, Doublet, Free, Model
+from operando.xps.fit_kernels import POISSON, room
+from operando.xps.starts import linear, start_tables, starts
+
+MODEL = Model([Doublet("PS4", Free(161.6, 160.8, 162.4), 1.0, 1.18, 0.511)], Background(polynomial=0))
+MODULES = ("model_kernels", "fit_kernels", "series_kernels")
+
+
+def arguments() -> dict[str, tuple]:
+    compiled = MODEL.compiled
+    structure, grid = compiled.structure, compiled.grid(ENERGY)
+    size, rows, points = len(compiled.names), structure[4].size, ENERGY.size
+    memory, small = room(size, rows, points), room(3, 1, points)
+    counts, one = spectra(2).to_numpy(), np.ones((2, points))
+    spectrum, stack = (counts[0], one[0], one[0], 0 * one[0]), (counts, one, one, 0 * one)
+    lines, begin = linear(compiled), starts(compiled)
+    screening = (lines, begin, start_tables(compiled, grid, lines, begin))
+    free = compiled.start + np.array([9000.0, 0, 0, 0.02, 400.0, 0])
+    full = np.array([row.at(dict(zip(compiled.names, free, strict=True))) for _, row in compiled.rows])
+    task, form, table, marks = (
+        (compiled.low, compiled.high, POISSON, 1.0),
+        (structure, grid),
+        memory[2][0],
+        memory[2][1],
+    )
+    square, ones = np.eye(size) + 0.1, np.ones(size)
+    found = (np.tile(free, (2, 1)), np.full(2, np.inf), np.zeros(2, np.int64))
+    out = (np.zeros((2, size, size)), np.zeros((2, 3)), np.zeros((2, 2, points)))
+    none, flags, curve = np.zeros((size, size)), np.zeros(size, np.bool_), np.ones(points)
+    return {
+        "model_kernels.expand": (structure, free, full.copy()),
+        "model_kernels.through": (np.eye(points), one, 0 * one),
+        "model_kernels.fill_line": (structure, grid, full, 0, table),
+        "model_kernels.add_row": (structure, 0, curve, 1.0, np.zeros((size, points))),
+        "model_kernels.add_line": (
+            structure,
+            0,
+            full,
+            (curve.copy(), curve.copy(), np.zeros((size, points))),
+            np.ones((15, points)),
+        ),
+        "model_kernels.evaluate": (structure, grid, full, memory[0], table),
+        "fit_kernels.room": (2, 3, 4),
+        "fit_kernels.squares": (spectrum, curve, marks),
+        "fit_kernels.deviance": (spectrum, curve, marks),
+        "fit_kernels.weigh": (spectrum, POISSON, curve, marks),
+        "fit_kernels.normal": (np.ones((size, points)), np.ones((2, points)), none.copy(), 0 * ones, curve.copy()),
+        "fit_kernels.factored": (square, flags.copy(), none.copy()),
+        "fit_kernels.solved": (square, flags, ones.copy()),
+        "fit_kernels.scaled_matrix": (square, 0.1, 0 * ones, none.copy()),
+        "fit_kernels.held_back": (0 * ones, (-ones, ones), 3 * ones, flags.copy()),
+        "fit_kernels.bounded_step": ((square, ones), 0 * ones, (-ones, ones), 0.1, 0 * ones),
+        "fit_kernels.lowered": (square, ones, ones),
+        "fit_kernels.distance": (square, ones, 0 * ones),
+        "fit_kernels.measured": (form, spectrum, POISSON, free, (memory[0], marks, full.copy(), table)),
+        "fit_kernels.statistics": (form, spectrum, POISSON, full, memory),
+        "fit_kernels.learned": ((none.copy(), square), ones, ones, 0 * ones),
+        "fit_kernels.next_step": ((square, none, ones), 0 * ones, (-ones, ones), 0.0, (0 * ones, none.copy())),
+        "fit_kernels.verdict": (square, ones, 1.0, (0 * ones, 2.0), 1.0),
+        "fit_kernels.advance": (0 * ones, ones, 0 * ones),
+        "fit_kernels.minimize": (form, spectrum, task, (free.copy(), free, np.inf), memory),
+        "series_kernels.evaluate_linear": (screening[2][0], grid, np.ones(3), curve.copy(), np.zeros((3, points))),
+        "series_kernels.screened": (grid, spectrum, (lines, screening[2][0]), np.zeros(3), small),
+        "series_kernels.ranked": (np.array([1.0, 3.0]), 2.0, np.zeros((2, size))),
+        "series_kernels.candidates": (grid, spectrum, screening, np.zeros((3, size)), small),
+        "series_kernels.one_spectrum": (stack, 1),
+        "series_kernels.lightened": (spectrum, POISSON),
+        "series_kernels.finite": (ones,),
+        "series_kernels.points_used": (spectrum,),
+        "series_kernels.screen_rows": (grid, stack, POISSON, screening, np.full((2, 3, size), np.nan)),
+        "series_kernels.fit_rows": (form, stack, task, np.tile(free, (2, 1, 1)), found),
+        "series_kernels.describe_rows": (form, stack, task, found, out),
+        "series_kernels.describe": (form, spectrum, task, (free, *(one[0] for one in out)), memory),
+        "series_kernels.at_bound": (free, task),
+        "series_kernels.inverted": (square, flags.copy(), none.copy()),
+        "series_kernels.runs": (np.sin(ENERGY), curve),
+        "series_kernels.draw_rows": (form, free[None], one[:1], compiled.owners, np.zeros((1, 1, points))),
+    }
+
+
+def tried(name: str, given: tuple) -> list[np.ndarray]:
+    """Return, flat, what a kernel returns and leaves in its arguments, which are copied: they must be writable."""
+    module, function = name.split(".")
+    kernel = getattr(importlib.import_module(f"operando.xps.{module}"), function)
+
+    def copied(value):
+        return tuple(copied(item) for item in value) if isinstance(value, tuple) else np.array(value)[()]
+
+    def leaves(value):
+        return [leaf for item in value for leaf in leaves(item)] if isinstance(value, tuple) else [value]
+
+    own = copied(given)
+    result = kernel(*own)
+    return [np.asarray(leaf) for leaf in [*leaves(result), *leaves(own)] if leaf is not None]
+
+
+def same(there: list[np.ndarray], here: list[np.ndarray]) -> None:
+    for one, other in zip(there, here, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def kernels() -> set[str]:
+    from numba.core.dispatcher import Dispatcher
+
+    found = set()
+    for name in MODULES:
+        module = importlib.import_module(f"operando.xps.{name}")
+        for key, value in vars(module).items():
+            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
+                found.add(f"{name}.{key}")
+    return found
+
+
+def test_every_kernel_of_the_fit_is_tried_out():
+    assert kernels() == set(arguments())
+
+
+def test_kernels_and_fits_give_the_same_in_other_processes():
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    cloudpickle = pytest.importorskip("cloudpickle", reason="cloudpickle comes with dask.distributed")
+    series = spectra(9, seed=2)
+    lines = [Doublet(n, at, 1.1, 1.18, 0.511) for n, at in (("PS4", 161.6), ("Li2S", 160.1), ("bridge", 163.2))]
+    model = Model(lines, Background(polynomial=0))
+    expected = xps.fit(series, model)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        for name, given in arguments().items():
+            there = client.submit(tried, name, given, pure=False).result()
+            if name != "fit_kernels.room":
+                same(there, tried(name, given))
+        lazy = client.compute(xps.fit(series.chunk(scan=2), model)).result()
+    xr.testing.assert_identical(lazy, expected)
+
+
+def test_many_threads_give_the_same():
+    series = spectra(40, seed=5)
+    found = xps.fit(series.chunk(scan=3), MODEL).compute(scheduler="threads", num_workers=4)
+    with pytest.warns(OperandoWarning, match="are missed by their fit"):
+        xr.testing.assert_identical(found, xps.fit(series, MODEL))

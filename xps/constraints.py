@@ -1,0 +1,170 @@
+"""What a quantity of a line may be: free within bounds, fixed, or tied to another; all affine in the free ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import TypeGuard
+
+from operando.errors import OperandoError
+
+
+@dataclass(frozen=True)
+class Free:
+    """A quantity to be found, from ``start``, between ``low`` and ``high``."""
+
+    start: float
+    low: float = -inf
+    high: float = inf
+
+    def __post_init__(self) -> None:
+        if not (self.low < self.high and self.low <= self.start <= self.high and isfinite(self.start)):
+            got = f"start {self.start:g} between {self.low:g} and {self.high:g}"
+            raise OperandoError(f"Free: expected low < high and a start between them, got {got}")
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A quantity that is known."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.value):
+            raise OperandoError(f"Fixed: expected a finite number, got {self.value}")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A quantity tied to another of its kind.
+
+    It is ``factor`` times that named ``to``, such as ``"Li2S.fwhm"``, plus ``offset``.
+    """
+
+    to: str
+    factor: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.factor) and isfinite(self.offset)):
+            raise OperandoError(f"Link to {self.to!r}: expected finite numbers, got {self.factor} and {self.offset}")
+
+
+Quantity = float | Free | Fixed | Link
+"""A number is where a quantity starts, free within a window that suits it."""
+FWHM_WINDOW = (0.4, 2.5)
+"""By which factors a width given as a number may change."""
+
+
+def positive(quantity: Quantity | None, start: float) -> Free | Fixed | Link:
+    """Return a quantity that is not negative; free from ``start`` if it is not given."""
+    if quantity is None or is_number(quantity):
+        return Free(start if quantity is None else float(quantity), 0.0)
+    return tied(quantity)
+
+
+def around(width: Quantity) -> Free | Fixed | Link:
+    """Return a width; a number is free within a factor either way."""
+    if is_number(width):
+        return Free(float(width), FWHM_WINDOW[0] * float(width), FWHM_WINDOW[1] * float(width))
+    return tied(width)
+
+
+def tied(quantity: Quantity) -> Free | Fixed | Link:
+    """Return a quantity that is no number.
+
+    Raises
+    ------
+    OperandoError
+        If it is none.
+    """
+    if not isinstance(quantity, Free | Fixed | Link):
+        raise OperandoError(f"Model: expected a number, Free, Fixed or Link, got {quantity!r}")
+    return quantity
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_quantity(value: object) -> bool:
+    """Whether a value can be a quantity."""
+    return is_number(value) or isinstance(value, Free | Fixed | Link)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A sum of free parameters times factors, plus a number."""
+
+    terms: Mapping[str, float] = field(default_factory=dict)
+    offset: float = 0.0
+
+    def times(self, factor: float, offset: float = 0.0) -> Affine:
+        """Return ``factor`` times this, plus ``offset``."""
+        return Affine({name: factor * value for name, value in self.terms.items()}, factor * self.offset + offset)
+
+    def __add__(self, other: Affine) -> Affine:
+        """Return the sum of both."""
+        terms = dict(self.terms)
+        for name, value in other.terms.items():
+            terms[name] = terms.get(name, 0.0) + value
+        return Affine(terms, self.offset + other.offset)
+
+    def at(self, values: Mapping[str, float]) -> float:
+        """Return the value where the free parameters have these ``values``."""
+        return self.offset + sum(factor * values[name] for name, factor in self.terms.items())
+
+
+def resolved(quantities: Mapping[str, Free | Fixed | Link | Affine]) -> dict[str, Affine]:
+    """Return every quantity in terms of the free ones.
+
+    Raises
+    ------
+    OperandoError
+        If a link leads nowhere, in a circle, or to a quantity of another kind.
+    """
+    found: dict[str, Affine] = {}
+    for name in quantities:
+        _resolve(name, quantities, found, ())
+    return found
+
+
+def _resolve(
+    name: str,
+    quantities: Mapping[str, Free | Fixed | Link | Affine],
+    found: dict[str, Affine],
+    path: tuple[str, ...],
+) -> Affine:
+    if name in found:
+        return found[name]
+    if name in path:
+        raise OperandoError(f"Model: links go in a circle: {' -> '.join([*path[path.index(name) :], name])}")
+    quantity = quantities[name]
+    if isinstance(quantity, Free):
+        found[name] = Affine({name: 1.0})
+    elif isinstance(quantity, Fixed):
+        found[name] = Affine({}, quantity.value)
+    elif isinstance(quantity, Link):
+        _check_link(name, quantity.to, quantities)
+        target = _resolve(quantity.to, quantities, found, (*path, name))
+        found[name] = target.times(quantity.factor, quantity.offset)
+    else:
+        found[name] = quantity
+    return found[name]
+
+
+def _check_link(name: str, to: str, quantities: Mapping[str, Free | Fixed | Link | Affine]) -> None:
+    if to not in quantities:
+        known = ", ".join(other for other in quantities if _kind(other) == _kind(name) and other != name)
+        raise OperandoError(f"Model: {name} is linked to {to!r}, which there is not; expected one of {known or 'none'}")
+    if _kind(to) != _kind(name):
+        raise OperandoError(
+            f"Model: {name} is linked to {to}, a quantity of another kind; link it to another of its own"
+        )
+
+
+def _kind(name: str) -> str:
+    """Return what a quantity is; a phase's shift is a position, as lines tied to it start from there."""
+    return {"fwhm_2": "fwhm", "shift": "position"}.get(last := name.rsplit(".", 1)[-1], last)

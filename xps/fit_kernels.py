@@ -1,0 +1,395 @@
+"""Levenberg-Marquardt with an analytic Jacobian for one spectrum. It knows numbers only.
+
+What is made least is ``sum w (y - T m)^2``, or the Poisson deviance ``2 sum (mu - y + y log(y / mu))``, mu = T m, by
+Fisher scoring. Gradient and information (normal) matrix of half of it are, in the free parameters, ``sum J score`` and
+``sum J J information`` over the points; :func:`statistics` gives all three for any full parameters.
+The tuples ``model`` and ``spectrum`` are those of :mod:`~operando.xps.model_kernels`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operando.kernels import compiled, compiled_sums
+
+from .model_kernels import PER_LINE, Floats, Form, Spectrum, evaluate, expand
+
+Bools = NDArray[np.bool_]
+Room = tuple[
+    tuple[Floats, Floats, Floats],
+    tuple[Floats, Floats, Floats],
+    tuple[Floats, Floats, Floats],
+    tuple[Floats, Floats, Floats, Floats, Floats, Floats],
+]
+"""Arrays that a fit works in: (curve, lines, Jacobian) here and at a trial; (table of a line, score and information of
+each point, matrix); (gradient, step, full parameters, trial, a curve, gradient before)."""
+Task = tuple[Floats, Floats, int, float]
+"""Lowest and highest free parameters, what is made least, variance of a point of weight one (0 if not known)."""
+SQUARES, POISSON = 0, 1
+"""What is made least."""
+NOT_CONVERGED, AT_BOUND = 1, 2
+"""Bits of the state of a fit."""
+SAME, LEFT = 4, 8
+"""Bits of a contest: it runs into the rival's minimum; it was given up."""
+
+FEWEST_COUNTS = 1e-3
+"""Counts below which a model is taken as too low to be true."""
+_SINGULAR = 1e-11
+_ITERATIONS, _SLOW = 120, 25
+_NEAR, _CONVERGED = 1e-7, 1e-16
+"""What a step may still lower, in units of one squared deviation: below rounding of the objective; below notice."""
+_SAME_BASIN, _HOPE = 9.0, 2.5
+"""Squared deviations within which two minima are one; by how many times its expectation a step may disappoint."""
+
+
+@compiled
+def room(free: int, full: int, points: int) -> Room:
+    """Return the arrays that a fit works in."""
+    return (
+        (np.empty(points), np.empty(points), np.empty((free, points))),
+        (np.empty(points), np.empty(points), np.empty((free, points))),
+        (np.empty((2 * PER_LINE + 1, points)), np.empty((2, points)), np.empty((free, free))),
+        (np.empty(free), np.empty(free), np.empty(full), np.empty(free), np.empty(points), np.empty(free)),
+    )
+
+
+@compiled_sums
+def squares(spectrum: Spectrum, curve: Floats, marks: Floats) -> float:
+    """Return the weighted sum of squares; write score and information of each point."""
+    values, weights, response, known = spectrum
+    total = 0.0
+    for i in range(values.size):
+        left = values[i] - known[i] - response[i] * curve[i]
+        strength = weights[i] * response[i]
+        marks[0, i] = strength * left
+        marks[1, i] = strength * response[i]
+        total += weights[i] * left * left
+    return total
+
+
+@compiled
+def deviance(spectrum: Spectrum, curve: Floats, marks: Floats) -> float:
+    """Return the Poisson deviance; write score and information of each point.
+
+    Below a thousandth of a count the deviance goes on as a parabola, so that a model that is not positive somewhere
+    is bad, not impossible.
+    """
+    values, weights, response, known = spectrum
+    total = 0.0
+    for i in range(values.size):
+        if weights[i] == 0.0:
+            marks[0, i] = marks[1, i] = 0.0
+            continue
+        mean, value = response[i] * curve[i] + known[i], values[i]
+        inside = max(mean, FEWEST_COUNTS)
+        slope, bend = 1.0 - value / inside, 1.0 / inside
+        term = inside - value
+        if value > 0.0:
+            term += value * np.log(value / inside)
+        if mean < inside:
+            beyond = mean - inside
+            bend = max(value, inside) / inside**2
+            term += slope * beyond + 0.5 * bend * beyond**2
+            slope += bend * beyond
+        total += 2.0 * term
+        marks[0, i] = -slope * response[i]
+        marks[1, i] = bend * response[i] ** 2
+    return total
+
+
+@compiled
+def weigh(spectrum: Spectrum, kind: int, curve: Floats, marks: Floats) -> float:
+    """Return what is made least, and write score and information of each point."""
+    if kind == POISSON:
+        return deviance(spectrum, curve, marks)
+    return squares(spectrum, curve, marks)
+
+
+@compiled_sums
+def normal(jacobian: Floats, marks: Floats, matrix: Floats, gradient: Floats, scratch: Floats) -> None:
+    """Write the information matrix and the gradient in the free parameters."""
+    for a in range(gradient.size):
+        total = 0.0
+        for i in range(scratch.size):
+            total += jacobian[a, i] * marks[0, i]
+            scratch[i] = jacobian[a, i] * marks[1, i]
+        gradient[a] = total
+        for b in range(a + 1):
+            total = 0.0
+            for i in range(scratch.size):
+                total += scratch[i] * jacobian[b, i]
+            matrix[a, b] = total
+            matrix[b, a] = total
+
+
+@compiled
+def factored(matrix: Floats, out: Bools, lower: Floats) -> None:
+    """Write the Cholesky factor; what is not determined beside those before it joins ``out``.
+
+    The diagonal of ``matrix`` is one, or zero where nothing is known; rows and columns ``out`` are passed over.
+    """
+    for a in range(out.size):
+        if out[a]:
+            continue
+        for b in range(a + 1):
+            if out[b]:
+                continue
+            total = matrix[a, b]
+            for c in range(b):
+                if not out[c]:
+                    total -= lower[a, c] * lower[b, c]
+            if b < a:
+                lower[a, b] = total / lower[b, b]
+            elif total > _SINGULAR:
+                lower[a, a] = np.sqrt(total)
+            else:
+                out[a] = True
+
+
+@compiled
+def solved(lower: Floats, out: Bools, values: Floats) -> None:
+    """Solve in place with a Cholesky factor; zero where ``out``."""
+    for a in range(out.size):
+        if out[a]:
+            values[a] = 0.0
+            continue
+        for c in range(a):
+            if not out[c]:
+                values[a] -= lower[a, c] * values[c]
+        values[a] /= lower[a, a]
+    for a in range(out.size - 1, -1, -1):
+        if out[a]:
+            continue
+        for c in range(a + 1, out.size):
+            if not out[c]:
+                values[a] -= lower[c, a] * values[c]
+        values[a] /= lower[a, a]
+
+
+@compiled
+def scaled_matrix(matrix: Floats, damping: float, scale: Floats, scaled: Floats) -> None:
+    """Write the matrix with its diagonal scaled to one, damping added, and the scale of each parameter."""
+    for a in range(scale.size):
+        scale[a] = 1.0 / np.sqrt(matrix[a, a]) if matrix[a, a] > 0.0 else 1.0
+    for a in range(scale.size):
+        for b in range(scale.size):
+            scaled[a, b] = matrix[a, b] * scale[a] * scale[b]
+        scaled[a, a] += damping
+
+
+@compiled
+def held_back(free: Floats, bounds: tuple[Floats, Floats], step: Floats, out: Bools) -> bool:
+    """Cut the step of those that would leave the bounds and let them join ``out``; return whether there were any."""
+    low, high = bounds
+    beyond = False
+    for a in range(free.size):
+        if not out[a] and not low[a] <= free[a] + step[a] <= high[a]:
+            step[a] = (low[a] if step[a] < 0.0 else high[a]) - free[a]
+            out[a] = beyond = True
+    return beyond
+
+
+@compiled
+def bounded_step(
+    quadratic: tuple[Floats, Floats], free: Floats, bounds: tuple[Floats, Floats], damping: float, step: Floats
+) -> float:
+    """Write the step within the bounds that lowers the damped quadratic; return by how much it lowers the true one.
+
+    ``quadratic`` is (matrix, gradient). Parameters at a bound that pull outward stay; those that the step would take
+    beyond go to their bound, and the others are solved for again.
+    """
+    size = free.size
+    matrix, gradient = quadratic
+    low, high = bounds
+    out, scale, values = np.zeros(size, np.bool_), np.empty(size), np.empty(size)
+    scaled, lower = np.empty((size, size)), np.zeros((size, size))
+    scaled_matrix(matrix, damping, scale, scaled)
+    for a in range(size):
+        step[a] = 0.0
+        outward = (free[a] <= low[a] and gradient[a] <= 0.0) or (free[a] >= high[a] and gradient[a] >= 0.0)
+        out[a] = outward or not matrix[a, a] > 0.0
+    for _ in range(size):
+        held = out.copy()
+        factored(scaled, held, lower)
+        for a in range(size):
+            values[a] = gradient[a] * scale[a]
+            for b in range(size):
+                values[a] -= scaled[a, b] * step[b] / scale[b] if out[b] else 0.0
+        solved(lower, held, values)
+        for a in range(size):
+            step[a] = step[a] if out[a] else values[a] * scale[a]
+        if not held_back(free, bounds, step, out):
+            break
+    return lowered(matrix, gradient, step)
+
+
+@compiled
+def lowered(matrix: Floats, gradient: Floats, step: Floats) -> float:
+    """Return by how much a step lowers what is made least, to second order."""
+    total = 0.0
+    for a in range(step.size):
+        inner = 2.0 * gradient[a]
+        for b in range(step.size):
+            inner -= matrix[a, b] * step[b]
+        total += step[a] * inner
+    return total
+
+
+@compiled
+def distance(matrix: Floats, one: Floats, other: Floats) -> float:
+    """Return the squared distance of two sets of free parameters in standard deviations."""
+    total = 0.0
+    for a in range(one.size):
+        inner = 0.0
+        for b in range(one.size):
+            inner += matrix[a, b] * (one[b] - other[b])
+        total += (one[a] - other[a]) * inner
+    return total
+
+
+@compiled
+def measured(
+    model: Form,
+    spectrum: Spectrum,
+    kind: int,
+    free: Floats,
+    into: tuple[tuple[Floats, Floats, Floats], Floats, Floats, Floats],
+) -> float:
+    """Return what is made least at the free parameters, infinite where a line has no width.
+
+    ``into`` is ((curve, lines, jacobian), score and information of each point, room for full parameters, for a table).
+    """
+    curves, marks, full, table = into
+    expand(model[0], free, full)
+    if not evaluate(model[0], model[1], full, curves, table):
+        return np.inf
+    return weigh(spectrum, kind, curves[0], marks)
+
+
+@compiled
+def statistics(model: Form, spectrum: Spectrum, kind: int, full: Floats, memory: Room) -> tuple[float, Floats, Floats]:
+    """Return what is made least, the information matrix and the gradient in the free parameters.
+
+    The arrays are those of ``memory``, overwritten by the next call; infinite where a line has no width.
+    """
+    curves, _, (table, marks, matrix), (gradient, _, _, _, scratch, _) = memory
+    if not evaluate(model[0], model[1], full, curves, table):
+        return np.inf, matrix, gradient
+    objective = weigh(spectrum, kind, curves[0], marks)
+    normal(curves[2], marks, matrix, gradient, scratch)
+    return objective, matrix, gradient
+
+
+@compiled
+def learned(known: tuple[Floats, Floats], step: Floats, before: Floats, after: Floats) -> None:
+    """Correct ``bend``, the part of the second derivatives that ``matrix`` lacks, by what a step showed.
+
+    ``known`` is (bend, matrix), ``before`` and ``after`` the gradients at both ends of the step (symmetric rank one).
+    """
+    bend, matrix = known
+    size = step.size
+    miss = np.empty(size)
+    along, length = 0.0, 0.0
+    for a in range(size):
+        miss[a] = before[a] - after[a]
+        for b in range(size):
+            miss[a] -= (matrix[a, b] + bend[a, b]) * step[b]
+        along += miss[a] * step[a]
+        for b in range(size):
+            length += step[a] * matrix[a, b] * step[b]
+    if abs(along) > 1e-8 * length:
+        for a in range(size):
+            for b in range(size):
+                bend[a, b] += miss[a] * miss[b] / along
+
+
+@compiled
+def next_step(
+    known: tuple[Floats, Floats, Floats],
+    free: Floats,
+    bounds: tuple[Floats, Floats],
+    damping: float,
+    out: tuple[Floats, Floats],
+) -> float:
+    """Write the step; return by how much it lowers what is made least. ``known`` is (matrix, bend, gradient)."""
+    matrix, bend, gradient = known
+    step, whole = out
+    if damping == 0.0:
+        for a in range(free.size):
+            for b in range(free.size):
+                whole[a, b] = matrix[a, b] + bend[a, b]
+        gain = bounded_step((whole, gradient), free, bounds, 0.0, step)
+        if gain > 0.0:
+            return gain
+        bend[:] = 0.0
+    return bounded_step((matrix, gradient), free, bounds, damping, step)
+
+
+@compiled
+def verdict(matrix: Floats, trial: Floats, hope: float, rival: tuple[Floats, float], scale: float) -> int:
+    """Return whether a search runs into a rival's minimum (SAME), cannot get below it (LEFT), or goes on (0)."""
+    if distance(matrix, trial, rival[0]) < _SAME_BASIN * scale:
+        return SAME
+    return LEFT if hope > rival[1] else 0
+
+
+@compiled
+def advance(free: Floats, trial: Floats, step: Floats) -> None:
+    """Go to the trial, and write the step that it was."""
+    for a in range(free.size):
+        step[a] = trial[a] - free[a]
+        free[a] = trial[a]
+
+
+@compiled
+def minimize(
+    model: Form, spectrum: Spectrum, task: Task, search: tuple[Floats, Floats, float], memory: Room
+) -> tuple[float, int]:
+    """Lower what is made least by Levenberg-Marquardt steps; return it and the state.
+
+    ``search`` is (free parameters, replaced in place; those of a minimum already found; its objective, infinite if
+    there is none): the search stops where it runs into that minimum or cannot get below.
+
+    Close to the minimum no damping is left, and what successive gradients show of the second derivatives is added,
+    without which the last digits come slowly.
+    """
+    low, high, kind, unit = task
+    free, rival, bar = search
+    here, there, (table, marks, matrix), (gradient, step, full, trial, scratch, before) = memory
+    bend, whole = np.zeros(matrix.shape), np.empty(matrix.shape)
+    objective = measured(model, spectrum, kind, free, (here, marks, full, table))
+    if not objective < np.inf:
+        return np.inf, NOT_CONVERGED
+    normal(here[2], marks, matrix, gradient, scratch)
+    damping, near = 1e-3, 0
+    for turn in range(_ITERATIONS):
+        gain = next_step((matrix, bend, gradient), free, (low, high), damping, (step, whole))
+        scale = unit if unit > 0.0 else objective / marks.shape[1]
+        for a in range(free.size):
+            trial[a] = min(max(free[a] + step[a], low[a]), high[a])
+        if gain <= _CONVERGED * scale or (near > _SLOW and gain < _NEAR * scale):
+            free[:] = trial
+            return objective, 0
+        if bar < np.inf:
+            state = verdict(matrix, trial, objective - _HOPE * gain if turn > 1 else -np.inf, (rival, bar), scale)
+            if state > 0:
+                return objective, state
+        lowest = measured(model, spectrum, kind, trial, (there, marks, full, table))
+        close = gain < _NEAR * scale
+        if not (lowest <= objective or (close and lowest < np.inf)):
+            damping = max(8.0 * damping, 3e-3)
+            if damping > 1e12:
+                break
+            continue
+        damping *= 0.1 if objective - lowest > 0.5 * gain else 1.0
+        advance(free, trial, step)
+        before[:] = gradient
+        objective = lowest
+        here, there = there, here
+        normal(here[2], marks, matrix, gradient, scratch)
+        near += close
+        if gain < 0.1 * scale:
+            damping = 0.0
+            learned((bend, matrix), step, before, gradient)
+    return objective, NOT_CONVERGED

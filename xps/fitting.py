@@ -1,0 +1,312 @@
+"""Fit lines and background to whole series of spectra."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from operando.errors import OperandoError, OperandoWarning
+from operando.history import recorded
+
+from .compiled_model import Compiled
+from .fit_blocks import Plan, rows_drawn, rows_fitted, rows_refined
+from .fit_kernels import POISSON, SQUARES
+from .fit_products import OTHER_PEAK, PARAMETER, PARAMETER_2, labelled
+from .joining import REGION
+from .layout import ALONG, MEASURED
+from .model import Model
+from .model_text import as_table
+from .starts import linear, starts
+
+Weights = Literal["auto", "model", "data", "none"]
+TOO_MANY, TOO_FEW_RUNS = 5.0, -4.0
+"""A fit misses the data where chi-square exceeds its expectation, or runs fall short, by so many deviations; the
+latter only where chi-square is not below expectation."""
+
+
+def fit(
+    spectra: xr.DataArray | xr.Dataset,
+    model: Model,
+    *,
+    weights: Weights | xr.DataArray = "auto",
+    window: tuple[float, float] | None = None,
+    start: xr.Dataset | None = None,
+    shifts: Sequence[float] | None = None,
+    neighbors: bool = True,
+    curves: bool = True,
+    lines: bool = False,
+) -> xr.Dataset:
+    """Return the lines and the background that fit each spectrum best.
+
+    m(E) = T(E) [sum_j A_j (f_j(E) + h C_j(E)) + b0 + b1 (E - Em) + ...], f_j the lines of unit area, C_j their
+    inelastic background (:class:`Background`), T the analyser's transmission where the data have it: areas then hold
+    at T = 1, and it is counts as measured that are fitted.
+
+    Parameters
+    ----------
+    spectra
+        Intensity against ``binding_energy`` (eV), with any other dims, in memory or dask; of a Dataset its
+        ``counts``, else ``rate`` or ``intensity``, and its ``transmission``. Points that are NaN are left out.
+    model
+        The lines, their background and what ties them.
+    weights
+        ``"model"``: Poisson maximum likelihood, for counts; small counts and shared parameters stay unbiased.
+        ``"data"``: squares over counts, at least 1. ``"none"``: plain squares, errors from the residual. ``"auto"``:
+        ``"model"`` for counts, else ``"none"``. An array is taken as the standard deviation of each point.
+    window
+        The energies to fit (eV); all by default.
+    start
+        A fit of the same model from whose values to start, one for all or one a spectrum. Without it, or where it is
+        NaN, a list of starts is tried and the lowest minimum kept.
+    shifts
+        By how much that list moves all lines together (eV); see :func:`~operando.xps.starts.starts`.
+    neighbors
+        Whether the results of the scans before and after are tried as starts, too, and kept where they are better.
+    curves, lines
+        Whether the fitted curves, and each line alone, are returned.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dim ``peak`` in the place of the energy: ``area`` (measured unit times eV; at least 0), ``position, fwhm``
+        (eV), ``fraction`` (1, of the area of all lines) and the parameters of the shapes; ``background_...``; each
+        with its ``_std``. ``value``, ``value_std`` and ``covariance`` of the free parameters (``parameter``),
+        ``reduced_chi_square`` (Pearson's with ``"model"``; variance of a point with ``"none"``), ``runs`` (z of Wald
+        and Wolfowitz), ``fitted, background, residual, line`` on the energies. The standard uncertainty of what lies
+        on a bound, or is not determined, is NaN, and others hold with it there. In the coordinate ``flag``, if there
+        is one, are raised ``Flag.not_converged`` (also where nothing could be fitted) and ``Flag.at_bound``.
+
+    Raises
+    ------
+    OperandoError
+        If there are no spectra against ``binding_energy``, the weights are unknown or do not suit what was measured,
+        or there are no more points than parameters.
+
+    Warns
+    -----
+    OperandoWarning
+        If spectra in memory are missed by their fit: chi-square 5 standard deviations above expectation, or runs 4
+        below; if the background is taken off before.
+
+    Notes
+    -----
+    Levenberg-Marquardt with the analytic Jacobian, J_free = J C for the affine ties p = C p_free + d; with
+    ``"model"`` Fisher scoring on the deviance. Every spectrum is fitted for itself and from the same starts, so that
+    the result does not depend on chunks or order.
+    """
+    given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
+    measured, response, sigma = _measured(spectra, given, model, window)
+    plan = _plan(model, measured, weights, shifts)
+    inputs = (measured, _bare(response), _bare(sigma), _bare(_known(measured, model)))
+    free, objective, state = _first(inputs, _given(start, plan.model), plan)
+    sides = [free.shift(scan=step) for step in (1, -1)] if neighbors and "scan" in free.dims else [free * np.nan] * 2
+    found = _second(inputs, (free, objective, state), sides, plan, curves=curves)
+    if lines:
+        found["line"] = _drawn(found["value"], _bare(response), plan)
+    ds = labelled(found, measured, plan.model, plan.weighting)
+    _warn_of_misfits(ds, plan)
+    parameters = {
+        "model": as_table(model),
+        "weights": weights if isinstance(weights, str) else "standard deviations given",
+        "weighting": plan.weighting,
+        "window": window,
+        "start": "given" if start is not None else None,
+        "shifts": None if shifts is None else list(shifts),
+        "neighbors": neighbors,
+    }
+    ds = recorded(ds, "xps.fit", parameters, after=xr.Dataset(attrs=spectra.attrs))
+    return ds.assign_attrs(model=model.to_json(), **({"region": at} if (at := spectra.attrs.get("region")) else {}))
+
+
+def _measured(
+    spectra: xr.DataArray | xr.Dataset, sigma: xr.DataArray, model: Model, window: tuple[float, float] | None
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return what was measured, at ascending energies within the window, the response and the deviations there."""
+    if isinstance(spectra, xr.Dataset):
+        name = next((name for name in MEASURED if name in spectra), None)
+        if name is None:
+            raise OperandoError(f"fit: expected one of {', '.join(MEASURED)}, got {', '.join(map(str, spectra))}")
+        measured = spectra[name].assign_attrs(spectra.attrs | spectra[name].attrs)
+        response = spectra.get("transmission", xr.DataArray(1.0))
+    else:
+        measured, response = spectra, xr.DataArray(1.0)
+    if ALONG not in measured.dims or ALONG not in measured.coords:
+        raise OperandoError(f"fit: expected spectra with a dim and coordinate {ALONG!r}, got {tuple(measured.dims)}")
+    energy = measured[ALONG].to_numpy()
+    inside = np.isfinite(energy) & _of_model(measured, model)
+    if window is not None:
+        inside &= (energy >= min(window)) & (energy <= max(window))
+    order = np.flatnonzero(inside)[np.argsort(energy[inside], kind="stable")]
+    if order.size < 3:
+        raise OperandoError(f"fit: expected at least 3 energies within the window {window}, got {order.size}")
+    kept = [_taken(one, order) for one in (measured, response, sigma)]
+    return kept[0].transpose(..., ALONG), kept[1], kept[2]
+
+
+def _of_model(measured: xr.DataArray, model: Model) -> np.ndarray:
+    """Return which energies belong to the regions of the model.
+
+    Raises
+    ------
+    OperandoError
+        If the spectra lack one of them, or join regions that the lines of the model do not tell apart.
+    """
+    region = _region(measured)
+    there = ", ".join(dict.fromkeys(region.tolist()))
+    if model.regions == ("",):
+        if REGION in measured.coords and len(set(region.tolist())) > 1:
+            raise OperandoError(f"fit: expected a region for every line, since the spectra join {there}; got none")
+        return np.ones(region.size, dtype=bool)
+    lost = [name for name in model.regions if name not in region]
+    if lost:
+        raise OperandoError(
+            f"fit: expected spectra of {', '.join(lost)} (xps.join puts regions on one axis), got {there}"
+        )
+    return np.isin(region, list(model.regions))
+
+
+def _region(measured: xr.DataArray) -> np.ndarray:
+    """Return the region of each energy."""
+    if REGION in measured.coords and measured[REGION].dims == (ALONG,):
+        return np.asarray(measured[REGION].to_numpy(), dtype=object)
+    return np.full(measured.sizes[ALONG], measured.attrs.get(REGION, "one region"), dtype=object)
+
+
+def _taken(values: xr.DataArray, order: np.ndarray) -> xr.DataArray:
+    """Return values at chosen energies, in one chunk if lazy; those without energies as they are."""
+    if ALONG not in values.dims:
+        return values
+    whole = np.array_equal(order, np.arange(values.sizes[ALONG]))
+    taken = values if whole else values.isel({ALONG: order})
+    return taken if taken.chunks is None else taken.chunk({ALONG: -1})
+
+
+def _plan(
+    model: Model, measured: xr.DataArray, weights: Weights | xr.DataArray, shifts: Sequence[float] | None
+) -> Plan:
+    compiled = model.compiled
+    counts = measured.attrs.get("units") == "count"
+    if isinstance(weights, xr.DataArray):
+        weighting, kind, unit = "given", SQUARES, 1.0
+    elif weights not in ("auto", "model", "data", "none"):
+        raise OperandoError(f"fit: expected weights 'auto', 'model', 'data', 'none' or an array, got {weights!r}")
+    else:
+        weighting = ("model" if counts else "none") if weights == "auto" else weights
+        kind, unit = (POISSON if weighting == "model" else SQUARES), (0.0 if weighting == "none" else 1.0)
+    if weighting in ("model", "data") and not counts:
+        got = measured.attrs.get("units", "no unit")
+        raise OperandoError(f"fit: weights {weighting!r} need counts, got {got!r}; use 'none' or give deviations")
+    if measured.sizes[ALONG] <= compiled.start.size:
+        said = f"fit: expected more points than the {compiled.start.size} free parameters"
+        raise OperandoError(f"{said}, got {measured.sizes[ALONG]}")
+    task = (compiled.low, compiled.high, kind, unit)
+    screening = (linear(compiled), starts(compiled, shifts))
+    region = None if model.regions == ("",) else _region(measured)
+    grid = compiled.grid(measured[ALONG].to_numpy().astype(np.float64), region)
+    return Plan(compiled, grid, task, screening, weighting)
+
+
+def _known(measured: xr.DataArray, model: Model) -> xr.DataArray:
+    """Return the background that is taken off before the fit."""
+    if not model.background.static or model.background.kind == "none":
+        return xr.DataArray(0.0)
+    from .backgrounds import shirley, tougaard
+
+    if len(model.regions) > 1:
+        raise OperandoError("fit: expected an active background where regions are fitted together, got a static one")
+    said = "fit: a background taken off before the fit biases areas, and errors do not cover that"
+    warnings.warn(f"{said}; let it be fitted with the lines (static=False)", OperandoWarning, stacklevel=3)
+    if model.background.kind == "shirley":
+        return shirley(measured)["background"]
+    return tougaard(measured, model.background.loss)["background"]
+
+
+def _bare(values: xr.DataArray) -> xr.DataArray:
+    """Return values without coordinates, so that only dims are matched."""
+    return values.drop_vars(list(values.coords))
+
+
+def _given(start: xr.Dataset | None, model: Compiled) -> xr.DataArray:
+    if start is None:
+        return xr.DataArray(np.full(len(model.names), np.nan), dims=PARAMETER)
+    if "value" not in start or PARAMETER not in start.coords:
+        raise OperandoError("fit: expected as start the result of a fit, got a dataset without 'value'")
+    return _bare(start["value"].reindex({PARAMETER: list(model.names)}))
+
+
+def _apply(
+    function: Any,
+    inputs: Sequence[xr.DataArray],
+    outputs: Sequence[Sequence[str]],
+    plan: Plan,
+    sizes: Mapping[str, int] | None = None,
+    **more: Any,
+) -> tuple[xr.DataArray, ...]:
+    """Apply ``function`` to blocks of spectra; core dims are whatever the inputs have of energies and parameters."""
+    known = {PARAMETER: len(plan.model.names), PARAMETER_2: len(plan.model.names), "peak": len(plan.model.peaks)}
+    new = {dim for dims in outputs for dim in dims} - {str(dim) for one in inputs for dim in one.dims}
+    result = xr.apply_ufunc(
+        function,
+        *inputs,
+        kwargs={"plan": plan, **more},
+        input_core_dims=[[dim for dim in (PARAMETER, ALONG) if dim in one.dims] for one in inputs],
+        output_core_dims=outputs,
+        join="exact",
+        dask="parallelized",
+        dask_gufunc_kwargs={
+            "output_sizes": {dim: size for dim, size in (known | dict(sizes or {})).items() if dim in new}
+        },
+        output_dtypes=[np.float64] * len(outputs),
+        keep_attrs=False,
+    )
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _first(
+    inputs: tuple[xr.DataArray, ...], given: xr.DataArray, plan: Plan
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return free parameters, objective and state of each spectrum for itself."""
+    free, objective, state = _apply(rows_fitted, [*inputs, given], [[PARAMETER], [], []], plan)
+    return free, objective, state
+
+
+def _second(
+    inputs: tuple[xr.DataArray, ...],
+    found: tuple[xr.DataArray, ...],
+    sides: Sequence[xr.DataArray],
+    plan: Plan,
+    *,
+    curves: bool,
+) -> dict[str, xr.DataArray]:
+    """Return what is known of each spectrum once its neighbors have been tried."""
+    names = ["value", "covariance", "peak_value", "peak_std", "peak_covariance", "number"]
+    names += ["curve"] if curves else []
+    outputs = [[PARAMETER], [PARAMETER, PARAMETER_2], *[["quantity", "peak"]] * 2, ["both", "peak", OTHER_PEAK]]
+    outputs += [["number"], ["curve", ALONG]]
+    sizes = {"quantity": len(plan.model.keys) + 1, "number": 4, "curve": 2, "both": 2}
+    sizes |= {OTHER_PEAK: len(plan.model.peaks)}
+    results = _apply(rows_refined, [*inputs, *found, *sides], outputs[: len(names)], plan, sizes, curves=curves)
+    return dict(zip(names, results, strict=True))
+
+
+def _drawn(values: xr.DataArray, response: xr.DataArray, plan: Plan) -> xr.DataArray:
+    """Return each line alone."""
+    (drawn,) = _apply(rows_drawn, [values, response], [["peak", ALONG]], plan, {ALONG: plan.grid[0].size})
+    return drawn
+
+
+def _warn_of_misfits(ds: xr.Dataset, plan: Plan) -> None:
+    if ds["value"].chunks is not None:
+        return
+    excess = (ds["reduced_chi_square"] - 1) / np.sqrt(2 / plan.degrees)
+    missed = ds["runs"] < TOO_FEW_RUNS
+    if plan.weighting != "none":
+        missed = (excess > TOO_MANY) | (missed & (excess > 0))
+    if missed.any():
+        said = f"fit: {int(missed.sum())} of {missed.size} spectra are missed by their fit"
+        remedy = "look at the residual; lines may be missing, or their shape be another"
+        warnings.warn(f"{said} (reduced chi-square or runs); {remedy}", OperandoWarning, stacklevel=3)

@@ -1,0 +1,116 @@
+"""Where fits start: a list of positions and widths about those of the model, the same for every spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .compiled_model import AREA, FWHM, POSITION, SHIFT, Compiled
+from .constraints import Affine
+from .model_kernels import PER_LINE, Floats, Grid, expand, fill_line
+from .series_kernels import Linear
+
+_RIGID = (-1.0, -0.5, 0.5, 1.0)
+_SINGLE = (-0.5, 0.5)
+_WIDTHS = (0.7, 1.4)
+_MOST = 24
+
+
+def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
+    """Return starts (start, free parameter), the model's own first.
+
+    Parameters
+    ----------
+    model
+        The model.
+    shifts
+        By how much all positions are moved (eV); by half a width and a whole one of the lines, either way, by
+        default. Each phase's shift is also tried alone in steps of a width all over its bounds, each position is moved
+        alone by half a width, and all widths are changed together.
+    """
+    widths = [row.at(_begin(model)) for name, row in model.rows if name.endswith(f".{FWHM}")]
+    typical = float(np.median(widths))
+    moving, wide = _of_kind(model, POSITION, SHIFT), _of_kind(model, FWHM, "fwhm_2")
+    rigid = _rigid(model, moving)
+    out = [model.start]
+    out += [model.start + shift * rigid for shift in (shifts if shifts is not None else np.multiply(_RIGID, typical))]
+    for k in _of_kind(model, SHIFT):
+        out += [_with(model.start, k, value) for value in _spread(model.low[k], model.high[k], typical)]
+    if moving.size > 1:
+        for k in moving:
+            out += [model.start + factor * typical * (np.arange(model.start.size) == k) for factor in _SINGLE]
+    changed = np.isin(np.arange(model.start.size), wide)
+    out += [np.where(changed, factor * model.start, model.start) for factor in _WIDTHS if wide.size]
+    clipped = np.clip(np.array(out), model.low, model.high)
+    _, first = np.unique(clipped, axis=0, return_index=True)
+    return np.ascontiguousarray(clipped[np.sort(first)])
+
+
+def linear(model: Compiled) -> Linear:
+    """Return the parameters in which the model is linear, as the kernels take them."""
+    areas = _of_kind(model, AREA)
+    rest = [row for _, row in model.rows[PER_LINE * model.owners.size :]]
+    index = [*(int(k) for k in areas), *(_index(model, row) for row in rest)]
+    fixed = [0.0] * areas.size + [row.offset for row in rest]
+    start = [max(float(model.low[k]), 0.0) for k in areas]
+    start += [float(model.start[k]) if k >= 0 else fixed[areas.size + n] for n, k in enumerate(index[areas.size :])]
+    low = [float(model.low[k]) if k >= 0 else fixed[n] for n, k in enumerate(index)]
+    high = [float(model.high[k]) if k >= 0 else fixed[n] for n, k in enumerate(index)]
+    return np.array(index, np.int64), np.array(start), np.array(low), np.array(high)
+
+
+def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) -> Floats:
+    """Return shape and background of each free area at each start (start, 2, area + 1, energy); fixed areas last."""
+    structure = model.structure
+    _, pointers, columns, factors, offsets = structure
+    place = {int(free): k for k, free in enumerate(linear[0][: linear[0].size - grid[4].shape[0] - grid[1].shape[0]])}
+    tables = np.zeros((len(starts), 2, len(place) + 1, grid[0].size))
+    full, table = np.empty(offsets.size), np.zeros((2 * PER_LINE, grid[0].size))
+    for found, start in zip(tables, starts, strict=True):
+        expand(structure, start, full)
+        for line in range(structure[0].size):
+            row = PER_LINE * line
+            if fill_line(structure, grid, full, line, table):
+                inside = slice(*grid[4][grid[5][line]])
+                both = table[::PER_LINE, inside]
+                found[:, -1, inside] += offsets[row] * both
+                for entry in range(pointers[row], pointers[row + 1]):
+                    found[:, place[int(columns[entry])], inside] += factors[entry] * both
+    return tables
+
+
+def _spread(low: float, high: float, step: float) -> Floats:
+    """Return values between finite bounds, evenly and at most a step apart; few if they are far apart."""
+    if not np.isfinite(high - low):
+        return np.empty(0)
+    count = min(int(np.ceil((high - low) / step)), _MOST)
+    return low + (np.arange(count) + 0.5) * (high - low) / count
+
+
+def _with(start: Floats, place: int, value: float) -> Floats:
+    changed = start.copy()
+    changed[place] = value
+    return changed
+
+
+def _begin(model: Compiled) -> dict[str, float]:
+    return dict(zip(model.names, model.start.tolist(), strict=True))
+
+
+def _of_kind(model: Compiled, *kinds: str) -> np.ndarray:
+    """Return which free parameters are of a kind."""
+    return np.array([k for k, name in enumerate(model.names) if name.rsplit(".", 1)[-1] in kinds], dtype=np.int64)
+
+
+def _index(model: Compiled, row: Affine) -> int:
+    return model.names.index(next(iter(row.terms))) if row.terms else -1
+
+
+def _rigid(model: Compiled, moving: np.ndarray) -> Floats:
+    """Return the change of the free parameters that moves all lines by 1 eV, as nearly as they allow."""
+    positions, _ = model.dense([row for name, row in model.rows if name.endswith(f".{POSITION}")])
+    out = np.zeros(model.start.size)
+    if moving.size:
+        out[moving] = np.linalg.lstsq(positions[:, moving], np.ones(len(positions)), rcond=None)[0]
+    return out
