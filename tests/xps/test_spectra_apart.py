@@ -18,7 +18,7 @@ from operando.errors import OperandoWarning
 from operando.header_times import Span
 from operando.pipelines.export.nexus import write_nexus
 from operando.xps.formats.spectrum import spectrum
-from operando.xps.nexus_tree import nexus_tree
+from operando.xps.nexus_groups import nexus_tree
 
 STARTS = (170.0, 170.0, 190.0)
 """Where three spectra named S 2p begin, binding energy in eV: the last one is something else."""
