@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operando.xps.formats.counting import all_whole, common_divisor, counts_of, rounding, whole_counts
+from operando.xps.formats.counting import (
+    all_whole,
+    common_divisor,
+    counts_of,
+    printed_digits,
+    rounding,
+    whole_counts,
+)
 
 COUNTS = np.random.default_rng(5).poisson(3000, 200).astype(float)
 TIMES = st.floats(0.01, 100.0, allow_nan=False)
@@ -86,3 +93,21 @@ def test_a_common_divisor_says_that_counts_were_multiplied():
     assert common_divisor(COUNTS) == 1
     assert common_divisor(COUNTS * 10) == 10
     assert common_divisor(np.where(np.arange(200) < 5, 4.0, 0.0)) == 1
+
+
+@pytest.mark.parametrize("wild", [1e300, 1e19, -1e300])
+def test_a_number_that_no_detector_counts_gives_no_counts(wild):
+    rates = np.random.default_rng(6).poisson(3000, 60) / 0.5
+    rates[7] = wild
+    assert counts_of(rates, 0.5) is None
+    assert whole_counts(rates, 0.5, np.zeros(60)) is None
+
+
+def test_counts_that_were_all_multiplied_are_not_taken_for_counts():
+    assert counts_of(COUNTS * 10 / 0.3, 0.3) is None
+
+
+@pytest.mark.parametrize("digits", [6, 7, 9, 12])
+def test_the_digits_that_numbers_are_written_with_are_found(digits):
+    values = np.array([float(f"{value:.{digits}g}") for value in np.random.default_rng(7).uniform(1, 1e5, 300)])
+    assert printed_digits(values) == digits

@@ -300,3 +300,15 @@ def test_two_exports_of_one_region_agree_but_for_the_transmission(realdata):
     np.testing.assert_array_equal(small["rate"], large["rate"])
     assert set(large.data_vars) - set(small.data_vars) == {"transmission"}
     assert small["time_start"] == large["time_start"]
+
+
+@pytest.mark.parametrize("cut", [0.97, 0.6])
+def test_what_breaks_off_is_told_with_a_region_that_is_whole(tmp_path, cut):
+    """Cycles of the first region may have been lost with the end of the file."""
+    regions = [xy_region(name, [curve(counted(k))]) for k, name in enumerate(("Fe2p", "C1s"))]
+    data = specs_xy({"g": regions})
+    whole = read(tmp_path, data, region="Fe 2p")
+    assert "remarks" not in whole.attrs
+    with pytest.warns(OperandoWarning, match="expected whole curves, got a file that breaks off"):
+        ds = read(tmp_path, data[: int(len(data) * cut)], region="Fe 2p")
+    np.testing.assert_array_equal(ds["rate"], whole["rate"])

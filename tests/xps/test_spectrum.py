@@ -102,3 +102,10 @@ def test_a_time_without_a_zone_is_kept_as_text():
 def test_what_cannot_be_binding_energies_is_refused(energy):
     with pytest.raises(FileError, match="one: expected 3 points or more with a binding energy in eV"):
         made(energy, np.arange(len(energy)))
+
+
+def test_zeros_behind_the_end_of_a_scan_are_no_counts():
+    ds = made(range(9), [9, 8, 7, 9, 8, 7, 0, 0, 0])
+    np.testing.assert_array_equal(ds["counts"], [9, 8, 7, 9, 8, 7, np.nan, np.nan, np.nan])
+    falling = made(range(9, 0, -1), [9, 8, 7, 9, 8, 7, 0, 0, 0])
+    np.testing.assert_array_equal(falling["counts"][:3], [np.nan] * 3)
