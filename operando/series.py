@@ -148,6 +148,8 @@ def _placed_by_parts(
     """Return ``scan`` on the common axis, every part by itself: nothing is interpolated from one into the next."""
     own = scan[name].to_numpy() if name in scan.coords else np.full(scan.sizes[axis], "", dtype=object)
     bare = scan.drop_vars(name, errors="ignore")
+    if same_axis(common, _values(scan, axis)) and np.array_equal(own, parts):
+        return bare.assign_coords({axis: common, name: (axis, parts)})
     pieces = []
     for label in dict.fromkeys(parts.tolist()):
         target, there = common[parts == label], np.flatnonzero(own == label)

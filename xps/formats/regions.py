@@ -93,7 +93,10 @@ def read_region(
         _require(path, name, entries, refused, others)
     chosen = [one for one in entries if not wanted or any(same_region(one.region, name) for name in wanted)]
     chosen = _chosen(path, chosen, chosen_by)
-    found = list(dict.fromkeys(one.region for one in chosen))
+    found: list[str] = []
+    for one in chosen:
+        if not any(same_region(one.region, name) for name in found):
+            found.append(one.region)
     if not wanted and len(found) > 1:
         apart = [one.reason for one in refused if not any(same_region(one.region, name) for name in found)]
         raise SeveralRegionsError(path, found, apart)
