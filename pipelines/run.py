@@ -191,7 +191,7 @@ class Run:
                     if wider is not None:
                         return wider
                 if scans:
-                    values = None if frame is None else frame[technique.axis].values
+                    values = None if frame is None else frame[technique.axis]
                     stacked = stack(scans, technique.axis, values, interpolate=not technique.referenced)
                     stacked = stacked if frame is None else completed(stacked, frame)
                     if self._append(stacked, work):
