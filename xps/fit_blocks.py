@@ -160,10 +160,10 @@ def _of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Flo
     variance = ((factors @ spread) * factors).sum(axis=-1)
     std = np.where(lost | np.isnan(offsets), np.nan, np.sqrt(np.maximum(variance, 0.0)))
     shape = len(free), len(plan.model.keys), len(plan.model.peaks)
-    values, std = (free @ factors.T + offsets).reshape(shape), std.reshape(shape)
+    values, std = (np.einsum("rf,qf->rq", free, factors) + offsets).reshape(shape), std.reshape(shape)
     areas, rows = values[:, plan.model.keys.index(AREA)], factors[: shape[2]]
     together = (plan.model.places[:, None] == plan.model.places).astype(np.float64)
-    total = areas @ together
+    total = (areas[:, None, :] * together).sum(axis=-1)
     share = areas / np.where(total > 0, total, np.nan)
     turn = (np.eye(shape[2]) - share[:, :, None] * together) / total[:, :, None] @ rows
     share_std = np.sqrt(np.maximum(((turn @ spread) * turn).sum(axis=-1), 0.0))

@@ -74,7 +74,7 @@ def test_scans_that_come_later_change_no_earlier_one(beamtime, tmp_path):
     grown = processed(beamtime)
     (beamtime / "cell7.zarr").rename(tmp_path / "old.zarr")
     anew = processed(beamtime)
-    for name in ("area", "value", "covariance", "fitted", "reduced_chi_square"):
+    for name in ("area", "fraction", "fraction_std", "value", "covariance", "fitted", "reduced_chi_square"):
         np.testing.assert_array_equal(grown[name].values, anew[name].values)
         np.testing.assert_array_equal(grown[name].values[:6], first[name].values)
 

@@ -1,4 +1,4 @@
-"""The example scans without their truth and their images, which would take long."""
+"""The example scans without their truth, their images, which would take long, and their core levels."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import shutil
 from pathlib import Path
 
 SMALL = Path(__file__).parents[2] / "example_scans" / "small"
-STACKS = re.compile(r'\[\[series\]\][^\n]*\nnode = "\w+"\ntechnique = "xpeem".*?(?=\n\[\[series\]\]|\Z)', re.DOTALL)
+OTHERS = re.compile(
+    r'\[\[series\]\][^\n]*\nnode = "\w+"\ntechnique = "(xpeem|xps)".*?(?=\n\[\[series\]\]|\Z)', re.DOTALL
+)
 
 
 def spectra_only(folder: Path) -> Path:
-    """Copy the electrochemistry and the spectra to ``folder``, with the recipe for them."""
-    shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("truth.zarr", "xpeem", "xtm"))
+    """Copy the electrochemistry and the absorption spectra to ``folder``, with the recipe for them."""
+    shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("truth.zarr", "xpeem", "xps", "xtm"))
     recipe = folder / "beamtime.toml"
-    text, found = STACKS.subn("", recipe.read_text(encoding="utf-8"))
-    assert found == 1
+    text, found = OTHERS.subn("", recipe.read_text(encoding="utf-8"))
+    assert found == 2
     recipe.write_text(text.rstrip() + "\n", encoding="utf-8")
     return folder
