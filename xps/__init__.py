@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .cross_sections import angular_factor, sensitivity_factor
     from .fitting import fit
     from .formats.casaxps import casaxps_components
+    from .global_fit import fit_global
     from .joining import join
     from .known_species import core_level, overlaps, species, species_table, tube_satellites
     from .line_profiles import line_profile
@@ -41,6 +42,7 @@ _LAZY = {
     "core_level": ".known_species",
     "effective_attenuation_length": ".mean_free_paths",
     "fit": ".fitting",
+    "fit_global": ".global_fit",
     "formats": ".formats",
     "from_lmfit": ".lmfit_models",
     "imfp_tpp2m": ".mean_free_paths",
@@ -84,6 +86,7 @@ __all__ = [
     "core_level",
     "effective_attenuation_length",
     "fit",
+    "fit_global",
     "formats",
     "from_lmfit",
     "imfp_tpp2m",

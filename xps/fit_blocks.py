@@ -67,7 +67,7 @@ def rows_fitted(
 ) -> tuple[Floats, ...]:
     """Fit each spectrum for itself: free parameters, objective, state."""
     lead, size = values.shape[:-1], len(plan.model.names)
-    stack = _stack(values, (response, sigma, known), plan)
+    stack = as_stack(values, (response, sigma, known), plan)
     count = len(stack[0])
     starts = np.full((count, CANDIDATES, size), np.nan)
     starts[:, 0] = np.broadcast_to(given, (*lead, size)).reshape(count, size)
@@ -90,7 +90,7 @@ def rows_refined(values: Floats, *others: Floats, plan: Plan, curves: bool) -> t
     """
     lead, (size, points) = values.shape[:-1], (len(plan.model.names), values.shape[-1])
     response, sigma, known, free, objective, state, before, after = others
-    stack = _stack(values, (response, sigma, known), plan)
+    stack = as_stack(values, (response, sigma, known), plan)
     count = len(stack[0])
     found = free.reshape(count, size).copy(), objective.reshape(count).copy(), state.reshape(count).astype(np.int64)
     starts = np.stack([before.reshape(count, size), after.reshape(count, size)], axis=1)
@@ -98,7 +98,7 @@ def rows_refined(values: Floats, *others: Floats, plan: Plan, curves: bool) -> t
     fit_rows(plan.form, stack, plan.task, starts, found)
     describe_rows(plan.form, stack, plan.task, found, out)
     numbers = np.column_stack([out[1], found[2]]).astype(np.float64)
-    results = (found[0], out[0], *_of_lines(found[0], out[0], plan), numbers, *([out[2]] if curves else []))
+    results = (found[0], out[0], *of_lines(found[0], out[0], plan), numbers, *([out[2]] if curves else []))
     return tuple(result.reshape(*lead, *result.shape[1:]) for result in results)
 
 
@@ -113,7 +113,7 @@ def rows_drawn(values: Floats, response: Floats, *, plan: Plan) -> Floats:
     return out.reshape(*values.shape[:-1], peaks, points)
 
 
-def _stack(values: Floats, others: tuple[Floats, Floats, Floats], plan: Plan) -> Stack:
+def as_stack(values: Floats, others: tuple[Floats, Floats, Floats], plan: Plan) -> Stack:
     """Return spectra as rows with the weight of each point; what is not finite has none.
 
     ``others`` are response, standard deviations and known background.
@@ -132,7 +132,7 @@ def _as_rows(one: Floats, values: Floats) -> Floats:
     return np.array(np.broadcast_to(whole, values.shape).reshape(-1, values.shape[-1]), np.float64)
 
 
-def _of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Floats]:
+def of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Floats]:
     """Return the numbers of the lines and their standard uncertainties (row, quantity, peak)."""
     factors, offsets = plan.table
     held = np.isnan(np.diagonal(covariance, axis1=1, axis2=2))

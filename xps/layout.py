@@ -177,6 +177,9 @@ FIT = Layout(
             "covariance of the free parameters, their units",
         ),
         Variable("reduced_chi_square", ("scan",), "", "f", "squares left per degree of freedom (Pearson's)"),
+        Variable(
+            "reduced_chi_square_total", (), "", "f", "squares left per degree of freedom of all spectra together", False
+        ),
         Variable("runs", ("scan",), "1", "f", "runs of equal sign in the residual, in standard deviations from noise"),
         Variable("fitted", ("scan", ALONG), "", "f", "the model at its best", False),
         Variable("background", ("scan", ALONG), "", "f", "background under the lines", False),
