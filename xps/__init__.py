@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import formats
     from .backgrounds import linear, polynomial, shirley, tougaard
+    from .bootstraps import bootstrap
     from .charging import charge_reference
     from .constraints import Fixed, Free, Link
     from .cross_sections import angular_factor, sensitivity_factor
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .mean_free_paths import Material, effective_attenuation_length, imfp_tpp2m
     from .model import Background, Doublet, Model, Peak
     from .overlayers import layer_thicknesses, overlayer_ratio, overlayer_thickness
+    from .profiles import profile
     from .quantification import quantify
     from .reading import read, read_series
     from .shift_regression import regress_on_potential
@@ -37,6 +39,7 @@ _LAZY = {
     "Model": ".model",
     "Peak": ".model",
     "angular_factor": ".cross_sections",
+    "bootstrap": ".bootstraps",
     "casaxps_components": ".formats.casaxps",
     "charge_reference": ".charging",
     "core_level": ".known_species",
@@ -55,6 +58,7 @@ _LAZY = {
     "overlayer_ratio": ".overlayers",
     "overlayer_thickness": ".overlayers",
     "polynomial": ".backgrounds",
+    "profile": ".profiles",
     "quantify": ".quantification",
     "read": ".reading",
     "read_series": ".reading",
@@ -81,6 +85,7 @@ __all__ = [
     "Model",
     "Peak",
     "angular_factor",
+    "bootstrap",
     "casaxps_components",
     "charge_reference",
     "core_level",
@@ -99,6 +104,7 @@ __all__ = [
     "overlayer_ratio",
     "overlayer_thickness",
     "polynomial",
+    "profile",
     "quantify",
     "read",
     "read_series",

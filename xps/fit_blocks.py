@@ -119,14 +119,14 @@ def as_stack(values: Floats, others: tuple[Floats, Floats, Floats], plan: Plan) 
     ``others`` are response, standard deviations and known background.
     """
     rows = np.ascontiguousarray(values, np.float64).reshape(-1, values.shape[-1])
-    through, spread, under = (np.asarray(_as_rows(one, values), np.float64) for one in others)
+    through, spread, under = (np.asarray(as_rows(one, values), np.float64) for one in others)
     usable = np.isfinite(rows + through + spread + under) & (through > 0) & (spread > 0)
     rows = np.where(usable, rows, 0.0)
     strength = 1 / np.maximum(rows, 1.0) if plan.weighting == "data" else 1 / np.where(usable, spread, 1.0) ** 2
     return rows, np.where(usable, strength, 0.0), np.where(usable, through, 0.0), np.where(usable, under, 0.0)
 
 
-def _as_rows(one: Floats, values: Floats) -> Floats:
+def as_rows(one: Floats, values: Floats) -> Floats:
     """Return an array with or without an axis of energies as rows beside ``values``."""
     whole = one if one.shape[-1:] == values.shape[-1:] else one[..., None]
     return np.array(np.broadcast_to(whole, values.shape).reshape(-1, values.shape[-1]), np.float64)

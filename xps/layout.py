@@ -190,6 +190,41 @@ FIT = Layout(
     ("model",),
 )
 
+INTERVALS = Layout(
+    "xps intervals",
+    "how far a fitted quantity can go until the fit is worse",
+    (
+        Variable("value", ("scan",), "", "f", "best value"),
+        Variable("lower", ("scan",), "", "f", "lower limit"),
+        Variable("upper", ("scan",), "", "f", "upper limit"),
+    ),
+)
+
+REDRAWN = Layout(
+    "xps redrawn",
+    "by how much a fit scatters where its spectra are drawn anew",
+    (
+        *(
+            Variable(f"{name}_{what}", ("scan", "peak"), unit, "f", f"{said}: {text}", name != "fwhm_2")
+            for name, (unit, text) in FITTED.items()
+            for what, said in (("std", "standard deviation of the draws"), ("bias", "mean of the draws less the fit"))
+        ),
+        *(
+            Variable(
+                f"{name}_percentile",
+                ("scan", "peak", "percentile"),
+                unit,
+                "f",
+                f"percentiles of the draws: {text}",
+                name != "fwhm_2",
+            )
+            for name, (unit, text) in FITTED.items()
+        ),
+        Variable("converged", ("scan",), "1", "f", "share of the draws that could be fitted"),
+        Variable("percentile", ("percentile",), "percent", "f", "percentile of the draws"),
+    ),
+)
+
 PROCESSED = Layout("xps processed", "what steps make of photoemission scans, see the layouts of each", SERIES)
 
 

@@ -17,7 +17,7 @@ from operando.xps.fit_kernels import POISSON, room
 from operando.xps.starts import linear, start_tables, starts
 
 MODEL = Model([Doublet("PS4", Free(161.6, 160.8, 162.4), 1.0, 1.18, 0.511)], Background(polynomial=0))
-MODULES = ("model_kernels", "fit_kernels", "series_kernels", "global_kernels")
+MODULES = ("model_kernels", "fit_kernels", "series_kernels", "global_kernels", "profile_kernels")
 
 
 def arguments() -> dict[str, tuple]:
@@ -45,6 +45,7 @@ def arguments() -> dict[str, tuple]:
     split, rows = (np.arange(size - 2), np.arange(size - 2, size)), np.tile(free, (2, 1))
     own, part = np.zeros((2, size - 2), np.bool_), (np.zeros((2, 2)), np.zeros(2))
     edges = compiled.low, compiled.high
+    problem, goal = (form, spectrum, task), (0, 1.0, 100.0)
     return {
         "model_kernels.expand": (structure, free, full.copy()),
         "model_kernels.through": (np.eye(points), one, 0 * one),
@@ -105,6 +106,19 @@ def arguments() -> dict[str, tuple]:
         "global_kernels.one_covariance": (square, split, (np.eye(size - 2), np.eye(2)), none.copy()),
         "global_kernels.slopes": (np.eye(size - 2), square, split),
         "global_kernels.without_nan": (np.where(square > 1, np.nan, square),),
+        "profile_kernels.lowest_at": (problem, 0, 9000.0, free.copy(), memory),
+        "profile_kernels.rise": (5.0, 1.0, goal),
+        "profile_kernels.limit": (problem, goal, (free, 2e3, 1.0), free.copy(), memory),
+        "profile_kernels.root": (problem, goal, (9000.0, -1.0, 9100.0, 1.0, 0.0), free.copy(), memory),
+        "profile_kernels.interval": (problem, goal, free.copy(), 2e3, memory),
+        "profile_kernels.expected": (square, square, 1),
+        "profile_kernels.profile_rows": (
+            form,
+            stack,
+            task,
+            (rows, normal[0], np.array([0, 3]), np.ones(2)),
+            np.zeros((2, 2, 3)),
+        ),
         "series_kernels.draw_rows": (form, free[None], one[:1], compiled.owners, np.zeros((1, 1, points))),
     }
 
