@@ -46,6 +46,9 @@ clock = "{clock}"
 read = {{ region = [{regions}] }}
 
   [[series.steps]]
+  use = "deglitch"
+
+  [[series.steps]]
   use = "fit"
   background = {{ kind = "shirley", polynomial = 1 }}   # of every region, fitted with the lines
   lines = [                         # energies at the potential at which nothing is shifted (eV) ...
@@ -54,10 +57,14 @@ read = {{ region = [{regions}] }}
 
     [series.steps.shifts]           # ... from which charging moves all lines, the potential those of the electrolyte
 {shifts}
+
+  [[series.steps]]                  # how the electrolyte's lines follow the potential, charging taken off
+  use = "shift_trend"
+  against = "electrode"
 """
 
 _LINE = """\
-    {{ kind = "{kind}", region = "{region}", name = "{name}", position = {{ fixed = {energy} }}, fwhm = {fwhm}, \
+    {{ kind = "{kind}", region = "{region}", name = "{name}", position = {energy}, fwhm = {fwhm}, \
 {partner}phase = "{phase}", mixing = {mixing} }},"""
 _REACH = 4.5
 """How far a phase may shift, eV: by 0.9 eV/V over the range of potentials, and charging."""

@@ -169,8 +169,11 @@ def _kind_fits(array: xr.DataArray, kind: str) -> bool:
 
 
 def _unit_problems(array: xr.DataArray) -> list[str]:
-    """Every number has a unit that pint parses; times and text have none."""
-    if array.dtype.kind not in "fiuc":
+    """Every number has a unit that pint parses; times and text have none.
+
+    Numbers of several units name the coordinate that holds them in ``attrs["units_in"]``.
+    """
+    if array.dtype.kind not in "fiuc" or array.attrs.get("units_in") in array.coords:
         return []
     if "units" not in array.attrs:
         return ["a number without attrs['units']"]

@@ -71,8 +71,10 @@ def stack(
                 f"stack: expected a dim {axis!r} with coordinate in {_name(scan)}, got {dict(scan.sizes)}"
             )
     common = _most_frequent([_values(scan, axis) for scan in singles]) if values is None else np.asarray(values, float)
-    placed = [_placed(scan, axis, common, interpolate=interpolate) for scan in singles]
-    series = _joined(placed)
+    names = _names_of_points(singles, axis, common)
+    bare = [scan.drop_vars([name for name in names if name in scan.coords]) for scan in singles]
+    series = _joined([_placed(scan, axis, common, interpolate=interpolate) for scan in bare])
+    series = series.assign_coords(names)
     series[axis].attrs = dict(singles[0][axis].attrs)
     series.attrs = _shared_attributes(singles)
     return recorded(series, "series.stack", {"axis": axis, "points": common.size})
@@ -85,6 +87,16 @@ def _singles(scan: xr.Dataset) -> list[xr.Dataset]:
 
 def _values(scan: xr.Dataset, axis: str) -> Floats:
     return np.asarray(scan[axis].to_numpy(), dtype=np.float64)
+
+
+def _names_of_points(scans: Sequence[xr.Dataset], axis: str, common: Floats) -> dict[str, xr.Variable]:
+    """Return the text that goes with the points of the axis (their region), from a scan that has all of them."""
+    whole = next((scan for scan in scans if same_axis(common, _values(scan, axis))), scans[0])
+    return {
+        str(name): array.variable
+        for name, array in whole.coords.items()
+        if array.dims == (axis,) and array.dtype.kind in "OUT" and array.size == common.size
+    }
 
 
 def _name(scan: xr.Dataset) -> str:

@@ -286,7 +286,7 @@ class Run:
             known = checksum_with(path, "")
             with told_apart() as left_out:
                 scan = work.read(path)
-            for text in left_out:
+            for text in dict.fromkeys(left_out):
                 self.tell.warn(text)
             images = str(scan["images"].values) if "images" in scan.coords else ""
             return _marked(scan, source, checksum_with(path, images) if images else known)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .reading import read, read_series
     from .shift_regression import regress_on_potential
     from .shifts import rigid_shift
+    from .spikes import deglitch
 
 _LAZY = {
     "Background": ".model",
@@ -43,6 +44,7 @@ _LAZY = {
     "casaxps_components": ".formats.casaxps",
     "charge_reference": ".charging",
     "core_level": ".known_species",
+    "deglitch": ".spikes",
     "effective_attenuation_length": ".mean_free_paths",
     "fit": ".fitting",
     "fit_global": ".global_fit",
@@ -89,6 +91,7 @@ __all__ = [
     "casaxps_components",
     "charge_reference",
     "core_level",
+    "deglitch",
     "effective_attenuation_length",
     "fit",
     "fit_global",

@@ -41,9 +41,12 @@ class BrokenLine:
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, for errors that are known but for a common factor."""
+        """Bayesian information criterion, for errors that are known but for a common factor.
+
+        A breakpoint counts as three parameters, since it is the best of many places.
+        """
         scatter = max(self.chi2, np.finfo(float).tiny) / self.points
-        return float(self.points * np.log(scatter) + len(self.parameters) * np.log(self.points))
+        return float(self.points * np.log(scatter) + (2 + 3 * self.breaks) * np.log(self.points))
 
     def slopes(self) -> tuple[Floats, Floats]:
         """Return the slopes of the segments and their standard uncertainties."""
@@ -77,11 +80,15 @@ def broken_line(x: Floats, y: Floats, covariance: Floats, x_std: Floats, breaks:
     white, common = _whitening(covariance + np.diag((slope * x_std) ** 2))
     line = _fitted(x, y, white, breaks, None)
     for _ in range(_ROUNDS):
+        if line is None:
+            return None
         before, slope = slope, line.slope_at(x)
         if (np.abs(slope**2 - before**2) * x_std**2 <= _SETTLED * np.diag(covariance)).all():
             break
         white, common = _whitening(covariance + np.diag((slope * x_std) ** 2))
         line = _fitted(x, y, white, breaks, line)
+    if line is None:
+        return None
     line.covariance[0, 0] = max(line.covariance[0, 0] - common, 0.0)
     return line
 
@@ -99,14 +106,14 @@ def _whitening(covariance: Floats) -> tuple[Floats, float]:
     return np.asarray(solve_triangular(root, np.eye(len(root)), lower=True), dtype=np.float64), common
 
 
-def _fitted(x: Floats, y: Floats, white: Floats, breaks: int, before: BrokenLine | None) -> BrokenLine:
-    """Return the best line for errors that ``white`` makes independent."""
+def _fitted(x: Floats, y: Floats, white: Floats, breaks: int, before: BrokenLine | None) -> BrokenLine | None:
+    """Return the best line for errors that ``white`` makes independent, None if no breakpoints hold."""
     if breaks == 0:
         starts = [np.empty(0)]
     else:
         starts = _starts(x, y, white, breaks) if before is None else [before.parameters[2 + breaks :]]
     lines = [_refined(x, y, white, start) for start in starts]
-    return min(lines, key=lambda line: line.chi2)
+    return min(lines, key=lambda line: line.chi2, default=None)
 
 
 def _starts(x: Floats, y: Floats, white: Floats, breaks: int) -> list[Floats]:
@@ -116,12 +123,19 @@ def _starts(x: Floats, y: Floats, white: Floats, breaks: int) -> list[Floats]:
     hinges = np.maximum(x[:, np.newaxis] - grid, 0.0)
     design = white @ np.column_stack([np.ones_like(x), x, hinges])
     products, seen = design.T @ design, design.T @ (white @ y)
-    chosen = np.array(list(combinations(range(len(grid)), breaks))).reshape(-1, breaks)
+    combined = [at for at in combinations(range(len(grid)), breaks) if _held(grid[list(at)], x)]
+    chosen = np.array(combined, dtype=int).reshape(-1, breaks)
     columns = np.column_stack([np.zeros((len(chosen), 1), int), np.ones((len(chosen), 1), int), chosen + 2])
     normal = products[columns[:, :, np.newaxis], columns[:, np.newaxis, :]]
     side = seen[columns]
     explained = np.einsum("ij,ij->i", side, np.linalg.solve(normal, side[..., np.newaxis])[..., 0])
     return [grid[chosen[index]] for index in np.argsort(-explained)[:_STARTS]]
+
+
+def _held(breaks: Floats, x: Floats) -> bool:
+    """Whether there are points enough between breakpoints to hold the line there: one wild point is no segment."""
+    inside = np.diff(np.searchsorted(np.sort(x), np.sort(breaks)))
+    return bool((inside >= _ENDS).all())
 
 
 def _refined(x: Floats, y: Floats, white: Floats, start: Floats) -> BrokenLine:
@@ -137,7 +151,7 @@ def _refined(x: Floats, y: Floats, white: Floats, start: Floats) -> BrokenLine:
             trial = parameters + step / 2**halvings
             trial[2 + breaks :] = np.clip(trial[2 + breaks :], *ends)
             left = white @ (_value(trial, x) - y)
-            if left @ left < rest @ rest:
+            if left @ left < rest @ rest and _held(trial[2 + breaks :], x):
                 better = trial, left
                 break
         if better is None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 
 from .constraints import Affine, Fixed, Free, Link, Quantity, resolved
+from .joining import windows
 from .loss_functions import loss_operator
 from .model import BACKGROUND, POSITION_WINDOW, Background, Doublet, Line, Model, Peak, shape_of
 from .model_kernels import CUMULATIVE, NO_LOSS, OPERATOR, PER_LINE, Floats, Grid, Structure
@@ -27,6 +28,8 @@ class Compiled:
     parameters follow from them (:mod:`~operando.xps.model_kernels`), ``rows`` the same by name, and ``quantities``
     whatever the model speaks of (``"PS4.area"``) in terms of the free ones. ``peaks`` are the names of the lines,
     ``owners`` which of them each of the kernels' lines belongs to, and ``keys`` what there is to tell of a line.
+    ``regions`` are those on the axis, one without a name if there is only one, and ``places`` that of each peak;
+    ``phases`` are those whose lines move together.
     """
 
     names: tuple[str, ...]
@@ -40,20 +43,34 @@ class Compiled:
     peaks: tuple[str, ...]
     owners: NDArray[np.int64]
     keys: tuple[str, ...]
+    regions: tuple[str, ...]
+    places: NDArray[np.int64]
+    phases: tuple[str, ...]
 
     def dense(self, quantities: list[Affine]) -> tuple[Floats, Floats]:
         """Return factors (quantity, free parameter) and offsets."""
         factors = np.array([[one.terms.get(name, 0.0) for name in self.names] for one in quantities])
         return factors.reshape(len(quantities), len(self.names)), np.array([one.offset for one in quantities])
 
-    def grid(self, energy: Floats) -> Grid:
-        """Return the grid on which the model is evaluated: ascending binding energies, eV."""
-        basis = np.vander(energy - middle(energy), len(self.background.terms), increasing=True).T
-        kind = NO_LOSS if self.background.static else LOSSES[self.background.kind]
-        operator = np.zeros((0, 0))
-        if kind == OPERATOR:
-            operator = loss_operator(energy, self.background.loss)
-        return np.ascontiguousarray(energy), np.ascontiguousarray(basis), np.ascontiguousarray(operator), kind
+    def grid(self, energy: Floats, region: NDArray[np.object_] | None = None) -> Grid:
+        """Return the grid on which the model is evaluated: ascending binding energies (eV) and the region of each."""
+        found = {"": slice(0, energy.size)} if region is None else windows(region.tolist())
+        spans = [found[name] for name in self.regions]
+        terms, kind = len(self.background.terms), NO_LOSS if self.background.static else LOSSES[self.background.kind]
+        basis = np.zeros((terms * len(spans), energy.size))
+        operator = np.zeros((energy.size, energy.size) if kind == OPERATOR else (0, 0))
+        for k, span in enumerate(spans):
+            own = energy[span]
+            basis[k * terms : (k + 1) * terms, span] = np.vander(own - middle(own), terms, increasing=True).T
+            if kind == OPERATOR:
+                operator[span, span] = loss_operator(own, self.background.loss)
+        ends = np.array([[span.start, span.stop] for span in spans], np.int64)
+        return np.ascontiguousarray(energy), basis, operator, kind, ends, self.places[self.owners]
+
+
+def background_name(region: str) -> str:
+    """Return what the quantities of a region's background are named after."""
+    return f"{region} {BACKGROUND}" if region else BACKGROUND
 
 
 def middle(energy: Floats) -> float:
@@ -75,14 +92,32 @@ def compile_model(model: Model) -> Compiled:
     rows = tuple(_rows(model, quantities))
     used = {name for _, row in rows for name in row.terms}
     free = {name: one for name, one in asked.items() if isinstance(one, Free) and name in used}
+    idle = [phase for phase in model.shifts if isinstance(asked[name := f"{phase}.{SHIFT}"], Free) and name not in free]
+    if idle:
+        said = f"Model: expected a line that the shift of {', '.join(idle)} moves, got none"
+        raise OperandoError(f"{said}; give the positions of its lines as numbers")
     names = tuple(free)
     start, low, high = (np.array([getattr(one, key) for one in free.values()]) for key in ("start", "low", "high"))
     copies = 1 + len(model.satellites)
     owners = np.array([k for k, line in enumerate(model.lines) for _ in _members(line) for _ in range(copies)])
     codes = np.array([shape_of(model.lines[k]).code for k in owners], np.int64)
     structure = _structure(codes, names, [row for _, row in rows])
-    peaks, keys = tuple(line.name for line in model.lines), tuple(_keys(model, quantities))
-    return Compiled(names, start, low, high, structure, rows, quantities, model.background, peaks, owners, keys)
+    return Compiled(
+        names,
+        start,
+        low,
+        high,
+        structure,
+        rows,
+        quantities,
+        model.background,
+        tuple(line.name for line in model.lines),
+        owners,
+        tuple(_keys(model, quantities)),
+        model.regions,
+        np.array([model.regions.index(line.region or "") for line in model.lines], np.int64),
+        tuple(model.shifts),
+    )
 
 
 def _keys(model: Model, quantities: dict[str, Affine]) -> Iterator[str]:
@@ -100,6 +135,9 @@ def _check_names(model: Model) -> None:
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise OperandoError(f"Model: expected every name once, got {', '.join(double)} more than once")
+    if "" in model.regions and len(model.regions) > 1:
+        bare = ", ".join(line.name for line in model.lines if not line.region)
+        raise OperandoError(f"Model: expected a region for every line or for none, got none for {bare}")
     phases = {line.phase for line in model.lines if line.phase}
     lost = sorted(set(model.shifts) - phases)
     if lost:
@@ -112,7 +150,9 @@ def _quantities(model: Model) -> dict[str, Free | Fixed | Link | Affine]:
     found: dict[str, Free | Fixed | Link | Affine] = {}
     for line in model.lines:
         found |= {f"{line.name}.{key}": one for key, one in line.quantities().items()}
-    found |= {f"{BACKGROUND}.{key}": one for key, one in model.background.quantities().items()}
+    for region in model.regions:
+        name = background_name(region)
+        found |= {f"{name}.{key}": one for key, one in model.background.quantities().items()}
     _share_shapes(model, found)
     for name, link in model.links.items():
         if name not in found:
@@ -125,11 +165,11 @@ def _quantities(model: Model) -> dict[str, Free | Fixed | Link | Affine]:
 
 
 def _share_shapes(model: Model, found: dict[str, Free | Fixed | Link | Affine]) -> None:
-    """Tie shape parameters that are not given to those of the first line of the shape that does not give them."""
-    first: dict[tuple[str, str], str] = {}
+    """Tie shape parameters that are not given to the first line of the region and shape that does not give them."""
+    first: dict[tuple[str | None, str, str], str] = {}
     for line in model.lines:
         for parameter in shape_of(line).parameters:
-            name, key = f"{line.name}.{parameter.name}", (line.shape, parameter.name)
+            name, key = f"{line.name}.{parameter.name}", (line.region, line.shape, parameter.name)
             if name in found:
                 continue
             if key in first:
@@ -188,9 +228,12 @@ def _rows(model: Model, quantities: dict[str, Affine]) -> Iterator[tuple[str, Af
                     yield f"{name}.{key}", quantities[f"{line.name}.{key}"]
                 for spare in range(PER_LINE - 3 - len(shapes)):
                     yield f"{name}.spare_{spare}", Affine()
-    yield f"{BACKGROUND}.height", quantities.get(f"{BACKGROUND}.height", Affine())
-    for key in model.background.terms:
-        yield f"{BACKGROUND}.{key}", quantities[f"{BACKGROUND}.{key}"]
+    names = [background_name(region) for region in model.regions]
+    for name in names:
+        yield f"{name}.height", quantities.get(f"{name}.height", Affine())
+    for name in names:
+        for key in model.background.terms:
+            yield f"{name}.{key}", quantities[f"{name}.{key}"]
 
 
 def _of_member(line: Line, *, second: bool, quantities: dict[str, Affine]) -> tuple[Affine, Affine]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from typing import TypeGuard
 
 from operando.errors import OperandoError
 
@@ -52,6 +53,45 @@ class Link:
 
 Quantity = float | Free | Fixed | Link
 """A number is where a quantity starts, free within a window that suits it."""
+FWHM_WINDOW = (0.4, 2.5)
+"""By which factors a width given as a number may change."""
+
+
+def positive(quantity: Quantity | None, start: float) -> Free | Fixed | Link:
+    """Return a quantity that is not negative; free from ``start`` if it is not given."""
+    if quantity is None or is_number(quantity):
+        return Free(start if quantity is None else float(quantity), 0.0)
+    return tied(quantity)
+
+
+def around(width: Quantity) -> Free | Fixed | Link:
+    """Return a width; a number is free within a factor either way."""
+    if is_number(width):
+        return Free(float(width), FWHM_WINDOW[0] * float(width), FWHM_WINDOW[1] * float(width))
+    return tied(width)
+
+
+def tied(quantity: Quantity) -> Free | Fixed | Link:
+    """Return a quantity that is no number.
+
+    Raises
+    ------
+    OperandoError
+        If it is none.
+    """
+    if not isinstance(quantity, Free | Fixed | Link):
+        raise OperandoError(f"Model: expected a number, Free, Fixed or Link, got {quantity!r}")
+    return quantity
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_quantity(value: object) -> bool:
+    """Whether a value can be a quantity."""
+    return is_number(value) or isinstance(value, Free | Fixed | Link)
 
 
 @dataclass(frozen=True)

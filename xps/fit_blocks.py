@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiled_model import AREA, Compiled
+from .compiled_model import AREA, POSITION, Compiled
 from .fit_kernels import Task
 from .model_kernels import Floats, Form, Grid
 from .series_kernels import CANDIDATES, Linear, Stack, describe_rows, draw_rows, fit_rows, screen_rows
@@ -85,8 +85,9 @@ def rows_refined(values: Floats, *others: Floats, plan: Plan, curves: bool) -> t
 
     ``others`` are response, deviations, known background; free parameters, objective, state; free parameters of the
     spectra before and after.
-    Returns free parameters, their covariance, the numbers of the lines (quantity, peak; the share of the area last)
-    and their standard uncertainties, (objective, reduced chi-square, runs, state), and (fitted, background).
+    Returns free parameters, their covariance, the numbers of the lines (quantity, peak; the share of the area last),
+    their standard uncertainties, the covariances of areas and of positions, (objective, reduced chi-square, runs,
+    state), and (fitted, background).
     """
     lead, (size, points) = values.shape[:-1], (len(plan.model.names), values.shape[-1])
     response, sigma, known, free, objective, state, before, after = others
@@ -132,8 +133,11 @@ def as_rows(one: Floats, values: Floats) -> Floats:
     return np.array(np.broadcast_to(whole, values.shape).reshape(-1, values.shape[-1]), np.float64)
 
 
-def of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Floats]:
-    """Return the numbers of the lines and their standard uncertainties (row, quantity, peak)."""
+def of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Floats, Floats]:
+    """Return the numbers of the lines and their standard uncertainties (row, quantity, peak).
+
+    Last comes the covariance of areas and that of positions (row, 2, peak, other peak).
+    """
     factors, offsets = plan.table
     held = np.isnan(np.diagonal(covariance, axis1=1, axis2=2))
     spread = np.nan_to_num(covariance)
@@ -144,9 +148,16 @@ def of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Floa
     shape = len(free), len(plan.model.keys), len(plan.model.peaks)
     values, std = (free @ factors.T + offsets).reshape(shape), std.reshape(shape)
     areas, rows = values[:, plan.model.keys.index(AREA)], factors[: shape[2]]
-    total = areas.sum(axis=1, keepdims=True)
+    together = (plan.model.places[:, None] == plan.model.places).astype(np.float64)
+    total = areas @ together
     share = areas / np.where(total > 0, total, np.nan)
-    turn = (np.eye(shape[2]) - share[:, :, None]) / total[:, :, None] @ rows
+    turn = (np.eye(shape[2]) - share[:, :, None] * together) / total[:, :, None] @ rows
     share_std = np.sqrt(np.maximum(((turn @ spread) * turn).sum(axis=-1), 0.0))
     share_std = np.where(np.isnan(std[:, 0]), np.nan, share_std)
-    return np.concatenate([values, share[:, None]], axis=1), np.concatenate([std, share_std[:, None]], axis=1)
+    first = [plan.model.keys.index(key) * shape[2] for key in (AREA, POSITION)]
+    both = np.stack([factors[at : at + shape[2]] @ spread @ factors[at : at + shape[2]].T for at in first], axis=1)
+    return (
+        np.concatenate([values, share[:, None]], axis=1),
+        np.concatenate([std, share_std[:, None]], axis=1),
+        both,
+    )

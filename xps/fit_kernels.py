@@ -22,6 +22,8 @@ Room = tuple[
     tuple[Floats, Floats, Floats],
     tuple[Floats, Floats, Floats, Floats, Floats, Floats],
 ]
+"""Arrays that a fit works in: (curve, lines, Jacobian) here and at a trial; (table of a line, score and information of
+each point, matrix); (gradient, step, full parameters, trial, a curve, gradient before)."""
 Task = tuple[Floats, Floats, int, float]
 """Lowest and highest free parameters, what is made least, variance of a point of weight one (0 if not known)."""
 SQUARES, POISSON = 0, 1
@@ -36,7 +38,9 @@ FEWEST_COUNTS = 1e-3
 _SINGULAR = 1e-11
 _ITERATIONS, _SLOW = 120, 25
 _NEAR, _CONVERGED = 1e-7, 1e-16
+"""What a step may still lower, in units of one squared deviation: below rounding of the objective; below notice."""
 _SAME_BASIN, _HOPE = 9.0, 2.5
+"""Squared deviations within which two minima are one; by how many times its expectation a step may disappoint."""
 
 
 @compiled

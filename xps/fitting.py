@@ -15,7 +15,8 @@ from operando.history import recorded
 from .compiled_model import Compiled
 from .fit_blocks import Plan, rows_drawn, rows_fitted, rows_refined
 from .fit_kernels import POISSON, SQUARES
-from .fit_products import PARAMETER, PARAMETER_2, labelled
+from .fit_products import OTHER_PEAK, PARAMETER, PARAMETER_2, labelled
+from .joining import REGION
 from .layout import ALONG, MEASURED
 from .model import Model
 from .model_text import as_table
@@ -97,9 +98,9 @@ def fit(
     ``"model"`` Fisher scoring on the deviance. Every spectrum is fitted for itself and from the same starts, so that
     the result does not depend on chunks or order.
     """
-    measured, response = as_measured(spectra, window)
+    given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
+    measured, response, sigma = as_measured(spectra, given, model, window)
     plan = planned(model, measured, weights, shifts)
-    sigma = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
     inputs = (measured, bare(response), bare(sigma), bare(known_background(measured, model)))
     free, objective, state = first_pass(inputs, given_start(start, plan.model), plan)
     sides = [free.shift(scan=step) for step in (1, -1)] if neighbors and "scan" in free.dims else [free * np.nan] * 2
@@ -122,9 +123,9 @@ def fit(
 
 
 def as_measured(
-    spectra: xr.DataArray | xr.Dataset, window: tuple[float, float] | None
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return what was measured, at ascending energies within the window, and the response."""
+    spectra: xr.DataArray | xr.Dataset, sigma: xr.DataArray, model: Model, window: tuple[float, float] | None
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return what was measured, at ascending energies within the window, the response and the deviations there."""
     if isinstance(spectra, xr.Dataset):
         name = next((name for name in MEASURED if name in spectra), None)
         if name is None:
@@ -136,18 +137,52 @@ def as_measured(
     if ALONG not in measured.dims or ALONG not in measured.coords:
         raise OperandoError(f"fit: expected spectra with a dim and coordinate {ALONG!r}, got {tuple(measured.dims)}")
     energy = measured[ALONG].to_numpy()
-    inside = np.isfinite(energy)
+    inside = np.isfinite(energy) & _of_model(measured, model)
     if window is not None:
         inside &= (energy >= min(window)) & (energy <= max(window))
     order = np.flatnonzero(inside)[np.argsort(energy[inside], kind="stable")]
     if order.size < 3:
         raise OperandoError(f"fit: expected at least 3 energies within the window {window}, got {order.size}")
-    if not np.array_equal(order, np.arange(energy.size)):
-        measured = measured.isel({ALONG: order})
-        response = response.isel({ALONG: order}) if ALONG in response.dims else response
-    if measured.chunks is not None:
-        measured = measured.chunk({ALONG: -1})
-    return measured.transpose(..., ALONG), response
+    kept = [_taken(one, order) for one in (measured, response, sigma)]
+    return kept[0].transpose(..., ALONG), kept[1], kept[2]
+
+
+def _of_model(measured: xr.DataArray, model: Model) -> np.ndarray:
+    """Return which energies belong to the regions of the model.
+
+    Raises
+    ------
+    OperandoError
+        If the spectra lack one of them, or join regions that the lines of the model do not tell apart.
+    """
+    region = _region(measured)
+    there = ", ".join(dict.fromkeys(region.tolist()))
+    if model.regions == ("",):
+        if REGION in measured.coords and len(set(region.tolist())) > 1:
+            raise OperandoError(f"fit: expected a region for every line, since the spectra join {there}; got none")
+        return np.ones(region.size, dtype=bool)
+    lost = [name for name in model.regions if name not in region]
+    if lost:
+        raise OperandoError(
+            f"fit: expected spectra of {', '.join(lost)} (xps.join puts regions on one axis), got {there}"
+        )
+    return np.isin(region, list(model.regions))
+
+
+def _region(measured: xr.DataArray) -> np.ndarray:
+    """Return the region of each energy."""
+    if REGION in measured.coords and measured[REGION].dims == (ALONG,):
+        return np.asarray(measured[REGION].to_numpy(), dtype=object)
+    return np.full(measured.sizes[ALONG], measured.attrs.get(REGION, "one region"), dtype=object)
+
+
+def _taken(values: xr.DataArray, order: np.ndarray) -> xr.DataArray:
+    """Return values at chosen energies, in one chunk if lazy; those without energies as they are."""
+    if ALONG not in values.dims:
+        return values
+    whole = np.array_equal(order, np.arange(values.sizes[ALONG]))
+    taken = values if whole else values.isel({ALONG: order})
+    return taken if taken.chunks is None else taken.chunk({ALONG: -1})
 
 
 def planned(
@@ -177,7 +212,9 @@ def planned(
         raise OperandoError(f"{said}, got {measured.sizes[ALONG]}")
     task = (compiled.low, compiled.high, kind, unit)
     screening = (linear(compiled), starts(compiled, shifts))
-    return Plan(compiled, compiled.grid(measured[ALONG].to_numpy().astype(np.float64)), task, screening, weighting)
+    region = None if model.regions == ("",) else _region(measured)
+    grid = compiled.grid(measured[ALONG].to_numpy().astype(np.float64), region)
+    return Plan(compiled, grid, task, screening, weighting)
 
 
 def known_background(measured: xr.DataArray, model: Model) -> xr.DataArray:
@@ -186,6 +223,8 @@ def known_background(measured: xr.DataArray, model: Model) -> xr.DataArray:
         return xr.DataArray(0.0)
     from .backgrounds import shirley, tougaard
 
+    if len(model.regions) > 1:
+        raise OperandoError("fit: expected an active background where regions are fitted together, got a static one")
     said = "fit: a background taken off before the fit biases areas, and errors do not cover that"
     warnings.warn(f"{said}; let it be fitted with the lines (static=False)", OperandoWarning, stacklevel=3)
     if model.background.kind == "shirley":
@@ -252,9 +291,12 @@ def _second(
     curves: bool,
 ) -> dict[str, xr.DataArray]:
     """Return what is known of each spectrum once its neighbors have been tried."""
-    names = ["value", "covariance", "peak_value", "peak_std", "number", *(["curve"] if curves else [])]
-    outputs = [[PARAMETER], [PARAMETER, PARAMETER_2], *[["quantity", "peak"]] * 2, ["number"], ["curve", ALONG]]
-    sizes = {"quantity": len(plan.model.keys) + 1, "number": 4, "curve": 2}
+    names = ["value", "covariance", "peak_value", "peak_std", "peak_covariance", "number"]
+    names += ["curve"] if curves else []
+    outputs = [[PARAMETER], [PARAMETER, PARAMETER_2], *[["quantity", "peak"]] * 2, ["both", "peak", OTHER_PEAK]]
+    outputs += [["number"], ["curve", ALONG]]
+    sizes = {"quantity": len(plan.model.keys) + 1, "number": 4, "curve": 2, "both": 2}
+    sizes |= {OTHER_PEAK: len(plan.model.peaks)}
     results = by_blocks(rows_refined, [*inputs, *found, *sides], outputs[: len(names)], plan, sizes, curves=curves)
     return dict(zip(names, results, strict=True))
 

@@ -59,8 +59,9 @@ def rows_described(values: Floats, *others: Floats, plan: Plan, curves: bool) ->
     """Describe spectra whose free parameters and their covariance are known.
 
     ``others`` are response, deviations, known background; free parameters, covariance. ``plan`` holds the shared ones,
-    so that a spectrum's degrees of freedom are those of its own. Returns the numbers of the lines and their standard
-    uncertainties, (objective, reduced chi-square, runs, state), and (fitted, background).
+    so that a spectrum's degrees of freedom are those of its own. Returns the numbers of the lines, their standard
+    uncertainties, the covariances of areas and positions, (objective, reduced chi-square, runs, state), and (fitted,
+    background).
     """
     lead, (size, points) = values.shape[:-1], (len(plan.model.names), values.shape[-1])
     stack = as_stack(values, (others[0], others[1], others[2]), plan)

@@ -16,8 +16,8 @@ from operando.history import recorded
 
 from .compiled_model import AREA, SHIFT, Compiled
 from .fit_blocks import Plan
-from .fit_kernels import AT_BOUND, NOT_CONVERGED
-from .fit_products import PARAMETER, PARAMETER_2, labelled
+from .fit_kernels import NOT_CONVERGED
+from .fit_products import OTHER_PEAK, PARAMETER, PARAMETER_2, labelled
 from .fitting import (
     Weights,
     as_measured,
@@ -129,10 +129,10 @@ def fit_global(
     parameters found, and the whole again where that helps. Blocks of a lazy series are read once a step; sums are
     taken in the order of the scans, so that chunks do not matter.
     """
-    measured, response = as_measured(spectra, window)
+    given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
+    measured, response, sigma = as_measured(spectra, given, model, window)
     plan = planned(model, measured, weights, shifts)
     places = _places(plan.model, shared)
-    sigma = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
     inputs = (measured, bare(response), bare(sigma), bare(known_background(measured, model)))
     (first,) = da.compute(first_pass(inputs, given_start(start, plan.model), plan)[0])
     result = _joint(inputs, first, _Series(plan, places, _known_of(inputs, first, plan)))
@@ -258,7 +258,7 @@ def _errors(free: xr.DataArray, series: _Series, *, converged: bool) -> _Result:
     joint_covariance((matrix, gradient), (own, of_shared), (local, shared), covariance)
     covariance[~good] = np.nan
     covariance *= 1.0 if unit > 0 else objective.sum() / degrees
-    state = np.where(good & held.any(axis=1), AT_BOUND, 0) | np.where(good & converged, 0, NOT_CONVERGED)
+    state = np.where(good & converged, 0, NOT_CONVERGED)
     lead = [dim for dim in free.dims if dim != PARAMETER]
     shape = [free.sizes[dim] for dim in lead]
     return _Result(
@@ -281,19 +281,24 @@ def _described(
     inputs: tuple[xr.DataArray, ...], result: _Result, plan: Plan, *, curves: bool
 ) -> dict[str, xr.DataArray]:
     """Return what is known of each spectrum; ``plan`` holds the shared parameters."""
-    outputs = [["quantity", "peak"], ["quantity", "peak"], ["number"], ["curve", ALONG]]
-    sizes = {"quantity": len(plan.model.keys) + 1, "number": 4, "curve": 2}
-    given = [*inputs, result.free, result.covariance]
-    lazy = inputs[0].chunks is not None
-    values, std, numbers, *drawn = by_blocks(
-        rows_described, given, outputs[: 4 if curves and not lazy else 3], plan, sizes, curves=curves and not lazy
-    )
-    values, std, numbers = da.compute(values, std, numbers)
-    if curves and lazy:
-        drawn = [by_blocks(rows_described, given, outputs, plan, sizes, curves=True)[3]]
-    numbers = xr.concat([numbers.isel(number=slice(3)), result.state.expand_dims(number=1, axis=-1)], "number")
-    found = {"value": result.free, "covariance": result.covariance, "peak_value": values, "peak_std": std}
-    return found | {"number": numbers} | ({"curve": drawn[0]} if curves else {})
+    names = ["peak_value", "peak_std", "peak_covariance", "number"]
+    outputs = [*[["quantity", "peak"]] * 2, ["both", "peak", OTHER_PEAK], ["number"], ["curve", ALONG]]
+    sizes = {
+        "quantity": len(plan.model.keys) + 1,
+        "both": 2,
+        OTHER_PEAK: len(plan.model.peaks),
+        "number": 4,
+        "curve": 2,
+    }
+    given, now = [*inputs, result.free, result.covariance], curves and inputs[0].chunks is None
+    parts = by_blocks(rows_described, given, outputs[: 5 if now else 4], plan, sizes, curves=now)
+    found = {"value": result.free, "covariance": result.covariance}
+    found |= dict(zip(names, da.compute(*parts[:4]), strict=True))
+    known = [found["number"].isel(number=slice(3)), result.state.expand_dims(number=1, axis=-1)]
+    found["number"] = xr.concat(known, "number")
+    if curves:
+        found["curve"] = parts[4] if now else by_blocks(rows_described, given, outputs, plan, sizes, curves=True)[4]
+    return found
 
 
 def _total(reduced: xr.DataArray, result: _Result) -> xr.DataArray:

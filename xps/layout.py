@@ -87,7 +87,7 @@ OVERLAYERS = Layout(
     ),
 )
 
-SHIFTS = Layout(
+RIGID_SHIFT = Layout(
     "xps shifts",
     "rigid shifts of phases and what single lines depart from them",
     (
@@ -120,7 +120,7 @@ SHIFTS = Layout(
     ),
 )
 
-SHIFT_TRENDS = Layout(
+SHIFT_TREND = Layout(
     "xps shift trends",
     "how the shifts follow the potential",
     (
@@ -167,6 +167,10 @@ FIT = Layout(
             Variable(f"{name}_std", ("scan", "peak"), unit, "f", f"standard uncertainty of {name}", name != "fwhm_2")
             for name, (unit, _) in FITTED.items()
         ),
+        Variable("area_covariance", ("scan", "peak", "other_peak"), "", "f", "covariance of the lines' areas"),
+        Variable("position_covariance", ("scan", "peak", "other_peak"), "eV^2", "f", "covariance of the positions"),
+        Variable("shift", ("scan", "phase"), "eV", "f", "shift of the phase's lines from where they start", False),
+        Variable("shift_std", ("scan", "phase"), "eV", "f", "standard uncertainty of the shift", False),
         Variable("value", ("scan", "parameter"), "", "f", "free parameters of the model, each in its own unit"),
         Variable("value_std", ("scan", "parameter"), "", "f", "standard uncertainty of the free parameters"),
         Variable(

@@ -42,7 +42,8 @@ class LineCurve:
         """Return the curve at ascending binding energies."""
         energy = np.ascontiguousarray(x, np.float64)
         operator = loss_operator(energy, self.loss) if self.kind == "tougaard" else np.zeros((0, 0))
-        grid = (energy, np.zeros((0, energy.size)), operator, _CODES[self.kind])
+        whole = np.array([[0, energy.size]])
+        grid = (energy, np.zeros((0, energy.size)), operator, _CODES[self.kind], whole, np.zeros(1, np.int64))
         full, table = np.zeros(PER_LINE), np.zeros((2 * PER_LINE, energy.size))
         full[: len(self.names)] = [values[name] for name in self.names]
         nothing = np.zeros(1, np.int64)
@@ -84,6 +85,8 @@ def to_lmfit(model: Model, values: Mapping[str, float] | None = None) -> tuple[l
     """
     import lmfit
 
+    if len(model.regions) > 1:
+        raise OperandoError(f"to_lmfit: expected a model of one region, got {', '.join(model.regions)}")
     if model.background.static:
         raise OperandoError("to_lmfit: expected an active background, got a static one; take it off before")
     compiled = model.compiled

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal
 
 from operando.errors import OperandoError
 
-from .constraints import Fixed, Free, Link, Quantity
+from .constraints import Fixed, Free, Link, Quantity, around, is_number, is_quantity, positive, tied
 from .known_species import core_level, tube_satellites
 from .line_shapes import LineShape, line_shape
 from .loss_functions import loss_function
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 POSITION_WINDOW = 1.0
 """How far a position given as a number may move (eV), either way."""
-FWHM_WINDOW = (0.4, 2.5)
-"""By which factors a width given as a number may change."""
 BACKGROUND = "background"
 """What the quantities of the background are named after, as those of a line after it."""
 POLYNOMIAL = ("constant", "slope", "quadratic", "cubic")
@@ -47,9 +45,11 @@ class Peak:
         Area (measured unit times eV); free, not negative and found without a start by default.
     phase
         The phase whose shift moves the line, if the model has one for it.
+    region
+        The region that the line is in, such as ``"S 2p"``, where several are fitted together.
     **parameters
         Parameters of the shape, such as ``mixing=0.3``. Those not given are free and common to all lines of that
-        shape.
+        shape in the region.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Peak:
     shape: str
     area: Quantity | None
     phase: str | None
+    region: str | None
     parameters: tuple[tuple[str, Quantity], ...]
 
     def __init__(
@@ -69,10 +70,11 @@ class Peak:
         area: Quantity | None = None,
         *,
         phase: str | None = None,
+        region: str | None = None,
         **parameters: Quantity,
     ) -> None:
         own: dict[str, Any] = {"name": name, "position": position, "fwhm": fwhm}
-        own |= {"shape": shape, "area": area, "phase": phase}
+        own |= {"shape": shape, "area": area, "phase": phase, "region": region}
         _settle(self, own, parameters)
 
     def quantities(self) -> dict[str, Free | Fixed | Link]:
@@ -86,7 +88,7 @@ class Doublet:
 
     Parameters
     ----------
-    name, position, fwhm, shape, area, phase, **parameters
+    name, position, fwhm, shape, area, phase, region, **parameters
         As :class:`Peak` takes them; position and width are those of the first line, at lower binding energy.
     splitting
         Distance of the second line (eV); a number is fixed.
@@ -108,6 +110,7 @@ class Doublet:
     area: Quantity | None
     fwhm_2: Quantity | None
     phase: str | None
+    region: str | None
     parameters: tuple[tuple[str, Quantity], ...]
 
     def __init__(
@@ -123,6 +126,7 @@ class Doublet:
         area: Quantity | None = None,
         fwhm_2: Quantity | None = None,
         phase: str | None = None,
+        region: str | None = None,
         **parameters: Quantity,
     ) -> None:
         if level is not None:
@@ -131,19 +135,20 @@ class Doublet:
             ratio = known.ratio if ratio is None else ratio
             own_width = not known.shared_width and not isinstance(fwhm, Fixed | Link)
             fwhm_2 = fwhm if fwhm_2 is None and own_width else fwhm_2
-        if not _is_number(ratio) or not 0 < ratio < inf:
+        if not is_number(ratio) or not 0 < ratio < inf:
             said = f"line {name!r}: expected a ratio that is a positive number, or a level that has one, got {ratio!r}"
             raise OperandoError(f"{said}; use two peaks where it is to be found")
         own: dict[str, Any] = {"name": name, "position": position, "fwhm": fwhm, "splitting": splitting}
         own |= {"ratio": float(ratio), "shape": shape, "area": area, "fwhm_2": fwhm_2, "phase": phase}
+        own |= {"region": region}
         _settle(self, own, parameters)
 
     def quantities(self) -> dict[str, Free | Fixed | Link]:
         """Return what the doublet says of itself, by name; shape parameters only where given."""
         found = _own_quantities(self)
-        found["splitting"] = Fixed(float(self.splitting)) if _is_number(self.splitting) else _tied(self.splitting)
+        found["splitting"] = Fixed(float(self.splitting)) if is_number(self.splitting) else tied(self.splitting)
         if self.fwhm_2 is not None:
-            found["fwhm_2"] = _around(self.fwhm_2)
+            found["fwhm_2"] = around(self.fwhm_2)
         return found
 
 
@@ -195,11 +200,11 @@ class Background:
         """Return what the background says of itself, by name."""
         found: dict[str, Free | Fixed | Link] = {}
         if self.kind != "none" and not self.static:
-            found["height"] = _positive(self.height, start=0.0)
+            found["height"] = positive(self.height, start=0.0)
         for name in self.terms:
             found[name] = Free(0.0)
         if self.constant is not None and not self.static:
-            found["constant"] = Free(float(self.constant)) if _is_number(self.constant) else _tied(self.constant)
+            found["constant"] = Free(float(self.constant)) if is_number(self.constant) else tied(self.constant)
         return found
 
 
@@ -212,7 +217,7 @@ class Model:
     lines
         Peaks and doublets.
     background
-        What lies under them; an active Shirley background and a straight line by default.
+        What lies under them, in each region by itself; an active Shirley background and a straight line by default.
     links
         Ties beside those of the lines, such as ``{"Li2S.fwhm": Link("PS4.fwhm")}``.
     shifts
@@ -249,6 +254,11 @@ class Model:
         object.__setattr__(self, "shifts", dict(shifts or {}))
         object.__setattr__(self, "satellites", tuple((float(a), float(b)) for a, b in satellites))
         _ = self.compiled
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions of the lines, which a fit then wants on one axis (:func:`~operando.xps.join`); ``""`` if none."""
+        return tuple(dict.fromkeys(line.region or "" for line in self.lines))
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -306,11 +316,15 @@ class Model:
 
         return cls(species_lines(names, level, fwhm), background)
 
-    def to_json(self) -> str:
-        """Return the model as JSON text, from which :meth:`from_json` makes it again."""
+    def to_table(self) -> dict[str, Any]:
+        """Return the model as a table of text and numbers, as recipes have it."""
         from .model_text import as_table
 
-        return json.dumps(as_table(self), ensure_ascii=False)
+        return as_table(self)
+
+    def to_json(self) -> str:
+        """Return the model as JSON text, from which :meth:`from_json` makes it again."""
+        return json.dumps(self.to_table(), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | Mapping[str, Any]) -> Model:
@@ -336,9 +350,9 @@ def _settle(line: Line, own: Mapping[str, Any], parameters: Mapping[str, Quantit
             said = f"line {name!r}: expected parameters of {own['shape']} ({', '.join(sorted(known)) or 'none'})"
             raise OperandoError(f"{said}, got {key!r}")
         optional = key in ("area", "fwhm_2") and value is None
-        if key not in ("name", "shape", "phase", "ratio") and not optional and not _is_quantity(value):
+        if key not in ("name", "shape", "phase", "region", "ratio") and not optional and not is_quantity(value):
             raise OperandoError(f"line {name!r}: expected a number, Free, Fixed or Link as {key}, got {value!r}")
-        if key in ("fwhm", "fwhm_2") and _is_number(value) and not value > 0:
+        if key in ("fwhm", "fwhm_2") and is_number(value) and not value > 0:
             raise OperandoError(f"line {name!r}: expected a {key} above 0 eV, got {value:g}")
     for key, value in own.items():
         object.__setattr__(line, key, value)
@@ -346,40 +360,14 @@ def _settle(line: Line, own: Mapping[str, Any], parameters: Mapping[str, Quantit
 
 
 def _own_quantities(line: Line) -> dict[str, Free | Fixed | Link]:
-    found: dict[str, Free | Fixed | Link] = {"area": _positive(line.area, start=0.0)}
-    if _is_number(line.position):
+    found: dict[str, Free | Fixed | Link] = {"area": positive(line.area, start=0.0)}
+    if is_number(line.position):
         at = float(line.position)
         found["position"] = Free(at, at - POSITION_WINDOW, at + POSITION_WINDOW)
     else:
-        found["position"] = _tied(line.position)
-    found["fwhm"] = _around(line.fwhm)
+        found["position"] = tied(line.position)
+    found["fwhm"] = around(line.fwhm)
     limits = {one.name: (one.lower, one.upper) for one in shape_of(line).parameters}
     for name, value in line.parameters:
-        found[name] = Free(float(value), *limits[name]) if _is_number(value) else _tied(value)
+        found[name] = Free(float(value), *limits[name]) if is_number(value) else tied(value)
     return found
-
-
-def _positive(quantity: Quantity | None, start: float) -> Free | Fixed | Link:
-    if quantity is None or _is_number(quantity):
-        return Free(start if quantity is None else float(quantity), 0.0)
-    return _tied(quantity)
-
-
-def _around(width: Quantity) -> Free | Fixed | Link:
-    if _is_number(width):
-        return Free(float(width), FWHM_WINDOW[0] * float(width), FWHM_WINDOW[1] * float(width))
-    return _tied(width)
-
-
-def _tied(quantity: Quantity) -> Free | Fixed | Link:
-    if not isinstance(quantity, Free | Fixed | Link):
-        raise OperandoError(f"Model: expected a number, Free, Fixed or Link, got {quantity!r}")
-    return quantity
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_quantity(value: object) -> bool:
-    return _is_number(value) or isinstance(value, Free | Fixed | Link)

@@ -1,15 +1,16 @@
 """The curve of a model and its derivatives by the free parameters. It knows numbers only.
 
-The full parameters of a model are, for each line, area, position, fwhm and four shape parameters, then the height of
-the inelastic background (k of Shirley, B of Tougaard), then the coefficients of the polynomial. They are affine in the
-free ones: ``full = C free + offsets``, C in compressed rows. All kernels of the fit share these tuples:
+The full parameters of a model are, for each line, area, position, fwhm and four shape parameters, then for each region
+the height of the inelastic background (k of Shirley, B of Tougaard), then for each the coefficients of its polynomial.
+They are affine in the free ones: ``full = C free + offsets``, C in compressed rows. All kernels of the fit share these
+tuples:
 
 ``structure``
     (codes of the lines' shapes, row pointers, columns and factors of C, offsets).
 ``grid``
-    (binding energies, ascending; curves of the polynomial (coefficient, energy); operator that makes the inelastic
+    (binding energies, ascending; curves of the polynomials (coefficient, energy); operator that makes the inelastic
     background of a line from its shape (energy, energy); kind of that background: 0 none, 1 the cumulative of the
-    line, 2 by the operator).
+    line, 2 by the operator; first and last point, not included, of each region; the region of each line).
 ``model``
     (structure, grid).
 ``spectrum``
@@ -29,7 +30,7 @@ from .line_kernels import fill
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Structure = tuple[Ints, Ints, Ints, Floats, Floats]
-Grid = tuple[Floats, Floats, Floats, int]
+Grid = tuple[Floats, Floats, Floats, int, Ints, Ints]
 Form = tuple[Structure, Grid]
 Spectrum = tuple[Floats, Floats, Floats, Floats]
 
@@ -63,45 +64,63 @@ def through(operator: Floats, values: Floats, out: Floats) -> None:
 
 @compiled
 def fill_line(structure: Structure, grid: Grid, full: Floats, line: int, table: Floats) -> bool:
-    """Write shape and background of one line of unit area, and their derivatives; false if it has no width."""
-    x, _, operator, kind = grid
+    """Write shape and background of one line of unit area, and their derivatives; false if it has no width.
+
+    Only the points of its region are written: the line is nothing elsewhere.
+    """
+    x, _, operator, kind, spans, regions = grid
     at = PER_LINE * line
     if not full[at + 2] > 0.0:
         return False
-    fill(structure[0][line], x, full[at + 1], full[at + 2], full[at + 3 : at + PER_LINE], table)
+    first, last = spans[regions[line]]
+    if last - first == x.size:
+        fill(structure[0][line], x, full[at + 1], full[at + 2], full[at + 3 : at + PER_LINE], table)
+        if kind == OPERATOR:
+            through(operator, table[:PER_LINE], table[PER_LINE:])
+        return True
+    own = np.empty((2 * PER_LINE, last - first))
+    fill(structure[0][line], x[first:last], full[at + 1], full[at + 2], full[at + 3 : at + PER_LINE], own)
     if kind == OPERATOR:
-        through(operator, table[:PER_LINE], table[PER_LINE:])
+        through(np.ascontiguousarray(operator[first:last, first:last]), own[:PER_LINE], own[PER_LINE:])
+    for row in range(2 * PER_LINE):
+        for i in range(last - first):
+            table[row, first + i] = own[row, i]
     return True
 
 
 @compiled_sums
-def add_row(structure: Structure, row: int, values: Floats, scale: float, jacobian: Floats) -> None:
-    """Add the derivative by one full parameter to those by the free parameters that it depends on."""
+def add_row(structure: Structure, row: int, values: Floats, place: tuple[float, Ints], jacobian: Floats) -> None:
+    """Add the derivative by one full parameter to those by the free parameters that it depends on.
+
+    ``place`` is (factor, first and last point, not included).
+    """
     _, pointers, columns, factors, _ = structure
+    scale, span = place
     for entry in range(pointers[row], pointers[row + 1]):
         column, factor = columns[entry], factors[entry] * scale
-        for i in range(values.size):
+        for i in range(span[0], span[1]):
             jacobian[column, i] += factor * values[i]
 
 
 @compiled_sums
-def add_line(structure: Structure, line: int, full: Floats, out: tuple[Floats, Floats, Floats], table: Floats) -> None:
+def add_line(form: Form, line: int, full: Floats, out: tuple[Floats, Floats, Floats], table: Floats) -> None:
     """Add one line, its inelastic background and its derivatives.
 
     ``out`` is (lines, sum of the backgrounds at height one, jacobian); ``table`` is what :func:`fill_line` wrote.
     """
+    structure, (_, _, _, _, spans, regions) = form
     lines, loss, jacobian = out
-    pointers = structure[1]
+    pointers, span = structure[1], spans[regions[line]]
     at = PER_LINE * line
-    area, height = full[at], full[PER_LINE * structure[0].size]
-    for i in range(lines.size):
+    area, height = full[at], full[PER_LINE * structure[0].size + regions[line]]
+    for i in range(span[0], span[1]):
         lines[i] += area * table[0, i]
         loss[i] += area * table[PER_LINE, i]
     for q in range(PER_LINE):
         if pointers[at + q + 1] > pointers[at + q]:
-            for i in range(lines.size):
+            for i in range(span[0], span[1]):
                 table[q, i] += height * table[PER_LINE + q, i]
-            add_row(structure, at + q, table[q], area if q else 1.0, jacobian)
+            add_row(structure, at + q, table[q], (area if q else 1.0, span), jacobian)
 
 
 @compiled_sums
@@ -112,8 +131,9 @@ def evaluate(structure: Structure, grid: Grid, full: Floats, out: tuple[Floats, 
     width.
     """
     curve, lines, jacobian = out
-    basis, kind = grid[1], grid[3]
-    step = PER_LINE * structure[0].size
+    _, basis, _, kind, spans, _ = grid
+    step, count = PER_LINE * structure[0].size, spans.shape[0]
+    whole = np.array([0, lines.size])
     lines[:] = 0.0
     jacobian[:] = 0.0
     loss = table[2 * PER_LINE]
@@ -121,13 +141,14 @@ def evaluate(structure: Structure, grid: Grid, full: Floats, out: tuple[Floats, 
     for line in range(structure[0].size):
         if not fill_line(structure, grid, full, line, table):
             return False
-        add_line(structure, line, full, (lines, loss, jacobian), table)
-    for i in range(lines.size):
-        curve[i] = lines[i] + full[step] * loss[i]
-    if kind != NO_LOSS:
-        add_row(structure, step, loss, 1.0, jacobian)
+        add_line((structure, grid), line, full, (lines, loss, jacobian), table)
+    for region in range(count):
+        for i in range(spans[region, 0], spans[region, 1]):
+            curve[i] = lines[i] + full[step + region] * loss[i]
+        if kind != NO_LOSS:
+            add_row(structure, step + region, loss, (1.0, spans[region]), jacobian)
     for term in range(basis.shape[0]):
         for i in range(lines.size):
-            curve[i] += full[step + 1 + term] * basis[term, i]
-        add_row(structure, step + 1 + term, basis[term], 1.0, jacobian)
+            curve[i] += full[step + count + term] * basis[term, i]
+        add_row(structure, step + count + term, basis[term], (1.0, whole), jacobian)
     return True

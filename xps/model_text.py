@@ -11,7 +11,7 @@ from operando.errors import OperandoError
 from .constraints import Fixed, Free, Link
 from .model import Background, Doublet, Line, Model, Peak
 
-_PLAIN = ("name", "shape", "phase", "ratio", "level", "kind")
+_PLAIN = ("name", "shape", "phase", "region", "ratio", "level", "kind")
 
 
 def as_table(model: Model) -> dict[str, Any]:

@@ -55,9 +55,9 @@ def refit(
         raise OperandoError(f"{step}: expected weights, the standard deviations that the fit was given, got none")
     weights = sigma if deviations and sigma is not None else settings["weights"]
     window = None if settings["window"] is None else (float(settings["window"][0]), float(settings["window"][1]))
-    measured, response = as_measured(spectra, window)
+    given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
+    measured, response, spread = as_measured(spectra, given, model, window)
     plan = planned(model, measured, weights, None)
-    spread = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
     inputs = (measured, bare(response), bare(spread), bare(known_background(measured, model)))
     values, covariance = fit["value"], fit["covariance"].transpose(..., PARAMETER, PARAMETER_2)
     lead = {dim: size for dim, size in measured.sizes.items() if dim in measured.dims[:-1]}

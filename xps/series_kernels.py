@@ -37,31 +37,35 @@ Stack = tuple[Floats, Floats, Floats, Floats]
 """Many spectra: what is one of them in ``Spectrum``, with a leading axis."""
 
 CANDIDATES, _HOPELESS = 3, 3.0
+"""Starts that are followed to their minimum, unless their squares exceed the best start's by this factor."""
 _ROUNDING = 1e-9
+"""Residuals below this part of the curve have no sign."""
 
 
 @compiled_sums
 def evaluate_linear(tables: Floats, grid: Grid, values: Floats, curve: Floats, jacobian: Floats) -> None:
     """Write curve and Jacobian by the linear parameters, at given shapes (2, area + 1, energy)."""
-    basis, kind = grid[1], grid[3]
-    areas = tables.shape[1] - 1
-    height = values[areas] if kind != NO_LOSS else 0.0
-    for i in range(curve.size):
-        jacobian[areas, i] = tables[1, areas, i]
-        curve[i] = tables[0, areas, i]
-    for a in range(areas):
-        for i in range(curve.size):
-            jacobian[a, i] = tables[0, a, i] + height * tables[1, a, i]
-            curve[i] += values[a] * tables[0, a, i]
-            jacobian[areas, i] += values[a] * tables[1, a, i]
-    for i in range(curve.size):
-        curve[i] += height * jacobian[areas, i]
-        if kind == NO_LOSS:
-            jacobian[areas, i] = 0.0
+    _, basis, _, kind, spans, _ = grid
+    areas, count = tables.shape[1] - 1, spans.shape[0]
+    jacobian[areas : areas + count] = 0.0
+    for region in range(count):
+        height = values[areas + region] if kind != NO_LOSS else 0.0
+        first, last, loss = spans[region, 0], spans[region, 1], jacobian[areas + region]
+        for i in range(first, last):
+            loss[i] = tables[1, areas, i]
+            curve[i] = tables[0, areas, i]
+        for a in range(areas):
+            for i in range(first, last):
+                jacobian[a, i] = tables[0, a, i] + height * tables[1, a, i]
+                curve[i] += values[a] * tables[0, a, i]
+                loss[i] += values[a] * tables[1, a, i]
+        for i in range(first, last):
+            curve[i] += height * loss[i]
+            loss[i] = loss[i] if kind != NO_LOSS else 0.0
     for term in range(basis.shape[0]):
         for i in range(curve.size):
-            jacobian[areas + 1 + term, i] = basis[term, i]
-            curve[i] += values[areas + 1 + term] * basis[term, i]
+            jacobian[areas + count + term, i] = basis[term, i]
+            curve[i] += values[areas + count + term] * basis[term, i]
 
 
 @compiled
@@ -311,5 +315,5 @@ def draw_rows(model: Form, free: Floats, response: Floats, owners: Ints, out: Fl
         expand(structure, free[row], full)
         for line in range(owners.size):
             area = full[PER_LINE * line] if fill_line(structure, grid, full, line, table) else np.nan
-            for i in range(grid[0].size):
+            for i in range(grid[4][grid[5][line], 0], grid[4][grid[5][line], 1]):
                 out[row, owners[line], i] += response[row, i] * area * table[0, i]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from operando.errors import OperandoError
+from operando.errors import OperandoError, OperandoWarning
 from operando.history import recorded
 
 from .broken_lines import MOST, BrokenLine, broken_line
-from .layout import SHIFT_TRENDS, labelled
+from .layout import SHIFT_TREND, labelled
 
 Floats = NDArray[np.float64]
 _STEP = "regress_on_potential"
+_MOST_LOST, _NORMAL = 0.1, 1.4826
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class _Points:
     potential_std: Floats
     scans: NDArray[np.int64]
 
+    def without(self, at: int) -> _Points:
+        """Return the points without one of them."""
+        left = np.delete(np.arange(len(self.scans)), at)
+        covariance = self.covariance[np.ix_(left, left)]
+        return _Points(self.shift[left], covariance, self.potential[left], self.potential_std[left], self.scans[left])
+
 
 def regress_on_potential(
     shifts: xr.Dataset,
@@ -35,6 +43,7 @@ def regress_on_potential(
     *,
     potential_std: xr.DataArray | float | None = None,
     breakpoints: int | None = None,
+    threshold: float = 6.0,
 ) -> xr.Dataset:
     """Return the slope of each phase's shift against the potential, with breakpoints where the slope changes.
 
@@ -51,26 +60,34 @@ def regress_on_potential(
         Its errors (V), which count with the slope; by default the coordinate ``potential_std``, else 0.
     breakpoints
         How many, 0 to 3; by default as many as the Bayesian information criterion asks for.
+    threshold
+        Scans farther from the line than so many standard deviations (or 1.4826 times the median distance, if that is
+        more) are left out, the worst first and at most one of ten: a file with a wrong time has a wrong potential.
 
     Returns
     -------
     xarray.Dataset
         By ``phase``: ``slope`` (eV/V; ``segment``) and ``breakpoint`` (V; ``break``) with ``_std``, ascending in
         potential, NaN beyond the number of ``breakpoints``; ``intercept`` (eV) with ``_std``; ``bic`` (``tried``);
-        ``reduced_chi_square``; ``fitted_shift`` (scan).
+        ``reduced_chi_square``; ``fitted_shift`` (scan), NaN in scans that are left out.
 
     Raises
     ------
     OperandoError
         If shifts or potentials are missing, or a phase has too few scans for the breakpoints asked for.
 
+    Warns
+    -----
+    OperandoWarning
+        Naming the scans that are left out.
+
     Notes
     -----
-    The errors are those of the shifts as given, not scaled by ``reduced_chi_square``. The criterion compares
-    n ln(chi2/n) + p ln n, p the parameters with the breakpoints, so a common factor in all errors does not matter:
-    G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136. Segmented fit after V. M. R. Muggeo, Stat. Med.
-    22, 3055 (2003), doi:10.1002/sim.1545. Hysteresis between charge and discharge is not in the model: regress
-    half-cycles apart.
+    At least three scans lie between breakpoints. The errors are those of the shifts as given, not scaled by
+    ``reduced_chi_square``. The criterion compares n ln(chi2/n) + (2 + 3 k) ln n for k breakpoints, so a common factor
+    in all errors does not matter; a breakpoint counts thrice because it is the best of many places. G. Schwarz, Ann.
+    Stat. 6, 461 (1978), doi:10.1214/aos/1176344136. Segmented fit after V. M. R. Muggeo, Stat. Med. 22, 3055 (2003),
+    doi:10.1002/sim.1545. Hysteresis between charge and discharge is not in the model: regress half-cycles apart.
     """
     if breakpoints is not None and not 0 <= breakpoints <= MOST:
         raise OperandoError(f"{_STEP}: expected 0 to {MOST} breakpoints, got {breakpoints}")
@@ -82,15 +99,15 @@ def regress_on_potential(
     best, tried = [], np.full((len(phases), MOST + 1), np.nan)
     points = [_points(shifts, phase, u, u_std) for phase in range(len(phases))]
     for index, (phase, part) in enumerate(zip(phases, points, strict=True)):
-        lines = _lines(part, phase, breakpoints)
+        points[index], lines = _kept(part, phase, breakpoints, threshold)
         for line in lines:
             tried[index, line.breaks] = line.bic
         best.append(min(lines, key=lambda line: line.bic))
     ds = _table(best, points, shifts.sizes["scan"]).assign(bic=(("phase", "tried"), tried))
     coords = {name: coord for name, coord in shifts.coords.items() if set(coord.dims) <= {"scan", "phase"}}
-    ds = labelled(ds, SHIFT_TRENDS).assign_coords(coords).assign_coords(tried=np.arange(MOST + 1))
+    ds = labelled(ds, SHIFT_TREND).assign_coords(coords).assign_coords(tried=np.arange(MOST + 1))
     ds["tried"].attrs = {"units": "1", "long_name": "number of breakpoints tried"}
-    parameters = {"breakpoints": "by BIC" if breakpoints is None else breakpoints}
+    parameters = {"breakpoints": "by BIC" if breakpoints is None else breakpoints, "threshold": threshold}
     return recorded(ds, "xps.regress_on_potential", parameters, after=shifts)
 
 
@@ -129,6 +146,25 @@ def _points(shifts: xr.Dataset, phase: int, u: Floats, u_std: Floats) -> _Points
         known = np.flatnonzero(seen & (std > 0))
         covariance = np.diag(std[known] ** 2)
     return _Points(y[known], covariance, u[known], u_std[known], known)
+
+
+def _kept(points: _Points, phase: str, breakpoints: int | None, threshold: float) -> tuple[_Points, list[BrokenLine]]:
+    """Return the points without those far from the best line, and the fits to choose from."""
+    every, lines = points, _lines(points, phase, breakpoints)
+    while len(points.scans) > (1 - _MOST_LOST) * len(every.scans) + 1:
+        line = min(lines, key=lambda one: one.bic)
+        spread = np.diag(points.covariance) + (line.slope_at(points.potential) * points.potential_std) ** 2
+        apart = np.abs(points.shift - line.at(points.potential)) / np.sqrt(np.where(spread > 0, spread, np.inf))
+        worst = int(np.argmax(apart))
+        if apart[worst] <= threshold * max(1.0, _NORMAL * float(np.median(apart))):
+            break
+        points = points.without(worst)
+        lines = _lines(points, phase, breakpoints)
+    lost = sorted(set(every.scans.tolist()) - set(points.scans.tolist()))
+    if lost:
+        said = f"{_STEP}: {phase!r}: scan {', '.join(map(str, lost))} lies far from the line and is left out"
+        warnings.warn(f"{said}; is its time right?", OperandoWarning, stacklevel=3)
+    return points, lines
 
 
 def _lines(points: _Points, phase: str, breakpoints: int | None) -> list[BrokenLine]:

@@ -14,7 +14,7 @@ from operando.errors import OperandoError, OperandoWarning
 from operando.flags import attrs as flag_attrs
 from operando.history import recorded
 
-from .layout import SHIFTS, labelled
+from .layout import RIGID_SHIFT, labelled
 from .line_departures import Departure, departure
 from .line_positions import Phases, Positions, line_positions
 from .shift_solver import Solution, solve
@@ -102,7 +102,7 @@ def rigid_shift(
     ds = _shifts(positions, solution, electrode, covariance=covariance)
     ds = ds.merge(_lines(positions, solution, roles, found, threshold))
     ds = ds.assign(reduced_chi_square=((), solution.chi2 / solution.freedom if solution.freedom > 0 else np.nan))
-    ds = labelled(ds, SHIFTS).assign_coords(_coordinates(fits, positions))
+    ds = labelled(ds, RIGID_SHIFT).assign_coords(_coordinates(fits, positions))
     if electrode is None:
         ds["shift"].attrs["long_name"] += ", charging included"
     said = {phase: {level: _plain(peaks) for level, peaks in levels.items()} for phase, levels in phases.items()}

@@ -8,13 +8,13 @@ import numpy as np
 
 from .compiled_model import AREA, FWHM, POSITION, SHIFT, Compiled
 from .constraints import Affine
-from .model import BACKGROUND
 from .model_kernels import PER_LINE, Floats, Grid, expand, fill_line
 from .series_kernels import Linear
 
 _RIGID = (-1.0, -0.5, 0.5, 1.0)
 _SINGLE = (-0.5, 0.5)
 _WIDTHS = (0.7, 1.4)
+_MOST = 24
 
 
 def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
@@ -26,7 +26,8 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
         The model.
     shifts
         By how much all positions are moved (eV); by half a width and a whole one of the lines, either way, by
-        default. Each position is also moved alone by half a width, and all widths are changed together.
+        default. Each phase's shift is also tried alone in steps of a width all over its bounds, each position is moved
+        alone by half a width, and all widths are changed together.
     """
     widths = [row.at(_begin(model)) for name, row in model.rows if name.endswith(f".{FWHM}")]
     typical = float(np.median(widths))
@@ -34,6 +35,8 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
     rigid = _rigid(model, moving)
     out = [model.start]
     out += [model.start + shift * rigid for shift in (shifts if shifts is not None else np.multiply(_RIGID, typical))]
+    for k in _of_kind(model, SHIFT):
+        out += [_with(model.start, k, value) for value in _spread(model.low[k], model.high[k], typical)]
     if moving.size > 1:
         for k in moving:
             out += [model.start + factor * typical * (np.arange(model.start.size) == k) for factor in _SINGLE]
@@ -47,8 +50,7 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
 def linear(model: Compiled) -> Linear:
     """Return the parameters in which the model is linear, as the kernels take them."""
     areas = _of_kind(model, AREA)
-    size = len(model.background.terms)
-    rest = [row for name, row in model.rows if name.startswith(f"{BACKGROUND}.")][-1 - size :]
+    rest = [row for _, row in model.rows[PER_LINE * model.owners.size :]]
     index = [*(int(k) for k in areas), *(_index(model, row) for row in rest)]
     fixed = [0.0] * areas.size + [row.offset for row in rest]
     start = [max(float(model.low[k]), 0.0) for k in areas]
@@ -62,7 +64,7 @@ def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) ->
     """Return shape and background of each free area at each start (start, 2, area + 1, energy); fixed areas last."""
     structure = model.structure
     _, pointers, columns, factors, offsets = structure
-    place = {int(free): k for k, free in enumerate(linear[0][: linear[0].size - 1 - grid[1].shape[0]])}
+    place = {int(free): k for k, free in enumerate(linear[0][: linear[0].size - grid[4].shape[0] - grid[1].shape[0]])}
     tables = np.zeros((len(starts), 2, len(place) + 1, grid[0].size))
     full, table = np.empty(offsets.size), np.zeros((2 * PER_LINE, grid[0].size))
     for found, start in zip(tables, starts, strict=True):
@@ -70,11 +72,26 @@ def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) ->
         for line in range(structure[0].size):
             row = PER_LINE * line
             if fill_line(structure, grid, full, line, table):
-                both = table[::PER_LINE]
-                found[:, -1] += offsets[row] * both
+                inside = slice(*grid[4][grid[5][line]])
+                both = table[::PER_LINE, inside]
+                found[:, -1, inside] += offsets[row] * both
                 for entry in range(pointers[row], pointers[row + 1]):
-                    found[:, place[int(columns[entry])]] += factors[entry] * both
+                    found[:, place[int(columns[entry])], inside] += factors[entry] * both
     return tables
+
+
+def _spread(low: float, high: float, step: float) -> Floats:
+    """Return values between finite bounds, evenly and at most a step apart; few if they are far apart."""
+    if not np.isfinite(high - low):
+        return np.empty(0)
+    count = min(int(np.ceil((high - low) / step)), _MOST)
+    return low + (np.arange(count) + 0.5) * (high - low) / count
+
+
+def _with(start: Floats, place: int, value: float) -> Floats:
+    changed = start.copy()
+    changed[place] = value
+    return changed
 
 
 def _begin(model: Compiled) -> dict[str, float]:

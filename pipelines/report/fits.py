@@ -43,7 +43,7 @@ class _Fits:
     """The fits of one region that the page holds: rows are scans, columns energies; ``labels`` are the axes'."""
 
     energy: NDArray[np.float32]
-    labels: tuple[str, str]
+    labels: tuple[str, str, str]
     curves: dict[str, NDArray[np.float32]]
     lines: list[str]
     scan: NDArray[np.intp]
@@ -105,11 +105,15 @@ def _chosen(series: Series, ds: xr.Dataset, raw: xr.DataArray, window: xr.DataAr
     scan = thinned(series.count, rows)
     place = {"scan": scan, axis: points}
     curves = {name: _rows(ds[name].isel(place), axis) for name in ("fitted", "background", "residual")}
+    counted_one_by_one = raw.attrs.get("units") == "count"
+    if counted_one_by_one:
+        curves["residual"] /= np.sqrt(np.maximum(curves["fitted"], np.float32(1)))
     curves["measured"] = _rows(raw.isel({"scan": scan}).sel({axis: ds[axis].values[points]}), axis)
     names = [str(name) for name in lines["peak"].values]
     for at in range(len(names)):
         curves[f"line{at}"] = _rows(lines["line"].isel({**place, "peak": at}), axis) + curves["background"]
-    labels = (axis_label(window[axis]), axis_label(raw))
+    left = "residual (sigma)" if counted_one_by_one else "residual"
+    labels = (axis_label(window[axis]), axis_label(raw), left)
     return _Fits(ds[axis].values[points].astype(np.float32), labels, curves, names, scan)
 
 
@@ -119,8 +123,8 @@ def _rows(values: xr.DataArray, axis: str) -> NDArray[np.float32]:
 
 def _draw_fits(series: Series, ds: xr.Dataset, fits: _Fits, local: LocalTime) -> Plot:
     """Return a figure of one scan at a time with a slider over the scans, above the residual in deviations."""
-    energy, measured = fits.labels
-    above, below = new_figure("", measured, height=380), new_figure(energy, "residual (deviations)", height=150)
+    energy, measured, left = fits.labels
+    above, below = new_figure("", measured, height=380), new_figure(energy, left, height=180)
     first, last = float(fits.energy[0]), float(fits.energy[-1])
     above.x_range = below.x_range = models.Range1d(last, first)
     above.xaxis.visible, below.toolbar_location = False, None
@@ -170,7 +174,7 @@ def _titles(series: Series, ds: xr.Dataset, scan: NDArray[np.intp], local: Local
 
 def _caption(series: Series, fits: _Fits) -> str:
     said = [f"Fits of {text(series.name)}: measured points, the fit in black, its lines on the dashed background;"]
-    said.append("below, what it leaves, in standard deviations of each point.")
+    said.append("below, what it leaves" + (", in standard deviations of counts." if "sigma" in fits.labels[2] else "."))
     if fits.scan.size < series.count:
         said.append(f"The slider goes through {counted(fits.scan.size, 'scan')} of {series.count}, evenly chosen.")
     elif series.count > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import absorption, components, damage, depth, exafs, images, mixtures, preparation, repeats
+from . import absorption, components, damage, depth, exafs, images, mixtures, photoemission, preparation, repeats
 from .step import Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {
@@ -52,7 +52,13 @@ STEPS: dict[str, dict[str, Step]] = {
         "fraction_maps": Step(images.fraction_maps),
         "clusters": Step(images.clusters),
     },
-    "xps": {},
+    "xps": {
+        "deglitch": Step(photoemission.deglitch),
+        "fit": Step(photoemission.fit),
+        "quantify": Step(photoemission.quantify),
+        "rigid_shift": Step(photoemission.rigid_shift),
+        "shift_trend": Step(photoemission.shift_trend),
+    },
 }
 
 __all__ = ["STEPS", "TECHNIQUES", "Step", "Technique"]

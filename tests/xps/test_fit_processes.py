@@ -50,9 +50,9 @@ def arguments() -> dict[str, tuple]:
         "model_kernels.expand": (structure, free, full.copy()),
         "model_kernels.through": (np.eye(points), one, 0 * one),
         "model_kernels.fill_line": (structure, grid, full, 0, table),
-        "model_kernels.add_row": (structure, 0, curve, 1.0, np.zeros((size, points))),
+        "model_kernels.add_row": (structure, 0, curve, (1.0, grid[4][0]), np.zeros((size, points))),
         "model_kernels.add_line": (
-            structure,
+            form,
             0,
             full,
             (curve.copy(), curve.copy(), np.zeros((size, points))),

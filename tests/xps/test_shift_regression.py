@@ -9,10 +9,10 @@ from core_line_series import LAW, PHASES, core_line_series
 from pulls import assert_unit_normal
 
 from operando import xps
-from operando.errors import OperandoError
+from operando.errors import OperandoError, OperandoWarning
 from operando.history import entries
 from operando.schema import problems
-from operando.xps.layout import SHIFT_TRENDS
+from operando.xps.layout import SHIFT_TREND
 
 SCANS = 100
 
@@ -41,7 +41,7 @@ def test_the_slope_of_the_simulated_cell_comes_back_within_one_percent():
     found = xps.regress_on_potential(xps.rigid_shift(core_line_series(200, 21).fits, PHASES, electrode="electrode"))
     assert int(found["breakpoints"][0]) == 0
     assert found["slope"].item() == pytest.approx(LAW.shift_per_potential, rel=0.01)
-    assert not problems(found, SHIFT_TRENDS)
+    assert not problems(found, SHIFT_TREND)
     assert [step["step"] for step in entries(found)] == ["xps.rigid_shift", "xps.regress_on_potential"]
 
 
@@ -134,3 +134,20 @@ def test_what_is_missing_is_named():
         xps.regress_on_potential(shifts.drop_vars("shift_std"))
     with pytest.raises(OperandoError, match="each of 100 scans"):
         xps.regress_on_potential(shifts, shifts["potential"][:10])
+
+
+def test_a_scan_with_a_wrong_time_is_left_out_and_named_and_makes_no_segment():
+    """Its potential is that of another time, so its shift lies far from the others'."""
+    rng = np.random.default_rng(71)
+    potential = np.sort(rng.uniform(1.2, 4.3, 40))
+    shift = -0.9 * (potential - 2.5) + rng.normal(0, 0.002, 40)
+    potential[25] += 0.3
+    shifts = xr.Dataset(
+        {"shift": (("scan", "phase"), shift[:, None]), "shift_std": (("scan", "phase"), np.full((40, 1), 0.002))},
+        coords={"phase": ["electrolyte"], "potential": ("scan", potential)},
+    )
+    with pytest.warns(OperandoWarning, match="'electrolyte': scan 25 lies far from the line"):
+        found = xps.regress_on_potential(shifts)
+    assert found["breakpoints"].item() == 0
+    assert abs(found["slope"].values[0, 0] + 0.9) < 4 * found["slope_std"].values[0, 0]
+    assert np.flatnonzero(np.isnan(found["fitted_shift"].values[:, 0])).tolist() == [25]

@@ -17,7 +17,7 @@ from operando.errors import OperandoError, OperandoWarning
 from operando.flags import Flag
 from operando.history import entries
 from operando.schema import problems
-from operando.xps.layout import SHIFTS
+from operando.xps.layout import RIGID_SHIFT
 
 PART = np.r_[np.zeros(20), np.ones(25), np.zeros(15)]
 """A departure over part of 60 scans."""
@@ -34,7 +34,7 @@ def test_shift_and_charging_of_the_simulated_cell_come_back_within_5_mev():
     off = found["shift"].sel(phase="electrolyte") - series.zeroed
     assert float((off**2).mean() ** 0.5) < 0.003
     assert float(((found["charging"] - series.charging + series.charging.mean()) ** 2).mean() ** 0.5) < 0.003
-    assert not problems(found, SHIFTS)
+    assert not problems(found, RIGID_SHIFT)
     assert not found["chemical"].any()
     assert entries(found)[-1]["step"] == "xps.rigid_shift"
 
