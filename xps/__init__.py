@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .background_systematics import background_systematic
     from .backgrounds import linear, polynomial, shirley, tougaard
     from .bootstraps import bootstrap
     from .charging import charge_reference
@@ -40,6 +41,7 @@ _LAZY = {
     "Model": ".model",
     "Peak": ".model",
     "angular_factor": ".cross_sections",
+    "background_systematic": ".background_systematics",
     "bootstrap": ".bootstraps",
     "casaxps_components": ".formats.casaxps",
     "charge_reference": ".charging",
@@ -87,6 +89,7 @@ __all__ = [
     "Model",
     "Peak",
     "angular_factor",
+    "background_systematic",
     "bootstrap",
     "casaxps_components",
     "charge_reference",

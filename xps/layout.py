@@ -229,6 +229,26 @@ REDRAWN = Layout(
     ),
 )
 
+SYSTEMATIC = Layout(
+    "xps systematic",
+    "uncertainties of a fit that come from the choice of the background",
+    (
+        *(
+            Variable(
+                f"{name}_systematic",
+                ("scan", "peak"),
+                unit,
+                "f",
+                f"uncertainty from the choice of the background: {text}",
+                name != "fwhm_2",
+            )
+            for name, (unit, text) in FITTED.items()
+        ),
+        Variable("background_weight", ("scan", "tried"), "1", "f", "weight of each background, by how well it fits"),
+        Variable("tried", ("tried",), "", "T", "background tried"),
+    ),
+)
+
 PROCESSED = Layout("xps processed", "what steps make of photoemission scans, see the layouts of each", SERIES)
 
 
