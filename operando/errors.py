@@ -50,16 +50,19 @@ class FileError(OperandoError):
 
 
 class SeveralRegionsError(FileError):
-    """A file that holds several regions, of which none was asked for; ``regions`` are their names."""
+    """A file that holds several regions, of which none was asked for.
 
-    def __init__(self, file: str | PathLike[str], regions: Iterable[str]) -> None:
-        self.regions = tuple(regions)
+    ``regions`` are their names, ``left_out`` the reasons why further ones are none.
+    """
+
+    def __init__(self, file: str | PathLike[str], regions: Iterable[str], left_out: Iterable[FileError] = ()) -> None:
+        self.regions, self.left_out = tuple(regions), tuple(left_out)
         remedy = f"name it, such as region = {self.regions[0]!r}, or several as a list"
         super().__init__(file, "one region", ", ".join(self.regions), place="region", remedy=remedy)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that the error crosses process borders."""
-        return SeveralRegionsError, (self.file, self.regions)
+        return SeveralRegionsError, (self.file, self.regions, self.left_out)
 
 
 def printable(name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ def stack(
 
     A scan on the series' axis, to 1e-6 of its step, is taken as it is. One that lacks points at an end, wherever it
     was measured from, is filled with NaN and flagged as truncated. Any other is interpolated linearly, NaN outside,
-    and flagged as regridded.
+    and flagged as regridded. Where names along the axis (``region``) divide it, each part is placed by itself.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def stack(
         The dim that becomes common.
     values
         The axis of the series, in the unit the scans have; by default the one most scans have (of equally frequent
-        ones the longest, then the first).
+        ones the longest, then the first). A DataArray may bring the names of its parts.
     interpolate
         Whether scans on another axis are interpolated; images are not, since the sample may move between them. Those
         beyond the end of the axis are left out, and flagged as too many.
@@ -71,10 +73,12 @@ def stack(
                 f"stack: expected a dim {axis!r} with coordinate in {_name(scan)}, got {dict(scan.sizes)}"
             )
     common = _most_frequent([_values(scan, axis) for scan in singles]) if values is None else np.asarray(values, float)
-    names = _names_of_points(singles, axis, common)
-    bare = [scan.drop_vars([name for name in names if name in scan.coords]) for scan in singles]
-    series = _joined([_placed(scan, axis, common, interpolate=interpolate) for scan in bare])
-    series = series.assign_coords(names)
+    divided = _divided(singles, axis, common, values)
+    if divided is None:
+        placed = [_placed(scan, axis, common, interpolate=interpolate) for scan in singles]
+    else:
+        placed = [_placed_by_parts(scan, axis, common, *divided, interpolate=interpolate) for scan in singles]
+    series = _joined(placed)
     series[axis].attrs = dict(singles[0][axis].attrs)
     series.attrs = _shared_attributes(singles)
     return recorded(series, "series.stack", {"axis": axis, "points": common.size})
@@ -87,16 +91,6 @@ def _singles(scan: xr.Dataset) -> list[xr.Dataset]:
 
 def _values(scan: xr.Dataset, axis: str) -> Floats:
     return np.asarray(scan[axis].to_numpy(), dtype=np.float64)
-
-
-def _names_of_points(scans: Sequence[xr.Dataset], axis: str, common: Floats) -> dict[str, xr.Variable]:
-    """Return the text that goes with the points of the axis (their region), from a scan that has all of them."""
-    whole = next((scan for scan in scans if same_axis(common, _values(scan, axis))), scans[0])
-    return {
-        str(name): array.variable
-        for name, array in whole.coords.items()
-        if array.dims == (axis,) and array.dtype.kind in "OUT" and array.size == common.size
-    }
 
 
 def _name(scan: xr.Dataset) -> str:
@@ -120,6 +114,54 @@ def _most_frequent(axes: Sequence[Floats]) -> Floats:
         else:
             kinds[at] = (kinds[at][0], kinds[at][1] + 1)
     return max(kinds, key=lambda kind: (kind[1], kind[0].size))[0]
+
+
+def _divided(
+    scans: Sequence[xr.Dataset], axis: str, common: Floats, values: ArrayLike | None
+) -> tuple[str, NDArray[np.object_]] | None:
+    """Return the coordinate that names the parts of the axis, and their names along the common one; None if none does.
+
+    They are those that come with the axis, else of a scan that has it, else those of the nearest point of any scan.
+    """
+    named = [(scan, name) for scan in scans for name in _texts_along(scan, axis)]
+    if not named:
+        return None
+    name = named[0][1]
+    if isinstance(values, xr.DataArray) and name in values.coords:
+        return name, values[name].to_numpy().astype(object)
+    known = [(_values(scan, axis), scan[name].to_numpy().astype(object)) for scan, own in named if own == name]
+    for own_axis, parts in known:
+        if same_axis(common, own_axis):
+            return name, parts
+    points, parts = (np.concatenate(arrays) for arrays in zip(*known, strict=True))
+    return name, parts[np.abs(common[:, None] - points[None, :]).argmin(axis=1)]
+
+
+def _texts_along(scan: xr.Dataset, axis: str) -> list[str]:
+    names = (str(name) for name in scan.coords if name != axis)
+    return [name for name in names if scan[name].dims == (axis,) and scan[name].dtype.kind in "OUT"]
+
+
+def _placed_by_parts(
+    scan: xr.Dataset, axis: str, common: Floats, name: str, parts: NDArray[np.object_], *, interpolate: bool
+) -> xr.Dataset:
+    """Return ``scan`` on the common axis, every part by itself: nothing is interpolated from one into the next."""
+    own = scan[name].to_numpy() if name in scan.coords else np.full(scan.sizes[axis], "", dtype=object)
+    bare = scan.drop_vars(name, errors="ignore")
+    if same_axis(common, _values(scan, axis)) and np.array_equal(own, parts):
+        return bare.assign_coords({axis: common, name: (axis, parts)})
+    pieces = []
+    for label in dict.fromkeys(parts.tolist()):
+        target, there = common[parts == label], np.flatnonzero(own == label)
+        part = bare.isel({axis: there})
+        if there.size:
+            pieces.append(_placed(part, axis, target, interpolate=interpolate))
+        else:
+            pieces.append(_flagged(_extended(part, axis, target), Flag.truncated))
+    placed = xr.concat(pieces, axis, data_vars="minimal", coords="minimal", compat="override", combine_attrs="override")
+    reasons = [piece["flag"] for piece in pieces if "flag" in piece.coords]
+    flag = {"flag": raised(reduce(or_, reasons), Flag(0))} if reasons else {}
+    return placed.assign_coords({name: (axis, parts), **flag})
 
 
 def _placed(scan: xr.Dataset, axis: str, common: Floats, *, interpolate: bool) -> xr.Dataset:
@@ -183,12 +225,23 @@ def _joined(scans: Sequence[xr.Dataset]) -> xr.Dataset:
     series = xr.Dataset(coords={dim: scans[0].coords[dim].variable for dim in sizes if dim in scans[0].coords})
     for name in _names(scan.coords[name] for scan in scans for name in scan.coords if scan[name].dims):
         if name not in sizes:
-            series = series.assign_coords({name: _rows(scans, name, sizes)})
+            alike = _same_texts(scans, name)
+            series = series.assign_coords({name: scans[0][name].variable if alike else _rows(scans, name, sizes)})
     for name in scalars:
         series = series.assign_coords({name: ("scan", *_column(scans, name))})
     for name in _names(scan[name] for scan in scans for name in scan.data_vars):
         series[name] = _rows(scans, name, sizes)
     return series
+
+
+def _same_texts(scans: Sequence[xr.Dataset], name: str) -> bool:
+    """Whether all scans have the same names along a dim, which are those of the series then."""
+    if any(name not in scan.coords or scan[name].dtype.kind not in "OUT" for scan in scans):
+        return False
+    first = scans[0][name]
+    return all(
+        scan[name].dims == first.dims and np.array_equal(scan[name].to_numpy(), first.to_numpy()) for scan in scans
+    )
 
 
 def _rows(scans: Sequence[xr.Dataset], name: str, sizes: Mapping[Any, int]) -> tuple[Any, Any, dict[str, Any]]:

@@ -45,6 +45,11 @@ class Head:
         return b"\x00" not in self.data
 
 
+def never_likely(_start: Head) -> bool:
+    """Return that nothing speaks for the format but that it fits."""
+    return False
+
+
 def nothing_to_suggest(_start: Head) -> dict[str, Any]:
     """Return no settings: the format describes itself."""
     return {}
@@ -57,8 +62,8 @@ class Format:
     ``recognizes`` looks at the head only; ``read`` takes the path and the settings of the recipe as
     keywords and returns one Dataset, or raises :class:`~operando.errors.FileError`. ``suggest`` guesses,
     from the head, the settings that a recipe needs to read such a file. ``specific`` is false for a
-    format that any text fits (plain columns), which is asked last. ``lazy`` readers leave images in their
-    files, however large these are.
+    format that any text fits (plain columns), which is asked last; of several such formats one is ``likely`` if the
+    file's labels or its name speak for it. ``lazy`` readers leave images in their files, however large these are.
     """
 
     name: str
@@ -68,6 +73,7 @@ class Format:
     read: Callable[..., xr.Dataset]
     suggest: Callable[[Head], dict[str, Any]] = field(default=nothing_to_suggest)
     specific: bool = True
+    likely: Callable[[Head], bool] = field(default=never_likely)
     lazy: bool = False
 
 

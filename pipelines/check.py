@@ -99,7 +99,8 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
         if recipe.echem is not None and "local_time_start" in scan.attrs:
             yield f"experiment.timezone: {_ZONE}"
             return
-        refusal = _refusal(scan, work)
+        with told_apart():
+            refusal = _refusal(scan, work)
         if not refusal:
             return
         refused.append(refusal)

@@ -11,7 +11,6 @@ from pathlib import Path
 from operando.errors import OperandoError
 
 from .recipe import RECIPE_NAME
-from .steps import TECHNIQUES
 from .survey import ECHEM, Group, Survey, first_signal, survey
 from .toml_text import toml, toml_key
 
@@ -138,26 +137,38 @@ def _read(group: Group, table: str) -> Iterator[str]:
 
 
 def _steps(group: Group) -> Iterator[str]:
+    kinds = {"xas": _absorption_steps, "xpeem": _image_steps, "xps": _photoemission_steps}
+    yield from kinds[group.technique](group)
+
+
+def _absorption_steps(group: Group) -> Iterator[str]:
     signal = first_signal(group.example) if group.example is not None else None
-    if TECHNIQUES[group.technique].referenced:
-        yield from _image_steps()
-    elif signal is None or group.example is None:
+    if signal is None or group.example is None:
         yield "# No signal was recognized: name the column of mu, tey, tfy, transmission or fluorescence above,"
         yield '# then add [[series.steps]] use = "normalize" with that signal, and use = "edge_energy"'
-    else:
-        if signal != "mu" and "detector" in group.example[signal].dims:
-            yield "[[series.steps]]   # dead elements are left out; dead_time (s) and count_time (s) undo dead time"
-            yield 'use = "merge_detectors"'
-            yield f"name = {toml(signal)}"
-        yield "[[series.steps]]"
-        yield 'use = "normalize"'
-        yield f"signal = {toml(signal)}"
-        yield "[[series.steps]]"
-        yield 'use = "edge_energy"'
-        yield 'method = "half_height"'
+        return
+    if signal != "mu" and "detector" in group.example[signal].dims:
+        yield "[[series.steps]]   # dead elements are left out; dead_time (s) and count_time (s) undo dead time"
+        yield 'use = "merge_detectors"'
+        yield f"name = {toml(signal)}"
+    yield "[[series.steps]]"
+    yield 'use = "normalize"'
+    yield f"signal = {toml(signal)}"
+    yield "[[series.steps]]"
+    yield 'use = "edge_energy"'
+    yield 'method = "half_height"'
 
 
-def _image_steps() -> Iterator[str]:
+def _photoemission_steps(group: Group) -> Iterator[str]:
+    """Yield what is guessed, and how regions are joined to one axis, so that lines of several are fitted together."""
+    if "columns" in group.settings:
+        yield "# The columns are guessed: if these are kinetic energies, name kinetic_energy, and photon_energy in eV"
+    if "region" in group.settings:
+        region = group.settings["region"]
+        yield f"# region = {toml([region, 'another'])} joins regions of each file to one axis, to be fitted together"
+
+
+def _image_steps(_group: Group) -> Iterator[str]:
     """Yield the steps of a stack of images as far as they need no numbers, and those that do for the user."""
     for name, about in (
         ("correct", "dark, flat and incoming intensity, as far as they are known"),

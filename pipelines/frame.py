@@ -13,8 +13,20 @@ from operando.series import names_along, same_axis
 
 
 def frame_of(series: xr.Dataset) -> xr.Dataset:
-    """Return a series' axis and quantities without its scans."""
-    return series.isel(scan=slice(0, 0)).reset_coords(drop=True).load()
+    """Return a series' axis, with the names of its parts, and its quantities without its scans."""
+    kept = _names_along(series)
+    return series.isel(scan=slice(0, 0)).drop_vars([name for name in _apart(series) if name not in kept]).load()
+
+
+def _apart(series: xr.Dataset) -> list[str]:
+    """Return the coordinates that are no dims."""
+    return [str(name) for name in series.coords if name not in series.dims]
+
+
+def _names_along(series: xr.Dataset) -> list[str]:
+    """Return the coordinates that name what lies along a dim other than that of the scans."""
+    one_dim = [name for name in _apart(series) if len(series[name].dims) == 1 and "scan" not in series[name].dims]
+    return [name for name in one_dim if series[name].dtype.kind in "OUT"]
 
 
 def misfit(
@@ -69,6 +81,8 @@ def widened(frame: xr.Dataset, flag: xr.DataArray, scans: Sequence[xr.Dataset], 
     if longer and len(longer) >= np.sum(np.where(flag.to_numpy() & int(Flag.regridded), -1, 1)):
         values = max(longer, key=len)
         wide = frame.assign_coords({axis: values[: own.size]}).reindex({axis: values})
+        longest = next(scan for scan in scans if scan.sizes[axis] == values.size)
+        wide = wide.assign_coords({name: longest[name] for name in _names_along(frame) if name in longest.coords})
     for scan in scans:
         for name, array in scan.data_vars.items():
             if name not in wide:

@@ -191,7 +191,7 @@ class Run:
                     if wider is not None:
                         return wider
                 if scans:
-                    values = None if frame is None else frame[technique.axis].values
+                    values = None if frame is None else frame[technique.axis]
                     stacked = stack(scans, technique.axis, values, interpolate=not technique.referenced)
                     stacked = stacked if frame is None else completed(stacked, frame)
                     if self._append(stacked, work):
@@ -231,7 +231,8 @@ class Run:
         if referenced and work.processed_node in self.store.committed():
             first = self.store.dataset(work.processed_node).isel(scan=slice(0, 1))
         try:
-            nodes = work.nodes(stacked, self.echem, first)
+            with told_apart() as said:
+                nodes = work.nodes(stacked, self.echem, first)
             self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})
         except StoreError:
             raise
@@ -241,7 +242,13 @@ class Run:
             source = str(stacked["source"].values[0])
             self._list_failed(work.series.node, source, f"{source}: {error}")
             return False
+        self._warn(work, said)
         return True
+
+    def _warn(self, work: Processing, said: list[str]) -> None:
+        """Pass on what steps say of a series, each once."""
+        for text in dict.fromkeys(said):
+            self.tell.warn(f"{work.folder}: {text}")
 
     def _described(self, name: str, node: xr.Dataset, origin: str) -> xr.Dataset:
         """Return a node's next scans with the attributes that hold for the stored ones too.
@@ -271,7 +278,9 @@ class Run:
             if known and self.store.dataset(node).attrs.get("made_from") == origin:
                 continue
             try:
-                result = work.from_all(section, processed)
+                with told_apart() as said:
+                    result = work.from_all(section, processed)
+                self._warn(work, said)
                 self.store.replace({node: result.assign_attrs(made_from=origin)})
             except OperandoError as error:
                 self._list_failed(work.series.node, "", str(error))

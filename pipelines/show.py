@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +23,11 @@ def show_survey(found: Survey, console: Console) -> None:
         table.add_column(title, overflow="fold")
     for title in ("from, to", "odd"):
         table.add_column(title, no_wrap=True)
-    alike = Counter((group.folder, group.suffix) for group in found.groups)
+    alike: dict[tuple[Path, str], set[Path]] = defaultdict(set)
     for group in found.groups:
-        name = _name(group, found.folder, alone=alike[group.folder, group.suffix] == 1)
+        alike[group.folder, group.suffix].update(group.paths)
+    for group in found.groups:
+        name = _name(group, found.folder, whole=alike[group.folder, group.suffix] == set(group.paths))
         times = "" if group.span is None else "\n".join(dict.fromkeys(map(_minute, group.span)))
         table.add_row(name, group.reader, _what(group), times, _odd(group))
     if found.groups:
@@ -38,12 +40,12 @@ def show_survey(found: Survey, console: Console) -> None:
         console.print(f"no reader: {pattern} ({count})", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def _name(group: Group, folder: Path, *, alone: bool) -> str:
-    """Return the pattern of a group that has its files' ending for itself, else its first file."""
+def _name(group: Group, folder: Path, *, whole: bool) -> str:
+    """Return the pattern of a group that has all files of its ending, else its first file."""
     first, count = group.paths[0].relative_to(folder), len(group.paths)
     if count == 1:
         return first.as_posix()
-    return f"{_alike(first).as_posix()} ({count})" if alone else f"{first.as_posix()} and {count - 1} more"
+    return f"{_alike(first).as_posix()} ({count})" if whole else f"{first.as_posix()} and {count - 1} more"
 
 
 def _alike(path: Path) -> Path:

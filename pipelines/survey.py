@@ -153,8 +153,12 @@ def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
     try:
         _add(path, named, settings, groups, found, read=small)
     except SeveralRegionsError as error:
+        found.failed += map(str, error.left_out)
         for region in error.regions:
-            _add(path, named, {**settings, "region": region}, groups, found, read=True)
+            try:
+                _add(path, named, {**settings, "region": region}, groups, found, read=True)
+            except OperandoError as reason:
+                found.failed.append(str(reason))
 
 
 def _add(
@@ -185,10 +189,11 @@ def _images(path: Path, data: xr.Dataset | None) -> set[Path]:
 def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:
     """Return the format of a file among those of all techniques, and the settings it suggests.
 
-    Where only formats that any text fits are left, the one wins whose guess finds columns.
+    Where only formats that any text fits are left, the one wins that the file's labels or its name speak for, else the
+    first whose guess finds columns.
     """
     formats = [*cyclers.FORMATS, *(fmt for technique in TECHNIQUES.values() for fmt in technique.formats())]
-    for fmt in sorted(formats, key=lambda fmt: not fmt.specific):
+    for fmt in sorted(formats, key=lambda fmt: (not fmt.specific, not fmt.specific and not fmt.likely(start))):
         if fmt.recognizes(start):
             settings = fmt.suggest(start)
             if fmt.specific or settings:

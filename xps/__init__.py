@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .loss_functions import loss_operator
     from .mean_free_paths import Material, effective_attenuation_length, imfp_tpp2m
     from .model import Background, Doublet, Model, Peak
+    from .nexus_groups import nexus_tree
     from .overlayers import layer_thicknesses, overlayer_ratio, overlayer_thickness
     from .profiles import profile
     from .quantification import quantify
@@ -58,6 +59,7 @@ _LAZY = {
     "line_profile": ".line_profiles",
     "linear": ".backgrounds",
     "loss_operator": ".loss_functions",
+    "nexus_tree": ".nexus_groups",
     "overlaps": ".known_species",
     "overlayer_ratio": ".overlayers",
     "overlayer_thickness": ".overlayers",
@@ -106,6 +108,7 @@ __all__ = [
     "line_profile",
     "linear",
     "loss_operator",
+    "nexus_tree",
     "overlaps",
     "overlayer_ratio",
     "overlayer_thickness",

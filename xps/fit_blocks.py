@@ -10,7 +10,9 @@ import numpy as np
 
 from .compiled_model import AREA, POSITION, Compiled
 from .fit_kernels import Task
-from .model_kernels import Floats, Form, Grid
+from .model_kernels import Floats, Form, Grid, Ints
+from .relocation import area_places, jumps
+from .relocation_kernels import relocate_rows
 from .series_kernels import CANDIDATES, Linear, Stack, describe_rows, draw_rows, fit_rows, screen_rows
 from .starts import start_tables
 
@@ -77,7 +79,19 @@ def rows_fitted(
         screen_rows(plan.grid, stack, plan.task[2], (linear, begin, tables), starts)
     found = np.zeros((count, size)), np.full(count, np.inf), np.zeros(count, np.int64)
     fit_rows(plan.form, stack, plan.task, starts, found)
+    _relocate(stack, found, plan)
     return found[0].reshape(*lead, size), found[1].reshape(lead), found[2].astype(float).reshape(lead)
+
+
+def _relocate(stack: Stack, found: tuple[Floats, Floats, Ints], plan: Plan) -> None:
+    """Try whether lines of a phase were taken for one another, once for each phase that shifts."""
+    if plan.model.phases and (moves := jumps(plan.model)).size:
+        linear = plan.screening[0]
+        given = (linear, area_places(plan.model, linear), plan.task[2])
+        start = np.empty((len(found[0]), 1, len(plan.model.names)))
+        for _ in plan.model.phases:
+            relocate_rows(plan.form, stack, given, (moves, plan.task[0], plan.task[1]), (found[0], start))
+            fit_rows(plan.form, stack, plan.task, start, found)
 
 
 def rows_refined(values: Floats, *others: Floats, plan: Plan, curves: bool) -> tuple[Floats, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from itertools import pairwise
 from operator import or_
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -58,15 +59,26 @@ def join(regions: Iterable[xr.Dataset]) -> xr.Dataset:
     joined = joined.assign(
         {name: parts[0][name] for name in CONDITIONS if name in parts[0] and name not in differing}
     ).assign_coords(_common(parts))
-    said = [{"region": one.attrs[REGION], **json.loads(one.attrs.get("metadata", "{}"))} for one in parts]
     common = {key: value for key, value in parts[0].attrs.items() if all(one.attrs.get(key) == value for one in parts)}
     names = ", ".join(str(one.attrs[REGION]) for one in parts)
     joined.attrs = {
         **{key: value for key, value in common.items() if key != HISTORY},
         REGION: names,
-        "metadata": json.dumps({"regions": said}, ensure_ascii=False),
+        "metadata": json.dumps(_said(parts), ensure_ascii=False),
     }
+    remarks = [f"{one.attrs[REGION]}: {text}" for one in parts for text in json.loads(one.attrs.get("remarks", "[]"))]
+    if remarks:
+        joined.attrs["remarks"] = json.dumps(remarks, ensure_ascii=False)
     return recorded(joined, "xps.join", {"regions": names}, after=parts[0])
+
+
+def _said(parts: Sequence[xr.Dataset]) -> dict[str, Any]:
+    """Return what the files say of all regions, and of each what differs."""
+    told = {str(one.attrs[REGION]): json.loads(one.attrs.get("metadata", "{}")) for one in parts}
+    first = next(iter(told.values()))
+    shared = {key: value for key, value in first.items() if all(own.get(key) == value for own in told.values())}
+    own = {name: {key: value for key, value in one.items() if key not in shared} for name, one in told.items()}
+    return {**shared, "regions": own}
 
 
 def windows(region: Sequence[str]) -> dict[str, slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .series_kernels import Linear
 _RIGID = (-1.0, -0.5, 0.5, 1.0)
 _SINGLE = (-0.5, 0.5)
 _WIDTHS = (0.7, 1.4)
-_MOST = 24
+_MOST, _COMBINED = 24, 200
 
 
 def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
@@ -26,8 +27,9 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
         The model.
     shifts
         By how much all positions are moved (eV); by half a width and a whole one of the lines, either way, by
-        default. Each phase's shift is also tried alone in steps of a width all over its bounds, each position is moved
-        alone by half a width, and all widths are changed together.
+        default. Shifts of phases are also tried in steps of a width all over their bounds, those of all phases in all
+        combinations if these are not too many, each position is moved alone by half a width, and all widths are
+        changed together.
     """
     widths = [row.at(_begin(model)) for name, row in model.rows if name.endswith(f".{FWHM}")]
     typical = float(np.median(widths))
@@ -35,8 +37,7 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
     rigid = _rigid(model, moving)
     out = [model.start]
     out += [model.start + shift * rigid for shift in (shifts if shifts is not None else np.multiply(_RIGID, typical))]
-    for k in _of_kind(model, SHIFT):
-        out += [_with(model.start, k, value) for value in _spread(model.low[k], model.high[k], typical)]
+    out += _shifted_phases(model, typical)
     if moving.size > 1:
         for k in moving:
             out += [model.start + factor * typical * (np.arange(model.start.size) == k) for factor in _SINGLE]
@@ -88,10 +89,24 @@ def _spread(low: float, high: float, step: float) -> Floats:
     return low + (np.arange(count) + 0.5) * (high - low) / count
 
 
-def _with(start: Floats, place: int, value: float) -> Floats:
-    changed = start.copy()
-    changed[place] = value
-    return changed
+def _shifted_phases(model: Compiled, step: float) -> list[Floats]:
+    """Return starts with shifts of the phases all over their bounds: in all combinations, or one after the other."""
+    spreads = {k: _spread(model.low[k], model.high[k], step) for k in _of_kind(model, SHIFT)}
+    spreads = {k: values for k, values in spreads.items() if values.size}
+    places = list(spreads)
+    if np.prod([values.size for values in spreads.values()]) <= _COMBINED:
+        chosen = list(product(*spreads.values()))
+    else:
+        begun = [model.start[k] for k in places]
+        chosen = [
+            (*begun[:at], value, *begun[at + 1 :]) for at, k in enumerate(places) for value in spreads[k].tolist()
+        ]
+    out = []
+    for values in chosen if places else []:
+        changed = model.start.copy()
+        changed[places] = values
+        out.append(changed)
+    return out
 
 
 def _begin(model: Compiled) -> dict[str, float]:

@@ -1,1 +1,5 @@
 """Files for other programs."""
+
+from .nexus import write_nexus
+
+__all__ = ["write_nexus"]

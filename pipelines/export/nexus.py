@@ -10,7 +10,7 @@ from typing import Any
 
 from operando.errors import OperandoError
 from operando.pipelines.commit import sync_folder
-from operando.xps.nexus_tree import Field, Group, Link
+from operando.xps.nexus_groups import Field, Group, Link
 
 
 def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Path:
@@ -24,7 +24,7 @@ def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Pa
     path
         The file, such as ``"S_2p.nxs"``; its folder is there.
     tree
-        What it holds, as :func:`~operando.xps.nexus_tree.nexus_tree` returns it.
+        What it holds, as :func:`operando.xps.nexus_tree` returns it.
     overwrite
         Whether a file that is there may be replaced.
 

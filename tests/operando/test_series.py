@@ -196,3 +196,51 @@ def test_detectors_of_other_names_are_not_put_upon_each_other():
     assert stack([two[0], two[0]]).sizes["detector"] == 2
     with pytest.raises(OperandoError, match="expected the detector mca1, mca2 as before, got mca1, mca3 in scan_1"):
         stack(two)
+
+
+def divided(parts: dict[str, np.ndarray], number: int = 0) -> xr.Dataset:
+    """Return a scan of several parts, whose signal is the square of the energy."""
+    energy = np.concatenate(list(parts.values()))
+    named = np.repeat(np.array(list(parts), dtype=object), [values.size for values in parts.values()])
+    ds = scan(energy, number)
+    return ds.assign(mu=("energy", energy**2)).assign_coords(part=("energy", named))
+
+
+LOW, HIGH = np.arange(100.0, 120.0), np.arange(200.0, 230.0)
+
+
+def test_names_along_the_axis_that_all_scans_share_are_those_of_the_series():
+    series = stack([divided({"a": LOW, "b": HIGH}, k) for k in range(3)])
+    assert series["part"].dims == ("energy",)
+    assert series["part"].values.tolist() == ["a"] * 20 + ["b"] * 30
+    assert reasons(series)[:2] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "missing", "reason"),
+    [
+        ({"a": LOW[:-4], "b": HIGH}, 4, Flag.truncated),
+        ({"a": LOW, "b": HIGH[5:]}, 5, Flag.truncated),
+        ({"b": HIGH}, 20, Flag.truncated),
+        ({"a": LOW[:-3], "b": HIGH[:-3]}, 6, Flag.truncated),
+        ({"a": LOW + 0.5, "b": HIGH}, 1, Flag.regridded),
+    ],
+)
+def test_nothing_is_interpolated_from_one_part_of_an_axis_into_the_next(parts, missing, reason):
+    """A part that lacks points, or lies elsewhere, has NaN beyond its own ends, though another part goes on there."""
+    whole = [divided({"a": LOW, "b": HIGH}, k) for k in range(2)]
+    series = stack([*whole, divided(parts, 3)])
+    assert reasons(series)[-1] == reason
+    found = series["mu"].values[-1]
+    assert np.isnan(found).sum() == missing
+    known = np.isfinite(found)
+    np.testing.assert_allclose(found[known], (series["energy"].values ** 2)[known], atol=0.26)
+    np.testing.assert_array_equal(series["mu"].values[0], series["energy"].values ** 2)
+    assert series["part"].values.tolist() == ["a"] * 20 + ["b"] * 30
+
+
+def test_an_axis_that_is_given_brings_the_names_of_its_parts():
+    whole = stack([divided({"a": LOW, "b": HIGH})])
+    again = stack([divided({"a": LOW[:2], "b": HIGH})], values=whole["energy"])
+    assert again["part"].values.tolist() == ["a"] * 20 + ["b"] * 30
+    assert np.isnan(again["mu"].values[0, 2:20]).all()

@@ -15,7 +15,7 @@ from operando import example_scans
 from operando.pipelines import recipe
 from operando.pipelines.run import run
 
-NO_IMAGES = {"xpeem": {"scans": 0}, "tomography": {"steps": 0}, "xps": {"scans": 1}}
+NO_IMAGES = {"xpeem": {"scans": 0}, "tomography": {"steps": 0}}
 SEEDS = (101, 102, 103, 104)
 IMAGE_SEEDS = (105, 106)
 

@@ -74,6 +74,43 @@ def test_links_lie_within_two_of_their_errors(results):
 
 
 @pytest.fixture(scope="module")
+def core_levels(results, shipped):
+    """Return, for each seed, the fits of core levels and the truth of S 2p in scans without a fault of their own."""
+    found = []
+    for result in [*results, shipped]:
+        fit = result.tree["xps/electrolyte/processed"].to_dataset()
+        levels = [result.truth[f"xps/{name}"].to_dataset() for name in ("S_2p", "P_2p", "C_1s")]
+        names = [source.partition("::")[0].rsplit("/", 1)[-1] for source in fit.source.values]
+        order = [names.index(source) for source in levels[0].source.values]
+        kept = np.all([level.fault.isin(["", "wrong_hour"]).values for level in levels], axis=0)
+        found.append((fit.isel(scan=np.array(order)[kept]), levels[0].isel(scan=kept)))
+    return found
+
+
+def test_fractions_in_sulfur_pull_as_a_unit_normal(core_levels):
+    """Those whose truth is farther than three deviations from nothing and from all, by the statistics policy."""
+    pulls = []
+    for fit, known in core_levels:
+        one = fit[["fraction", "fraction_std"]].sel(peak=[f"S 2p {name}" for name in known.peak.values])
+        share, std = one.fraction.values, one.fraction_std.values
+        inner = np.minimum(known.fraction.values, 1 - known.fraction.values) > 3 * std
+        pulls.append(((share - known.fraction.values) / std)[inner])
+    pooled = np.concatenate(pulls)
+    assert pooled.size >= 200
+    assert_unit_normal(pooled)
+
+
+def test_charging_and_the_shift_by_the_potential_pull_as_unit_normals(core_levels):
+    pulls = {"electrode": [], "electrolyte": []}
+    for fit, known in core_levels:
+        true = {"electrode": known.charging_shift, "electrolyte": known.charging_shift + known.electrolyte_shift}
+        for phase, values in true.items():
+            one = fit[["shift", "shift_std"]].sel(phase=phase)
+            pulls[phase].append((one["shift"].values - values.values) / one["shift_std"].values)
+    assert_unit_normal(np.concatenate([*pulls["electrode"], *pulls["electrolyte"]]))
+
+
+@pytest.fixture(scope="module")
 def layers(results):
     """Return estimate, error and truth of the layer (nm) in all sound scans, found with exact references."""
     found = []

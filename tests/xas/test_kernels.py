@@ -137,7 +137,7 @@ def test_kernels_and_series_give_the_same_in_other_processes(spectra):
     mu = spectra(40, noise=2e-3).assign_attrs(units="1")
     expected = xas.edge_energy(xas.normalize(mu))
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         for name in sorted(ARGUMENTS):

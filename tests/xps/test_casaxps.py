@@ -11,8 +11,6 @@ import pytest
 from operando import OperandoError, xps
 from operando.errors import FileError
 from operando.flags import Flag, names
-from operando.sniff import head
-from operando.xps.formats.casaxps_text import CASAXPS_TEXT
 from tests.support.vamas_files import block, column, vamas_file
 
 HV = 1486.6
@@ -146,7 +144,6 @@ def test_several_exported_spectra_are_regions_and_series(tmp_path):
         xps.read(path)
     assert xps.read(path, region="S 2p").sizes == {"scan": 2, "binding_energy": 5}
     assert xps.read(path, block="Cycle 1:sample:C1s").attrs["region"] == "C 1s"
-    assert CASAXPS_TEXT.suggest(head(path)) == {"region": "S 2p"}
 
 
 def comma(*groups: tuple[str, float], cells: int = 2) -> str:

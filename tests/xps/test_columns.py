@@ -170,3 +170,13 @@ def test_binary_files_are_refused(tmp_path):
     assert not COLUMNS.recognizes(head(path))
     with pytest.raises(FileError, match="expected text, got binary data"):
         xps.read(path, reader="columns", columns={"binding_energy": 0, "counts": 1})
+
+
+def test_a_last_line_without_its_end_is_left_out_and_flagged(tmp_path):
+    """Nobody knows whether its last number is whole: 1234 may have been 12345."""
+    path = tmp_path / "S2p.txt"
+    path.write_text("".join(f"{160 + 0.1 * k:.1f} {1000 + k}\n" for k in range(30))[:-2])
+    ds = xps.read(path, columns={"binding_energy": 0, "counts": 1})
+    assert ds.sizes["binding_energy"] == 29
+    assert names(int(ds["flag"])) == ["no_time", "truncated"]
+    assert "breaks off within its last line" in ds.attrs["remarks"]

@@ -14,10 +14,18 @@ from operando import xps
 from operando.errors import OperandoWarning
 from operando.xps import Background, Doublet, Free, Model
 from operando.xps.fit_kernels import POISSON, room
+from operando.xps.relocation import area_places
 from operando.xps.starts import linear, start_tables, starts
 
 MODEL = Model([Doublet("PS4", Free(161.6, 160.8, 162.4), 1.0, 1.18, 0.511)], Background(polynomial=0))
-MODULES = ("model_kernels", "fit_kernels", "series_kernels", "global_kernels", "profile_kernels")
+MODULES = (
+    "model_kernels",
+    "fit_kernels",
+    "series_kernels",
+    "relocation_kernels",
+    "global_kernels",
+    "profile_kernels",
+)
 
 
 def arguments() -> dict[str, tuple]:
@@ -40,6 +48,8 @@ def arguments() -> dict[str, tuple]:
     square, ones = np.eye(size) + 0.1, np.ones(size)
     found = (np.tile(free, (2, 1)), np.full(2, np.inf), np.zeros(2, np.int64))
     out = (np.zeros((2, size, size)), np.zeros((2, 3)), np.zeros((2, 2, points)))
+    places, shapes = area_places(compiled, lines), np.zeros((2, 2, points))
+    moves = np.zeros((1, size))
     none, flags, curve = np.zeros((size, size)), np.zeros(size, np.bool_), np.ones(points)
     normal = np.tile(square, (2, 1, 1)), np.ones((2, size))
     split, rows = (np.arange(size - 2), np.arange(size - 2, size)), np.tile(free, (2, 1))
@@ -50,7 +60,7 @@ def arguments() -> dict[str, tuple]:
         "model_kernels.expand": (structure, free, full.copy()),
         "model_kernels.through": (np.eye(points), one, 0 * one),
         "model_kernels.fill_line": (structure, grid, full, 0, table),
-        "model_kernels.add_row": (structure, 0, curve, (1.0, grid[4][0]), np.zeros((size, points))),
+        "model_kernels.add_row": (structure, 0, curve, (1.0, np.array([0, points])), np.zeros((size, points))),
         "model_kernels.add_line": (
             form,
             0,
@@ -119,6 +129,15 @@ def arguments() -> dict[str, tuple]:
             (rows, normal[0], np.array([0, 3]), np.ones(2)),
             np.zeros((2, 2, 3)),
         ),
+        "relocation_kernels.fill_shapes": (structure, grid, full, places, (shapes, np.zeros((14, points)))),
+        "relocation_kernels.expected_at": (form, spectrum, free, (lines, places), (small, shapes, np.zeros(3))),
+        "relocation_kernels.relocate_rows": (
+            form,
+            stack,
+            (lines, places, POISSON),
+            (moves, compiled.low, compiled.high),
+            (found[0], np.zeros((2, 1, size))),
+        ),
         "series_kernels.draw_rows": (form, free[None], one[:1], compiled.owners, np.zeros((1, 1, points))),
     }
 
@@ -168,7 +187,7 @@ def test_kernels_and_fits_give_the_same_in_other_processes():
     model = Model(lines, Background(polynomial=0))
     expected = xps.fit(series, model)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         cloudpickle.register_pickle_by_value(sys.modules[__name__])

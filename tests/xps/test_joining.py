@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,14 @@ def test_series_are_joined_scan_by_scan_and_fit_the_layout():
 def test_regions_that_do_not_belong_together_are_refused(parts, said):
     with pytest.raises(OperandoError, match=said):
         xps.join(parts)
+
+
+def test_what_the_files_say_of_all_regions_is_said_once():
+    parts = [one("S 2p", 160.0).assign_attrs(metadata='{"user": "x", "block": "a"}', remarks='["odd"]')]
+    parts.append(one("C 1s", 280.0).assign_attrs(metadata='{"user": "x", "block": "b"}'))
+    joined = xps.join(parts)
+    assert json.loads(joined.attrs["metadata"]) == {
+        "user": "x",
+        "regions": {"S 2p": {"block": "a"}, "C 1s": {"block": "b"}},
+    }
+    assert json.loads(joined.attrs["remarks"]) == ["S 2p: odd"]

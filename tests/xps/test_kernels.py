@@ -45,7 +45,7 @@ def assert_same(found):
 def test_other_processes_give_the_same():
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         assert_same({name: client.compute(lazy).result() for name, lazy in everything(chunk=2).items()})

@@ -231,33 +231,6 @@ def test_other_hdf5_is_not_recognized(tmp_path):
         xps.read(path, reader="nexus")
 
 
-REAL = {
-    ("phi_pro_ref.nxs", "C 1s", None): ("rate", 278.0, 298.0, 101, 21),
-    ("phi_pro_ref.nxs", "Si 2p", None): ("rate", 94.0, 114.0, 101, 21),
-    ("phi_pro_ref.nxs", "Sn 3d5", None): ("rate", 480.0, 500.0, 101, 21),
-    ("phi_pro_ref.nxs", "Su 1s", None): ("rate", 0.0, 1400.0, 1751, 21),
-    ("vms_analysis_ref.nxs", "Fe 2p", None): ("rate", 694.0, 750.0, 1121, None),
-    ("In-situ_PBTTT.nxs", "S 2p", "binding"): ("counts", 159.95, 174.0, 281, 15),
-    ("In-situ_PBTTT.nxs", "C 1s", "binding"): ("counts", 280.95, 291.0, 201, 10),
-    ("In-situ_PBTTT.nxs", "Survey", "binding"): ("counts", -0.5, 701.0, 1403, None),
-}
-"""The numbers were read off the files."""
-
-
-@pytest.mark.realdata
-@pytest.mark.parametrize("case", REAL, ids=lambda case: f"{case[0]} {case[1]}")
-def test_every_measured_nexus_file_opens_to_its_regions(realdata, case):
-    name, region, energies = case
-    quantity, low, high, points, scans = REAL[case]
-    path = realdata / "xps/pynxtools-xps" / name
-    assert identify(head(path), FORMATS).name == "nexus"
-    ds = xps.read(path, region=region, **({"energies": energies} if energies else {}))
-    assert ds.attrs["region"] == region
-    assert quantity in ds
-    assert (ds.sizes["binding_energy"], ds.sizes.get("scan")) == (points, scans)
-    np.testing.assert_allclose(ds["binding_energy"][[0, -1]], [low, high], atol=0.01)
-
-
 @pytest.mark.realdata
 def test_the_measured_file_whose_binding_energies_are_called_kinetic_is_not_misread(realdata):
     for region in ("S 2p", "C 1s", "Survey"):

@@ -11,11 +11,11 @@ from damaged_copies import cut_off, one_byte_changed
 from phi_files import PhiRegion, phi_bytes, phi_file
 
 from operando import OperandoError, xps
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoWarning, SeveralRegionsError
 from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
-from operando.xps.formats.phi import recognizes, suggest
+from operando.xps.formats.phi import recognizes
 from operando.xps.layout import RAW
 
 POINTS, CYCLES = 101, 3
@@ -102,14 +102,12 @@ def test_several_regions_have_to_be_named(tmp_path):
         read(tmp_path, data, region="N 1s")
 
 
-def test_a_draft_names_the_first_of_several_regions(tmp_path):
+def test_all_regions_are_told_where_none_is_named(tmp_path):
     path = tmp_path / "a.pro"
     path.write_bytes(profile()[0])
-    assert suggest(head(path)) == {"region": "C 1s"}
-    path.write_bytes(phi_bytes([PhiRegion("C1s", counted(POINTS))]))
-    assert suggest(head(path)) == {}
-    path.write_bytes(path.read_bytes()[:300])
-    assert suggest(head(path)) == {}
+    with pytest.raises(SeveralRegionsError) as caught:
+        xps.read(path)
+    assert caught.value.regions[:2] == ("C 1s", "O 1s")
 
 
 def test_levels_go_by_their_names_in_multipak_too(tmp_path):
@@ -277,13 +275,3 @@ def test_measured_counts_scatter_no_more_than_poisson_says(realdata, region):
     mean = (counts[:, :-3] + counts[:, 1:-2] + counts[:, 2:-1] + counts[:, 3:]) / 4
     scatter = np.median(third**2 / (20 * mean)) / 0.455
     assert 0.75 < scatter < 1.15
-
-
-@pytest.mark.realdata
-def test_the_measured_profile_damaged_is_whole_or_refused(realdata, tmp_path):
-    data = (realdata / "xps" / "pynxtools-xps" / "SnO2_10nm_1.pro").read_bytes()
-    path = tmp_path / "a.pro"
-    structure = data.index(b"EOFH") + 16 + 6 * 96 + 10
-    for copy in [*cut_off(data), *one_byte_changed(data, 25, 21, upto=structure)]:
-        path.write_bytes(copy)
-        assert_whole_or_refused(path, {"Sn 3d5/2": np.empty((21, 101))})

@@ -15,7 +15,7 @@ from ses_files import FIELDS, KINDS, ses_text, wave_2, wave_5
 from operando import OperandoError, xps
 from operando.errors import FileError, OperandoWarning
 from operando.flags import names
-from operando.sniff import Format, head, identify
+from operando.sniff import Format
 from operando.xps.formats import FORMATS
 from operando.xps.formats.igor_wave import read_wave
 
@@ -343,30 +343,16 @@ def test_no_damage_gives_anything_but_the_whole_spectrum_or_a_named_error(tmp_pa
     assert read > 50
 
 
-REAL = {
-    "Ag_0001Ag__001.ibw": ("scienta_ibw", "Ag 3d", 364.0, 382.0, 361, 520.0, 2),
-    "Ag_0001.txt": ("scienta_txt", "Ag 3d", 364.0, 382.0, 361, 520.0, 2),
-    "Ag_0002Ag__002.ibw": ("scienta_ibw", "VB", -10.0, 30.0, 801, 153.0, 10),
-    "Ag_0002.txt": ("scienta_txt", "VB", -10.0, 30.0, 801, 153.0, 10),
-}
-
-
 @pytest.mark.realdata
-@pytest.mark.parametrize("name", REAL)
-def test_every_measured_file_of_ses_opens_to_its_region(realdata, name):
+@pytest.mark.parametrize(("stem", "photons", "sweeps"), [("Ag_0001", 520.0, 2), ("Ag_0002", 153.0, 10)])
+def test_conditions_are_those_of_the_header(realdata, stem, photons, sweeps):
     """The numbers were read off the files."""
-    reader, region, low, high, points, photons, sweeps = REAL[name]
-    path = realdata / "xps/pynxtools-xps" / name
-    assert identify(head(path), FORMATS).name == reader
-    ds = xps.read(path, timezone="Europe/Berlin")
-    assert ds.attrs["region"] == region
-    assert ds.sizes["binding_energy"] == points
-    np.testing.assert_allclose(ds["binding_energy"][[0, -1]], [low, high], atol=1e-9)
-    assert (float(ds["photon_energy"]), float(ds["sweeps"])) == (photons, sweeps)
-    assert float(ds["dwell"]) == pytest.approx(22.533)
-    assert "intensity" in ds
-    assert "ADC mode" in ds.attrs["remarks"]
-    assert int(ds["flag"]) == 0
+    for name in (f"{stem}Ag__{stem[-3:]}.ibw", f"{stem}.txt"):
+        ds = xps.read(realdata / "xps/pynxtools-xps" / name, timezone="Europe/Berlin")
+        assert (float(ds["photon_energy"]), float(ds["sweeps"])) == (photons, sweeps)
+        assert float(ds["dwell"]) == pytest.approx(22.533)
+        assert "ADC mode" in ds.attrs["remarks"]
+        assert int(ds["flag"]) == 0
 
 
 @pytest.mark.realdata

@@ -11,12 +11,12 @@ from damaged_copies import cut_off, one_byte_changed
 from specs_files import CHANNELS, DOCTYPE, XmlRegion, specs_xml
 
 from operando import OperandoError, xps
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoWarning, SeveralRegionsError
 from operando.flags import names
 from operando.schema import problems
 from operando.sniff import head
 from operando.xps.formats.specs_region import specs_region
-from operando.xps.formats.specs_xml import recognizes, suggest
+from operando.xps.formats.specs_xml import recognizes
 from operando.xps.formats.specs_xml_file import region_elements
 from operando.xps.layout import RAW
 
@@ -247,13 +247,13 @@ def test_other_xml_is_not_taken_for_that_of_specs(tmp_path):
     assert not recognizes(head(path))
 
 
-def test_a_draft_names_the_first_of_several_regions(tmp_path):
+def test_all_regions_are_told_where_none_is_named(tmp_path):
     data = specs_xml({"cell": [XmlRegion("C1s", peak), XmlRegion("S 2p", peak)]})
     path = tmp_path / "a.xml"
     path.write_bytes(data)
-    assert suggest(head(path)) == {"region": "C 1s"}
-    path.write_bytes(data[: len(data) // 3])
-    assert suggest(head(path)) == {}
+    with pytest.raises(SeveralRegionsError) as caught:
+        xps.read(path)
+    assert caught.value.regions[:2] == ("C 1s", "S 2p")
 
 
 def assert_whole_or_told(path, region, points, scans):
@@ -283,15 +283,6 @@ def test_no_cut_and_no_changed_byte_gives_anything_but_whole_scans_or_what_is_lo
 
 
 @pytest.mark.realdata
-def test_measured_regions_that_are_no_spectra_are_refused_by_name(realdata):
-    path = realdata / "xps" / "pyexplabsys" / "specs_xps_sample.xml"
-    with pytest.raises(FileError, match="region 'Region5': expected a swept kinetic energy"):
-        xps.read(path, region="Region5")
-    with pytest.raises(FileError, match="3 to 1000000 points, got 1"):
-        xps.read(path, region="Cu/Zn Ni 2p Al anode")
-
-
-@pytest.mark.realdata
 def test_the_channels_of_a_measured_scan_agree_once_they_are_shifted(realdata):
     """With the shifts, five channels scatter about their mean as counts do: 4/5 of Poisson's variance."""
     path = realdata / "xps" / "pynxtools-xps" / "In-situ_PBTTT_XPS_SPECS.xml"
@@ -318,12 +309,3 @@ def test_one_measurement_is_the_same_from_xml_and_xy(realdata):
     np.testing.assert_allclose(xml["binding_energy"], xy["binding_energy"], atol=1e-9)
     assert float(xml["sweeps"]) == float(xy["sweeps"]) == 25
     assert float(xml["dwell"]) == float(xy["dwell"]) == 0.1
-
-
-@pytest.mark.realdata
-def test_the_measured_file_damaged_is_whole_or_says_what_is_lost(realdata, tmp_path):
-    data = (realdata / "xps" / "pynxtools-xps" / "In-situ_PBTTT_XPS_SPECS.xml").read_bytes()
-    path = tmp_path / "a.xml"
-    for copy in [*cut_off(data), *one_byte_changed(data, 100, 41)]:
-        path.write_bytes(copy)
-        assert_whole_or_told(path, "Survey", 1403, 1)

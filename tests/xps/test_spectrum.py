@@ -15,7 +15,7 @@ from operando.flags import Flag
 from operando.header_times import Span
 from operando.schema import problems
 from operando.series import stack
-from operando.xps.formats.spectrum import region_in, region_name, spectrum
+from operando.xps.formats.spectrum import spectrum
 from operando.xps.layout import RAW
 
 PATH = Path("scan.vms")
@@ -104,30 +104,8 @@ def test_what_cannot_be_binding_energies_is_refused(energy):
         made(energy, np.arange(len(energy)))
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("S2p", "S 2p"),
-        ("S_2p", "S 2p"),
-        (" Fe 2p 3/2 ", "Fe 2p3/2"),
-        ("Ni2p32", "Ni 2p3/2"),
-        ("C 1s 1", "C 1s"),
-        ("Pt4f PE20", "Pt 4f"),
-        ("Fe2p_FeO", "Fe 2p"),
-        ("C 1s\x00", "C 1s"),
-        ("Survey", "Survey"),
-        ("  two   words ", "two words"),
-        ("O KLL", "O KLL"),
-    ],
-)
-def test_names_of_core_levels_are_written_alike(text, name):
-    assert region_name(text) == name
-    assert region_name(name) == name
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [("111216_0459_O1s", "O 1s"), ("clean_Au_4f", "Au 4f"), ("PET_C1s", "C 1s"), ("survey", None), ("XS2pY", None)],
-)
-def test_a_core_level_is_found_in_the_name_of_a_file(text, name):
-    assert region_in(text) == name
+def test_zeros_behind_the_end_of_a_scan_are_no_counts():
+    ds = made(range(9), [9, 8, 7, 9, 8, 7, 0, 0, 0])
+    np.testing.assert_array_equal(ds["counts"], [9, 8, 7, 9, 8, 7, np.nan, np.nan, np.nan])
+    falling = made(range(9, 0, -1), [9, 8, 7, 9, 8, 7, 0, 0, 0])
+    np.testing.assert_array_equal(falling["counts"][:3], [np.nan] * 3)

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from operando import OperandoError, xps
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoWarning, SeveralRegionsError
 from operando.flags import Flag, names
 from operando.history import entries
-from operando.sniff import head, identify
-from operando.xps.formats import FORMATS
 from tests.support.vamas_files import block, column, vamas_file
 
 REGIONS = {"MAP": ("1", "4", "2", "2"), "MAPDP": ("1", "4", "2", "2"), "NORM": ("1",), "SDP": ("1",)}
@@ -254,7 +252,9 @@ def test_blocks_of_one_region_become_a_series_and_single_ones_are_chosen(tmp_pat
         np.testing.assert_array_equal(xps.read(path, block=name)["counts"], counts[k][::-1, 0])
     with pytest.raises(FileError, match="a block among S 2p \\(1\\), S 2p \\(2\\), C, got 'O 1s'"):
         xps.read(path, block="O 1s")
-    assert identify(head(path), FORMATS).suggest(head(path)) == {"region": "S 2p"}
+    with pytest.raises(SeveralRegionsError) as caught:
+        xps.read(path)
+    assert caught.value.regions == ("S 2p", "C 1s")
 
 
 def test_a_block_without_any_name_is_numbered(tmp_path):

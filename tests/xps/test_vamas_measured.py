@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -14,12 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from operando import OperandoError, xps
+from operando import xps
 from operando.errors import OperandoWarning
 from operando.example_scans import parameters, xps_spectra
 from operando.flags import Flag
-from operando.sniff import head, identify
-from operando.xps.formats import FORMATS
 
 SIMULATED = Path(__file__).resolve().parents[2] / "example_scans" / "small" / "xps"
 REGIONS = ("C 1s", "S 2p", "P 2p")
@@ -140,46 +136,3 @@ def test_the_exported_curve_of_a_component_has_its_area_in_counts_per_second(rea
     table = np.array([[float(line.split("\t")[k]) for k in (9, 11, 15)] for line in lines[8:]])
     area = abs(np.trapezoid(table[:, 1] - table[:, 2], table[:, 0]))
     assert area == pytest.approx(63507.37, rel=0.02)
-
-
-def files(realdata: Path) -> list[Path]:
-    measured = [path for ending in ("vms", "npl") for path in sorted((realdata / "xps").rglob(f"*.{ending}"))]
-    return [*measured, SIMULATED / "cell7_0001.vms", SIMULATED / "cell7_0024.vms"]
-
-
-def damaged(data: bytes, seed: str) -> Iterator[bytes]:
-    """Yield a file cut at 10 places, and with one byte changed at 60, half of them in its header."""
-    rng = random.Random(seed)
-    for _ in range(10):
-        yield data[: rng.randrange(1, len(data))]
-    for k in range(60):
-        spoiled = bytearray(data)
-        spoiled[rng.randrange(len(data) if k % 2 else min(len(data), 2500))] = rng.randrange(256)
-        yield bytes(spoiled)
-
-
-@pytest.mark.realdata
-def test_damage_is_an_error_in_one_line_or_leaves_the_length_true(realdata, tmp_path):
-    told = 0
-    for path in files(realdata):
-        drafted = identify(head(path), FORMATS).suggest(head(path))
-        whole = quiet(path, reader="vamas", **drafted)
-        for data in damaged(path.read_bytes(), path.name):
-            broken = tmp_path / path.name
-            broken.write_bytes(data)
-            told += judged(broken, whole, drafted)
-    assert told > 100
-
-
-def judged(path: Path, whole: xr.Dataset, drafted: dict) -> bool:
-    """Whether damage was told; that a spectrum which is not told of has the points of the whole one is asserted."""
-    try:
-        ds = quiet(path, reader="vamas", **drafted)
-    except OperandoError as error:
-        return not pytest.fail(str(error)) if "\n" in str(error) else True
-    if int(ds["flag"]) & DEGRADED:
-        return True
-    assert ds.sizes["binding_energy"] == whole.sizes["binding_energy"]
-    assert (np.diff(ds["binding_energy"]) >= 0).all()
-    assert json.loads(ds.attrs["metadata"])
-    return False

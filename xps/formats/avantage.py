@@ -21,7 +21,9 @@ from operando.sniff import Format, Head, head
 from operando.text_table import whole_text
 
 from .counting import NOT_WHOLE, all_whole, counts_of
-from .spectrum import region_in, region_name, spectrum
+from .region_names import region_in, region_name
+from .regions import Regions, one_name
+from .spectrum import spectrum
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +52,7 @@ def read(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
+    region: Regions = None,
     photon_energy: float | None = None,
 ) -> xr.Dataset:
     """Return the spectrum of a sheet that Avantage exported.
@@ -77,7 +79,7 @@ def read(
     FileError
         If the sheet has no energies, none or several columns of counts, or a number in it cannot be read.
     """
-    path = Path(path)
+    path, named = Path(path), one_name(Path(path), region)
     sheet = _sheet(path, whole_text(head(path)))
     column = _measured_column(path, sheet)
     energy, values, cut = _numbers(path, sheet, column)
@@ -105,7 +107,7 @@ def read(
         energy,
         measured,
         Span(),
-        region=region_name(region) if region else region_in(sheet.title) or region_in(path.stem) or path.stem,
+        region=region_name(named) if named else region_in(sheet.title) or region_in(path.stem) or path.stem,
         entry="",
         reader="avantage",
         metadata={"title": sheet.title, **sheet.stated},

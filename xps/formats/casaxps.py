@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from operando.entries import ENTRY
 from operando.errors import OperandoError
 from operando.history import recorded
 
@@ -121,6 +122,14 @@ def casaxps_components(spectra: xr.Dataset) -> xr.Dataset:
     }
     ds = ds.assign_coords({key: ("component", np.array(values, dtype=object)) for key, values in texts.items()})
     return recorded(ds, "xps.casaxps_components", {})
+
+
+def with_components(spectra: xr.Dataset, found: Mapping[str, Any]) -> xr.Dataset:
+    """Return spectra with what CasaXPS says of those among them, by their labels; of all where regions are joined."""
+    kept = {str(source).partition(ENTRY)[2] for source in np.ravel(spectra["source"].values)}
+    joined = "region" in spectra.coords
+    fitted = {label: said for label, said in found.items() if said and (joined or label in kept)}
+    return spectra.assign_attrs({ATTRIBUTE: json.dumps(fitted, ensure_ascii=False)}) if fitted else spectra
 
 
 def _or_nan(value: float | None) -> float:

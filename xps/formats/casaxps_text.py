@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from operando.entries import ENTRY, asked_for
 from operando.errors import FileError
 from operando.flags import Flag
 from operando.header_times import Span
 from operando.sniff import Format, Head, head
 from operando.text_table import whole_text
 
-from .casaxps import ATTRIBUTE, DECIMALS
+from .casaxps import DECIMALS, with_components
 from .counting import NOT_WHOLE, all_whole, counts_of
-from .regions import one_region
-from .spectrum import region_name, spectrum
+from .region_names import region_name
+from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
+from .spectrum import spectrum
 
 Floats = NDArray[np.float64]
 
@@ -54,8 +53,8 @@ def read(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
-    block: str | int | Sequence[str | int] | None = None,
+    region: Regions = None,
+    block: Wanted = None,
 ) -> xr.Dataset:
     """Return the spectra of one region of a text that CasaXPS exported.
 
@@ -90,21 +89,17 @@ def read(
         results = any(_is_results(line) for line in text.splitlines())
         got = "a table of results" if results else f"none below {_ENERGY!r}"
         raise FileError(path, "spectra exported by CasaXPS", got, remedy="export the spectra")
-    labels = _labels(exports)
-    known = [(label, str(k + 1), one.title) for k, (label, one) in enumerate(zip(labels, exports, strict=True))]
-    spectra, left_out, casaxps = [], [], {}
-    for k in asked_for(path, block, known, "block"):
-        try:
-            spectra.append(_spectrum(path, labels[k], exports[k]))
-        except FileError as error:
-            left_out.append(error)
-        if exports[k].components:
-            casaxps[labels[k]] = {"components": exports[k].components}
+    labels = numbered([one.title for one in exports])
+    entries = [
+        Entry(_region(one.title), label, partial(_spectrum, path, label, one), {"block": (label, str(k), one.title)})
+        for k, (label, one) in enumerate(zip(labels, exports, strict=True), start=1)
+    ]
     parameters = {"reader": "casaxps_text", "block": block, "timezone": timezone}
-    ds = one_region(path, spectra, left_out, region, parameters, entry="block")
-    kept = {str(source).partition(ENTRY)[2] for source in np.ravel(ds["source"].values)}
-    fitted = {label: found for label, found in casaxps.items() if label in kept}
-    return ds.assign_attrs({ATTRIBUTE: json.dumps(fitted, ensure_ascii=False)}) if fitted else ds
+    end = FileError(path, "whole lines", "a file that breaks off", place="end of the file", remedy="export it again")
+    refused = [Refusal("", end)] if exports[-1].cut and len(exports) > 1 else []
+    ds = read_region(path, entries, refused, region, parameters, chosen_by={"block": block}, entry="block")
+    fitted = {label: one.components for label, one in zip(labels, exports, strict=True)}
+    return with_components(ds, {label: {"components": found} for label, found in fitted.items() if found})
 
 
 def recognizes(start: Head) -> bool:
@@ -113,16 +108,6 @@ def recognizes(start: Head) -> bool:
         return False
     lines = start.lines[:_FIRST_LINES]
     return any(_ENERGY in line for line in lines) or any(_is_results(line) for line in lines)
-
-
-def suggest(start: Head) -> dict[str, Any]:
-    """Return the first region of a file that has several."""
-    try:
-        exports = list(_exports(start.path, whole_text(start)))
-    except (FileError, OSError):
-        return {}
-    regions = dict.fromkeys(_region(one.title) for one in exports)
-    return {"region": next(iter(regions))} if len(regions) > 1 else {}
 
 
 def _is_results(line: str) -> bool:
@@ -249,14 +234,6 @@ def _components(rows: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     return found
 
 
-def _labels(exports: Sequence[_Export]) -> list[str]:
-    often = Counter(one.title for one in exports)
-    return [
-        one.title if one.title and often[one.title] == 1 else f"{one.title} ({k})".strip()
-        for k, one in enumerate(exports, start=1)
-    ]
-
-
 def _region(title: str) -> str:
     """Return what a title says was measured: its last part, as in ``Cycle 0:FeO:Fe2p``."""
     return region_name(title.rpartition(":")[2]) or "spectrum"
@@ -312,5 +289,4 @@ CASAXPS_TEXT = Format(
     about="spectra exported by CasaXPS as text",
     recognizes=recognizes,
     read=read,
-    suggest=suggest,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,11 @@ from operando.units import parse as parsed_unit
 from operando.xps.layout import CONDITIONS, MEASURED
 
 from .counting import NOT_WHOLE, all_whole
-from .guess import guessed_settings
-from .spectrum import region_in, region_name, spectrum
+from .guess import guessed_settings, says_energies
+from .level_energies import may_be
+from .region_names import region_in, region_name
+from .regions import Regions, one_name
+from .spectrum import spectrum
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +45,7 @@ def read(
     units: Mapping[str, str] | None = None,
     photon_energy: float | None = None,
     conditions: Mapping[str, float] | None = None,
-    region: str | None = None,
+    region: Regions = None,
     time: Mapping[str, str] | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
@@ -76,7 +80,8 @@ def read(
     -------
     xarray.Dataset
         Dim ``binding_energy`` (eV, ascending). Rows with a wrong number of cells are left out and flagged; a cell that
-        is not a number is NaN and flagged.
+        is not a number is NaN and flagged. A last line that no line end follows may lack digits: it is left out, and
+        the spectrum flagged as truncated.
 
     Raises
     ------
@@ -86,15 +91,20 @@ def read(
     OperandoError
         If a setting is unknown.
     """
-    path = Path(path)
+    path, named = Path(path), one_name(Path(path), region)
     require_tables(path, columns=columns, units=units, conditions=conditions, time=time)
     _require_settings(path, columns or {}, units or {}, conditions or {}, photon_energy)
     start = head(path)
-    table = parse(start, whole_text(start), delimiter, decimal)
+    text = whole_text(start)
+    table = parse(start, text, delimiter, decimal)
+    if _ends_within_a_number(text) and not table.cut:
+        table = replace(table, values=table.values[:-1], cut=True)
     found = _picked(path, table, columns, units or {})
     energy = _binding(path, found, photon_energy)
     times = stated_span(path, table.header, time, timezone)
     remarks = [f"lines with a wrong number of columns left out: {listed(table.lost)}"] if table.lost else []
+    if table.cut:
+        remarks.append("the file breaks off within its last line, which is left out")
     if "counts" in found and not all_whole(found["counts"]):
         remarks.append(NOT_WHOLE)
     ds = spectrum(
@@ -102,7 +112,7 @@ def read(
         energy,
         found,
         times,
-        region=region_name(region) if region else region_in(path.stem) or path.stem,
+        region=region_name(named) if named else region_in(path.stem) or path.stem,
         entry="",
         reader="columns",
         metadata=header_fields(table),
@@ -123,6 +133,11 @@ def read(
     return recorded(ds, "xps.read", {**parameters, "timezone": timezone, "delimiter": delimiter, "decimal": decimal})
 
 
+def _ends_within_a_number(text: str) -> bool:
+    """Whether the last line has no end, so that nobody knows whether its last number is whole."""
+    return text[-1:].isdigit() or (text[-1:] in ".eE+-" and text[-2:-1].isdigit())
+
+
 def recognizes(start: Head) -> bool:
     """Whether the file is text with two or more columns of numbers."""
     if not start.is_text:
@@ -135,6 +150,18 @@ def suggest(start: Head) -> dict[str, Any]:
     """Return the settings that such a file probably needs, guessed from its labels, its numbers and its header."""
     table = _beginning(start)
     return {} if table is None else guessed_settings(table)
+
+
+def likely(start: Head) -> bool:
+    """Whether labels or header name binding or kinetic energies, or bare columns fit the level in the file's name."""
+    table = _beginning(start) if start.is_text else None
+    if table is None or says_energies(table):
+        return table is not None
+    level, columns = region_in(start.path.stem), guessed_settings(table).get("columns", {})
+    if "kinetic_energy" in columns:
+        return True
+    energies = columns.get("binding_energy")
+    return level is not None and not table.labels and energies is not None and may_be(level, table.values[:, energies])
 
 
 @lru_cache(maxsize=1)
@@ -217,4 +244,5 @@ COLUMNS = Format(
     read=read,
     suggest=suggest,
     specific=False,
+    likely=likely,
 )

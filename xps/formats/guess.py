@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from operando.text_table import Column, Table
 
+from .counting import all_whole
+
 _WORDS: dict[str, tuple[str, ...]] = {
     "binding_energy": (r"binding.?energy.*", r"b\.?e\.?([ _/(\[].*)?", r"e_?b(ind\w*)?"),
     "kinetic_energy": (r"kinetic.?energy.*", r"k\.?e\.?([ _/(\[].*)?", r"e_?k(in\w*)?"),
@@ -50,6 +52,11 @@ def guessed_settings(table: Table) -> dict[str, Any]:
     return settings
 
 
+def says_energies(table: Table) -> bool:
+    """Return whether a label says that energies are binding or kinetic ones."""
+    return any(_all(table.labels, _WORDS[name]) for name in _ENERGIES)
+
+
 def _energy(table: Table) -> tuple[str, Column] | None:
     for name in _ENERGIES:
         for label in _all(table.labels, _WORDS[name]):
@@ -76,14 +83,9 @@ def _measured(table: Table, energy: Column) -> dict[str, Column] | None:
         columns = {"counts": 1 - taken if table.values.shape[1] == 2 else table.values.shape[1] - 1}
     name, column = next(iter(columns.items()))
     if name in ("counts", "intensity"):
-        columns = {"counts" if _whole(table.values[:, _position(table, column)]) else "intensity": column}
+        columns = {"counts" if all_whole(table.values[:, _position(table, column)]) else "intensity": column}
     transmission = next(iter(_all(table.labels, _WORDS["transmission"])), None)
     return columns if transmission is None else {**columns, "transmission": transmission}
-
-
-def _whole(values: NDArray[np.float64]) -> bool:
-    finite = values[np.isfinite(values)]
-    return bool(finite.size and (finite == np.round(finite)).all() and finite.min() >= 0)
 
 
 def _rises_or_falls(values: NDArray[np.float64]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from operando.sniff import Format, Head
 
 from .level_energies import may_be
 from .nexus_entry import Entry, entries, entry
-from .regions import one_region
-from .spectrum import spectrum
+from .regions import Entry as Choice
+from .regions import Refusal, Regions, Wanted, read_region
+from .spectrum import spectrum as as_dataset
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +34,8 @@ def read(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
+    region: Regions = None,
+    spectrum: Wanted = None,
     energies: str | None = None,
     photon_energy: float | None = None,
 ) -> xr.Dataset:
@@ -46,6 +49,8 @@ def read(
         Zone of the times where they state none, such as ``"Europe/Paris"``.
     region
         The region's name; the only one by default. An entry's transition names its region, else the end of its name.
+    spectrum
+        The name of an entry, or the label of one spectrum in ``source``, or a list of them; all by default.
     energies
         ``"binding"`` or ``"kinetic"``: what the energies are, where the file says nothing or is wrong.
     photon_energy
@@ -77,7 +82,8 @@ def read(
     if photon_energy is not None and not (isinstance(photon_energy, int | float) and photon_energy > 0):
         raise OperandoError(f"{path}: photon_energy: expected an energy in eV, got {photon_energy!r}")
     found, left_out = _entries(path)
-    spectra: list[xr.Dataset] = []
+    spectra: list[Choice] = []
+    refused = [Refusal("", reason) for reason in left_out]
     for one in found:
         try:
             if energies is not None:
@@ -91,9 +97,16 @@ def read(
         except _WrongAxisError:
             raise
         except FileError as error:
-            left_out.append(error)
-    parameters = {"reader": "nexus", "timezone": timezone, "energies": energies, "photon_energy": photon_energy}
-    return one_region(path, spectra, left_out, region, parameters, entry="entry")
+            refused.append(Refusal(one.region, error))
+    chosen_by = {"spectrum": spectrum}
+    parameters = {
+        "reader": "nexus",
+        **chosen_by,
+        "timezone": timezone,
+        "energies": energies,
+        "photon_energy": photon_energy,
+    }
+    return read_region(path, spectra, refused, region, parameters, chosen_by=chosen_by, entry="spectrum")
 
 
 def recognizes(start: Head) -> bool:
@@ -159,7 +172,7 @@ def _require_level(path: Path, one: Entry, binding_energy: Floats) -> None:
     raise _WrongAxisError(path, f"binding energies around {one.region}", got, place=one.name, remedy=remedy)
 
 
-def _spectra(path: Path, one: Entry, binding_energy: Floats, timezone: str | None) -> list[xr.Dataset]:
+def _spectra(path: Path, one: Entry, binding_energy: Floats, timezone: str | None) -> list[Choice]:
     """Return the spectra of an entry; what holds for all of them is remarked upon once."""
     labels = one.measured.labels
     remarks = list(one.remarks)
@@ -167,28 +180,29 @@ def _spectra(path: Path, one: Entry, binding_energy: Floats, timezone: str | Non
     told = _conditions(one, len(labels), remarks)
     flags = _flags(one, len(labels))
     times = _times(path, one, len(labels), timezone, remarks)
-    spectra = []
+    spectra: list[Choice] = []
     for k, label in enumerate(labels):
         columns = {one.measured.quantity: one.measured.values[k]}
         if transmission is not None:
             columns["transmission"] = _of(transmission, k)
         conditions = {name: float(_of(numbers, k)) for name, numbers in told.items()}
         there = _inside(one.measured.values[k], flags[k])
-        spectra.append(
-            spectrum(
-                path,
-                binding_energy[there],
-                {name: column[there] for name, column in columns.items()},
-                times[k],
-                region=one.region,
-                entry=f"{one.name}, {label}" if label else one.name,
-                reader="nexus",
-                metadata=one.fields,
-                conditions=conditions,
-                flag=flags[k],
-                remarks=remarks if k == 0 else (),
-            )
+        name = f"{one.name}, {label}" if label else one.name
+        build = partial(
+            as_dataset,
+            path,
+            binding_energy[there],
+            {name: column[there] for name, column in columns.items()},
+            times[k],
+            region=one.region,
+            entry=name,
+            reader="nexus",
+            metadata=one.fields,
+            conditions=conditions,
+            flag=flags[k],
+            remarks=remarks if k == 0 else (),
         )
+        spectra.append(Choice(one.region, name, build, {"spectrum": (name, one.name)}))
     return spectra
 
 

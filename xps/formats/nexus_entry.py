@@ -16,7 +16,7 @@ from operando.hdf5 import Node, scalars
 from operando.units import factor
 
 from .nexus_values import Measured, measured, signal
-from .spectrum import region_name
+from .region_names import region_name
 
 Floats = NDArray[np.float64]
 

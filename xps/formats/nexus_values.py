@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from operando.errors import FileError
 from operando.hdf5 import Node
 
+from .counting import all_whole
+
 Floats = NDArray[np.float64]
 
 _COUNTS = {"count", "counts"}
 _RATES = {"counts_per_second", "counts per second", "count/s", "counts/s", "counts/second", "cps", "1/s", "hz"}
 _PART = re.compile(r"cycle_?(\d+)_scan_?(\d+)(?:_chan(?:nel)?_?(\d+))?")
 _OF_DETECTOR = re.compile(r"pixel|angular|spatial|chan|detector|k[xyz]?$|k_|x$|y$", re.IGNORECASE)
-_WHOLE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _parts(group: Node, size: int, remarks: list[str], trusted: bool) -> Measure
         return None
     order = sorted(scans)
     values = np.array([np.sum([node.numbers() for node in scans[key]], axis=0) for key in order])
-    if not (trusted or _whole(values)):
+    if not (trusted or all_whole(values)):
         remarks.append(f"{group.name}: no whole numbers: not taken as counts")
         return None
     channels = {len(nodes) for nodes in scans.values()}
@@ -104,7 +105,7 @@ def _signal(group: Node, size: int, remarks: list[str], trusted: bool) -> Measur
         return None
     unit = _unit(node)
     quantity = "counts" if unit in _COUNTS else "rate" if unit in _RATES else "intensity"
-    if quantity == "counts" and not (trusted or _whole(values)):
+    if quantity == "counts" and not (trusted or all_whole(values)):
         remarks.append(f"{node.name}: unit {unit}, but no whole numbers: not taken as counts")
         quantity = "intensity"
     labels = [f"scan {k}" for k in range(values.shape[0])] if values.shape[0] > 1 else [""]
@@ -140,9 +141,3 @@ def _arranged(group: Node, node: Node, size: int, remarks: list[str]) -> Floats 
 def _unit(node: Node) -> str:
     unit = node.attribute("units")
     return unit.strip().lower() if isinstance(unit, str) else ""
-
-
-def _whole(values: Floats) -> bool:
-    """Whether values are counts: whole, none negative, some known."""
-    finite = values[np.isfinite(values)]
-    return bool(finite.size and (finite >= 0).all() and np.abs(finite - np.round(finite)).max() <= _WHOLE)

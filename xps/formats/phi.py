@@ -18,15 +18,14 @@ from operando.header_times import Span, span
 from operando.sniff import Format, Head
 from operando.xps.layout import SPUTTER_TIME
 
+from .counting import NOT_WHOLE, all_whole, common_divisor, whole_counts
 from .phi_file import START, Block, PhiFile, Region, parsed, regions
-from .region_entries import Entry, Refusal, Wanted, level_name, read_region, suggested
-from .spectrum import spectrum
-from .whole_counts import common_divisor, whole_counts
+from .region_names import region_name
+from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
+from .spectrum import spectrum as as_dataset
 
 Floats = NDArray[np.float64]
 
-_LEVEL = re.compile(r"([A-Z][a-z]?)(\d[pdf])([1357])")
-_SURVEY = re.compile(r"Su\d*s?\d*", re.IGNORECASE)
 _READ = {"SPECTRUM", "DEPTHPRO", ""}
 _OTHERS = {
     "MAP": "a map",
@@ -43,9 +42,10 @@ def read(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
+    region: Regions = None,
     cycle: Wanted = None,
     area: Wanted = None,
+    spectrum: Wanted = None,
 ) -> xr.Dataset:
     """Return the spectra of one region of a PHI MultiPak file.
 
@@ -61,6 +61,8 @@ def read(
         The number of a cycle of a depth profile, counted from 1, or a list of numbers; all of them by default.
     area
         The number of a place on the sample, counted from 1, or a list of numbers; all of them by default.
+    spectrum
+        The label of one spectrum in ``source``, or a list of labels; all of them by default.
 
     Returns
     -------
@@ -90,24 +92,14 @@ def read(
     _require_spectra(file)
     times = _times(file, timezone)
     entries, refused = _entries(file, times)
-    parameters = {"reader": "phi", "cycle": cycle, "area": area, "timezone": timezone, "time_taken": times.note}
-    chosen_by = {"cycle": cycle, "area": area}
-    return read_region(path, entries, refused, region, parameters, chosen_by=chosen_by, entry="cycle")
+    chosen_by = {"cycle": cycle, "area": area, "spectrum": spectrum}
+    parameters = {"reader": "phi", **chosen_by, "timezone": timezone, "time_taken": times.note}
+    return read_region(path, entries, refused, region, parameters, chosen_by=chosen_by, entry="spectrum")
 
 
 def recognizes(start: Head) -> bool:
     """Whether the file begins with PHI's ``SOFH``."""
     return start.data.startswith((START + b"\r", START + b"\n"))
-
-
-def suggest(start: Head) -> dict[str, Any]:
-    """Return the first region of a file that has several."""
-    try:
-        file = parsed(start.path)
-        _require_spectra(file)
-        return suggested(one.region for one in _entries(file, Span())[0])
-    except (FileError, OSError):
-        return {}
 
 
 def _require_spectra(file: PhiFile) -> None:
@@ -138,14 +130,14 @@ class _Measurement:
     @property
     def name(self) -> str:
         """The region's name as it is shown."""
-        return _name(self.region)
+        return region_name(self.region.name)
 
     def spectrum(self, row: int, label: str, cycle: int) -> xr.Dataset:
         """Return one row as a spectrum."""
         region, sputtered, part = self.region, self.sputter_times, self.parts[row]
         sweeps = region.sweeps if region.sweeps > 0 else 1.0
         told = [f"all counts were multiples of {part}: 1 sweep in {part} was measured"] if part > 1 else []
-        ds = spectrum(
+        ds = as_dataset(
             self.file.path,
             region.energies,
             {kind: rows[row] / part for kind, rows in self.columns.items()},
@@ -181,13 +173,14 @@ def _entries(file: PhiFile, times: Span) -> tuple[list[Entry], list[Refusal]]:
         expected, got = "one region (SpectralRegDef) for each block of spectra", f"blocks of the regions {told}"
         raise FileError(file.path, expected, got, place="directory of blocks")
     missing = FileError(file.path, "a block of spectra", "none", place="directory of blocks")
-    refused = [Refusal(_name(region), missing) for number, region in known.items() if number not in told]
+    refused = [Refusal(region_name(region.name), missing) for number, region in known.items() if number not in told]
+    labels = numbered([region_name(known[number].name) for number in told], told)
     entries: list[Entry] = []
-    for block in blocks:
+    for label, block in zip(labels, blocks, strict=True):
         try:
-            entries += _rows(_measurement(file, block, known[block.region], times), block)
+            entries += _rows(_measurement(file, block, known[block.region], times), block, label)
         except FileError as error:
-            refused.append(Refusal(_name(known[block.region]), error))
+            refused.append(Refusal(region_name(known[block.region].name), error))
     return entries, refused
 
 
@@ -207,17 +200,18 @@ def _measurement(file: PhiFile, block: Block, region: Region, times: Span) -> _M
     return _Measurement(file, region, columns, parts, sputtered, times, remarks)
 
 
-def _rows(measurement: _Measurement, block: Block) -> list[Entry]:
+def _rows(measurement: _Measurement, block: Block, name: str) -> list[Entry]:
     """Return the spectra of one region: as many as it has cycles and areas."""
-    name, axes, shape = measurement.name, block.axes[:0:-1], block.shape[:-1]
+    axes, shape = block.axes[:0:-1], block.shape[:-1]
     entries = []
     for row, index in enumerate(np.ndindex(*shape)):
         numbers = {axis: k + 1 for axis, k in zip(axes, index, strict=True)}
         told = [f"{_AXES[axis]} {numbers[axis]}" for axis, size in zip(axes, shape, strict=True) if size > 1]
         label = ", ".join([name, *told])
         make = partial(measurement.spectrum, row, label, numbers.get("cyc", 1))
-        keys = {"cycle": (str(numbers.get("cyc", 1)),), "area": (str(numbers.get("sar", 1)),)}
-        entries.append(Entry(name, label, make, keys))
+        cycle, area = (str(numbers.get(axis, 1)) for axis in ("cyc", "sar"))
+        keys = {"cycle": (cycle,), "area": (area,), "spectrum": (label,)}
+        entries.append(Entry(measurement.name, label, make, keys))
     return entries
 
 
@@ -225,12 +219,12 @@ def _measured(values: Floats, unit: str, region: Region) -> tuple[dict[str, Floa
     """Return what was measured under its name, which part of the sweeps that was, and what is to be said about it."""
     whole, seconds = [1] * len(values), region.seconds
     if unit in _COUNTS:
-        return {"counts": values}, whole, []
+        return {"counts": values}, whole, [] if all_whole(values) else [NOT_WHOLE]
     if unit not in _RATE:
         return {"intensity": values}, whole, [f"the unit {unit!r} is unknown: the numbers are as in the file"]
     single = np.finfo(np.float32).eps
     stated = 0.5e-6 / seconds if seconds > 0 else np.inf
-    counts = whole_counts(values, seconds, np.abs(values) * seconds * (stated + single) + 1e-3)
+    counts = whole_counts(values, seconds, np.abs(values) * (stated + single))
     parts = [common_divisor(row) for row in counts] if counts is not None else whole
     if counts is None or any(part > 1 and not (region.sweeps / part).is_integer() for part in parts):
         return {"rate": values}, whole, [f"rates times {seconds:g} s per point are no whole counts: kept as rates"]
@@ -264,14 +258,6 @@ def _metadata(file: PhiFile) -> dict[str, Any]:
     return {key: values[0] if len(values) == 1 else list(values) for key, values in file.header.items()}
 
 
-def _name(region: Region) -> str:
-    """Return the region's name; MultiPak writes ``Sn3d5`` for Sn 3d5/2 and ``Su1s`` for a survey."""
-    level = _LEVEL.fullmatch(region.name)
-    if level:
-        return f"{level[1]} {level[2]}{level[3]}/2"
-    return "Survey" if _SURVEY.fullmatch(region.name) else level_name(region.name)
-
-
 def _photon_energy(file: PhiFile) -> float | None:
     """Return the first number of the line of the source that can be a photon energy, as in ``Al 1486.6 mono``."""
     found = (float(text) for text in re.findall(r"\d+(?:\.\d+)?", file.first("XraySource")))
@@ -289,5 +275,4 @@ PHI = Format(
     about="PHI MultiPak spectrum or depth profile",
     recognizes=recognizes,
     read=read,
-    suggest=suggest,
 )

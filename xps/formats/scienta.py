@@ -13,8 +13,8 @@ from operando.errors import FileError
 from operando.sniff import Format, Head
 
 from .igor_wave import is_wave, read_wave
-from .regions import one_region
-from .ses_regions import SesRegion, checked_slices, ses_spectra
+from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
+from .ses_regions import SesRegion, checked_slices, ses_entries
 from .ses_text import ses_regions
 
 _WAVE, _TEXT = "scienta_ibw", "scienta_txt"
@@ -27,7 +27,8 @@ def read_ibw(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
+    region: Regions = None,
+    spectrum: Wanted = None,
     slices: Sequence[float] | None = None,
     photon_energy: float | None = None,
 ) -> xr.Dataset:
@@ -41,6 +42,8 @@ def read_ibw(
         Zone of the analyser's clock, such as ``"Europe/Stockholm"``; SES states none.
     region
         The region's name; a wave holds only one.
+    spectrum
+        The label of one spectrum in ``source``, or a list of labels; all of them by default.
     slices
         The slices of the detector that are summed, from and to on their own scale (deg, mm); all by default.
     photon_energy
@@ -68,16 +71,20 @@ def read_ibw(
     fields = {"Region Name": wave.name, **_note_fields(wave.note)}
     scales = [(axis.name, axis.values) for axis in wave.axes]
     found = SesRegion(fields, scales, np.asarray(wave.values, np.float64))
-    spectra = ses_spectra(path, found, reader=_WAVE, timezone=timezone, slices=chosen, photon_energy=photon_energy)
-    parameters = {"reader": _WAVE, "timezone": timezone, "slices": slices, "photon_energy": photon_energy}
-    return one_region(path, spectra, [], region, parameters, entry="region")
+    spectra = ses_entries(
+        path, found, found.name, reader=_WAVE, timezone=timezone, slices=chosen, photon_energy=photon_energy
+    )
+    chosen_by = {"spectrum": spectrum}
+    parameters = {"reader": _WAVE, **chosen_by, "timezone": timezone, "slices": slices, "photon_energy": photon_energy}
+    return read_region(path, spectra, [], region, parameters, chosen_by=chosen_by, entry="spectrum")
 
 
 def read_txt(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
+    region: Regions = None,
+    spectrum: Wanted = None,
     slices: Sequence[float] | None = None,
     photon_energy: float | None = None,
 ) -> xr.Dataset:
@@ -87,7 +94,7 @@ def read_txt(
     ----------
     path
         The text.
-    timezone, slices, photon_energy
+    timezone, spectrum, slices, photon_energy
         As :func:`read_ibw` takes them.
     region
         The region's name; the only one by default.
@@ -108,16 +115,18 @@ def read_txt(
     path = Path(path)
     chosen = checked_slices(path, slices)
     regions, left_out = ses_regions(path)
-    spectra: list[xr.Dataset] = []
-    for one in regions:
+    spectra: list[Entry] = []
+    refused = [Refusal("", reason) for reason in left_out]
+    for one, label in zip(regions, numbered([one.name for one in regions]), strict=True):
         try:
-            spectra += ses_spectra(
-                path, one, reader=_TEXT, timezone=timezone, slices=chosen, photon_energy=photon_energy
+            spectra += ses_entries(
+                path, one, label, reader=_TEXT, timezone=timezone, slices=chosen, photon_energy=photon_energy
             )
         except FileError as error:
-            left_out.append(error)
-    parameters = {"reader": _TEXT, "timezone": timezone, "slices": slices, "photon_energy": photon_energy}
-    return one_region(path, spectra, left_out, region, parameters, entry="region")
+            refused.append(Refusal(one.name, error))
+    chosen_by = {"spectrum": spectrum}
+    parameters = {"reader": _TEXT, **chosen_by, "timezone": timezone, "slices": slices, "photon_energy": photon_energy}
+    return read_region(path, spectra, refused, region, parameters, chosen_by=chosen_by, entry="spectrum")
 
 
 def _note_fields(note: str) -> Mapping[str, str]:

@@ -6,17 +6,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from operando.errors import FileError, OperandoError
 from operando.header_times import Span, span
 
-from .spectrum import region_name, spectrum
+from .counting import all_whole
+from .region_names import region_name
+from .regions import Entry
+from .spectrum import spectrum
 
 Floats = NDArray[np.float64]
 Slices = tuple[float, float] | None
@@ -24,7 +27,6 @@ Slices = tuple[float, float] | None
 _REPEATED = re.compile(r"iterat|sweep|step|point|repeat|scan|cycle|measure|time", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?\s*([AP]M)?", re.IGNORECASE)
 _PULSES, _CAMERA = "pulse", "adc"
-_WHOLE = 1e-6
 _LONGEST = 1e9
 
 
@@ -77,13 +79,22 @@ def checked_slices(path: Path, slices: Sequence[float] | None) -> Slices:
     return min(first, last), max(first, last)
 
 
-def ses_spectra(
-    path: Path, region: SesRegion, *, reader: str, timezone: str | None, slices: Slices, photon_energy: float | None
-) -> list[xr.Dataset]:
-    """Return the spectra of a region: one, or one a step where it was measured again and again.
+def ses_entries(
+    path: Path,
+    region: SesRegion,
+    label: str,
+    *,
+    reader: str,
+    timezone: str | None,
+    slices: Slices,
+    photon_energy: float | None,
+) -> list[Entry]:
+    """Return the spectra of a region to be built: one, or one a step where it was measured again and again.
 
     Parameters
     ----------
+    label
+        What the region is called where its spectra are told apart.
     slices
         The slices that are summed, from and to on their own scale; all by default.
     photon_energy
@@ -111,21 +122,24 @@ def ses_spectra(
     }
     quantity = _quantity(region, values, remarks)
     times = _times(path, region, timezone, remarks, repeated=bool(repeats))
-    return [
-        spectrum(
+    made = []
+    for k, (step, column) in enumerate(_columns(values, repeats)):
+        name = f"{label}, {step}" if step else label
+        build = partial(
+            spectrum,
             path,
             energy,
             {quantity: column},
             times,
             region=region.name,
-            entry=f"{region.name}, {label}" if label else region.name,
+            entry=name,
             reader=reader,
             metadata=region.fields,
             conditions=conditions,
             remarks=remarks if k == 0 else (),
         )
-        for k, (label, column) in enumerate(_columns(values, repeats))
-    ]
+        made.append(Entry(region.name, name, build, {"spectrum": (name,)}))
+    return made
 
 
 def _binding_energy(
@@ -195,8 +209,7 @@ def _quantity(region: SesRegion, values: Floats, remarks: list[str]) -> str:
     if _CAMERA in mode:
         remarks.append("detector in ADC mode: the brightness of a camera's image, not electrons counted")
         return "intensity"
-    finite = values[np.isfinite(values)]
-    if finite.size == 0 or (finite < 0).any() or np.abs(finite - np.round(finite)).max() > _WHOLE:
+    if not all_whole(values):
         remarks.append("no whole numbers: an intensity on the file's own scale, not electrons counted")
         return "intensity"
     if _PULSES not in mode:

@@ -88,7 +88,7 @@ class SpecsRegion:
         return total, stopped or len(counts) < len(whole)
 
 
-def region_name_of(element: Element) -> str:
+def stated_name(element: Element) -> str:
     """Return the name of a region."""
     return printable((element.findtext("string[@name='name']") or "").strip()) or "without a name"
 
@@ -107,10 +107,10 @@ def specs_region(path: Path, group: str, element: Element) -> SpecsRegion:
     FileError
         If it is no photoemission spectrum along a swept kinetic energy, or its parts contradict each other.
     """
-    place = f"region {region_name_of(element)!r}"
+    place = f"region {stated_name(element)!r}"
     detectors = element.findall(".//sequence[@name='detectors']/struct")
     region = SpecsRegion(
-        name=region_name_of(element),
+        name=stated_name(element),
         group=group,
         fields=_fields(element),
         head=_whole(element.findtext("ulong[@name='mcd_head']") or "0"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from operando.flags import Flag
 from operando.header_times import Span, seconds
 from operando.sniff import Format, Head
 
-from .region_entries import Entry, Refusal, Wanted, alike, level_name, read_region, suggested
-from .specs_region import Scan, SpecsRegion, cycle_starts, region_name_of, specs_region
+from .region_names import region_name, same_region
+from .regions import Entry, Refusal, Regions, Wanted, names_of, read_region
+from .specs_region import Scan, SpecsRegion, cycle_starts, specs_region, stated_name
 from .specs_xml_file import RegionElement, region_elements
 from .spectrum import spectrum as as_dataset
 
@@ -32,7 +33,7 @@ def read(
     path: str | Path,
     *,
     timezone: str | None = None,  # noqa: ARG001
-    region: str | None = None,
+    region: Regions = None,
     group: str | None = None,
     cycle: Wanted = None,
     spectrum: Wanted = None,
@@ -80,32 +81,34 @@ def read(
     first one begin a little too early.
     """
     path = Path(path)
+    wanted = names_of(path, region)
     entries: list[Entry] = []
     refused: list[Refusal] = []
     groups: list[str] = []
     starts: list[int] = []
     others: list[str] = []
+    met = Counter[str]()
     try:
         for found in region_elements(path):
             groups.append(found.group)
             starts += cycle_starts(found.element)
-            name = level_name(region_name_of(found.element))
+            name = region_name(stated_name(found.element))
             if group is not None and found.group != group:
                 continue
-            if region is not None and not alike(name, region):
+            if wanted and not any(same_region(name, one) for one in wanted):
                 others.append(name)
                 continue
-            _add(path, found, starts, (entries, refused), sum_scans=sum_scans)
+            label = f"{found.group}, {name}" if found.group else name
+            met[label] += 1
+            label = f"{label} ({met[label]})" if met[label] > 1 else label
+            _add(path, found, label, starts, (entries, refused), sum_scans=sum_scans)
     except FileError as error:
         refused.append(Refusal("", error))
     if group is not None and group not in groups and groups:
         raise FileError(path, f"a group among {', '.join(dict.fromkeys(groups))}", repr(group), place="group")
-    if region is not None and others and not entries and not any(alike(one.region, region) for one in refused):
-        listed = ", ".join(dict.fromkeys(others))
-        raise FileError(path, f"a region among {listed}", repr(region), place="region")
     chosen_by = {"cycle": cycle, "spectrum": spectrum}
     parameters = {"reader": "specs_xml", "group": group, **chosen_by, "sum_scans": sum_scans}
-    return read_region(path, entries, refused, region, parameters, chosen_by=chosen_by, entry="spectrum")
+    return read_region(path, entries, refused, region, parameters, chosen_by=chosen_by, entry="spectrum", others=others)
 
 
 def recognizes(start: Head) -> bool:
@@ -113,25 +116,17 @@ def recognizes(start: Head) -> bool:
     return start.text.lstrip().startswith("<") and "IDL:specs.de/" in start.text
 
 
-def suggest(start: Head) -> dict[str, Any]:
-    """Return the first region of a file that has several."""
-    entries: list[Entry] = []
-    with suppress(FileError, OSError):
-        for found in region_elements(start.path):
-            _add(start.path, found, (), (entries, []), sum_scans=True)
-    return suggested(one.region for one in entries)
-
-
 def _add(
     path: Path,
     found: RegionElement,
+    label: str,
     starts: Sequence[int],
     lists: tuple[list[Entry], list[Refusal]],
     *,
     sum_scans: bool,
 ) -> None:
-    """Add the scans of a region to the entries, or the reason why it has none."""
-    name, (entries, refused) = level_name(region_name_of(found.element)), lists
+    """Add the scans of a region to the entries, or the reason why it has none; ``label`` begins their labels."""
+    name, (entries, refused) = region_name(stated_name(found.element)), lists
     try:
         region = specs_region(path, found.group, found.element)
     except FileError as error:
@@ -142,15 +137,15 @@ def _add(
         if len(scans) != scans[0].of:
             place = f"region {region.name!r}, cycle {cycle}"
             refused.append(Refusal(name, FileError(path, f"{scans[0].of} scans", str(len(scans)), place=place)))
-        begin = f"{region.group}, {name}, cycle {cycle}" if region.group else f"{name}, cycle {cycle}"
+        begin = f"{label}, cycle {cycle}"
         if sum_scans:
             make = partial(_sum, path, region, scans, begin, starts)
             entries.append(Entry(name, begin, make, {"cycle": (str(cycle),), "spectrum": (begin,)}))
             continue
         for scan in scans:
-            label = f"{begin}, scan {scan.number}"
-            keys = {"cycle": (str(cycle),), "spectrum": (f"{cycle}.{scan.number}", label)}
-            entries.append(Entry(name, label, partial(_single, path, region, scan, label, starts), keys))
+            own = f"{begin}, scan {scan.number}"
+            keys = {"cycle": (str(cycle),), "spectrum": (f"{cycle}.{scan.number}", own)}
+            entries.append(Entry(name, own, partial(_single, path, region, scan, own, starts), keys))
 
 
 def _single(path: Path, region: SpecsRegion, scan: Scan, label: str, starts: Sequence[int]) -> xr.Dataset:
@@ -198,7 +193,7 @@ def _dataset(
         region.binding_energy,
         measured,
         times,
-        region=level_name(region.name),
+        region=region_name(region.name),
         entry=label,
         reader="specs_xml",
         metadata=_metadata(region),
@@ -246,5 +241,4 @@ SPECS_XML = Format(
     about="SPECS SpecsLab2 XML",
     recognizes=recognizes,
     read=read,
-    suggest=suggest,
 )

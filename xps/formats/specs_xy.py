@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,11 +15,12 @@ from operando.errors import FileError
 from operando.flags import Flag
 from operando.sniff import Format, Head, head
 
-from .region_entries import Entry, Refusal, Wanted, level_name, read_region, suggested
+from .counting import all_whole, counts_of, rounding
+from .region_names import region_name
+from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
 from .specs_dates import acquisition
 from .specs_xy_file import Block, Region, XyFile, number_of, parsed, prefix_of, significant_digits
 from .spectrum import spectrum as as_dataset
-from .whole_counts import common_divisor, rounding, whole_counts
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +47,7 @@ def read(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
+    region: Regions = None,
     group: str | None = None,
     cycle: Wanted = None,
     spectrum: Wanted = None,
@@ -98,14 +97,16 @@ def read(
         raise FileError(path, f"a group among {', '.join(known) or 'none'}", repr(group), place="group")
     entries: list[Entry] = []
     refused: list[Refusal] = []
-    for one in file.regions:
-        if group is not None and one.group != group:
-            continue
+    if file.broken_off and (len(file.regions) > 1 or file.open_end):
+        end = FileError(path, "whole curves", "a file that breaks off", place="end of the file", remedy="copy it again")
+        refused.append(Refusal("", end))
+    regions = [one for one in file.regions if group is None or one.group == group]
+    for one, label in zip(regions, numbered([_called(one) for one in regions]), strict=True):
         refused += _missing_scans(path, one)
         try:
-            entries += _entries(file, one, timezone)
+            entries += _entries(file, one, label, timezone)
         except FileError as error:
-            refused.append(Refusal(level_name(one.name), error))
+            refused.append(Refusal(region_name(one.name), error))
     chosen_by = {"cycle": cycle, "spectrum": spectrum}
     parameters = {"reader": "specs_xy", "group": group, **chosen_by, "timezone": timezone}
     return read_region(path, entries, refused, region, parameters, chosen_by=chosen_by, entry="spectrum")
@@ -116,19 +117,15 @@ def recognizes(start: Head) -> bool:
     return prefix_of(start) is not None
 
 
-def suggest(start: Head) -> dict[str, Any]:
-    """Return the first region of a file that has several."""
-    entries: list[Entry] = []
-    with suppress(FileError, OSError):
-        file = parsed(start.path, prefix_of(start) or "#")
-        for region in file.regions:
-            with suppress(FileError):
-                entries += _entries(file, region, None)
-    return suggested(one.region for one in entries)
+def _called(region: Region) -> str:
+    """Return what tells a region from others of its name, if the file says it."""
+    number = region.fields.get("Spectrum ID", "")
+    parts = [region.group, region_name(region.name), f"spectrum {number}" if number else ""]
+    return ", ".join(part for part in parts if part)
 
 
-def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
-    """Return the spectra of a region, one a cycle and scan."""
+def _entries(file: XyFile, region: Region, begin: str, timezone: str | None) -> list[Entry]:
+    """Return the spectra of a region, one a cycle and scan; ``begin`` begins their labels."""
     _require_spectrum(file.path, region)
     curves: dict[tuple[int, int | None], list[Block]] = {}
     for block in region.blocks:
@@ -136,12 +133,10 @@ def _entries(file: XyFile, region: Region, timezone: str | None) -> list[Entry]:
     if not curves:
         raise FileError(file.path, "a curve", "none", place=f"region {region.name!r}, line {region.line}")
     _require_channels(file.path, region, curves.values())
-    name, number = level_name(region.name), region.fields.get("Spectrum ID", "")
-    begin = [region.group, name, f"spectrum {number}" if number else ""]
+    name, number = region_name(region.name), region.fields.get("Spectrum ID", "")
     entries = []
     for (cycle, scan), blocks in curves.items():
-        parts = [*begin, f"cycle {cycle}", "" if scan is None else f"scan {scan}"]
-        label = ", ".join(part for part in parts if part)
+        label = f"{begin}, cycle {cycle}" + ("" if scan is None else f", scan {scan}")
         keys = {"cycle": (str(cycle),), "spectrum": (number or label, label)}
         entries.append(Entry(name, label, partial(_dataset, file, region, blocks, label, timezone), keys))
     return entries
@@ -157,7 +152,7 @@ def _missing_scans(path: Path, region: Region) -> list[Refusal]:
         if None not in scans and stated and stated != str(len(scans)):
             place = f"region {region.name!r}, cycle {cycle}"
             reason = FileError(path, f"{stated} scans", str(len(scans)), place=place)
-            told.append(Refusal(level_name(region.name), reason))
+            told.append(Refusal(region_name(region.name), reason))
     return told
 
 
@@ -199,7 +194,7 @@ def _dataset(file: XyFile, region: Region, blocks: Sequence[Block], label: str, 
         _binding_energies(file, region, curve.energies),
         measured,
         times,
-        region=level_name(region.name),
+        region=region_name(region.name),
         entry=label,
         reader="specs_xy",
         metadata={"group": region.group, **fields, "export": file.settings},
@@ -308,16 +303,13 @@ def _measured(curve: _Curve, blocks: Sequence[Block], seconds: float) -> tuple[d
         if label.startswith("transmission"):
             found["transmission"] = values
         elif label == "counts/s":
-            error = rounding(values, _digits(blocks)) * seconds * len(blocks)
-            counts = whole_counts(values, seconds, error)
-            if counts is not None and common_divisor(counts) > 1:
-                counts = None
+            counts = counts_of(values, seconds, rounding(values, _digits(blocks)) * len(blocks))
             found |= {"rate": values} if counts is None else {"counts": counts}
         elif label == "counts":
-            whole = whole_counts(values, 1.0)
-            if whole is None:
+            whole = all_whole(values)
+            if not whole:
                 remarks.append("the counts are no whole numbers, perhaps means of scans: kept as they are")
-            found |= {"intensity": values} if whole is None else {"counts": whole}
+            found["counts" if whole else "intensity"] = values
         else:
             remarks.append(f"the column {label!r} was left out")
     return found, remarks
@@ -335,5 +327,4 @@ SPECS_XY = Format(
     about="SPECS .xy of SpecsLab 2 or Prodigy",
     recognizes=recognizes,
     read=read,
-    suggest=suggest,
 )

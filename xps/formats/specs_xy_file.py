@@ -84,12 +84,25 @@ class Block:
 
 @dataclass
 class XyFile:
-    """A whole file: the settings of the export, its regions, and the names of what stands beside the spectra."""
+    """A whole file: the settings of the export, its regions, and the names of what stands beside the spectra.
+
+    ``open_end`` says that it ends within a comment.
+    """
 
     path: Path
     settings: dict[str, str] = field(default_factory=dict)
     regions: list[Region] = field(default_factory=list)
     asides: dict[str, int] = field(default_factory=dict)
+    open_end: bool = False
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether the file ends before its last curve does, or within a comment."""
+        last = self.regions[-1] if self.regions else None
+        if self.open_end or last is None or not last.blocks:
+            return True
+        stated = last.fields.get("Values/Curve", "")
+        return not self.asides and stated.isascii() and stated.isdigit() and len(last.blocks[-1].rows) < int(stated)
 
 
 def prefix_of(start: Head) -> str | None:
@@ -120,6 +133,7 @@ def parsed(path: Path, prefix: str) -> XyFile:
             state.comment(number, line[len(prefix) :])
         elif line.strip():
             state.row(number, line, cut=number == len(lines))
+    state.file.open_end = bool(lines[-1].strip()) and (lines[-1].startswith(prefix) or prefix.startswith(lines[-1]))
     return state.file
 
 

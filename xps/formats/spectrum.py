@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ Floats = NDArray[np.float64]
 
 FEWEST = 3
 _LOWEST, _HIGHEST = -100.0, 20_000.0
-_LEVEL = re.compile(r"([A-Z][a-z]?)[\s_]*([1-7][spdf])(?:[\s_]*([1357])/2|([1357])2)?(?![A-Za-z0-9])")
 
 
 def spectrum(
@@ -106,28 +104,11 @@ def spectrum(
     return _labelled(ds)
 
 
-def region_name(text: str) -> str:
-    """Return the name of a core level as ``"S 2p"`` or ``"S 2p3/2"``, whatever stands between and behind its parts.
+def _shown(columns: dict[str, Floats], *, falling: bool) -> Flag:
+    """Return what the measured values show: nothing measured at all, or nothing more from some point on.
 
-    Other names stay as they are.
+    Zeros behind that point are made NaN: they are no counts.
     """
-    match = _LEVEL.match(text.strip())
-    return _named(match) if match else " ".join(text.split())
-
-
-def region_in(text: str) -> str | None:
-    """Return the core level that a longer text, such as the name of a file, has somewhere in it, if it has one."""
-    match = next((one for one in _LEVEL.finditer(text) if not text[: one.start()][-1:].isalpha()), None)
-    return _named(match) if match else None
-
-
-def _named(match: re.Match[str]) -> str:
-    half = match[3] or match[4]
-    return f"{match[1]} {match[2]}{half}/2" if half else f"{match[1]} {match[2]}"
-
-
-def _shown(columns: Mapping[str, Floats], *, falling: bool) -> Flag:
-    """Return what the measured values show: nothing measured at all, or nothing more from some point on."""
     flag = Flag(0)
     for name in MEASURED:
         values = columns.get(name)
@@ -137,8 +118,10 @@ def _shown(columns: Mapping[str, Floats], *, falling: bool) -> Flag:
         if finite.size == 0 or np.ptp(finite) == 0:
             return flag | Flag.dead_detector
         measured = np.flatnonzero(np.nan_to_num(values) != 0)
-        behind = measured[0] if falling else values.size - 1 - measured[-1]
-        if behind >= FEWEST and np.median(finite) >= FEWEST:
+        behind = slice(None, measured[0]) if falling else slice(measured[-1] + 1, None)
+        if np.count_nonzero(values[behind] == 0) >= FEWEST and np.median(finite) >= FEWEST:
+            columns[name] = values.copy()
+            columns[name][behind] = np.nan
             flag |= Flag.truncated
     return flag
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from operando.entries import ENTRY, asked_for, differing
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.sniff import Format, Head, head
 
-from .casaxps import ATTRIBUTE, DECIMALS, parsed_comment
-from .regions import one_region
-from .spectrum import region_name, spectrum
+from .casaxps import DECIMALS, parsed_comment, with_components
+from .region_names import region_name
+from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
+from .spectrum import spectrum
 from .vamas_blocks import Block, File, parsed
 from .vamas_lines import FORMAT, NOT_GIVEN, Experiment, number
 from .vamas_times import block_span
 from .vamas_values import axis, emission_angle, measured
 
 _PHOTOEMISSION = ("XPS", "UPS")
+_SAID = {"scans": "number of scans"}
+"""``scans`` of a series says in what its scans differ."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def read(
     path: str | Path,
     *,
     timezone: str | None = None,
-    region: str | None = None,
-    block: str | int | Sequence[str | int] | None = None,
+    region: Regions = None,
+    block: Wanted = None,
     photon_energy: float | None = None,
     work_function: float | None = None,
     hours_ahead: float | str | None = None,
@@ -100,19 +100,10 @@ def read(
         _require_energy(path, name, value)
     head(path)
     file = parsed(path, path.read_bytes())
-    labels = _labels(file.blocks)
-    known = [(label, str(count), one.fields["block"]) for label, (count, one) in zip(labels, file.blocks, strict=True)]
-    chosen = asked_for(path, block, known, "block")
     settings = _Settings(timezone, photon_energy, work_function, hours_ahead, calibrate)
-    spectra, left_out, casaxps = [], list(file.left_out), {}
-    for k in chosen:
-        try:
-            one, found = _spectrum(path, file.experiment, labels[k], file.blocks[k], settings)
-        except FileError as error:
-            left_out.append(error)
-            continue
-        spectra.append(one)
-        casaxps[labels[k]] = found
+    casaxps: dict[str, Any] = {}
+    entries = _entries(path, file, settings, casaxps)
+    refused = [Refusal("", reason) for reason in file.left_out]
     parameters = {
         "reader": "vamas",
         "block": block,
@@ -122,10 +113,8 @@ def read(
         "timezone": timezone,
         "calibrate": calibrate,
     }
-    ds = differing(one_region(path, spectra, left_out, region, parameters, entry="block"), spectra)
-    kept = {str(source).partition(ENTRY)[2] for source in np.ravel(ds["source"].values)}
-    fitted = {label: found for label, found in casaxps.items() if found and label in kept}
-    return ds.assign_attrs({ATTRIBUTE: json.dumps(fitted, ensure_ascii=False)}) if fitted else ds
+    ds = read_region(path, entries, refused, region, parameters, chosen_by={"block": block}, entry="block")
+    return with_components(ds, casaxps)
 
 
 def recognizes(start: Head) -> bool:
@@ -133,34 +122,24 @@ def recognizes(start: Head) -> bool:
     return start.data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(FORMAT.encode())
 
 
-def suggest(start: Head) -> dict[str, Any]:
-    """Return the first region of a file that has several."""
-    try:
-        file = parsed(start.path, start.path.read_bytes())
-    except (FileError, OSError):
-        return {}
-    regions = dict.fromkeys(_region(count, one) for count, one in file.blocks if _is_spectrum(file, one))
-    return {"region": next(iter(regions))} if len(regions) > 1 else {}
+def _entries(path: Path, file: File, settings: _Settings, casaxps: dict[str, Any]) -> list[Entry]:
+    """Return the blocks as spectra to be built; what CasaXPS says of those that are is put into ``casaxps``."""
+    labels = numbered([one.fields["block"] for _, one in file.blocks], [count for count, _ in file.blocks])
 
+    def built(label: str, numbered_block: tuple[int, Block]) -> xr.Dataset:
+        one, casaxps[label] = _spectrum(path, file.experiment, label, numbered_block, settings)
+        return one
 
-def _is_spectrum(file: File, block: Block) -> bool:
-    return block.fields["technique"] in _PHOTOEMISSION and file.experiment.scan != "MAPPING"
+    return [
+        Entry(_region(*one), label, partial(built, label, one), {"block": (label, str(one[0]), one[1].fields["block"])})
+        for label, one in zip(labels, file.blocks, strict=True)
+    ]
 
 
 def _require_energy(path: Path, name: str, value: float | None) -> None:
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < np.inf):
         return
     raise OperandoError(f"{path}: {name}: expected an energy above 0 in eV, got {value!r}")
-
-
-def _labels(blocks: Sequence[tuple[int, Block]]) -> list[str]:
-    """Return a name of each block that no other has: its identifier, with its number where it needs it."""
-    names = [one.fields["block"] for _, one in blocks]
-    often = Counter(names)
-    return [
-        name if name and often[name] == 1 else f"{name} ({count})" if name else str(count)
-        for name, (count, _) in zip(names, blocks, strict=True)
-    ]
 
 
 def _region(count: int, block: Block) -> str:
@@ -249,7 +228,7 @@ def _positive(text: str) -> float | None:
 
 def _metadata(experiment: Experiment, block: Block) -> dict[str, Any]:
     """Return all that file and block say, without what they say is not given."""
-    own = {name: text for name, text in block.fields.items() if _given(text)}
+    own = {_SAID.get(name, name): text for name, text in block.fields.items() if _given(text)}
     pairs = zip(experiment.variables, block.experimental, strict=True)
     variables = {label: f"{text} {unit}" for (label, unit), text in pairs if _given(text)}
     additional = {label: f"{text} {unit}" for label, unit, text in block.additional if _given(text)}
@@ -279,5 +258,4 @@ VAMAS = Format(
     about="VAMAS, ISO 14976",
     recognizes=recognizes,
     read=read,
-    suggest=suggest,
 )

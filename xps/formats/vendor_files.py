@@ -17,6 +17,8 @@ import xarray as xr
 from operando.errors import FileError
 from operando.sniff import Format, Head
 
+from .regions import Regions
+
 _SQLITE = b"SQLite format 3\x00"
 _SLE_TABLES = {"Configuration", "Spectrum", "RawData"}
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -24,7 +26,7 @@ _VGD_STREAMS = tuple(name.encode("utf-16-le") for name in ("VGData", "VGSpaceAxe
 _HEADER, _SECTOR_SHIFT, _FIRST_DIRECTORY = 512, 30, 48
 
 
-def read_sle(path: str | Path, *, timezone: str | None = None, region: str | None = None) -> xr.Dataset:  # noqa: ARG001
+def read_sle(path: str | Path, *, timezone: str | None = None, region: Regions = None) -> xr.Dataset:  # noqa: ARG001
     """Say how to get the spectra out of a file of SpecsLab Prodigy.
 
     Raises
@@ -36,7 +38,7 @@ def read_sle(path: str | Path, *, timezone: str | None = None, region: str | Non
     raise FileError(path, "an exported file", "a database of SpecsLab Prodigy (.sle)", remedy=remedy)
 
 
-def read_vgd(path: str | Path, *, timezone: str | None = None, region: str | None = None) -> xr.Dataset:  # noqa: ARG001
+def read_vgd(path: str | Path, *, timezone: str | None = None, region: Regions = None) -> xr.Dataset:  # noqa: ARG001
     """Say how to get the spectra out of a file of Thermo Avantage.
 
     Raises

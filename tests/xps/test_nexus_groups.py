@@ -22,7 +22,7 @@ from operando.header_times import Span
 from operando.pipelines.export.nexus import write_nexus
 from operando.series import stack
 from operando.xps.formats.spectrum import spectrum
-from operando.xps.nexus_tree import nexus_tree
+from operando.xps.nexus_groups import nexus_tree
 
 ENERGY = np.arange(158.0, 172.0, 0.1)
 START = np.datetime64("2023-03-08T14:24:35.123456789", "ns")
