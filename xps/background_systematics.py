@@ -17,7 +17,7 @@ from .fit_products import PARAMETER
 from .fitting import by_blocks, planned
 from .layout import SYSTEMATIC
 from .loss_functions import LOSS_FUNCTIONS
-from .model import POLYNOMIAL, Background, Model
+from .model import POLYNOMIAL, Background, Kind, Model
 from .model_kernels import Floats
 from .model_text import as_table
 from .refits import Refit, refit
@@ -117,12 +117,17 @@ def alternatives(background: Background) -> tuple[Background, ...]:
     """
     most = len(POLYNOMIAL) - 1
     low, high, higher = (min(background.polynomial + k, most) for k in range(3))
-    found = [Background("shirley", degree) for degree in (low, high)]
-    found += [Background("tougaard", degree, loss=loss) for loss in LOSS_FUNCTIONS for degree in (low, high)]
-    found += [Background("none", higher), replace(background, polynomial=high)]
-    found = [replace(one, constant=background.constant) for one in found]
-    own = replace(background, height=None)
-    return tuple(one for k, one in enumerate(found) if one not in (background, own) and one not in found[:k])
+    found = [_like(background, "shirley", degree) for degree in (low, high)]
+    found += [_like(background, "tougaard", degree, loss) for loss in LOSS_FUNCTIONS for degree in (low, high)]
+    found += [_like(background, "none", higher), replace(background, polynomial=high)]
+    return tuple(one for k, one in enumerate(found) if one != background and one not in found[:k])
+
+
+def _like(background: Background, kind: Kind, polynomial: int, loss: str = "universal") -> Background:
+    """Return a background of a kind; what is said of its height and constant holds where it does for that kind."""
+    if kind == background.kind and (kind != "tougaard" or loss == background.loss):
+        return replace(background, polynomial=polynomial)
+    return Background(kind, polynomial, constant=background.constant, loss=loss)
 
 
 def _tried(fitted: Refit, plan: Plan, given: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:

@@ -52,7 +52,7 @@ def rows_known(values: Floats, *others: Floats, plan: Plan) -> tuple[Floats, ...
     out = np.empty(len(free)), np.empty((len(free), size, size)), np.empty((len(free), size))
     statistics_rows(plan.form, stack, plan.task[2], free, out)
     points = (stack[1] > 0).sum(axis=1) * np.isfinite(free).all(axis=1)
-    return (*(one.reshape(*lead, *one.shape[1:]) for one in out), points.reshape(lead).astype(np.float64))
+    return (*(one.reshape((*lead, *one.shape[1:])) for one in out), points.reshape(lead).astype(np.float64))
 
 
 def rows_described(values: Floats, *others: Floats, plan: Plan, curves: bool) -> tuple[Floats, ...]:

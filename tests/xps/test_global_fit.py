@@ -190,3 +190,18 @@ def test_intensities_without_counts_take_their_error_from_the_residual_of_all(se
     found = xps.fit_global(noisy.assign_attrs(units="1"), model)
     np.testing.assert_allclose(found["reduced_chi_square_total"], 0.05**2, rtol=0.09)
     assert np.abs((found["area"] - truth(12)["area"] / 100) / found["area_std"]).max() < 5
+
+
+def test_a_spectrum_alone_and_a_series_that_shares_nothing_are_fitted_as_by_fit(series, model):
+    alone = series.isel(scan=5)
+    together, found = xps.fit_global(alone, model), xps.fit(alone, model)
+    xr.testing.assert_allclose(together[["value", "covariance"]], found[["value", "covariance"]], rtol=1e-6)
+    apart, every = xps.fit_global(series, model, shared=[]), xps.fit(series, model)
+    xr.testing.assert_allclose(apart[["value", "covariance"]], every[["value", "covariance"]], rtol=1e-6)
+    np.testing.assert_allclose(apart["reduced_chi_square"], every["reduced_chi_square"], rtol=1e-9)
+
+
+def test_at_4_counts_of_background_areas_are_still_covered(model):
+    counts = spectra(150, seed=8, scale=0.01, constant=4.0)
+    found = xps.fit_global(counts, model, curves=False)
+    assert_unit_normal(((found["area"] - 0.01 * truth(150)["area"]) / found["area_std"]).to_numpy().ravel())
