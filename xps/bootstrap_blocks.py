@@ -57,7 +57,7 @@ def _drawn(
     used, counts = stack[1][0] > 0, plan.weighting in {"model", "data"}
     noise = np.sqrt(np.maximum(mean, FEWEST_COUNTS)) if counts else np.broadcast_to(given[1][0], mean.shape)
     if residual:
-        left = ((stack[0][0] - mean) / noise)[used]
+        left = (stack[0][0] - mean)[used] / noise[used]
         left = (left - left.mean()) * np.sqrt(left.size / max(left.size - free.size, 1))
         out: Floats = mean + noise * stream.choice(left, (draws, mean.size))
     elif counts:

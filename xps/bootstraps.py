@@ -67,7 +67,7 @@ def bootstrap(
     Raises
     ------
     OperandoError
-        If ``fit`` is not of these spectra and this model, or there are too few draws.
+        If ``fit`` is not of these spectra and this model, there are too few draws, or kind or seed is none.
 
     Notes
     -----
@@ -79,6 +79,8 @@ def bootstrap(
         raise OperandoError(f"bootstrap: expected kind {' or '.join(map(repr, _KINDS))}, got {kind!r}")
     if draws < _FEWEST:
         raise OperandoError(f"bootstrap: expected at least {_FEWEST} draws, got {draws}")
+    if seed < 0:
+        raise OperandoError(f"bootstrap: expected a seed of at least 0, got {seed}")
     fitted = refit(spectra, model, fit, weights, "bootstrap")
     sizes = {"number": 2 + len(PERCENTILES), "quantity": len(fitted.plan.model.keys) + 1}
     how = {"draws": draws, "seed": seed, "residual": kind == "residual"}

@@ -37,12 +37,15 @@ from .model import POLYNOMIAL, Model
 from .model_kernels import Floats
 from .model_text import as_table
 
+# Dask's functions have no types, so its module is taken as it is.
 da: Any = import_module("dask.array")
 
 LOCAL = (AREA, SHIFT, *POLYNOMIAL)
 """What is one number a scan by default: the last part of the parameters' names."""
 _ROUNDS, _ITERATIONS, _SLOW = 4, 150, 25
+"""Searches of the single scans; steps of one joint fit; steps close to the minimum after which it is taken as found."""
 _NEAR, _CONVERGED = 1e-7, 1e-16
+"""What a step may still lower, in units of one squared deviation: below notice; below rounding."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,10 @@ def _searched(inputs: tuple[xr.DataArray, ...], free: xr.DataArray, plan: Plan) 
 
 
 def _minimized(rows: Floats, series: _Series) -> tuple[Floats, float, bool]:
-    """Lower what is made least by Levenberg-Marquardt steps; return parameters, objective, whether it converged."""
+    """Lower what is made least by Levenberg-Marquardt steps; return parameters, objective, whether it converged.
+
+    The steps are damped as those of a single fit (:func:`~operando.xps.fit_kernels.minimize`).
+    """
     low, high, _, unit = series.plan.task
     free = np.ascontiguousarray(rows)
     objective, matrix, gradient, points = series.known(free)
@@ -245,6 +251,7 @@ def _minimized(rows: Floats, series: _Series) -> tuple[Floats, float, bool]:
 
 
 def _errors(free: xr.DataArray, series: _Series, *, converged: bool) -> _Result:
+    """Return the result with its errors; what lies on a bound has none."""
     low, high, _, unit = series.plan.task
     local, shared = series.split
     rows = np.ascontiguousarray(free.to_numpy().reshape(-1, low.size))

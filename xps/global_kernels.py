@@ -27,6 +27,7 @@ Limits = tuple[Floats, Floats, float]
 """Lowest and highest free parameters, damping."""
 
 _ACTIVE_SETS = 8
+"""Times that the step is solved for with other parameters resting on their bounds."""
 
 
 @compiled

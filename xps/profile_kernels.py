@@ -18,7 +18,9 @@ Problem = tuple[Form, Spectrum, Task]
 Goal = tuple[int, float, float]
 
 _DOUBLINGS, _ROOTS, _RESTARTS = 40, 60, 5
+"""Times that a limit is looked for twice as far; steps to it; lower minima that are followed."""
 _CLOSE, _LOWER = 1e-5, 1e-6
+"""How close a limit is found, in standard deviations; what counts as a lower minimum, as part of the rise."""
 
 
 @compiled

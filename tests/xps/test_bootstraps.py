@@ -112,6 +112,7 @@ def test_a_spectrum_that_was_not_measured_and_missing_points_are_left_out(series
     ("change", "said"),
     [
         ({"draws": 5}, "at least 20 draws"),
+        ({"seed": -1}, "seed of at least 0"),
         ({"kind": "wild"}, "expected kind 'parametric' or 'residual'"),
         ({"fit": xr.Dataset()}, "expected the result of xps.fit"),
     ],
