@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .background_systematics import background_systematic
     from .backgrounds import linear, polynomial, shirley, tougaard
+    from .bootstraps import bootstrap
     from .charging import charge_reference
     from .constraints import Fixed, Free, Link
     from .cross_sections import angular_factor, sensitivity_factor
     from .fitting import fit
     from .formats.casaxps import casaxps_components
+    from .global_fit import fit_global
     from .joining import join
     from .known_species import core_level, overlaps, species, species_table, tube_satellites
     from .line_profiles import line_profile
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from .model import Background, Doublet, Model, Peak
     from .nexus_groups import nexus_tree
     from .overlayers import layer_thicknesses, overlayer_ratio, overlayer_thickness
+    from .profiles import profile
     from .quantification import quantify
     from .reading import read, read_series
     from .shift_regression import regress_on_potential
@@ -38,12 +42,15 @@ _LAZY = {
     "Model": ".model",
     "Peak": ".model",
     "angular_factor": ".cross_sections",
+    "background_systematic": ".background_systematics",
+    "bootstrap": ".bootstraps",
     "casaxps_components": ".formats.casaxps",
     "charge_reference": ".charging",
     "core_level": ".known_species",
     "deglitch": ".spikes",
     "effective_attenuation_length": ".mean_free_paths",
     "fit": ".fitting",
+    "fit_global": ".global_fit",
     "formats": ".formats",
     "from_lmfit": ".lmfit_models",
     "imfp_tpp2m": ".mean_free_paths",
@@ -57,6 +64,7 @@ _LAZY = {
     "overlayer_ratio": ".overlayers",
     "overlayer_thickness": ".overlayers",
     "polynomial": ".backgrounds",
+    "profile": ".profiles",
     "quantify": ".quantification",
     "read": ".reading",
     "read_series": ".reading",
@@ -83,12 +91,15 @@ __all__ = [
     "Model",
     "Peak",
     "angular_factor",
+    "background_systematic",
+    "bootstrap",
     "casaxps_components",
     "charge_reference",
     "core_level",
     "deglitch",
     "effective_attenuation_length",
     "fit",
+    "fit_global",
     "formats",
     "from_lmfit",
     "imfp_tpp2m",
@@ -102,6 +113,7 @@ __all__ = [
     "overlayer_ratio",
     "overlayer_thickness",
     "polynomial",
+    "profile",
     "quantify",
     "read",
     "read_series",

@@ -69,7 +69,7 @@ def rows_fitted(
 ) -> tuple[Floats, ...]:
     """Fit each spectrum for itself: free parameters, objective, state."""
     lead, size = values.shape[:-1], len(plan.model.names)
-    stack = _stack(values, (response, sigma, known), plan)
+    stack = as_stack(values, (response, sigma, known), plan)
     count = len(stack[0])
     starts = np.full((count, CANDIDATES, size), np.nan)
     starts[:, 0] = np.broadcast_to(given, (*lead, size)).reshape(count, size)
@@ -105,7 +105,7 @@ def rows_refined(values: Floats, *others: Floats, plan: Plan, curves: bool) -> t
     """
     lead, (size, points) = values.shape[:-1], (len(plan.model.names), values.shape[-1])
     response, sigma, known, free, objective, state, before, after = others
-    stack = _stack(values, (response, sigma, known), plan)
+    stack = as_stack(values, (response, sigma, known), plan)
     count = len(stack[0])
     found = free.reshape(count, size).copy(), objective.reshape(count).copy(), state.reshape(count).astype(np.int64)
     starts = np.stack([before.reshape(count, size), after.reshape(count, size)], axis=1)
@@ -113,7 +113,7 @@ def rows_refined(values: Floats, *others: Floats, plan: Plan, curves: bool) -> t
     fit_rows(plan.form, stack, plan.task, starts, found)
     describe_rows(plan.form, stack, plan.task, found, out)
     numbers = np.column_stack([out[1], found[2]]).astype(np.float64)
-    results = (found[0], out[0], *_of_lines(found[0], out[0], plan), numbers, *([out[2]] if curves else []))
+    results = (found[0], out[0], *of_lines(found[0], out[0], plan), numbers, *([out[2]] if curves else []))
     return tuple(result.reshape(*lead, *result.shape[1:]) for result in results)
 
 
@@ -128,26 +128,26 @@ def rows_drawn(values: Floats, response: Floats, *, plan: Plan) -> Floats:
     return out.reshape(*values.shape[:-1], peaks, points)
 
 
-def _stack(values: Floats, others: tuple[Floats, Floats, Floats], plan: Plan) -> Stack:
+def as_stack(values: Floats, others: tuple[Floats, Floats, Floats], plan: Plan) -> Stack:
     """Return spectra as rows with the weight of each point; what is not finite has none.
 
     ``others`` are response, standard deviations and known background.
     """
     rows = np.ascontiguousarray(values, np.float64).reshape(-1, values.shape[-1])
-    through, spread, under = (np.asarray(_as_rows(one, values), np.float64) for one in others)
+    through, spread, under = (np.asarray(as_rows(one, values), np.float64) for one in others)
     usable = np.isfinite(rows + through + spread + under) & (through > 0) & (spread > 0)
     rows = np.where(usable, rows, 0.0)
     strength = 1 / np.maximum(rows, 1.0) if plan.weighting == "data" else 1 / np.where(usable, spread, 1.0) ** 2
     return rows, np.where(usable, strength, 0.0), np.where(usable, through, 0.0), np.where(usable, under, 0.0)
 
 
-def _as_rows(one: Floats, values: Floats) -> Floats:
+def as_rows(one: Floats, values: Floats) -> Floats:
     """Return an array with or without an axis of energies as rows beside ``values``."""
     whole = one if one.shape[-1:] == values.shape[-1:] else one[..., None]
     return np.array(np.broadcast_to(whole, values.shape).reshape(-1, values.shape[-1]), np.float64)
 
 
-def _of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Floats, Floats]:
+def of_lines(free: Floats, covariance: Floats, plan: Plan) -> tuple[Floats, Floats, Floats]:
     """Return the numbers of the lines and their standard uncertainties (row, quantity, peak).
 
     Last comes the covariance of areas and that of positions (row, 2, peak, other peak).

@@ -99,16 +99,16 @@ def fit(
     the result does not depend on chunks or order.
     """
     given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
-    measured, response, sigma = _measured(spectra, given, model, window)
-    plan = _plan(model, measured, weights, shifts)
-    inputs = (measured, _bare(response), _bare(sigma), _bare(_known(measured, model)))
-    free, objective, state = _first(inputs, _given(start, plan.model), plan)
+    measured, response, sigma = as_measured(spectra, given, model, window)
+    plan = planned(model, measured, weights, shifts)
+    inputs = (measured, bare(response), bare(sigma), bare(known_background(measured, model)))
+    free, objective, state = first_pass(inputs, given_start(start, plan.model), plan)
     sides = [free.shift(scan=step) for step in (1, -1)] if neighbors and "scan" in free.dims else [free * np.nan] * 2
     found = _second(inputs, (free, objective, state), sides, plan, curves=curves)
     if lines:
-        found["line"] = _drawn(found["value"], _bare(response), plan)
+        found["line"] = drawn_lines(found["value"], bare(response), plan)
     ds = labelled(found, measured, plan.model, plan.weighting)
-    _warn_of_misfits(ds, plan)
+    warn_of_misfits(ds, plan)
     parameters = {
         "model": as_table(model),
         "weights": weights if isinstance(weights, str) else "standard deviations given",
@@ -122,7 +122,7 @@ def fit(
     return ds.assign_attrs(model=model.to_json(), **({"region": at} if (at := spectra.attrs.get("region")) else {}))
 
 
-def _measured(
+def as_measured(
     spectra: xr.DataArray | xr.Dataset, sigma: xr.DataArray, model: Model, window: tuple[float, float] | None
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Return what was measured, at ascending energies within the window, the response and the deviations there."""
@@ -185,9 +185,16 @@ def _taken(values: xr.DataArray, order: np.ndarray) -> xr.DataArray:
     return taken if taken.chunks is None else taken.chunk({ALONG: -1})
 
 
-def _plan(
+def planned(
     model: Model, measured: xr.DataArray, weights: Weights | xr.DataArray, shifts: Sequence[float] | None
 ) -> Plan:
+    """Return what all spectra of one call share.
+
+    Raises
+    ------
+    OperandoError
+        If the weights are unknown or do not suit what was measured, or there are no more points than parameters.
+    """
     compiled = model.compiled
     counts = measured.attrs.get("units") == "count"
     if isinstance(weights, xr.DataArray):
@@ -210,7 +217,7 @@ def _plan(
     return Plan(compiled, grid, task, screening, weighting)
 
 
-def _known(measured: xr.DataArray, model: Model) -> xr.DataArray:
+def known_background(measured: xr.DataArray, model: Model) -> xr.DataArray:
     """Return the background that is taken off before the fit."""
     if not model.background.static or model.background.kind == "none":
         return xr.DataArray(0.0)
@@ -225,20 +232,21 @@ def _known(measured: xr.DataArray, model: Model) -> xr.DataArray:
     return tougaard(measured, model.background.loss)["background"]
 
 
-def _bare(values: xr.DataArray) -> xr.DataArray:
+def bare(values: xr.DataArray) -> xr.DataArray:
     """Return values without coordinates, so that only dims are matched."""
     return values.drop_vars(list(values.coords))
 
 
-def _given(start: xr.Dataset | None, model: Compiled) -> xr.DataArray:
+def given_start(start: xr.Dataset | None, model: Compiled) -> xr.DataArray:
+    """Return the free parameters from which to start, NaN where none are given."""
     if start is None:
         return xr.DataArray(np.full(len(model.names), np.nan), dims=PARAMETER)
     if "value" not in start or PARAMETER not in start.coords:
         raise OperandoError("fit: expected as start the result of a fit, got a dataset without 'value'")
-    return _bare(start["value"].reindex({PARAMETER: list(model.names)}))
+    return bare(start["value"].reindex({PARAMETER: list(model.names)}))
 
 
-def _apply(
+def by_blocks(
     function: Any,
     inputs: Sequence[xr.DataArray],
     outputs: Sequence[Sequence[str]],
@@ -253,7 +261,7 @@ def _apply(
         function,
         *inputs,
         kwargs={"plan": plan, **more},
-        input_core_dims=[[dim for dim in (PARAMETER, ALONG) if dim in one.dims] for one in inputs],
+        input_core_dims=[[dim for dim in (PARAMETER, PARAMETER_2, ALONG) if dim in one.dims] for one in inputs],
         output_core_dims=outputs,
         join="exact",
         dask="parallelized",
@@ -266,11 +274,11 @@ def _apply(
     return result if isinstance(result, tuple) else (result,)
 
 
-def _first(
+def first_pass(
     inputs: tuple[xr.DataArray, ...], given: xr.DataArray, plan: Plan
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Return free parameters, objective and state of each spectrum for itself."""
-    free, objective, state = _apply(rows_fitted, [*inputs, given], [[PARAMETER], [], []], plan)
+    free, objective, state = by_blocks(rows_fitted, [*inputs, given], [[PARAMETER], [], []], plan)
     return free, objective, state
 
 
@@ -289,17 +297,18 @@ def _second(
     outputs += [["number"], ["curve", ALONG]]
     sizes = {"quantity": len(plan.model.keys) + 1, "number": 4, "curve": 2, "both": 2}
     sizes |= {OTHER_PEAK: len(plan.model.peaks)}
-    results = _apply(rows_refined, [*inputs, *found, *sides], outputs[: len(names)], plan, sizes, curves=curves)
+    results = by_blocks(rows_refined, [*inputs, *found, *sides], outputs[: len(names)], plan, sizes, curves=curves)
     return dict(zip(names, results, strict=True))
 
 
-def _drawn(values: xr.DataArray, response: xr.DataArray, plan: Plan) -> xr.DataArray:
+def drawn_lines(values: xr.DataArray, response: xr.DataArray, plan: Plan) -> xr.DataArray:
     """Return each line alone."""
-    (drawn,) = _apply(rows_drawn, [values, response], [["peak", ALONG]], plan, {ALONG: plan.grid[0].size})
+    (drawn,) = by_blocks(rows_drawn, [values, response], [["peak", ALONG]], plan, {ALONG: plan.grid[0].size})
     return drawn
 
 
-def _warn_of_misfits(ds: xr.Dataset, plan: Plan) -> None:
+def warn_of_misfits(ds: xr.Dataset, plan: Plan) -> None:
+    """Warn of spectra in memory that their fit misses."""
     if ds["value"].chunks is not None:
         return
     excess = (ds["reduced_chi_square"] - 1) / np.sqrt(2 / plan.degrees)

@@ -181,6 +181,9 @@ FIT = Layout(
             "covariance of the free parameters, their units",
         ),
         Variable("reduced_chi_square", ("scan",), "", "f", "squares left per degree of freedom (Pearson's)"),
+        Variable(
+            "reduced_chi_square_total", (), "", "f", "squares left per degree of freedom of all spectra together", False
+        ),
         Variable("runs", ("scan",), "1", "f", "runs of equal sign in the residual, in standard deviations from noise"),
         Variable("fitted", ("scan", ALONG), "", "f", "the model at its best", False),
         Variable("background", ("scan", ALONG), "", "f", "background under the lines", False),
@@ -189,6 +192,61 @@ FIT = Layout(
         *SERIES,
     ),
     ("model",),
+)
+
+INTERVALS = Layout(
+    "xps intervals",
+    "how far a fitted quantity can go until the fit is worse",
+    (
+        Variable("value", ("scan",), "", "f", "best value"),
+        Variable("lower", ("scan",), "", "f", "lower limit"),
+        Variable("upper", ("scan",), "", "f", "upper limit"),
+    ),
+)
+
+REDRAWN = Layout(
+    "xps redrawn",
+    "by how much a fit scatters where its spectra are drawn anew",
+    (
+        *(
+            Variable(f"{name}_{what}", ("scan", "peak"), unit, "f", f"{said}: {text}", name != "fwhm_2")
+            for name, (unit, text) in FITTED.items()
+            for what, said in (("std", "standard deviation of the draws"), ("bias", "mean of the draws less the fit"))
+        ),
+        *(
+            Variable(
+                f"{name}_percentile",
+                ("scan", "peak", "percentile"),
+                unit,
+                "f",
+                f"percentiles of the draws: {text}",
+                name != "fwhm_2",
+            )
+            for name, (unit, text) in FITTED.items()
+        ),
+        Variable("converged", ("scan",), "1", "f", "share of the draws that could be fitted"),
+        Variable("percentile", ("percentile",), "percent", "f", "percentile of the draws"),
+    ),
+)
+
+SYSTEMATIC = Layout(
+    "xps systematic",
+    "uncertainties of a fit that come from the choice of the background",
+    (
+        *(
+            Variable(
+                f"{name}_systematic",
+                ("scan", "peak"),
+                unit,
+                "f",
+                f"uncertainty from the choice of the background: {text}",
+                name != "fwhm_2",
+            )
+            for name, (unit, text) in FITTED.items()
+        ),
+        Variable("background_weight", ("scan", "tried"), "1", "f", "weight of each background, by how well it fits"),
+        Variable("tried", ("tried",), "", "T", "background tried"),
+    ),
 )
 
 PROCESSED = Layout("xps processed", "what steps make of photoemission scans, see the layouts of each", SERIES)

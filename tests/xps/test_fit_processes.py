@@ -18,7 +18,14 @@ from operando.xps.relocation import area_places
 from operando.xps.starts import linear, start_tables, starts
 
 MODEL = Model([Doublet("PS4", Free(161.6, 160.8, 162.4), 1.0, 1.18, 0.511)], Background(polynomial=0))
-MODULES = ("model_kernels", "fit_kernels", "series_kernels", "relocation_kernels")
+MODULES = (
+    "model_kernels",
+    "fit_kernels",
+    "series_kernels",
+    "relocation_kernels",
+    "global_kernels",
+    "profile_kernels",
+)
 
 
 def arguments() -> dict[str, tuple]:
@@ -44,6 +51,11 @@ def arguments() -> dict[str, tuple]:
     places, shapes = area_places(compiled, lines), np.zeros((2, 2, points))
     moves = np.zeros((1, size))
     none, flags, curve = np.zeros((size, size)), np.zeros(size, np.bool_), np.ones(points)
+    normal = np.tile(square, (2, 1, 1)), np.ones((2, size))
+    split, rows = (np.arange(size - 2), np.arange(size - 2, size)), np.tile(free, (2, 1))
+    own, part = np.zeros((2, size - 2), np.bool_), (np.zeros((2, 2)), np.zeros(2))
+    edges = compiled.low, compiled.high
+    problem, goal = (form, spectrum, task), (0, 1.0, 100.0)
     return {
         "model_kernels.expand": (structure, free, full.copy()),
         "model_kernels.through": (np.eye(points), one, 0 * one),
@@ -91,6 +103,32 @@ def arguments() -> dict[str, tuple]:
         "series_kernels.at_bound": (free, task),
         "series_kernels.inverted": (square, flags.copy(), none.copy()),
         "series_kernels.runs": (np.sin(ENERGY), curve),
+        "global_kernels.statistics_rows": (form, stack, POISSON, rows, (np.zeros(2), 0 * normal[0], 0 * normal[1])),
+        "global_kernels.block": (square, split[0], split[1], 0.1, np.zeros((size - 2, 2))),
+        "global_kernels.reduced": ((square, ones), (own[0], np.zeros(size - 2)), 0.1, split, part),
+        "global_kernels.shared_system": (normal, (own, np.zeros(own.shape)), 0.1, split, part),
+        "global_kernels.local_steps": (normal, rows, (*edges, 0.1), split, 0 * rows),
+        "global_kernels.resting": (rows, normal[1], (*edges, 0.1), split[0]),
+        "global_kernels.joint_step": (normal, rows, (*edges, 0.1), split),
+        "global_kernels.first_finite": (np.where(np.eye(2, size) > 0, np.nan, 1.0),),
+        "global_kernels.joint_gain": (normal, 0.1 * rows),
+        "global_kernels.joint_covariance": (normal, (own, own[0, :2].copy()), split, 0 * normal[0]),
+        "global_kernels.one_covariance": (square, split, (np.eye(size - 2), np.eye(2)), none.copy()),
+        "global_kernels.slopes": (np.eye(size - 2), square, split),
+        "global_kernels.without_nan": (np.where(square > 1, np.nan, square),),
+        "profile_kernels.lowest_at": (problem, 0, 9000.0, free.copy(), memory),
+        "profile_kernels.rise": (5.0, 1.0, goal),
+        "profile_kernels.limit": (problem, goal, (free, 2e3, 1.0), free.copy(), memory),
+        "profile_kernels.root": (problem, goal, (9000.0, -1.0, 9100.0, 1.0, 0.0), free.copy(), memory),
+        "profile_kernels.interval": (problem, goal, free.copy(), 2e3, memory),
+        "profile_kernels.expected": (square, square, 1),
+        "profile_kernels.profile_rows": (
+            form,
+            stack,
+            task,
+            (rows, normal[0], np.array([0, 3]), np.ones(2)),
+            np.zeros((2, 2, 3)),
+        ),
         "relocation_kernels.fill_shapes": (structure, grid, full, places, (shapes, np.zeros((14, points)))),
         "relocation_kernels.expected_at": (form, spectrum, free, (lines, places), (small, shapes, np.zeros(3))),
         "relocation_kernels.relocate_rows": (

@@ -181,3 +181,17 @@ def test_a_model_without_shifts_has_no_jumps():
 def test_mistakes_are_told_in_a_line(make, said):
     with pytest.raises(OperandoError, match=said):
         make()
+
+
+def test_regions_of_a_series_are_fitted_all_at_once(model):
+    rng = np.random.default_rng(91)
+    electrode, electrolyte = rng.uniform(-0.3, 0.3, 8), rng.uniform(-1.0, 1.0, 8)
+    spectra = joined(electrode, electrolyte, seed=92)
+    together, alone = xps.fit_global(spectra, model), xps.fit(spectra, model)
+    assert "S 2p background.height" in together.attrs["shared"]
+    assert (together["fwhm"] == together["fwhm"][0]).all()
+    for phase, shifts in (("electrode", electrode), ("electrolyte", electrolyte)):
+        one = together.sel(phase=phase)
+        assert (abs(one["shift"] - shifts) < 4.5 * one["shift_std"]).all()
+    assert (together["area_std"].mean("scan") < 0.9 * alone["area_std"].mean("scan")).all()
+    assert float(together["reduced_chi_square_total"]) == pytest.approx(1, abs=0.06)
