@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 HEAD_BYTES = 65536
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 LFS_MAGIC = b"version https://git-lfs.github.com/spec"
 
@@ -100,8 +101,9 @@ def head(path: str | Path) -> Head:
         raise FileError(
             path, "a readable file", error.strerror or str(error), remedy="check the path and its permissions"
         ) from None
-    if not data:
-        raise FileError(path, "data", "an empty file (0 bytes)", remedy="copy it again from the beamline")
+    if not data.removeprefix(BYTE_ORDER_MARK):
+        got = f"an empty file ({len(data)} bytes)"
+        raise FileError(path, "data", got, remedy="copy it again from the beamline")
     if data.startswith(LFS_MAGIC):
         raise FileError(path, "data", "a Git LFS pointer", remedy="fetch the data with 'git lfs pull'")
     if data.startswith(UTF16_MARKS):

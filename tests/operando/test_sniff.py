@@ -31,7 +31,12 @@ def test_no_format_and_unknown_name_are_errors_that_list_the_known_ones(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"", "empty file"), (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer")]
+    ("content", "told"),
+    [
+        (b"", "empty file"),
+        (b"\xef\xbb\xbf", r"empty file \(3 bytes\)"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+    ],
 )
 def test_empty_files_and_pointers_are_named(tmp_path, content, told):
     path = tmp_path / "a.txt"

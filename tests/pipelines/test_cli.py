@@ -44,7 +44,7 @@ def test_init_check_run_run(operando_cli, beamtime):
     code, shown, _ = operando_cli("run", beamtime)
     assert code == 0
     assert "Ni_L3: 60 scans" in shown
-    assert "(68 new" in shown  # 60 scans, 5 of them once more as NXxas, 3 references, 24 of three core levels each
+    assert "(68 new" in shown  # 60 scans, 5 of them once more as NXxas, 3 references
     assert "(0 new" in operando_cli("run", beamtime)[1]
 
 
