@@ -63,6 +63,17 @@ def through(operator: Floats, values: Floats, out: Floats) -> None:
 
 
 @compiled
+def fill_part(code: int, grid: Grid, span: tuple[int, int], quantities: Floats, table: Floats) -> None:
+    """Write a line at the points of its region alone; ``quantities`` are its position, width and shape parameters."""
+    first, last = span
+    own = np.empty((2 * PER_LINE, last - first))
+    fill(code, grid[0][first:last], quantities[0], quantities[1], quantities[2:], own)
+    if grid[3] == OPERATOR:
+        through(np.ascontiguousarray(grid[2][first:last, first:last]), own[:PER_LINE], own[PER_LINE:])
+    table[: 2 * PER_LINE, first:last] = own
+
+
+@compiled
 def fill_line(structure: Structure, grid: Grid, full: Floats, line: int, table: Floats) -> bool:
     """Write shape and background of one line of unit area, and their derivatives; false if it has no width.
 
@@ -72,55 +83,46 @@ def fill_line(structure: Structure, grid: Grid, full: Floats, line: int, table: 
     at = PER_LINE * line
     if not full[at + 2] > 0.0:
         return False
-    first, last = spans[regions[line]]
+    first, last = spans[regions[line], 0], spans[regions[line], 1]
     if last - first == x.size:
         fill(structure[0][line], x, full[at + 1], full[at + 2], full[at + 3 : at + PER_LINE], table)
         if kind == OPERATOR:
             through(operator, table[:PER_LINE], table[PER_LINE:])
         return True
-    own = np.empty((2 * PER_LINE, last - first))
-    fill(structure[0][line], x[first:last], full[at + 1], full[at + 2], full[at + 3 : at + PER_LINE], own)
-    if kind == OPERATOR:
-        through(np.ascontiguousarray(operator[first:last, first:last]), own[:PER_LINE], own[PER_LINE:])
-    for row in range(2 * PER_LINE):
-        for i in range(last - first):
-            table[row, first + i] = own[row, i]
+    fill_part(structure[0][line], grid, (first, last), full[at + 1 : at + PER_LINE], table)
     return True
 
 
 @compiled_sums
-def add_row(structure: Structure, row: int, values: Floats, place: tuple[float, Ints], jacobian: Floats) -> None:
-    """Add the derivative by one full parameter to those by the free parameters that it depends on.
-
-    ``place`` is (factor, first and last point, not included).
-    """
+def add_row(structure: Structure, row: int, values: Floats, scale: float, jacobian: Floats) -> None:
+    """Add the derivative by one full parameter to those by the free parameters that it depends on."""
     _, pointers, columns, factors, _ = structure
-    scale, span = place
     for entry in range(pointers[row], pointers[row + 1]):
         column, factor = columns[entry], factors[entry] * scale
-        for i in range(span[0], span[1]):
+        for i in range(values.size):
             jacobian[column, i] += factor * values[i]
 
 
 @compiled_sums
-def add_line(form: Form, line: int, full: Floats, out: tuple[Floats, Floats, Floats], table: Floats) -> None:
+def add_line(
+    structure: Structure, place: tuple[int, int], full: Floats, out: tuple[Floats, Floats, Floats], table: Floats
+) -> None:
     """Add one line, its inelastic background and its derivatives.
 
-    ``out`` is (lines, sum of the backgrounds at height one, jacobian); ``table`` is what :func:`fill_line` wrote.
+    ``place`` is (line, its region), ``out`` (lines, sum of the backgrounds at height one, jacobian), ``table`` what
+    :func:`fill_line` wrote, at the points of the region; all of the same length.
     """
-    structure, (_, _, _, _, spans, regions) = form
     lines, loss, jacobian = out
-    pointers, span = structure[1], spans[regions[line]]
-    at = PER_LINE * line
-    area, height = full[at], full[PER_LINE * structure[0].size + regions[line]]
-    for i in range(span[0], span[1]):
+    pointers, at = structure[1], PER_LINE * place[0]
+    area, height = full[at], full[PER_LINE * structure[0].size + place[1]]
+    for i in range(lines.size):
         lines[i] += area * table[0, i]
         loss[i] += area * table[PER_LINE, i]
     for q in range(PER_LINE):
         if pointers[at + q + 1] > pointers[at + q]:
-            for i in range(span[0], span[1]):
+            for i in range(lines.size):
                 table[q, i] += height * table[PER_LINE + q, i]
-            add_row(structure, at + q, table[q], (area if q else 1.0, span), jacobian)
+            add_row(structure, at + q, table[q], area if q else 1.0, jacobian)
 
 
 @compiled_sums
@@ -131,9 +133,8 @@ def evaluate(structure: Structure, grid: Grid, full: Floats, out: tuple[Floats, 
     width.
     """
     curve, lines, jacobian = out
-    _, basis, _, kind, spans, _ = grid
+    _, basis, _, kind, spans, regions = grid
     step, count = PER_LINE * structure[0].size, spans.shape[0]
-    whole = np.array([0, lines.size])
     lines[:] = 0.0
     jacobian[:] = 0.0
     loss = table[2 * PER_LINE]
@@ -141,14 +142,22 @@ def evaluate(structure: Structure, grid: Grid, full: Floats, out: tuple[Floats, 
     for line in range(structure[0].size):
         if not fill_line(structure, grid, full, line, table):
             return False
-        add_line((structure, grid), line, full, (lines, loss, jacobian), table)
+        place = (line, regions[line])
+        if count == 1:
+            add_line(structure, place, full, (lines, loss, jacobian), table)
+        else:
+            first, last = spans[place[1], 0], spans[place[1], 1]
+            window = (lines[first:last], loss[first:last], jacobian[:, first:last])
+            add_line(structure, place, full, window, table[:, first:last])
     for region in range(count):
-        for i in range(spans[region, 0], spans[region, 1]):
-            curve[i] = lines[i] + full[step + region] * loss[i]
+        first, last = spans[region, 0], spans[region, 1]
+        part, shown, rise = curve[first:last], lines[first:last], loss[first:last]
+        for i in range(part.size):
+            part[i] = shown[i] + full[step + region] * rise[i]
         if kind != NO_LOSS:
-            add_row(structure, step + region, loss, (1.0, spans[region]), jacobian)
+            add_row(structure, step + region, rise, 1.0, jacobian[:, first:last])
     for term in range(basis.shape[0]):
         for i in range(lines.size):
             curve[i] += full[step + count + term] * basis[term, i]
-        add_row(structure, step + count + term, basis[term], (1.0, whole), jacobian)
+        add_row(structure, step + count + term, basis[term], 1.0, jacobian)
     return True

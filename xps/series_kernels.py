@@ -50,17 +50,18 @@ def evaluate_linear(tables: Floats, grid: Grid, values: Floats, curve: Floats, j
     jacobian[areas : areas + count] = 0.0
     for region in range(count):
         height = values[areas + region] if kind != NO_LOSS else 0.0
-        first, last, loss = spans[region, 0], spans[region, 1], jacobian[areas + region]
-        for i in range(first, last):
-            loss[i] = tables[1, areas, i]
-            curve[i] = tables[0, areas, i]
+        first, last = spans[region, 0], spans[region, 1]
+        part, loss = curve[first:last], jacobian[areas + region, first:last]
+        part[:] = tables[0, areas, first:last]
+        loss[:] = tables[1, areas, first:last]
         for a in range(areas):
-            for i in range(first, last):
-                jacobian[a, i] = tables[0, a, i] + height * tables[1, a, i]
-                curve[i] += values[a] * tables[0, a, i]
-                loss[i] += values[a] * tables[1, a, i]
-        for i in range(first, last):
-            curve[i] += height * loss[i]
+            own, shape, rise = jacobian[a, first:last], tables[0, a, first:last], tables[1, a, first:last]
+            for i in range(part.size):
+                own[i] = shape[i] + height * rise[i]
+                part[i] += values[a] * shape[i]
+                loss[i] += values[a] * rise[i]
+        for i in range(part.size):
+            part[i] += height * loss[i]
             loss[i] = loss[i] if kind != NO_LOSS else 0.0
     for term in range(basis.shape[0]):
         for i in range(curve.size):
