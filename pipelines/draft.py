@@ -166,6 +166,23 @@ def _photoemission_steps(group: Group) -> Iterator[str]:
     if "region" in group.settings:
         region = group.settings["region"]
         yield f"# region = {toml([region, 'another'])} joins regions of each file to one axis, to be fitted together"
+    yield from _lines_to_choose(group)
+
+
+def _lines_to_choose(group: Group) -> Iterator[str]:
+    """Yield the steps of a fit, with the species of the core level that are known."""
+    from operando import xps
+
+    level = str(group.example.attrs.get("region", "")) if group.example is not None else ""
+    try:
+        known = [one.name for one in xps.species(level)] if level else []
+    except OperandoError:
+        known = []
+    yield '# [[series.steps]]   use = "deglitch"   leaves out single points that stand out'
+    if known:
+        yield f'# [[series.steps]]   use = "fit"   level = {toml(level)}   species = {toml(known[:3])}'
+        yield f"# known are {'; '.join(known)}"
+    yield "# or 'lines' of your own: { kind = \"doublet\", name = ..., position = ..., fwhm = ..., splitting = ..., ratio = ... }"
 
 
 def _image_steps(_group: Group) -> Iterator[str]:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats
+    from . import formats, plot
     from .background_systematics import background_systematic
     from .backgrounds import linear, polynomial, shirley, tougaard
     from .bootstraps import bootstrap
@@ -63,6 +63,7 @@ _LAZY = {
     "overlaps": ".known_species",
     "overlayer_ratio": ".overlayers",
     "overlayer_thickness": ".overlayers",
+    "plot": ".plot",
     "polynomial": ".backgrounds",
     "profile": ".profiles",
     "quantify": ".quantification",
@@ -79,7 +80,10 @@ _LAZY = {
     "tube_satellites": ".known_species",
 }
 
-_MODULES = ("formats",)
+_MODULES = (
+    "formats",
+    "plot",
+)
 
 __all__ = [
     "Background",
@@ -112,6 +116,7 @@ __all__ = [
     "overlaps",
     "overlayer_ratio",
     "overlayer_thickness",
+    "plot",
     "polynomial",
     "profile",
     "quantify",
