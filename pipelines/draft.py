@@ -182,7 +182,7 @@ def _lines_to_choose(group: Group) -> Iterator[str]:
     if known:
         yield f'# [[series.steps]]   use = "fit"   level = {toml(level)}   species = {toml(known[:3])}'
         yield f"# known are {'; '.join(known)}"
-    yield "# or 'lines' of your own: { kind = \"doublet\", name = ..., position = ..., fwhm = ..., splitting = ..., ratio = ... }"
+    yield '# or lines = [...] of your own, each a table with kind = "peak" or "doublet", name, position and fwhm'
 
 
 def _image_steps(_group: Group) -> Iterator[str]:
