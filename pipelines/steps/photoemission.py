@@ -66,11 +66,12 @@ def quantify(
 ) -> xr.Dataset:
     """Turn the areas of the levels that were fitted together into atomic fractions; of some ``peaks`` alone, if named.
 
-    ``material`` is a table for the mean free paths: ``formula``, ``density`` (g/cm^3) and ``band_gap`` (eV).
+    Counts are taken per time counted. ``material`` is a table for the mean free paths: ``formula``, ``density``
+    (g/cm^3) and ``band_gap`` (eV).
     """
     from operando import xps
 
-    fits = by_level("quantify", processed)
+    fits = {level: _per_time(one, raw, level) for level, one in by_level("quantify", processed).items()}
     if peaks is not None:
         lost = [name for name in peaks if name not in processed["peak"].values]
         if lost:
@@ -81,7 +82,7 @@ def quantify(
     found = xps.quantify(
         fits,
         energy,
-        material=None if material is None else xps.Material(**material),
+        material=_material(material),
         attenuation_lengths=attenuation_lengths,
         sensitivity=sensitivity,
         uncertainty=uncertainty,
@@ -153,6 +154,36 @@ def _only(fitted: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:
 
 def _listed(fitted: xr.Dataset) -> str:
     return ", ".join(map(str, fitted["peak"].values))
+
+
+def _per_time(fitted: xr.Dataset, raw: xr.Dataset, level: str) -> xr.Dataset:
+    """Return a fit with areas per time counted, where electrons were counted: regions may differ in it."""
+    time = xr.DataArray(1.0)
+    for name in ("dwell", "sweeps") if "counts" in raw else ():
+        if name not in raw:
+            raise OperandoError(
+                f"quantify: expected {name!r} in the files, by which counts of levels compare; got none"
+            )
+        values = raw[name].reset_coords(drop=True)
+        if "binding_energy" in values.dims:
+            first = int(np.argmax(raw["region"].values == level)) if "region" in raw.coords else 0
+            values = values.isel(binding_energy=first, drop=True)
+        time = time * values
+    powers = {"area": 1, "area_std": 1, "area_covariance": 2}
+    return fitted.assign({name: fitted[name] / time**power for name, power in powers.items() if name in fitted})
+
+
+def _material(table: Table | None) -> Any:
+    """Return the material that a table describes."""
+    from operando import xps
+
+    if table is None:
+        return None
+    try:
+        return xps.Material(**table)
+    except TypeError as error:
+        text = str(error).rpartition("__init__() ")[2]
+        raise OperandoError(f"quantify: expected a material with formula, density and band_gap: {text}") from None
 
 
 def _photon_energy(raw: xr.Dataset) -> float:

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from core_line_series import core_line_series
 
 import operando
 from operando import example_scans
 from operando.errors import RecipeError
 from operando.pipelines import recipe
 from operando.pipelines.run import run
+from operando.pipelines.steps import photoemission
 
 SMALL = Path(example_scans.__file__).parent / "small"
 NODE = "xps/electrolyte"
@@ -62,6 +64,29 @@ def test_shifts_against_the_potential_have_a_node_and_the_slope_that_is_true(bea
         trend = tree[f"{NODE}/shift_trend"].to_dataset().load()
     assert trend["phase"].values.tolist() == ["electrolyte"]
     assert abs(trend["slope"].values[0, 0] + 0.9) < 0.009
+
+
+QUANTIFY = """
+  [[series.steps]]
+  use = "quantify"
+  peaks = ["S 2p PS4 3-", "P 2p PS4 3-"]
+  sensitivity = { "S 2p" = 1.675, "P 2p" = 1.19 }
+  attenuation_lengths = { "S 2p" = 3.2, "P 2p" = 3.2 }
+"""
+
+
+def test_the_electrolyte_has_four_sulfur_a_phosphorus_whatever_the_sweeps(beamtime):
+    """S 2p was measured in 8 sweeps and P 2p in 24: counts are compared per time."""
+    path = beamtime / "beamtime.toml"
+    place = "  [[series.steps]]                  # how the electrolyte's lines follow"
+    text = path.read_text("utf-8")
+    assert place in text
+    path.write_text(text.replace(place, f"{QUANTIFY}\n{place}"), "utf-8")
+    found = processed(beamtime)
+    assert found["level"].values.tolist() == ["S 2p", "P 2p"]
+    share, std = found["atomic_fraction"].isel(scan=0).values, found["atomic_fraction_std"].isel(scan=0).values
+    np.testing.assert_allclose(share, [0.8, 0.2], atol=4 * std.max())
+    assert std.max() < 0.005
 
 
 def test_scans_that_come_later_change_no_earlier_one(beamtime, tmp_path):
@@ -113,3 +138,23 @@ def test_a_mistake_in_a_model_is_told_before_anything_is_written(beamtime, old, 
     with pytest.raises(RecipeError, match=said):
         run(recipe.load(beamtime))
     assert not (beamtime / "cell7.zarr").exists()
+
+
+def test_shifts_of_freely_fitted_lines_are_told_from_chemistry():
+    series = core_line_series(60, 91)
+    parts = []
+    for level, fit in series.fits.items():
+        names = [f"{level} {name}" for name in fit["peak"].values]
+        part = fit[["position", "position_std"]].assign_coords(
+            peak=names, peak_region=("peak", [level] * len(names)), flag=("scan", np.zeros(60, np.int32))
+        )
+        parts.append(part)
+    joined = xr.concat(parts, "peak", coords="minimal", compat="override")
+    joined["area"] = xr.ones_like(joined["position"])
+    phases: dict[str, list[str]] = {"electrode": [], "electrolyte": []}
+    for name in joined["peak"].values:
+        phases["electrode" if name.startswith("C 1s") else "electrolyte"].append(str(name))
+    found = photoemission.rigid_shift(joined, phases=phases, electrode="electrode")
+    assert set(found["phase"].values) == {"electrolyte"}
+    assert not found["chemical"].any()
+    assert np.abs(found["shift"].values[:, 0] - series.zeroed).max() < 0.03
