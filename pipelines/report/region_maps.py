@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _EDGE = 128
 _MAPS, _LINES = 48, 400
 _SPECTRA = ("normalized", "mu")
-_QUANTITIES = ("map_edge_energy", "map_fraction", "map_edge_step", "map_cluster")
+_QUANTITIES = ("map_edge_energy", "map_fraction", "map_edge_step", "map_cluster", "map_component")
 _KINDS = "cluster"
-_EVERYWHERE = ("map_edge_step", "map_cluster")
+_EVERYWHERE = ("map_edge_step", "map_cluster", "map_component")
 _SHOW = """
 const i = slider.value, q = buttons === null ? 0 : buttons.active
 if (image !== null) {
@@ -69,6 +69,9 @@ def _quantities(ds: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
         if "reference" in shown.dims:
             for substance in shown["reference"].values:
                 yield f"share of {substance}", shown.sel(reference=substance).assign_attrs(ds[name].attrs)
+        elif "component" in shown.dims:
+            for at in range(shown.sizes["component"]):
+                yield f"component {at + 1}", shown.isel(component=at).assign_attrs(ds[name].attrs)
         else:
             yield name.removeprefix("map_").replace("_", " "), shown.assign_attrs(ds[name].attrs)
 

@@ -51,6 +51,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "maps": Step(images.maps),
         "fraction_maps": Step(images.fraction_maps),
         "clusters": Step(images.clusters),
+        "component_maps": Step(images.component_maps),
     },
     "xps": {
         "deglitch": Step(photoemission.deglitch),

@@ -196,10 +196,7 @@ def clusters(
     """Sort the pixels of each stack into kinds by their spectra, which are divided by their mean unless told else."""
     from operando.xas import xpeem
 
-    _require("clusters", processed, ALIGNED[0], before="align")
-    images = processed[ALIGNED[0]].where(_whole(processed))
-    if not brightness:
-        images = (images / images.mean("energy")).assign_attrs(units="1")
+    images = _shapes("clusters", processed, brightness=brightness)
     found = []
     for scan in range(images.sizes["scan"]):
         history = processed.attrs["history"]
@@ -210,6 +207,38 @@ def clusters(
     maps = kinds["label"].where(kinds["label"] > 0).astype(np.float32).assign_attrs(found[0]["label"].attrs)
     named = {"map_cluster": maps, "cluster_spectrum": kinds["spectrum"], "cluster_pixels": kinds["pixels"]}
     return processed.assign(named).assign_attrs(history=found[0].attrs["history"])
+
+
+def component_maps(
+    _raw: xr.Dataset, processed: xr.Dataset, *, components: int = 3, brightness: bool = False
+) -> xr.Dataset:
+    """Find the principal components of the pixels' spectra, those of each stack by themselves, and their maps.
+
+    Spectra are divided by their mean unless told else; the components count from their average.
+    """
+    from operando import xas
+
+    images = _shapes("component_maps", processed, brightness=brightness)
+    found = []
+    for scan in range(images.sizes["scan"]):
+        stack = images.isel(scan=scan).assign_attrs(history=processed.attrs["history"])
+        there = np.flatnonzero(stack.notnull().any(("y", "x")).to_numpy())
+        one = xas.pca(stack.isel(energy=there), components=components)
+        one = one[["components", "score", "explained_variance"]].reset_coords(drop=True).compute()
+        found.append(one.reindex(energy=images["energy"].values))
+    joined = xr.concat(found, "scan")
+    maps = joined["score"].transpose("scan", "component", "y", "x").astype(np.float32)
+    named = {"map_component": maps, "component_spectrum": joined["components"]}
+    named["component_variance"] = joined["explained_variance"]
+    kept = {name: array.assign_attrs(array.attrs | {"units": "1"}) for name, array in named.items()}
+    return processed.assign(kept).assign_attrs(history=found[0].attrs["history"])
+
+
+def _shapes(step: str, processed: xr.Dataset, *, brightness: bool) -> xr.DataArray:
+    """Return the aligned frames where they are whole, each pixel's spectrum divided by its mean unless told else."""
+    _require(step, processed, ALIGNED[0], before="align")
+    images = processed[ALIGNED[0]].where(_whole(processed))
+    return images if brightness else (images / images.mean("energy")).assign_attrs(units="1")
 
 
 def _with_maps(processed: xr.Dataset, found: xr.Dataset) -> xr.Dataset:

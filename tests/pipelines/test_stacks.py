@@ -162,6 +162,19 @@ def test_pixels_of_one_kind_are_sorted_together_and_shown(stacks, known):
     assert "cluster" in summary.report.read_text(encoding="utf-8")
 
 
+def test_the_first_component_of_the_pixels_tells_particles_from_what_lies_between(stacks, known):
+    summary = run(stacks(PLACED + '[[series.steps]]\nuse = "component_maps"\ncomponents = 2\n'))
+    assert (summary.exit_code, summary.scans) == (0, {"xpeem/Ni_L3": 2}), summary.failed
+    ds = opened(summary)
+    assert ds["map_component"].dims == ("scan", "component", "y", "x")
+    assert (ds["component_variance"].isel(component=0) > 4 * ds["component_variance"].isel(component=1)).all()
+    score, particle = ds["map_component"].isel(scan=0, component=0).values, known["label"].values > 0
+    seen = np.isfinite(score)
+    inside, outside = score[seen & particle], score[seen & ~particle]
+    assert abs(np.median(inside) - np.median(outside)) > 3 * np.std(outside)
+    assert "component 1" in summary.report.read_text(encoding="utf-8")
+
+
 def test_a_stack_that_does_not_fit_stops_no_other(stacks, tmp_path):
     folder = tmp_path / "xpeem"
     for name, change in (("Ni_L3_003", "energy"), ("Ni_L3_004", "size"), ("Ni_L3_005", "cut")):
