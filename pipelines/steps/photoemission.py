@@ -34,11 +34,12 @@ def fit(
     satellites: Literal["Al Ka", "Mg Ka"] | None = None,
     weights: Literal["auto", "model", "data", "none"] = "auto",
     window: tuple[float, float] | None = None,
+    background_systematic: bool = False,
 ) -> xr.Dataset:
     """Fit lines and background to every scan by itself, from the same starts: a new scan changes no other's result.
 
     ``lines``, ``background``, ``links`` and ``shifts`` are the tables of a model; or ``species`` of one ``level`` are
-    taken from the table of known ones.
+    taken from the table of known ones. ``background_systematic`` tells by how much the numbers hang on the background.
     """
     from operando import xps
 
@@ -50,6 +51,8 @@ def fit(
     model = xps.Model.from_json({key: value for key, value in table.items() if value})
     model = model.with_satellites(satellites) if satellites is not None else model
     found = xps.fit(raw, model, weights=weights, window=window, neighbors=False, lines=True)
+    if background_systematic:
+        found = xps.background_systematic(raw, model, found)
     return with_result(processed, found)
 
 

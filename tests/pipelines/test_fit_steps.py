@@ -81,12 +81,16 @@ def test_the_electrolyte_has_four_sulfur_a_phosphorus_whatever_the_sweeps(beamti
     place = "  [[series.steps]]                  # how the electrolyte's lines follow"
     text = path.read_text("utf-8")
     assert place in text
+    text = text.replace('use = "fit"', 'use = "fit"\n  background_systematic = true')
     path.write_text(text.replace(place, f"{QUANTIFY}\n{place}"), "utf-8")
     found = processed(beamtime)
     assert found["level"].values.tolist() == ["S 2p", "P 2p"]
     share, std = found["atomic_fraction"].isel(scan=0).values, found["atomic_fraction_std"].isel(scan=0).values
     np.testing.assert_allclose(share, [0.8, 0.2], atol=4 * std.max())
     assert std.max() < 0.005
+    systematic = found["fraction_systematic"].sel(peak="S 2p PS4 3-")
+    assert (systematic < 0.05).all()
+    assert np.isfinite(systematic).all()
 
 
 def test_scans_that_come_later_change_no_earlier_one(beamtime, tmp_path):
