@@ -164,9 +164,11 @@ def _titles(series: Series, ds: xr.Dataset, scan: NDArray[np.intp], local: Local
     titles = []
     for at in scan:
         said = [f"scan {at}"]
-        said += [] if np.isnat(time[at]) else [local.text(time[at])]
-        said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
-        said += [f"reduced chi-square {chi_square[at]:.2f}"] if chi_square is not None else []
+        if np.isfinite(potential[at]):
+            said.append(f"{potential[at]:.3f} V")
+        elif not np.isnat(time[at]):
+            said.append(local.text(time[at]))
+        said += [f"\u03c7\u00b2 {chi_square[at]:.2f}"] if chi_square is not None else []
         said += ["flagged"] if series.flags()[at] else []
         titles.append(", ".join(said))
     return titles
@@ -175,6 +177,7 @@ def _titles(series: Series, ds: xr.Dataset, scan: NDArray[np.intp], local: Local
 def _caption(series: Series, fits: _Fits) -> str:
     said = [f"Fits of {text(series.name)}: measured points, the fit in black, its lines on the dashed background;"]
     said.append("below, what it leaves" + (", in standard deviations of counts." if "sigma" in fits.labels[2] else "."))
+    said.append("Above, the scan's potential (or time) and its chi-square per degree of freedom.")
     if fits.scan.size < series.count:
         said.append(f"The slider goes through {counted(fits.scan.size, 'scan')} of {series.count}, evenly chosen.")
     elif series.count > 1:

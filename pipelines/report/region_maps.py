@@ -172,7 +172,8 @@ def _head(fig: Figure, args: dict[str, Any]) -> None:
 def _caption(series: Series, ds: xr.Dataset, count: int, spectra: str | None) -> str:
     said = []
     if any(name in ds for name in _QUANTITIES):
-        outside = "; what lies outside the regions is left white" if "region_label" in ds else ""
+        cut = "region_label" in ds and any(name in ds for name in _QUANTITIES if name not in _EVERYWHERE)
+        outside = "; what lies outside the regions is left white" if cut else ""
         said.append(f"Every pixel of a stack of {text(series.name)}{outside}.")
     if spectra is not None:
         said.append("Mean spectra of the regions; frames that do not count are bridged.")

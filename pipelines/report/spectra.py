@@ -103,7 +103,7 @@ def _slider(fig: Figure, energy: NDArray[np.float32], values: NDArray[np.float32
 def _titles(series: Series, scan: NDArray[np.intp], local: LocalTime) -> list[str]:
     potential, time, titles = series.column("potential"), series.times(), []
     for at in scan:
-        said = [f"black line: scan {at}"]
+        said = [f"black: scan {at}"]
         said += [] if np.isnat(time[at]) else [local.text(time[at])]
         said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
         titles.append(", ".join(said))

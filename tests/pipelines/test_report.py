@@ -355,7 +355,7 @@ def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
         overflow = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
         browser.close()
     assert drawn >= 5
-    assert "black line: scan 59, 2022-07-28 13:38:00" in title
+    assert "black: scan 59, 2022-07-28 13:38:00" in title
     assert overflow <= 0
     assert asked == [path.as_uri()]
     assert said == []
