@@ -1,1 +1,23 @@
-"""Tomographic microscopy of cracks and voids."""
+"""Tomographic microscopy: cracks, voids and particles in volumes larger than memory; single ones and whole series."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_LAZY: dict[str, str] = {}
+
+__all__: list[str] = []
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_LAZY[name], __name__)
+    found = module if _LAZY[name] == f".{name}" else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LAZY]
