@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from numba import njit
+from numba import cfunc, njit
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -25,6 +25,17 @@ def compiled_sums(function: Kernel) -> Kernel:
     The order is the same in every call; NaN and infinity keep their meaning.
     """
     return _compiled(function, {"fastmath": {"reassoc", "contract", "nsz"}})
+
+
+def by_address(signature: Any, function: Kernel) -> Kernel:
+    """Return a function that kernels take as an argument: it is not compiled into each of them again.
+
+    ``function`` is one of a module, not itself decorated, of the numba types in ``signature``, which raises nothing.
+    """
+    try:
+        return cast(Kernel, cfunc(signature, cache=True)(function))
+    except RuntimeError:
+        return cast(Kernel, cfunc(signature)(function))
 
 
 def _compiled(function: Kernel, options: dict[str, Any]) -> Kernel:

@@ -136,7 +136,8 @@ def limits(kind: int, shape: Floats, rows: Floats, total: Floats) -> tuple[Float
     start, area = np.zeros(1 + total.shape[0]), np.zeros(1 + total.shape[0])
     if kind == DONIACH_SUNJIC:
         start[0], area[0] = rows[TOTAL, 0], rows[TOTAL, -1] - rows[TOTAL, 0]
-        start[1:], area[1:] = total[:, 0], total[:, -1] - total[:, 0]
+        for p in range(total.shape[0]):
+            start[1 + p], area[1 + p] = total[p, 0], total[p, -1] - total[p, 0]
         return start, area
     left, right = template_areas(kind, shape)
     start[0], area[0] = -left[0], left[0] + right[0]

@@ -14,7 +14,7 @@ from .constraints import Affine, Fixed, Free, Link, Quantity, resolved
 from .joining import windows
 from .loss_functions import loss_operator
 from .model import BACKGROUND, POSITION_WINDOW, Background, Doublet, Line, Model, Peak, shape_of
-from .model_kernels import CUMULATIVE, NO_LOSS, OPERATOR, PER_LINE, Floats, Grid, Structure
+from .model_kernels import CUMULATIVE, NO_LOSS, OPERATOR, PER_LINE, Floats, Points, Structure
 
 LOSSES = {"shirley": CUMULATIVE, "tougaard": OPERATOR, "none": NO_LOSS}
 AREA, POSITION, FWHM, SHIFT = "area", "position", "fwhm", "shift"
@@ -52,8 +52,8 @@ class Compiled:
         factors = np.array([[one.terms.get(name, 0.0) for name in self.names] for one in quantities])
         return factors.reshape(len(quantities), len(self.names)), np.array([one.offset for one in quantities])
 
-    def grid(self, energy: Floats, region: NDArray[np.object_] | None = None) -> Grid:
-        """Return the grid on which the model is evaluated: ascending binding energies (eV) and the region of each."""
+    def points(self, energy: Floats, region: NDArray[np.object_] | None = None) -> Points:
+        """Return the points at which the model is evaluated: ascending binding energies (eV), the region of each."""
         found = {"": slice(0, energy.size)} if region is None else windows(region.tolist())
         spans = [found[name] for name in self.regions]
         terms, kind = len(self.background.terms), NO_LOSS if self.background.static else LOSSES[self.background.kind]

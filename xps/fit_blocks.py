@@ -10,7 +10,8 @@ import numpy as np
 
 from .compiled_model import AREA, POSITION, Compiled
 from .fit_kernels import Task
-from .model_kernels import Floats, Form, Grid, Ints
+from .line_kernels import line_functions
+from .model_kernels import Floats, Form, Grid, Ints, Points
 from .relocation import area_places, jumps
 from .relocation_kernels import relocate_rows
 from .series_kernels import CANDIDATES, Linear, Stack, describe_rows, draw_rows, fit_rows, screen_rows
@@ -22,7 +23,7 @@ class Plan:
     """What all spectra of one call share."""
 
     model: Compiled
-    grid: Grid
+    points: Points
     task: Task
     screening: tuple[Linear, Floats]
     weighting: str
@@ -30,11 +31,16 @@ class Plan:
     @property
     def degrees(self) -> int:
         """Degrees of freedom of a spectrum all of whose points are used."""
-        return max(self.grid[0].size - len(self.model.names), 1)
+        return max(self.points[0].size - len(self.model.names), 1)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Own the arrays where the plan arrives: read-only ones would have the kernels compiled anew."""
         vars(self).update({name: _owned(value) for name, value in state.items()})
+
+    @property
+    def grid(self) -> Grid:
+        """The points, and the lines' shapes, as the kernels take them."""
+        return *self.points, line_functions(self.model.structure[0])
 
     @property
     def form(self) -> Form:
@@ -120,7 +126,7 @@ def rows_refined(values: Floats, *others: Floats, plan: Plan, curves: bool) -> t
 def rows_drawn(values: Floats, response: Floats, *, plan: Plan) -> Floats:
     """Return each line without background (peak, energy)."""
     free = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
-    points, peaks = plan.grid[0].size, len(plan.model.peaks)
+    points, peaks = plan.points[0].size, len(plan.model.peaks)
     through = response[..., None] if response.shape[-1:] != (points,) else response
     through = np.broadcast_to(through, (*values.shape[:-1], points)).reshape(-1, points).astype(np.float64)
     out = np.empty((len(free), peaks, points))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from operando.kernels import compiled, compiled_sums
 
-from .model_kernels import PER_LINE, Floats, Form, Spectrum, evaluate, expand
+from .model_kernels import PER_LINE, Floats, Form, Spectrum, assign, evaluate, expand
 
 Bools = NDArray[np.bool_]
 Room = tuple[
@@ -369,7 +369,7 @@ def minimize(
         for a in range(free.size):
             trial[a] = min(max(free[a] + step[a], low[a]), high[a])
         if gain <= _CONVERGED * scale or (near > _SLOW and gain < _NEAR * scale):
-            free[:] = trial
+            assign(free, trial)
             return objective, 0
         if bar < np.inf:
             state = verdict(matrix, trial, objective - _HOPE * gain if turn > 1 else -np.inf, (rival, bar), scale)
@@ -384,7 +384,7 @@ def minimize(
             continue
         damping *= 0.1 if objective - lowest > 0.5 * gain else 1.0
         advance(free, trial, step)
-        before[:] = gradient
+        assign(before, gradient)
         objective = lowest
         here, there = there, here
         normal(here[2], marks, matrix, gradient, scratch)

@@ -213,8 +213,8 @@ def planned(
     task = (compiled.low, compiled.high, kind, unit)
     screening = (linear(compiled), starts(compiled, shifts))
     region = None if model.regions == ("",) else _region(measured)
-    grid = compiled.grid(measured[ALONG].to_numpy().astype(np.float64), region)
-    return Plan(compiled, grid, task, screening, weighting)
+    points = compiled.points(measured[ALONG].to_numpy().astype(np.float64), region)
+    return Plan(compiled, points, task, screening, weighting)
 
 
 def known_background(measured: xr.DataArray, model: Model) -> xr.DataArray:
@@ -303,7 +303,7 @@ def _second(
 
 def drawn_lines(values: xr.DataArray, response: xr.DataArray, plan: Plan) -> xr.DataArray:
     """Return each line alone."""
-    (drawn,) = by_blocks(rows_drawn, [values, response], [["peak", ALONG]], plan, {ALONG: plan.grid[0].size})
+    (drawn,) = by_blocks(rows_drawn, [values, response], [["peak", ALONG]], plan, {ALONG: plan.points[0].size})
     return drawn
 
 

@@ -164,9 +164,9 @@ def joint_step(normal: Normal, free: Floats, limits: Limits, split: Split) -> Fl
                 step[row, shared[s]] = part[s]
         if not local_steps(normal, free, limits, split, step):
             break
-        held[1][:] = step[:, local]
         for row in range(free.shape[0]):
             for a in range(local.size):
+                held[1][row, a] = step[row, local[a]]
                 end = free[row, local[a]] + held[1][row, a]
                 held[0][row, a] = end <= low[local[a]] or end >= high[local[a]]
     return step

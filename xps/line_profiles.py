@@ -14,7 +14,7 @@ from operando.history import recorded
 from .energy_axis import along_binding_energy
 from .layout import ALONG
 from .line_codes import ROWS, SHAPE_PARAMETERS, TOTAL
-from .line_kernels import fill
+from .line_kernels import fill, line_functions
 from .line_shapes import LineShape, line_shape
 
 Floats = NDArray[np.float64]
@@ -117,12 +117,12 @@ def _lines(x: Floats, position: Floats, fwhm: Floats, area: Floats, *shapes: Flo
     values = np.broadcast_arrays(position, fwhm, area, *shapes)
     numbers = np.stack([np.asarray(one, dtype=np.float64).ravel() for one in values], axis=-1)
     grid, rows = np.ascontiguousarray(x, dtype=np.float64), np.empty((ROWS, x.size))
-    out = np.full((len(numbers), x.size), np.nan)
+    out, functions = np.full((len(numbers), x.size), np.nan), line_functions([code])
     for k, (at, width, size, *rest) in enumerate(numbers):
         if np.isfinite(numbers[k]).all():
             shape = np.zeros(SHAPE_PARAMETERS)
             shape[: len(rest)] = rest
-            fill(code, grid, at, width, shape, rows)
+            fill(functions, code, grid, at, width, shape, rows)
             out[k] = size * rows[row]
     return out.reshape(*values[0].shape, x.size)
 

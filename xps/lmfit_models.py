@@ -15,6 +15,7 @@ from operando.errors import OperandoError
 
 from .compiled_model import AREA, FWHM, POSITION, Compiled, middle
 from .constraints import Affine, Fixed, Free, Link
+from .line_kernels import line_functions
 from .line_shapes import LineShape
 from .loss_functions import loss_operator
 from .model import BACKGROUND, Background, Kind, Model, Peak, shape_of
@@ -43,7 +44,15 @@ class LineCurve:
         energy = np.ascontiguousarray(x, np.float64)
         operator = loss_operator(energy, self.loss) if self.kind == "tougaard" else np.zeros((0, 0))
         whole = np.array([[0, energy.size]])
-        grid = (energy, np.zeros((0, energy.size)), operator, _CODES[self.kind], whole, np.zeros(1, np.int64))
+        grid = (
+            energy,
+            np.zeros((0, energy.size)),
+            operator,
+            _CODES[self.kind],
+            whole,
+            np.zeros(1, np.int64),
+            line_functions([self.shape.code]),
+        )
         full, table = np.zeros(PER_LINE), np.zeros((2 * PER_LINE, energy.size))
         full[: len(self.names)] = [values[name] for name in self.names]
         nothing = np.zeros(1, np.int64)

@@ -10,7 +10,8 @@ tuples:
 ``grid``
     (binding energies, ascending; curves of the polynomials (coefficient, energy); operator that makes the inelastic
     background of a line from its shape (energy, energy); kind of that background: 0 none, 1 the cumulative of the
-    line, 2 by the operator; first and last point, not included, of each region; the region of each line).
+    line, 2 by the operator; first and last point, not included, of each region; the region of each line; the functions
+    of the lines' shapes: :func:`~operando.xps.line_kernels.line_functions`).
 ``model``
     (structure, grid).
 ``spectrum``
@@ -25,12 +26,13 @@ from numpy.typing import NDArray
 
 from operando.kernels import compiled, compiled_sums
 
-from .line_kernels import fill
+from .line_kernels import Shapes, fill, rows_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Structure = tuple[Ints, Ints, Ints, Floats, Floats]
-Grid = tuple[Floats, Floats, Floats, int, Ints, Ints]
+Points = tuple[Floats, Floats, Floats, int, Ints, Ints]
+Grid = tuple[Floats, Floats, Floats, int, Ints, Ints, Shapes]
 Form = tuple[Structure, Grid]
 Spectrum = tuple[Floats, Floats, Floats, Floats]
 
@@ -38,6 +40,13 @@ PER_LINE = 7
 """Full parameters of a line: area, position, fwhm, four shape parameters."""
 NO_LOSS, CUMULATIVE, OPERATOR = 0, 1, 2
 """Kinds of inelastic background."""
+
+
+@compiled
+def assign(target: Floats, values: Floats) -> None:
+    """Write values of the same size; an assignment to a slice would bring numpy's checks of shapes into each kernel."""
+    for i in range(target.size):
+        target[i] = values[i]
 
 
 @compiled
@@ -66,11 +75,14 @@ def through(operator: Floats, values: Floats, out: Floats) -> None:
 def fill_part(code: int, grid: Grid, span: tuple[int, int], quantities: Floats, table: Floats) -> None:
     """Write a line at the points of its region alone; ``quantities`` are its position, width and shape parameters."""
     first, last = span
+    used = rows_of(code)
     own = np.empty((2 * PER_LINE, last - first))
-    fill(code, grid[0][first:last], quantities[0], quantities[1], quantities[2:], own)
+    fill(grid[6], code, grid[0][first:last], quantities[0], quantities[1], quantities[2:], own)
     if grid[3] == OPERATOR:
-        through(np.ascontiguousarray(grid[2][first:last, first:last]), own[:PER_LINE], own[PER_LINE:])
-    table[: 2 * PER_LINE, first:last] = own
+        through(np.ascontiguousarray(grid[2][first:last, first:last]), own[:used], own[PER_LINE:])
+    for row in range(used):
+        assign(table[row, first:last], own[row])
+        assign(table[PER_LINE + row, first:last], own[PER_LINE + row])
 
 
 @compiled
@@ -79,15 +91,15 @@ def fill_line(structure: Structure, grid: Grid, full: Floats, line: int, table: 
 
     Only the points of its region are written: the line is nothing elsewhere.
     """
-    x, _, operator, kind, spans, regions = grid
+    x, _, operator, kind, spans, regions, shapes = grid
     at = PER_LINE * line
     if not full[at + 2] > 0.0:
         return False
     first, last = spans[regions[line], 0], spans[regions[line], 1]
     if last - first == x.size:
-        fill(structure[0][line], x, full[at + 1], full[at + 2], full[at + 3 : at + PER_LINE], table)
+        fill(shapes, structure[0][line], x, full[at + 1], full[at + 2], full[at + 3 : at + PER_LINE], table)
         if kind == OPERATOR:
-            through(operator, table[:PER_LINE], table[PER_LINE:])
+            through(operator, table[: rows_of(structure[0][line])], table[PER_LINE:])
         return True
     fill_part(structure[0][line], grid, (first, last), full[at + 1 : at + PER_LINE], table)
     return True
@@ -133,7 +145,7 @@ def evaluate(structure: Structure, grid: Grid, full: Floats, out: tuple[Floats, 
     width.
     """
     curve, lines, jacobian = out
-    _, basis, _, kind, spans, regions = grid
+    _, basis, _, kind, spans, regions, _ = grid
     step, count = PER_LINE * structure[0].size, spans.shape[0]
     lines[:] = 0.0
     jacobian[:] = 0.0

@@ -11,7 +11,7 @@ import numpy as np
 from operando.kernels import compiled
 
 from .fit_kernels import NOT_CONVERGED, Room, Task, measured, minimize, normal, room
-from .model_kernels import Floats, Form, Ints, Spectrum
+from .model_kernels import Floats, Form, Ints, Spectrum, assign
 from .series_kernels import Stack, finite, one_spectrum
 
 Problem = tuple[Form, Spectrum, Task]
@@ -51,7 +51,7 @@ def limit(problem: Problem, goal: Goal, search: tuple[Floats, float, float], fre
     place, task = goal[0], problem[2]
     bound = task[1][place] if side > 0 else task[0][place]
     inner, below, width = best[place], -1.0, goal[2]
-    free[:] = best
+    assign(free, best)
     if inner == bound:
         return float(bound)
     for _ in range(_DOUBLINGS):
@@ -110,7 +110,7 @@ def interval(problem: Problem, goal: Goal, best: Floats, lowest: float, memory: 
         for k in range(2):
             ends[k] = limit(problem, goal, (best, lowest, 2.0 * k - 1.0), free, memory)
             if np.isnan(ends[k]):
-                best[:] = free
+                assign(best, free)
                 lowest, _ = minimize(problem[0], problem[1], problem[2], (best, free, np.inf), memory)
                 better = True
                 break

@@ -7,7 +7,7 @@ import numpy as np
 from operando.kernels import compiled
 
 from .fit_kernels import Room, room
-from .model_kernels import PER_LINE, Floats, Form, Grid, Ints, Spectrum, Structure, expand, fill_line
+from .model_kernels import PER_LINE, Floats, Form, Grid, Ints, Spectrum, Structure, assign, expand, fill_line
 from .series_kernels import Linear, Stack, finite, lightened, one_spectrum, screened
 
 _BETTER = 0.98
@@ -80,7 +80,7 @@ def relocate_rows(
         if not finite(found[row]):
             continue
         light = lightened(one_spectrum(stack, row), kind)
-        trial[:] = found[row]
+        assign(trial, found[row])
         best = _BETTER * expected_at(model, light, trial, (linear, places), memory)
         for jump in range(changes.shape[0]):
             inside = True

@@ -25,7 +25,7 @@ from .fit_kernels import (
     solved,
     weigh,
 )
-from .model_kernels import NO_LOSS, PER_LINE, Floats, Form, Grid, Ints, Spectrum, expand, fill_line
+from .model_kernels import NO_LOSS, PER_LINE, Floats, Form, Grid, Ints, Spectrum, assign, expand, fill_line
 
 Linear = tuple[Ints, Floats, Floats, Floats]
 """The linear parameters: (free parameter of each or -1, start, low, high): areas, inelastic background, polynomial."""
@@ -45,15 +45,15 @@ _ROUNDING = 1e-9
 @compiled_sums
 def evaluate_linear(tables: Floats, grid: Grid, values: Floats, curve: Floats, jacobian: Floats) -> None:
     """Write curve and Jacobian by the linear parameters, at given shapes (2, area + 1, energy)."""
-    _, basis, _, kind, spans, _ = grid
+    _, basis, _, kind, spans, _, _ = grid
     areas, count = tables.shape[1] - 1, spans.shape[0]
     jacobian[areas : areas + count] = 0.0
     for region in range(count):
         height = values[areas + region] if kind != NO_LOSS else 0.0
         first, last = spans[region, 0], spans[region, 1]
         part, loss = curve[first:last], jacobian[areas + region, first:last]
-        part[:] = tables[0, areas, first:last]
-        loss[:] = tables[1, areas, first:last]
+        assign(part, tables[0, areas, first:last])
+        assign(loss, tables[1, areas, first:last])
         for a in range(areas):
             own, shape, rise = jacobian[a, first:last], tables[0, a, first:last], tables[1, a, first:last]
             for i in range(part.size):
@@ -77,7 +77,7 @@ def screened(grid: Grid, spectrum: Spectrum, given: tuple[Linear, Floats], value
     """
     (_, begin, low, high), tables = given
     (curve, _, jacobian), _, (_, marks, matrix), (gradient, step, _, _, scratch, _) = memory
-    values[:] = begin
+    assign(values, begin)
     expected = 0.0
     for _ in range(2):
         evaluate_linear(tables, grid, values, curve, jacobian)
@@ -194,7 +194,7 @@ def fit_rows(model: Form, stack: Stack, task: Task, starts: Floats, found: tuple
                     other[a] = min(max(starts[row, s, a], low[a]), high[a])
                 value, state = minimize(model, spectrum, task, (other, best, lowest), memory)
                 if state <= NOT_CONVERGED and (value < lowest * (1.0 - 1e-9) or not lowest < np.inf):
-                    best[:] = other
+                    assign(best, other)
                     lowest, found[2][row] = value, state
         found[1][row] = lowest
 

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import voigt_profile
 
 from operando.xps.line_codes import ROWS, SHAPE_PARAMETERS, TOTAL
-from operando.xps.line_kernels import fill
+from operando.xps.line_kernels import fill, line_functions
 from operando.xps.line_shapes import SHAPES
 
 NAMES = list(SHAPES)
@@ -24,7 +24,9 @@ def rows(name, position, fwhm, parameters, energy=ENERGY):
     values = np.zeros(SHAPE_PARAMETERS)
     values[: len(parameters)] = parameters
     out = np.full((ROWS, energy.size), 7.0)
-    fill(shape.code, np.ascontiguousarray(energy, dtype=float), position, fwhm, values, out)
+    fill(
+        line_functions([shape.code]), shape.code, np.ascontiguousarray(energy, dtype=float), position, fwhm, values, out
+    )
     return out
 
 
@@ -101,7 +103,7 @@ def test_rows_without_a_parameter_are_zero(name):
 
 def test_unknown_code_gives_no_numbers():
     out = np.zeros((ROWS, 5))
-    fill(99, np.arange(5.0), 2.0, 1.0, np.zeros(SHAPE_PARAMETERS), out)
+    fill(line_functions([0]), 99, np.arange(5.0), 2.0, 1.0, np.zeros(SHAPE_PARAMETERS), out)
     assert np.isnan(out[[0, TOTAL]]).all()
 
 

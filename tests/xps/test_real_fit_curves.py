@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 
 from operando.xps.backgrounds import tougaard
 from operando.xps.line_codes import ROWS
-from operando.xps.line_kernels import fill
+from operando.xps.line_kernels import fill, line_functions
 from operando.xps.line_shapes import SHAPES, area_share
 
 pytestmark = pytest.mark.realdata
@@ -64,7 +64,15 @@ def curve(name, energy, position, fwhm, parameters):
     out = np.empty((ROWS, energy.size))
     values = np.zeros(4)
     values[: len(parameters)] = parameters
-    fill(SHAPES[name].code, np.ascontiguousarray(energy), position, fwhm, values, out)
+    fill(
+        line_functions([SHAPES[name].code]),
+        SHAPES[name].code,
+        np.ascontiguousarray(energy),
+        position,
+        fwhm,
+        values,
+        out,
+    )
     return out[0]
 
 
