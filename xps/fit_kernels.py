@@ -39,6 +39,8 @@ _SINGULAR = 1e-11
 _ITERATIONS, _SLOW = 120, 25
 _NEAR, _CONVERGED = 1e-7, 1e-16
 """What a step may still lower, in units of one squared deviation: below rounding of the objective; below notice."""
+_STILL = 1e-6
+"""Squared deviations that the last step may be long: a longer one that lowers nothing is due to a wrong curvature."""
 _SAME_BASIN, _HOPE = 9.0, 2.5
 """Squared deviations within which two minima are one; by how many times its expectation a step may disappoint."""
 
@@ -369,8 +371,12 @@ def minimize(
         for a in range(free.size):
             trial[a] = min(max(free[a] + step[a], low[a]), high[a])
         if gain <= _CONVERGED * scale or (near > _SLOW and gain < _NEAR * scale):
-            assign(free, trial)
-            return objective, 0
+            if distance(matrix, free, trial) <= _STILL * scale:
+                assign(free, trial)
+                return objective, 0
+            bend[:] = 0.0
+            damping = 1e-3
+            continue
         if bar < np.inf:
             state = verdict(matrix, trial, objective - _HOPE * gain if turn > 1 else -np.inf, (rival, bar), scale)
             if state > 0:

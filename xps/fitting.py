@@ -18,14 +18,12 @@ from .fit_kernels import POISSON, SQUARES
 from .fit_products import OTHER_PEAK, PARAMETER, PARAMETER_2, labelled
 from .joining import REGION
 from .layout import ALONG, MEASURED
+from .misfits import warn_of_misfits
 from .model import Model
 from .model_text import as_table
 from .starts import linear, starts
 
 Weights = Literal["auto", "model", "data", "none"]
-TOO_MANY, TOO_FEW_RUNS = 5.0, -4.0
-"""A fit misses the data where chi-square exceeds its expectation, or runs fall short, by so many deviations; the
-latter only where chi-square is not below expectation."""
 
 
 def fit(
@@ -90,7 +88,8 @@ def fit(
     -----
     OperandoWarning
         If spectra in memory are missed by their fit: chi-square 5 standard deviations above expectation, or runs 4
-        below; if the background is taken off before.
+        below, or the residuals of at least 20 add up to a pattern that stands 5 out of noise, as a background of
+        another form leaves it; if the background is taken off before.
 
     Notes
     -----
@@ -305,17 +304,3 @@ def drawn_lines(values: xr.DataArray, response: xr.DataArray, plan: Plan) -> xr.
     """Return each line alone."""
     (drawn,) = by_blocks(rows_drawn, [values, response], [["peak", ALONG]], plan, {ALONG: plan.points[0].size})
     return drawn
-
-
-def warn_of_misfits(ds: xr.Dataset, plan: Plan) -> None:
-    """Warn of spectra in memory that their fit misses."""
-    if ds["value"].chunks is not None:
-        return
-    excess = (ds["reduced_chi_square"] - 1) / np.sqrt(2 / plan.degrees)
-    missed = ds["runs"] < TOO_FEW_RUNS
-    if plan.weighting != "none":
-        missed = (excess > TOO_MANY) | (missed & (excess > 0))
-    if missed.any():
-        said = f"fit: {int(missed.sum())} of {missed.size} spectra are missed by their fit"
-        remedy = "look at the residual; lines may be missing, or their shape be another"
-        warnings.warn(f"{said} (reduced chi-square or runs); {remedy}", OperandoWarning, stacklevel=3)

@@ -28,11 +28,11 @@ from .fitting import (
     given_start,
     known_background,
     planned,
-    warn_of_misfits,
 )
 from .global_blocks import pinned, rows_described, rows_known, rows_pinned
 from .global_kernels import joint_covariance, joint_gain, joint_step
 from .layout import ALONG, FIT
+from .misfits import warn_of_misfits
 from .model import POLYNOMIAL, Model
 from .model_kernels import Floats
 from .model_text import as_table

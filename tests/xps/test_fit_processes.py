@@ -14,6 +14,7 @@ from operando import xps
 from operando.errors import OperandoWarning
 from operando.xps import Background, Doublet, Free, Model
 from operando.xps.fit_kernels import POISSON, room
+from operando.xps.line_kernels import line_functions
 from operando.xps.relocation import area_places
 from operando.xps.starts import linear, start_tables, starts
 
@@ -30,7 +31,7 @@ MODULES = (
 
 def arguments() -> dict[str, tuple]:
     compiled = MODEL.compiled
-    structure, grid = compiled.structure, compiled.grid(ENERGY)
+    structure, grid = compiled.structure, (*compiled.points(ENERGY), line_functions([0]))
     size, rows, points = len(compiled.names), structure[4].size, ENERGY.size
     memory, small = room(size, rows, points), room(3, 1, points)
     counts, one = spectra(2).to_numpy(), np.ones((2, points))
@@ -57,6 +58,7 @@ def arguments() -> dict[str, tuple]:
     edges = compiled.low, compiled.high
     problem, goal = (form, spectrum, task), (0, 1.0, 100.0)
     return {
+        "model_kernels.assign": (full.copy(), full),
         "model_kernels.expand": (structure, free, full.copy()),
         "model_kernels.through": (np.eye(points), one, 0 * one),
         "model_kernels.fill_line": (structure, grid, full, 0, table),

@@ -17,6 +17,7 @@ from operando.history import entries
 from operando.schema import problems
 from operando.xps import Background, Doublet, Fixed, Free, Link, Model, Peak
 from operando.xps.layout import FIT
+from operando.xps.line_kernels import line_functions
 
 STARTS = (161.6, 160.1, 163.2)
 WIDTHS = (1.0, 1.0, 1.2)
@@ -125,7 +126,7 @@ def test_at_the_minimum_the_score_of_the_poisson_likelihood_is_zero(fitted, mode
     from operando.xps import fit_kernels, model_kernels
 
     compiled = model.compiled
-    grid = compiled.grid(ENERGY)
+    grid = *compiled.points(ENERGY), line_functions([0])
     memory = fit_kernels.room(len(compiled.names), compiled.structure[4].size, ENERGY.size)
     full, nothing = np.empty(compiled.structure[4].size), np.zeros(ENERGY.size)
     one = fitted.isel(scan=7)

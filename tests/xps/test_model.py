@@ -11,6 +11,7 @@ from operando.errors import OperandoError
 from operando.xps import Background, Doublet, Fixed, Free, Link, Model, Peak
 from operando.xps.constraints import Affine
 from operando.xps.fit_kernels import room
+from operando.xps.line_kernels import line_functions
 from operando.xps.line_shapes import SHAPES
 from operando.xps.model_kernels import evaluate, expand
 
@@ -119,7 +120,7 @@ def test_the_jacobian_of_a_model_is_that_of_finite_differences(shape, kind, doub
         500 if kind == "tougaard" else 1
     )
     inside = np.clip(values, np.maximum(model.low + 1e-3, -1e9), np.minimum(model.high - 1e-3, 1e9))
-    grid = model.grid(ENERGY)
+    grid = *model.points(ENERGY), line_functions(model.structure[0])
     memory = room(len(model.names), len(model.rows), ENERGY.size)
     where = np.empty(len(model.rows))
 
