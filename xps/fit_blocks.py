@@ -12,8 +12,8 @@ from .compiled_model import AREA, POSITION, Compiled
 from .fit_kernels import Task
 from .line_kernels import line_functions
 from .model_kernels import Floats, Form, Grid, Ints, Points
-from .relocation import area_places, jumps, vacant_places
-from .relocation_kernels import relocate_rows, revive_rows
+from .relocation import area_places, jumps
+from .relocation_kernels import relocate_rows
 from .series_kernels import CANDIDATES, Linear, Stack, describe_rows, draw_rows, fit_rows, screen_rows
 from .starts import start_tables
 
@@ -90,14 +90,11 @@ def rows_fitted(
 
 
 def _relocate(stack: Stack, found: tuple[Floats, Floats, Ints], plan: Plan) -> None:
-    """Try whether lines of a phase were taken for one another, once for each phase that shifts; revive lost lines."""
-    linear = plan.screening[0]
-    given = (linear, area_places(plan.model, linear), plan.task[2])
-    start = np.empty((len(found[0]), 1, len(plan.model.names)))
-    if (places := vacant_places(plan.model))[0].size:
-        revive_rows(plan.form, stack, given, (places, plan.task[0]), (found[0], start))
-        fit_rows(plan.form, stack, plan.task, start, found)
+    """Try whether lines of a phase were taken for one another, once for each phase that shifts."""
     if plan.model.phases and (moves := jumps(plan.model)).size:
+        linear = plan.screening[0]
+        given = (linear, area_places(plan.model, linear), plan.task[2])
+        start = np.empty((len(found[0]), 1, len(plan.model.names)))
         for _ in plan.model.phases:
             relocate_rows(plan.form, stack, given, (moves, plan.task[0], plan.task[1]), (found[0], start))
             fit_rows(plan.form, stack, plan.task, start, found)

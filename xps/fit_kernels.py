@@ -345,6 +345,22 @@ def advance(free: Floats, trial: Floats, step: Floats) -> None:
 
 
 @compiled
+def go(free: Floats, step: Floats, bounds: tuple[Floats, Floats], trial: Floats) -> None:
+    """Write where a step leads, within the bounds."""
+    for a in range(free.size):
+        trial[a] = min(max(free[a] + step[a], bounds[0][a]), bounds[1][a])
+
+
+@compiled
+def settled(matrix: Floats, free: Floats, trial: Floats, scale: float) -> bool:
+    """Go to the trial and return true, if the way is short."""
+    short = distance(matrix, free, trial) <= _STILL * scale
+    if short:
+        assign(free, trial)
+    return short
+
+
+@compiled
 def minimize(
     model: Form, spectrum: Spectrum, task: Task, search: tuple[Floats, Floats, float], memory: Room
 ) -> tuple[float, int]:
@@ -368,11 +384,9 @@ def minimize(
     for turn in range(_ITERATIONS):
         gain = next_step((matrix, bend, gradient), free, (low, high), damping, (step, whole))
         scale = unit if unit > 0.0 else objective / marks.shape[1]
-        for a in range(free.size):
-            trial[a] = min(max(free[a] + step[a], low[a]), high[a])
+        go(free, step, (low, high), trial)
         if gain <= _CONVERGED * scale or (near > _SLOW and gain < _NEAR * scale):
-            if distance(matrix, free, trial) <= _STILL * scale:
-                assign(free, trial)
+            if settled(matrix, free, trial, scale):
                 return objective, 0
             bend[:] = 0.0
             damping = 1e-3

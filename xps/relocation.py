@@ -1,4 +1,4 @@
-"""The moves of a phase by which one of its lines takes the place of another, and places for lines that vanished."""
+"""The moves of a phase by which one of its lines takes the place of another."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled_model import AREA, FWHM, POSITION, SHIFT, Compiled
+from .compiled_model import POSITION, SHIFT, Compiled
 from .model_kernels import PER_LINE, Floats
-from .relocation_kernels import Tries
 from .series_kernels import Linear
 
 _ALIKE, _MOST = 0.05, 60
-_REACH, _PLACES = 1.0, 9
 
 
 def jumps(model: Compiled) -> Floats:
@@ -35,26 +33,6 @@ def jumps(model: Compiled) -> Floats:
     for row, (k, distance) in zip(out, found, strict=True):
         row[k] = distance
     return out
-
-
-def vacant_places(model: Compiled) -> Tries:
-    """Return where lines that have vanished may be looked for: evenly between the bounds of their positions.
-
-    Where a bound is missing it is 1 eV from the start. Only lines whose area and position are free are looked for; a
-    width of their own begins anew, for that of a line without area means nothing.
-    """
-    index = {name: k for k, name in enumerate(model.names)}
-    which, values = [], []
-    for peak in model.peaks:
-        area, position, width = (index.get(f"{peak}.{key}", -1) for key in (AREA, POSITION, FWHM))
-        if min(area, position) >= 0:
-            begin = model.start[position]
-            ends = (model.low[position], begin - _REACH), (model.high[position], begin + _REACH)
-            low, high = (own if np.isfinite(own) else other for own, other in ends)
-            for place in np.linspace(low, high, _PLACES):
-                which.append((area, position, width))
-                values.append((place, model.start[width]))
-    return np.array(which, np.int64).reshape(-1, 3), np.array(values).reshape(-1, 2)
 
 
 def area_places(model: Compiled, linear: Linear) -> NDArray[np.int64]:

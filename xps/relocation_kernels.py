@@ -12,10 +12,6 @@ from .series_kernels import Linear, Stack, finite, lightened, one_spectrum, scre
 
 _BETTER = 0.98
 """Share of the squares below which a place is better worth a fit; noise alone does not reach it."""
-_PROMISING = 0.99
-"""The same for a line that has vanished: it has nothing to lose."""
-Tries = tuple[Ints, Floats]
-"""Places for lines: (area, position, width) among the free parameters, no width -1; values of the latter two."""
 
 
 @compiled
@@ -93,50 +89,6 @@ def relocate_rows(
                 inside &= low[a] <= trial[a] <= high[a]
             if not inside:
                 continue
-            squares = expected_at(model, light, trial, (linear, places), memory)
-            if squares < best:
-                best = squares
-                out[row, 0] = trial
-
-
-@compiled
-def revive_rows(
-    model: Form,
-    stack: Stack,
-    given: tuple[Linear, Ints, int],
-    tries: tuple[Tries, Floats],
-    rows: tuple[Floats, Floats],
-) -> None:
-    """Write, for each row, the best place for a line whose area is at its lowest value, NaN if none is promising.
-
-    ``tries`` is (places, lowest values of the free parameters), the rest as in :func:`relocate_rows`.
-    """
-    found, out = rows
-    linear, places, kind = given
-    (which, values), low = tries
-    memory = (
-        room(linear[0].size, 1, model[1][0].size),
-        np.empty((2, places.max() + 2, model[1][0].size)),
-        np.empty(linear[0].size),
-    )
-    trial = np.empty(found.shape[1])
-    for row in range(found.shape[0]):
-        out[row] = np.nan
-        if not finite(found[row]):
-            continue
-        light = lightened(one_spectrum(stack, row), kind)
-        best = -1.0
-        for k in range(which.shape[0]):
-            area, position, width = which[k, 0], which[k, 1], which[k, 2]
-            if found[row, area] > low[area]:
-                continue
-            assign(trial, found[row])
-            if best < 0.0:
-                best = _PROMISING * expected_at(model, light, trial, (linear, places), memory)
-                assign(trial, found[row])
-            trial[position] = values[k, 0]
-            if width >= 0:
-                trial[width] = values[k, 1]
             squares = expected_at(model, light, trial, (linear, places), memory)
             if squares < best:
                 best = squares

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from few_counts import FEW, few_count_model
+from scipy.special import xlogy
 from sulfur_spectra import ENERGY, LINES, RATIO, SPLITTING, spectra
 
 from operando import xps
@@ -59,3 +60,15 @@ def test_a_few_spectra_are_not_judged_together():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         xps.fit(over_another_background(300, seed=31).isel(scan=slice(15)), model())
+
+
+def test_a_start_from_the_neighbors_never_ends_in_a_worse_minimum():
+    counts = spectra(2000, seed=34, scale=FEW, constant=20.0).isel(scan=slice(187, 190))
+    alone = xps.fit(counts, few_count_model(), neighbors=False)
+    together = xps.fit(counts, few_count_model())
+
+    def deviance(found):
+        mean = found["fitted"]
+        return 2 * (mean - counts + xlogy(counts, counts / mean)).sum("binding_energy")
+
+    assert (deviance(together) <= deviance(alone) * (1 + 1e-9)).all()
