@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from operando.errors import OperandoError
 from operando.xps import Background, Doublet, Fixed, Free, Link, Model, Peak
-from operando.xps.constraints import Affine
+from operando.xps.affine import Affine
 from operando.xps.fit_kernels import room
 from operando.xps.line_shapes import SHAPES
 from operando.xps.model_kernels import evaluate, expand
