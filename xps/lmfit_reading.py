@@ -23,7 +23,7 @@ _TO_FWHM = {"gaussian": 2 * sqrt(2 * log(2.0)), "lorentzian": 2.0, "pvoigt": 2.0
 _MIXING = {"gaussian": 0.0, "lorentzian": 1.0}
 _DEGREES = {"linear": ("intercept", "slope"), "parabolic": ("c", "b", "a")}
 _KNOWN = "Gaussian, Lorentzian, PseudoVoigt, Constant, Linear, Quadratic, Polynomial"
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_NAME = re.compile(r"\b[A-Za-z_]\w*")
 
 
 def from_lmfit(model: lmfit.Model, parameters: lmfit.Parameters) -> Model:

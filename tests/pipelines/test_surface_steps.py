@@ -13,7 +13,7 @@ from sulfur_spectra import spectra
 
 import operando
 from operando import example_scans, xps
-from operando.errors import OperandoError, RecipeError
+from operando.errors import OperandoError, OperandoWarning, RecipeError
 from operando.history import entries
 from operando.pipelines import recipe
 from operando.pipelines.check import check
@@ -226,6 +226,21 @@ def test_a_profile_in_a_recipe_is_the_profile_of_the_fit():
     found = photoemission.fit(raw, processed, lines=table["lines"], background=table["background"], limits="profile")
     plain = xps.fit(raw, model, neighbors=False)
     np.testing.assert_array_equal(found["area_upper"], xps.profile(raw, model, plain, "area")["upper"])
+
+
+def test_a_recipe_may_tie_quantities_by_arithmetic_and_hears_that_it_is_slow():
+    raw, processed = bare(1, 1.0, 400.0)
+    table = few_count_model().to_table()
+    table["lines"][1]["fwhm"] = {"expression": "sqrt({PS4.fwhm} * {bridge.fwhm})"}
+    given = {"lines": table["lines"], "background": table["background"]}
+    with pytest.warns(OperandoWarning, match=r"Li2S.fwhm is 'sqrt.*not affine"):
+        found = photoemission.fit(raw, processed, **given)
+    width = found["fwhm"].isel(scan=0)
+    expected = np.sqrt(float(width.sel(peak="PS4")) * float(width.sel(peak="bridge")))
+    assert float(width.sel(peak="Li2S")) == pytest.approx(expected)
+    table["lines"][1]["fwhm"] = {"expression": "open('x')"}
+    with pytest.raises(OperandoError, match=r"expression \"open\('x'\)\": expected numbers"):
+        photoemission.fit(raw, processed, **given)
 
 
 def test_what_a_file_does_not_say_of_the_angle_must_be_stated():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,7 +13,8 @@ from sulfur_spectra import cumulative, line
 from operando import xps
 from operando.errors import OperandoError, OperandoWarning
 from operando.flags import Flag
-from operando.xps import Background, Expression, Fixed, Free, Model, Peak
+from operando.xps import Background, Expression, Fixed, Free, Model, Peak, fitting
+from operando.xps.lmfit_fits import rows_by_lmfit
 
 lmfit = pytest.importorskip("lmfit", reason="lmfit is not installed")
 
@@ -109,6 +112,21 @@ def test_chunks_do_not_matter_and_lazy_spectra_stay_lazy(series):
     lazy = fitted(series.chunk(scan=2), model(TIE))
     assert all(lazy[name].chunks for name in ("area", "covariance", "residual"))
     xr.testing.assert_identical(lazy.compute(), whole)
+
+
+def test_a_plan_with_expressions_reaches_other_processes_whole(series):
+    measured, response, sigma = fitting.as_measured(series, xr.DataArray(1.0), model(TIE), None)
+    plan = fitting.planned(model(TIE), measured, "auto", None)
+    given = (
+        measured.to_numpy(),
+        response.to_numpy(),
+        sigma.to_numpy(),
+        np.array(0.0),
+        np.full(len(plan.model.names), np.nan),
+    )
+    here, there = (rows_by_lmfit(*given, plan=one, curves=False) for one in (plan, pickle.loads(pickle.dumps(plan))))
+    for one, other in zip(here[:6], there[:6], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_fit_starts_from_what_is_given(series):
