@@ -15,7 +15,7 @@ import operando
 from operando import example_scans, xps
 from operando.errors import OperandoError, OperandoWarning, RecipeError
 from operando.history import entries
-from operando.pipelines import recipe
+from operando.pipelines import recipe, report
 from operando.pipelines.check import check
 from operando.pipelines.run import run
 from operando.pipelines.steps import photoemission, surfaces
@@ -170,10 +170,8 @@ def test_a_step_without_the_fit_it_works_on_is_refused_before_anything_is_read(t
             '"S 2p S8"]\n  substrate',
             "overlayer_thickness: expected peaks among .* got S 2p S8",
         ),
-        ("attenuation_length = 3.1", "attenuation_length = -3.1", "attenuation lengths and a reference ratio above 0"),
         ('{ "C 1s" = "electrode" }', '{ "C 1s" = "electrode", "S 2p" = "electrolyte" }', "use rigid_shift"),
         ('{ "C 1s" = "electrode" }', '{ "O 1s" = "electrode" }', "expected levels among C 1s, S 2p, P 2p, got O 1s"),
-        ('peak = "C 1s C-C"\n', "", "expected one peak of C 1s"),
         ("energy = 284.8", 'energy = "C 1s"', "energy: expected a number"),
     ],
 )
@@ -187,7 +185,8 @@ def test_a_wrong_step_is_told_before_anything_is_written(tmp_path, old, new, sai
         check(recipe.load(folder))
 
 
-def test_a_scan_that_comes_later_makes_the_global_fit_anew(done, tmp_path):
+def test_a_scan_that_comes_later_makes_the_global_fit_anew(done, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "write_store", lambda *_: None)
     folder = tmp_path / "beamtime"
     shutil.copytree(done, folder)
     shutil.copy(SMALL / "xps" / f"cell7_{SCANS + 1:04d}.vms", folder / "xps")

@@ -164,7 +164,7 @@ MISTAKES = {
     "expected a line shape among": lambda: Peak("a", 1, 1, "triangle"),
     "expected a name without a dot": lambda: Peak("a.b", 1, 1),
     "expected a fwhm above 0 eV, got -1": lambda: Peak("a", 1, -1),
-    "expected a number, Free, Fixed or Link as position, got '161'": lambda: Peak("a", "161", 1),
+    "expected a number, Free, Fixed, Link or Expression as position, got '161'": lambda: Peak("a", "161", 1),
     "expected a ratio that is a positive number": lambda: Doublet("a", 1, 1, 1, Free(0.5)),
     "expected 'shirley', 'tougaard' or 'none'": lambda: Background("linear"),
     "expected a polynomial of degree 0 to 3, got 7": lambda: Background(polynomial=7),
