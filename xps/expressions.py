@@ -28,6 +28,7 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
 """Functions of one number that an expression may call, as lmfit's interpreter names them."""
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 _QUOTED, _PLACE = re.compile(r"\{([^{}]*)\}"), "quantity_{}_"
+_PLACES = re.compile(r"quantity_(\d+)_")
 _LONGEST = 1000
 
 
@@ -92,11 +93,13 @@ class Expression:
     def written(self, names: Mapping[str, str]) -> str:
         """Return the text with each quantity in braces replaced by a text in parentheses, every number a float."""
         places = {_PLACE.format(k): f"({names[name]})" for k, name in enumerate(self.names)}
-        return re.sub(r"quantity_\d+_", lambda found: places[found.group()], ast.unparse(self.tree))
+        return _PLACES.sub(lambda found: places[found.group()], ast.unparse(self.tree))
 
     def _parsed(self) -> ast.expr:
         if not isinstance(self.text, str) or not self.text.strip() or len(self.text) > _LONGEST:
             raise OperandoError(f"Expression: expected text of 1 to {_LONGEST} characters, got {self.text!r:.60}")
+        if _PLACES.search(_QUOTED.sub("", self.text)):
+            raise self._refusal("names of quantities in braces")
         places = {name: _PLACE.format(k) for k, name in enumerate(self.names)}
         plain = _QUOTED.sub(lambda found: places[found.group(1)], self.text).strip()
         try:
@@ -120,7 +123,8 @@ class Expression:
                 return ast.Call(node.func, [self._checked(node.args[0], places)], [])
             raise self._refusal(f"one number as argument of {node.func.id}")
         known = f"numbers, quantities in braces, + - * / **, pi and {', '.join(FUNCTIONS)}"
-        raise self._refusal(f"{known}, got {ast.unparse(node)!r}")
+        shown = _PLACES.sub(lambda found: f"{{{self.names[int(found[1])]}}}", ast.unparse(node))
+        raise self._refusal(f"{known}, got {shown!r}")
 
     def _refusal(self, expected: str) -> OperandoError:
         return OperandoError(f"expression {self.text!r}: expected {expected}")

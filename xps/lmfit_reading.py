@@ -118,7 +118,8 @@ class _Found:
             ratio = row.terms[base] / known.terms[base]
             return Link(self.first[base], ratio, row.offset - ratio * known.offset)
         factor, parameter = self.quantities[name]  # type: ignore[misc]
-        return Expression(f"{factor!r} * {self._text(parameter)}")
+        text = self._text(parameter)
+        return Expression(text if factor == 1.0 else f"{factor!r} * {text}")
 
     def _free(self, row: Affine, base: str) -> Free:
         """Return a quantity that a varying parameter sets, within its bounds."""
@@ -160,7 +161,9 @@ class _Found:
         if row is None:
             said = f"from_lmfit: expected parameters that lines or the background have, got {name!r}, which varies"
             raise OperandoError(f"{said} and is used by expressions alone; tie quantities of lines to one another")
-        return f"(({{{self.first[name]}}} - {row.offset!r}) / {row.terms[name]!r})"
+        plain = f"{{{self.first[name]}}}"
+        alike = row.terms[name] == 1.0 and not row.offset
+        return plain if alike else f"(({plain} - {row.offset!r}) / {row.terms[name]!r})"
 
     def _add(self, name: str, shape: str, quantities: dict[str, tuple[float, str] | float]) -> None:
         self.lines[name] = (shape, list(quantities))

@@ -49,10 +49,11 @@ def fit(
 ) -> xr.Dataset:
     """Fit lines and background to every scan by itself, from the same starts: a new scan changes no other's result.
 
-    ``lines``, ``background``, ``links`` and ``shifts`` are the tables of a model; or ``species`` of one ``level`` are
-    taken from the table of known ones. ``background_systematic`` tells by how much the numbers hang on the background.
-    ``limits`` are for few counts: a ``_lower`` and an ``_upper`` one of 68.3 % for area, position and width, by the
-    profile of the likelihood or by ``draws`` spectra drawn and fitted again for each.
+    ``lines``, ``background``, ``links`` and ``shifts`` are the tables of a model, ties such as ``{ link = "a.fwhm" }``
+    or ``{ expression = "2 * {a.fwhm}" }``; or ``species`` of one ``level`` are taken from the table of known ones.
+    ``background_systematic`` tells by how much the numbers hang on the background. ``limits`` are for few counts: a
+    ``_lower`` and an ``_upper`` one of 68.3 % for area, position and width, by the profile of the likelihood or by
+    ``draws`` spectra drawn and fitted again for each.
     """
     from operando import xps
 
@@ -84,7 +85,7 @@ def fit_global(raw: xr.Dataset, series: xr.Dataset, *, shared: list[str] | None 
     if made is None or not series.attrs.get("model"):
         raise OperandoError("fit_global: expected fitted lines, got none; put the step 'fit' before it")
     settings, model = made["parameters"], xps.Model.from_json(series.attrs["model"])
-    spectra = raw.load() if raw.nbytes < _IN_MEMORY else raw
+    spectra = raw.compute() if raw.nbytes < _IN_MEMORY else raw
     ends = settings["window"]
     window = None if ends is None else (float(ends[0]), float(ends[1]))
     start = series[["value"]].load() if "value" in series else None
