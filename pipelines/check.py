@@ -10,7 +10,7 @@ from operando.errors import OperandoError, RecipeError
 
 from .processing import Processing, told_apart
 from .recipe import Log, Recipe, Series
-from .steps import TECHNIQUES
+from .steps import STEPS, TECHNIQUES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -114,7 +114,10 @@ def _refusal(scan: xr.Dataset, work: Processing) -> str:
     """Return which step refuses a scan, and why; empty if none does. Stacks of images are not tried: they take long."""
     try:
         if not TECHNIQUES[work.series.technique].referenced:
-            work.processed(scan)
+            processed = work.processed(scan)
+            for _, section in work.over_all():
+                if STEPS[work.series.technique][section.use].tried:
+                    work.over_these(section, processed, scan)
         elif work.series.references is not None:
             _ = work.references
     except OperandoError as error:

@@ -141,10 +141,23 @@ class Processing:
             if step.needs_all:
                 yield f"{self.folder}/{section.name}", section
 
-    def from_all(self, section: StepSection, processed: xr.Dataset) -> xr.Dataset:
-        """Return what a step makes of all scans of the series, checked."""
-        made = self._taken(section, STEPS[self.series.technique][section.use], {"series": processed})
+    def from_all(self, section: StepSection, processed: xr.Dataset, raw: xr.Dataset | None = None) -> xr.Dataset:
+        """Return what a step makes of all scans of the series, checked.
+
+        ``raw`` are the scans as the store keeps them, for steps that ask for them.
+        """
+        made = self.over_these(section, processed, raw)
         return check(made, TECHNIQUES[self.series.technique].layout(section.use))
+
+    def over_these(self, section: StepSection, processed: xr.Dataset, raw: xr.Dataset | None = None) -> xr.Dataset:
+        """Return what a step over all scans makes of some, unchecked; the measured ones are prepared for it first."""
+        wanted = STEPS[self.series.technique][section.use]
+        state = {"series": processed}
+        if "raw" in wanted.inputs and raw is not None:
+            state["raw"] = raw
+            for own, step in self._steps():
+                state["raw"] = self._taken(own, step, state) if step.prepares else state["raw"]
+        return self._taken(section, wanted, state)
 
     @cached_property
     def references(self) -> xr.Dataset:

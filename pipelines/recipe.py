@@ -330,7 +330,7 @@ def _reader_problems(key: str, series: Series) -> Iterable[str]:
 
 def _step_problems(key: str, series: Series) -> Iterable[str]:
     known, working = STEPS[series.technique], ""
-    nodes = {"raw", "processed", REFERENCES}
+    nodes, before = {"raw", "processed", REFERENCES}, set[str]()
     for number, section in enumerate(series.steps):
         where = f"{key}.steps.{number}"
         if section.use not in known:
@@ -344,6 +344,9 @@ def _step_problems(key: str, series: Series) -> Iterable[str]:
         if step.prepares and working:
             yield f"{where}.use: {section.use!r} changes the scans themselves, so it comes before {working!r}"
         working = working or ("" if step.prepares else section.use)
+        if step.after and step.after not in before:
+            yield f"{where}.use: {section.use!r} works on what {step.after!r} finds; put that step before it"
+        before.add(section.use)
         if "references" in step.inputs and series.references is None:
             yield f"{where}.use: {section.use!r} needs [series.references] with the files of the substances"
         if section.node is not None and not step.needs_all:

@@ -279,7 +279,7 @@ class Run:
                 continue
             try:
                 with told_apart() as said:
-                    result = work.from_all(section, processed)
+                    result = work.from_all(section, processed, self.store.dataset(work.raw_node))
                 self._warn(work, said)
                 self.store.replace({node: result.assign_attrs(made_from=origin)})
             except OperandoError as error:

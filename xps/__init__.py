@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from .charging import charge_reference
     from .constraints import Fixed, Free, Link
     from .cross_sections import angular_factor, sensitivity_factor
+    from .expressions import Expression
     from .fitting import fit
     from .formats.casaxps import casaxps_components
     from .global_fit import fit_global
     from .joining import join
     from .known_species import core_level, overlaps, species, species_table, tube_satellites
     from .line_profiles import line_profile
-    from .lmfit_models import from_lmfit, to_lmfit
+    from .lmfit_models import to_lmfit
+    from .lmfit_reading import from_lmfit
     from .loss_functions import loss_operator
     from .mean_free_paths import Material, effective_attenuation_length, imfp_tpp2m
     from .model import Background, Doublet, Model, Peak
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Background": ".model",
     "Doublet": ".model",
+    "Expression": ".expressions",
     "Fixed": ".constraints",
     "Free": ".constraints",
     "Link": ".constraints",
@@ -52,7 +55,7 @@ _LAZY = {
     "fit": ".fitting",
     "fit_global": ".global_fit",
     "formats": ".formats",
-    "from_lmfit": ".lmfit_models",
+    "from_lmfit": ".lmfit_reading",
     "imfp_tpp2m": ".mean_free_paths",
     "join": ".joining",
     "layer_thicknesses": ".overlayers",
@@ -88,6 +91,7 @@ _MODULES = (
 __all__ = [
     "Background",
     "Doublet",
+    "Expression",
     "Fixed",
     "Free",
     "Link",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operando.errors import OperandoError
 
-from .constraints import Affine, Fixed, Free, Link, Quantity, resolved
+from .affine import Affine
+from .constraints import Fixed, Free, Link, Quantity, Stated, resolved
+from .expressions import Expression
 from .joining import windows
 from .loss_functions import loss_operator
 from .model import BACKGROUND, POSITION_WINDOW, Background, Doublet, Line, Model, Peak, shape_of
@@ -29,7 +31,8 @@ class Compiled:
     whatever the model speaks of (``"PS4.area"``) in terms of the free ones. ``peaks`` are the names of the lines,
     ``owners`` which of them each of the kernels' lines belongs to, and ``keys`` what there is to tell of a line.
     ``regions`` are those on the axis, one without a name if there is only one, and ``places`` that of each peak;
-    ``phases`` are those whose lines move together.
+    ``phases`` are those whose lines move together. ``expressed`` are the quantities whose expressions are not affine:
+    the last of the names, as parameters without bounds that lmfit sets from the others.
     """
 
     names: tuple[str, ...]
@@ -46,6 +49,24 @@ class Compiled:
     regions: tuple[str, ...]
     places: NDArray[np.int64]
     phases: tuple[str, ...]
+    expressed: dict[str, Expression]
+
+    @property
+    def varied(self) -> int:
+        """How many parameters are free; after them come those that are expressed."""
+        return len(self.names) - len(self.expressed)
+
+    def completed(self, free: Floats) -> Floats:
+        """Return all parameters where those that are free have these values; NaN where an expression has none."""
+        values = dict(zip(self.names, free.tolist(), strict=False))
+        for name, one in self.expressed.items():
+            values[name] = one.at({of: self.quantities[of].at(values) for of in one.names})
+        return np.array([values[name] for name in self.names])
+
+    def begun(self, free: Floats) -> Floats:
+        """Return all parameters at a start; expressions see areas that are not known yet, and are zero, as one."""
+        unknown = np.array([name.endswith(f".{AREA}") for name in self.names[: self.varied]]) & (free == 0)
+        return np.append(free, self.completed(np.where(unknown, 1.0, free))[self.varied :])
 
     def dense(self, quantities: list[Affine]) -> tuple[Floats, Floats]:
         """Return factors (quantity, free parameter) and offsets."""
@@ -91,18 +112,20 @@ def compile_model(model: Model) -> Compiled:
     quantities = resolved(asked)
     rows = tuple(_rows(model, quantities))
     used = {name for _, row in rows for name in row.terms}
+    expressed = _expressed(asked, quantities, used)
     free = {name: one for name, one in asked.items() if isinstance(one, Free) and name in used}
     idle = [phase for phase in model.shifts if isinstance(asked[name := f"{phase}.{SHIFT}"], Free) and name not in free]
     if idle:
         said = f"Model: expected a line that the shift of {', '.join(idle)} moves, got none"
         raise OperandoError(f"{said}; give the positions of its lines as numbers")
-    names = tuple(free)
+    names = (*free, *expressed)
     start, low, high = (np.array([getattr(one, key) for one in free.values()]) for key in ("start", "low", "high"))
+    low, high = np.append(low, [-np.inf] * len(expressed)), np.append(high, [np.inf] * len(expressed))
     copies = 1 + len(model.satellites)
     owners = np.array([k for k, line in enumerate(model.lines) for _ in _members(line) for _ in range(copies)])
     codes = np.array([shape_of(model.lines[k]).code for k in owners], np.int64)
     structure = _structure(codes, names, [row for _, row in rows])
-    return Compiled(
+    compiled = Compiled(
         names,
         start,
         low,
@@ -117,7 +140,38 @@ def compile_model(model: Model) -> Compiled:
         model.regions,
         np.array([model.regions.index(line.region or "") for line in model.lines], np.int64),
         tuple(model.shifts),
+        expressed,
     )
+    return replace(compiled, start=_completed_start(compiled)) if expressed else compiled
+
+
+def _expressed(
+    asked: dict[str, Stated | Affine], quantities: dict[str, Affine], used: set[str]
+) -> dict[str, Expression]:
+    """Return the expressions that are not affine, each after those on which it hangs; ``used`` gains what they use."""
+    found: dict[str, Expression] = {}
+    for name in reversed(quantities):
+        one = asked[name]
+        if isinstance(one, Expression) and quantities[name].terms.keys() == {name} and name in used:
+            used |= {term for other in one.names for term in quantities[other].terms}
+            found[name] = one
+    return dict(reversed(found.items()))
+
+
+def _completed_start(compiled: Compiled) -> Floats:
+    """Return where a fit starts with the expressed quantities.
+
+    Raises
+    ------
+    OperandoError
+        If one of them has no value there.
+    """
+    found = compiled.begun(compiled.start)
+    lost = [name for name, value in zip(compiled.names, found.tolist(), strict=True) if not np.isfinite(value)]
+    if lost:
+        said = f"expected expressions that have a value where the fit starts, got none for {', '.join(lost)}"
+        raise OperandoError(f"Model: {said} ({compiled.expressed[lost[0]].text!r})")
+    return found
 
 
 def _keys(model: Model, quantities: dict[str, Affine]) -> Iterator[str]:
@@ -145,9 +199,9 @@ def _check_names(model: Model) -> None:
         raise OperandoError(f"Model: {said}, got {', '.join(lost)}")
 
 
-def _quantities(model: Model) -> dict[str, Free | Fixed | Link | Affine]:
+def _quantities(model: Model) -> dict[str, Stated | Affine]:
     """Return all quantities of the model by name, before links are followed."""
-    found: dict[str, Free | Fixed | Link | Affine] = {}
+    found: dict[str, Stated | Affine] = {}
     for line in model.lines:
         found |= {f"{line.name}.{key}": one for key, one in line.quantities().items()}
     for region in model.regions:
@@ -164,7 +218,7 @@ def _quantities(model: Model) -> dict[str, Free | Fixed | Link | Affine]:
     return found
 
 
-def _share_shapes(model: Model, found: dict[str, Free | Fixed | Link | Affine]) -> None:
+def _share_shapes(model: Model, found: dict[str, Stated | Affine]) -> None:
     """Tie shape parameters that are not given to the first line of the region and shape that does not give them."""
     first: dict[tuple[str | None, str, str], str] = {}
     for line in model.lines:
@@ -187,7 +241,7 @@ def _shift(phase: str, shift: Quantity) -> Free | Fixed | Link:
     return shift
 
 
-def _move_phases(model: Model, found: dict[str, Free | Fixed | Link | Affine]) -> None:
+def _move_phases(model: Model, found: dict[str, Stated | Affine]) -> None:
     """Let the positions of a shifted phase be their starts plus its shift."""
     for line in model.lines:
         name = f"{line.name}.{POSITION}"

@@ -1,13 +1,16 @@
-"""What a quantity of a line may be: free within bounds, fixed, or tied to another; all affine in the free ones."""
+"""What a quantity of a line may be: free within bounds, fixed, or tied to others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TypeGuard
 
 from operando.errors import OperandoError
+
+from .affine import Affine
+from .expressions import Expression
 
 
 @dataclass(frozen=True)
@@ -51,27 +54,29 @@ class Link:
             raise OperandoError(f"Link to {self.to!r}: expected finite numbers, got {self.factor} and {self.offset}")
 
 
-Quantity = float | Free | Fixed | Link
+Stated = Free | Fixed | Link | Expression
+"""What a model says of a quantity."""
+Quantity = float | Stated
 """A number is where a quantity starts, free within a window that suits it."""
 FWHM_WINDOW = (0.4, 2.5)
 """By which factors a width given as a number may change."""
 
 
-def positive(quantity: Quantity | None, start: float) -> Free | Fixed | Link:
+def positive(quantity: Quantity | None, start: float) -> Stated:
     """Return a quantity that is not negative; free from ``start`` if it is not given."""
     if quantity is None or is_number(quantity):
         return Free(start if quantity is None else float(quantity), 0.0)
     return tied(quantity)
 
 
-def around(width: Quantity) -> Free | Fixed | Link:
+def around(width: Quantity) -> Stated:
     """Return a width; a number is free within a factor either way."""
     if is_number(width):
         return Free(float(width), FWHM_WINDOW[0] * float(width), FWHM_WINDOW[1] * float(width))
     return tied(width)
 
 
-def tied(quantity: Quantity) -> Free | Fixed | Link:
+def tied(quantity: Quantity) -> Stated:
     """Return a quantity that is no number.
 
     Raises
@@ -79,8 +84,8 @@ def tied(quantity: Quantity) -> Free | Fixed | Link:
     OperandoError
         If it is none.
     """
-    if not isinstance(quantity, Free | Fixed | Link):
-        raise OperandoError(f"Model: expected a number, Free, Fixed or Link, got {quantity!r}")
+    if not isinstance(quantity, Stated):
+        raise OperandoError(f"Model: expected a number, Free, Fixed, Link or Expression, got {quantity!r}")
     return quantity
 
 
@@ -91,39 +96,16 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 def is_quantity(value: object) -> bool:
     """Whether a value can be a quantity."""
-    return is_number(value) or isinstance(value, Free | Fixed | Link)
+    return is_number(value) or isinstance(value, Stated)
 
 
-@dataclass(frozen=True)
-class Affine:
-    """A sum of free parameters times factors, plus a number."""
-
-    terms: Mapping[str, float] = field(default_factory=dict)
-    offset: float = 0.0
-
-    def times(self, factor: float, offset: float = 0.0) -> Affine:
-        """Return ``factor`` times this, plus ``offset``."""
-        return Affine({name: factor * value for name, value in self.terms.items()}, factor * self.offset + offset)
-
-    def __add__(self, other: Affine) -> Affine:
-        """Return the sum of both."""
-        terms = dict(self.terms)
-        for name, value in other.terms.items():
-            terms[name] = terms.get(name, 0.0) + value
-        return Affine(terms, self.offset + other.offset)
-
-    def at(self, values: Mapping[str, float]) -> float:
-        """Return the value where the free parameters have these ``values``."""
-        return self.offset + sum(factor * values[name] for name, factor in self.terms.items())
-
-
-def resolved(quantities: Mapping[str, Free | Fixed | Link | Affine]) -> dict[str, Affine]:
-    """Return every quantity in terms of the free ones.
+def resolved(quantities: Mapping[str, Stated | Affine]) -> dict[str, Affine]:
+    """Return every quantity in terms of the free ones, and of those whose expressions are not affine.
 
     Raises
     ------
     OperandoError
-        If a link leads nowhere, in a circle, or to a quantity of another kind.
+        If a tie leads nowhere, in a circle, or a link to a quantity of another kind.
     """
     found: dict[str, Affine] = {}
     for name in quantities:
@@ -133,7 +115,7 @@ def resolved(quantities: Mapping[str, Free | Fixed | Link | Affine]) -> dict[str
 
 def _resolve(
     name: str,
-    quantities: Mapping[str, Free | Fixed | Link | Affine],
+    quantities: Mapping[str, Stated | Affine],
     found: dict[str, Affine],
     path: tuple[str, ...],
 ) -> Affine:
@@ -150,21 +132,33 @@ def _resolve(
         _check_link(name, quantity.to, quantities)
         target = _resolve(quantity.to, quantities, found, (*path, name))
         found[name] = target.times(quantity.factor, quantity.offset)
+    elif isinstance(quantity, Expression):
+        _check_names(name, quantity, quantities)
+        parts = {other: _resolve(other, quantities, found, (*path, name)) for other in quantity.names}
+        affine = quantity.over(parts)
+        found[name] = Affine({name: 1.0}) if affine is None else affine
     else:
         found[name] = quantity
     return found[name]
 
 
-def _check_link(name: str, to: str, quantities: Mapping[str, Free | Fixed | Link | Affine]) -> None:
+def _check_link(name: str, to: str, quantities: Mapping[str, Stated | Affine]) -> None:
     if to not in quantities:
-        known = ", ".join(other for other in quantities if _kind(other) == _kind(name) and other != name)
+        known = ", ".join(other for other in quantities if kind_of(other) == kind_of(name) and other != name)
         raise OperandoError(f"Model: {name} is linked to {to!r}, which there is not; expected one of {known or 'none'}")
-    if _kind(to) != _kind(name):
+    if kind_of(to) != kind_of(name):
         raise OperandoError(
             f"Model: {name} is linked to {to}, a quantity of another kind; link it to another of its own"
         )
 
 
-def _kind(name: str) -> str:
+def _check_names(name: str, expression: Expression, quantities: Mapping[str, Stated | Affine]) -> None:
+    lost = [other for other in expression.names if other not in quantities]
+    if lost:
+        known = ", ".join(other for other in quantities if other != name)
+        raise OperandoError(f"Model: {name} is tied to {lost[0]!r}, which there is not; expected among {known}")
+
+
+def kind_of(name: str) -> str:
     """Return what a quantity is; a phase's shift is a position, as lines tied to it start from there."""
     return {"fwhm_2": "fwhm", "shift": "position"}.get(last := name.rsplit(".", 1)[-1], last)

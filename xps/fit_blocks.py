@@ -31,7 +31,7 @@ class Plan:
     @property
     def degrees(self) -> int:
         """Degrees of freedom of a spectrum all of whose points are used."""
-        return max(self.points[0].size - len(self.model.names), 1)
+        return max(self.points[0].size - self.model.varied, 1)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Own the arrays where the plan arrives: read-only ones would have the kernels compiled anew."""

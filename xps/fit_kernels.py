@@ -28,8 +28,8 @@ Task = tuple[Floats, Floats, int, float]
 """Lowest and highest free parameters, what is made least, variance of a point of weight one (0 if not known)."""
 SQUARES, POISSON = 0, 1
 """What is made least."""
-NOT_CONVERGED, AT_BOUND = 1, 2
-"""Bits of the state of a fit."""
+NOT_CONVERGED = 1
+"""State of a fit."""
 SAME, LEFT = 4, 8
 """Bits of a contest: it runs into the rival's minimum; it was given up."""
 

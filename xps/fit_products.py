@@ -9,8 +9,8 @@ import xarray as xr
 
 from operando.flags import Flag, raised
 
+from .affine import Affine
 from .compiled_model import AREA, POSITION, SHIFT, Compiled, background_name
-from .constraints import Affine
 from .fit_kernels import NOT_CONVERGED
 from .layout import ALONG, FIT
 from .line_shapes import SHAPES
@@ -42,7 +42,9 @@ def labelled(found: Mapping[str, xr.DataArray], measured: xr.DataArray, model: C
     if "flag" in coords:
         at_bound = _at_bound(found["value"], model)
         coords["flag"] = _flag(measured["flag"], found["number"].isel(number=3), at_bound).variable
-    return xr.Dataset(results, coords)
+    ds = xr.Dataset(results, coords)
+    free = slice(0, model.varied)
+    return ds.isel({PARAMETER: free, PARAMETER_2: free}) if model.expressed else ds
 
 
 def _names(model: Compiled) -> dict[str, xr.Variable]:

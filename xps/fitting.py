@@ -89,21 +89,30 @@ def fit(
     OperandoWarning
         If spectra in memory are missed by their fit: chi-square 5 standard deviations above expectation, or runs 4
         below, or the residuals of at least 20 add up to a pattern that stands 5 out of noise, as a background of
-        another form leaves it; if the background is taken off before.
+        another form leaves it; if the background is taken off before; if lmfit is used, and how long it takes.
 
     Notes
     -----
     Levenberg-Marquardt with the analytic Jacobian, J_free = J C for the affine ties p = C p_free + d; with
     ``"model"`` Fisher scoring on the deviance. Every spectrum is fitted for itself and from the same starts, so that
     the result does not depend on chunks or order.
+    A model with an :class:`Expression` that is not affine is fitted by lmfit (its leastsq) instead, from the same
+    starts but without neighbors, to the same curve, weights and bounds; errors are those of the same information
+    matrix, mapped by the derivatives of the expressions.
     """
     given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
     measured, response, sigma = as_measured(spectra, given, model, window)
     plan = planned(model, measured, weights, shifts)
     inputs = (measured, bare(response), bare(sigma), bare(known_background(measured, model)))
-    free, objective, state = first_pass(inputs, given_start(start, plan.model), plan)
-    sides = [free.shift(scan=step) for step in (1, -1)] if neighbors and "scan" in free.dims else [free * np.nan] * 2
-    found = _second(inputs, (free, objective, state), sides, plan, curves=curves)
+    begin = given_start(start, plan.model)
+    if plan.model.expressed:
+        from .lmfit_fits import fitted_by_lmfit
+
+        found = fitted_by_lmfit(inputs, begin, plan, curves=curves)
+    else:
+        first = first_pass(inputs, begin, plan)
+        sides = _sides(first[0]) if neighbors and "scan" in first[0].dims else [first[0] * np.nan] * 2
+        found = _second(inputs, first, sides, plan, curves=curves)
     if lines:
         found["line"] = drawn_lines(found["value"], bare(response), plan)
     ds = labelled(found, measured, plan.model, plan.weighting)
@@ -115,38 +124,43 @@ def fit(
         "window": window,
         "start": "given" if start is not None else None,
         "shifts": None if shifts is None else list(shifts),
-        "neighbors": neighbors,
+        "neighbors": neighbors and not plan.model.expressed,
     }
+    parameters |= {"method": "lmfit"} if plan.model.expressed else {}
     ds = recorded(ds, "xps.fit", parameters, after=xr.Dataset(attrs=spectra.attrs))
     return ds.assign_attrs(model=model.to_json(), **({"region": at} if (at := spectra.attrs.get("region")) else {}))
 
 
 def as_measured(
-    spectra: xr.DataArray | xr.Dataset, sigma: xr.DataArray, model: Model, window: tuple[float, float] | None
+    spectra: xr.DataArray | xr.Dataset,
+    sigma: xr.DataArray,
+    model: Model,
+    window: tuple[float, float] | None,
+    step: str = "fit",
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Return what was measured, at ascending energies within the window, the response and the deviations there."""
     if isinstance(spectra, xr.Dataset):
         name = next((name for name in MEASURED if name in spectra), None)
         if name is None:
-            raise OperandoError(f"fit: expected one of {', '.join(MEASURED)}, got {', '.join(map(str, spectra))}")
+            raise OperandoError(f"{step}: expected one of {', '.join(MEASURED)}, got {', '.join(map(str, spectra))}")
         measured = spectra[name].assign_attrs(spectra.attrs | spectra[name].attrs)
         response = spectra.get("transmission", xr.DataArray(1.0))
     else:
         measured, response = spectra, xr.DataArray(1.0)
     if ALONG not in measured.dims or ALONG not in measured.coords:
-        raise OperandoError(f"fit: expected spectra with a dim and coordinate {ALONG!r}, got {tuple(measured.dims)}")
+        raise OperandoError(f"{step}: expected spectra with a dim and coordinate {ALONG!r}, got {tuple(measured.dims)}")
     energy = measured[ALONG].to_numpy()
-    inside = np.isfinite(energy) & _of_model(measured, model)
+    inside = np.isfinite(energy) & _of_model(measured, model, step)
     if window is not None:
         inside &= (energy >= min(window)) & (energy <= max(window))
     order = np.flatnonzero(inside)[np.argsort(energy[inside], kind="stable")]
     if order.size < 3:
-        raise OperandoError(f"fit: expected at least 3 energies within the window {window}, got {order.size}")
+        raise OperandoError(f"{step}: expected at least 3 energies within the window {window}, got {order.size}")
     kept = [_taken(one, order) for one in (measured, response, sigma)]
     return kept[0].transpose(..., ALONG), kept[1], kept[2]
 
 
-def _of_model(measured: xr.DataArray, model: Model) -> np.ndarray:
+def _of_model(measured: xr.DataArray, model: Model, step: str) -> np.ndarray:
     """Return which energies belong to the regions of the model.
 
     Raises
@@ -158,12 +172,12 @@ def _of_model(measured: xr.DataArray, model: Model) -> np.ndarray:
     there = ", ".join(dict.fromkeys(region.tolist()))
     if model.regions == ("",):
         if REGION in measured.coords and len(set(region.tolist())) > 1:
-            raise OperandoError(f"fit: expected a region for every line, since the spectra join {there}; got none")
+            raise OperandoError(f"{step}: expected a region for every line, since the spectra join {there}; got none")
         return np.ones(region.size, dtype=bool)
     lost = [name for name in model.regions if name not in region]
     if lost:
         raise OperandoError(
-            f"fit: expected spectra of {', '.join(lost)} (xps.join puts regions on one axis), got {there}"
+            f"{step}: expected spectra of {', '.join(lost)} (xps.join puts regions on one axis), got {there}"
         )
     return np.isin(region, list(model.regions))
 
@@ -185,7 +199,11 @@ def _taken(values: xr.DataArray, order: np.ndarray) -> xr.DataArray:
 
 
 def planned(
-    model: Model, measured: xr.DataArray, weights: Weights | xr.DataArray, shifts: Sequence[float] | None
+    model: Model,
+    measured: xr.DataArray,
+    weights: Weights | xr.DataArray,
+    shifts: Sequence[float] | None,
+    step: str = "fit",
 ) -> Plan:
     """Return what all spectra of one call share.
 
@@ -199,15 +217,15 @@ def planned(
     if isinstance(weights, xr.DataArray):
         weighting, kind, unit = "given", SQUARES, 1.0
     elif weights not in ("auto", "model", "data", "none"):
-        raise OperandoError(f"fit: expected weights 'auto', 'model', 'data', 'none' or an array, got {weights!r}")
+        raise OperandoError(f"{step}: expected weights 'auto', 'model', 'data', 'none' or an array, got {weights!r}")
     else:
         weighting = ("model" if counts else "none") if weights == "auto" else weights
         kind, unit = (POISSON if weighting == "model" else SQUARES), (0.0 if weighting == "none" else 1.0)
     if weighting in ("model", "data") and not counts:
         got = measured.attrs.get("units", "no unit")
-        raise OperandoError(f"fit: weights {weighting!r} need counts, got {got!r}; use 'none' or give deviations")
-    if measured.sizes[ALONG] <= compiled.start.size:
-        said = f"fit: expected more points than the {compiled.start.size} free parameters"
+        raise OperandoError(f"{step}: weights {weighting!r} need counts, got {got!r}; use 'none' or give deviations")
+    if measured.sizes[ALONG] <= compiled.varied:
+        said = f"{step}: expected more points than the {compiled.varied} free parameters"
         raise OperandoError(f"{said}, got {measured.sizes[ALONG]}")
     task = (compiled.low, compiled.high, kind, unit)
     screening = (linear(compiled), starts(compiled, shifts))
@@ -216,15 +234,17 @@ def planned(
     return Plan(compiled, points, task, screening, weighting)
 
 
-def known_background(measured: xr.DataArray, model: Model) -> xr.DataArray:
+def known_background(measured: xr.DataArray, model: Model, step: str = "fit") -> xr.DataArray:
     """Return the background that is taken off before the fit."""
     if not model.background.static or model.background.kind == "none":
         return xr.DataArray(0.0)
     from .backgrounds import shirley, tougaard
 
     if len(model.regions) > 1:
-        raise OperandoError("fit: expected an active background where regions are fitted together, got a static one")
-    said = "fit: a background taken off before the fit biases areas, and errors do not cover that"
+        raise OperandoError(
+            f"{step}: expected an active background where regions are fitted together, got a static one"
+        )
+    said = f"{step}: a background taken off before the fit biases areas, and errors do not cover that"
     warnings.warn(f"{said}; let it be fitted with the lines (static=False)", OperandoWarning, stacklevel=3)
     if model.background.kind == "shirley":
         return shirley(measured)["background"]
@@ -236,12 +256,12 @@ def bare(values: xr.DataArray) -> xr.DataArray:
     return values.drop_vars(list(values.coords))
 
 
-def given_start(start: xr.Dataset | None, model: Compiled) -> xr.DataArray:
+def given_start(start: xr.Dataset | None, model: Compiled, step: str = "fit") -> xr.DataArray:
     """Return the free parameters from which to start, NaN where none are given."""
     if start is None:
         return xr.DataArray(np.full(len(model.names), np.nan), dims=PARAMETER)
     if "value" not in start or PARAMETER not in start.coords:
-        raise OperandoError("fit: expected as start the result of a fit, got a dataset without 'value'")
+        raise OperandoError(f"{step}: expected as start the result of a fit, got a dataset without 'value'")
     return bare(start["value"].reindex({PARAMETER: list(model.names)}))
 
 
@@ -271,6 +291,11 @@ def by_blocks(
         keep_attrs=False,
     )
     return result if isinstance(result, tuple) else (result,)
+
+
+def _sides(free: xr.DataArray) -> list[xr.DataArray]:
+    """Return the parameters of the scans before and after."""
+    return [free.shift(scan=step) for step in (1, -1)]
 
 
 def first_pass(

@@ -36,6 +36,7 @@ from .misfits import warn_of_misfits
 from .model import POLYNOMIAL, Model
 from .model_kernels import Floats
 from .model_text import as_table
+from .refits import without_expressions
 
 # Dask's functions have no types, so its module is taken as it is.
 da: Any = import_module("dask.array")
@@ -132,19 +133,20 @@ def fit_global(
     parameters found, and the whole again where that helps. Blocks of a lazy series are read once a step; sums are
     taken in the order of the scans, so that chunks do not matter.
     """
+    without_expressions(model.compiled, "fit_global")
     given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
-    measured, response, sigma = as_measured(spectra, given, model, window)
-    plan = planned(model, measured, weights, shifts)
+    measured, response, sigma = as_measured(spectra, given, model, window, "fit_global")
+    plan = planned(model, measured, weights, shifts, "fit_global")
     places = _places(plan.model, shared)
-    inputs = (measured, bare(response), bare(sigma), bare(known_background(measured, model)))
-    (first,) = da.compute(first_pass(inputs, given_start(start, plan.model), plan)[0])
+    inputs = (measured, bare(response), bare(sigma), bare(known_background(measured, model, "fit_global")))
+    (first,) = da.compute(first_pass(inputs, given_start(start, plan.model, "fit_global"), plan)[0])
     result = _joint(inputs, first, _Series(plan, places, _known_of(inputs, first, plan)))
     found = _described(inputs, result, pinned(plan, _shared_of(result.free, places), places), curves=curves)
     if lines:
         found["line"] = drawn_lines(result.free, bare(response), plan)
     ds = labelled(found, measured, plan.model, plan.weighting)
     ds["reduced_chi_square_total"] = _total(ds["reduced_chi_square"], result)
-    warn_of_misfits(ds, plan)
+    warn_of_misfits(ds, plan, "fit_global")
     names = [plan.model.names[k] for k in places]
     parameters = {
         "model": as_table(model),

@@ -146,6 +146,18 @@ REFERENCED = Layout(
         Variable(
             "charge_shift_systematic", (), "eV", "f", "uncertainty of the reference energy, the same in all scans"
         ),
+        Variable(
+            "referred_position", ("scan", "referred_peak"), "eV", "f", "position on the scale of the reference", False
+        ),
+        Variable(
+            "referred_position_std",
+            ("scan", "referred_peak"),
+            "eV",
+            "f",
+            "standard uncertainty of that position",
+            False,
+        ),
+        Variable("referred_peak", ("referred_peak",), "", "T", "line of a level that was referred", False),
     ),
 )
 
@@ -192,6 +204,21 @@ FIT = Layout(
         *SERIES,
     ),
     ("model",),
+)
+
+FIT_GLOBAL = Layout(
+    "xps fit global", "lines and background fitted to all scans at once", FIT.variables, ("model", "shared")
+)
+
+LIMITS = Layout(
+    "xps limits",
+    "limits of what was fitted, for few counts",
+    tuple(
+        Variable(f"{name}_{end}", ("scan", "peak"), unit, "f", f"{end} limit, 68.3 %: {text}", False)
+        for name, (unit, text) in FITTED.items()
+        for end in ("lower", "upper")
+        if name != "fwhm_2"
+    ),
 )
 
 INTERVALS = Layout(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from operando.errors import OperandoError
 
-from .constraints import Fixed, Free, Link, Quantity, around, is_number, is_quantity, positive, tied
+from .constraints import Fixed, Free, Link, Quantity, Stated, around, is_number, is_quantity, positive, tied
+from .expressions import Expression
 from .known_species import core_level, tube_satellites
 from .line_shapes import LineShape, line_shape
 from .loss_functions import loss_function
@@ -38,7 +39,8 @@ class Peak:
         What the line is called in the result; unique, without a dot.
     position, fwhm
         Binding energy of the maximum and full width at half maximum (eV). A number is a start, free within 1 eV
-        either way or within a factor of 0.4 to 2.5; else :class:`Free`, :class:`Fixed` or :class:`Link`.
+        either way or within a factor of 0.4 to 2.5; else :class:`Free`, :class:`Fixed`, :class:`Link` or
+        :class:`Expression`.
     shape
         One of :data:`~operando.xps.line_shapes.SHAPES`.
     area
@@ -77,7 +79,7 @@ class Peak:
         own |= {"shape": shape, "area": area, "phase": phase, "region": region}
         _settle(self, own, parameters)
 
-    def quantities(self) -> dict[str, Free | Fixed | Link]:
+    def quantities(self) -> dict[str, Stated]:
         """Return what the line says of itself, by name; shape parameters only where given."""
         return _own_quantities(self)
 
@@ -133,7 +135,7 @@ class Doublet:
             known = core_level(level)
             splitting = known.splitting if splitting is None else splitting
             ratio = known.ratio if ratio is None else ratio
-            own_width = not known.shared_width and not isinstance(fwhm, Fixed | Link)
+            own_width = not known.shared_width and not isinstance(fwhm, Fixed | Link | Expression)
             fwhm_2 = fwhm if fwhm_2 is None and own_width else fwhm_2
         if not is_number(ratio) or not 0 < ratio < inf:
             said = f"line {name!r}: expected a ratio that is a positive number, or a level that has one, got {ratio!r}"
@@ -143,7 +145,7 @@ class Doublet:
         own |= {"region": region}
         _settle(self, own, parameters)
 
-    def quantities(self) -> dict[str, Free | Fixed | Link]:
+    def quantities(self) -> dict[str, Stated]:
         """Return what the doublet says of itself, by name; shape parameters only where given."""
         found = _own_quantities(self)
         found["splitting"] = Fixed(float(self.splitting)) if is_number(self.splitting) else tied(self.splitting)
@@ -196,9 +198,9 @@ class Background:
         """The coefficients of the polynomial; none where the background is taken off before."""
         return () if self.static else POLYNOMIAL[: self.polynomial + 1]
 
-    def quantities(self) -> dict[str, Free | Fixed | Link]:
+    def quantities(self) -> dict[str, Stated]:
         """Return what the background says of itself, by name."""
-        found: dict[str, Free | Fixed | Link] = {}
+        found: dict[str, Stated] = {}
         if self.kind != "none" and not self.static:
             found["height"] = positive(self.height, start=0.0)
         for name in self.terms:
@@ -219,7 +221,7 @@ class Model:
     background
         What lies under them, in each region by itself; an active Shirley background and a straight line by default.
     links
-        Ties beside those of the lines, such as ``{"Li2S.fwhm": Link("PS4.fwhm")}``.
+        Ties beside those of the lines, such as ``{"Li2S.fwhm": Link("PS4.fwhm")}``; links or expressions.
     shifts
         Phases whose lines move together, and by how much (eV): a number, free within 1 eV of it, or :class:`Free`.
         Positions of their lines given as numbers then only move with the phase.
@@ -235,7 +237,7 @@ class Model:
 
     lines: tuple[Line, ...]
     background: Background = field(default_factory=Background)
-    links: Mapping[str, Link] = field(default_factory=dict)
+    links: Mapping[str, Link | Expression] = field(default_factory=dict)
     shifts: Mapping[str, Quantity] = field(default_factory=dict)
     satellites: tuple[tuple[float, float], ...] = ()
 
@@ -244,7 +246,7 @@ class Model:
         lines: Sequence[Line],
         background: Background | None = None,
         *,
-        links: Mapping[str, Link] | None = None,
+        links: Mapping[str, Link | Expression] | None = None,
         shifts: Mapping[str, Quantity] | None = None,
         satellites: Sequence[tuple[float, float]] = (),
     ) -> None:
@@ -351,7 +353,9 @@ def _settle(line: Line, own: Mapping[str, Any], parameters: Mapping[str, Quantit
             raise OperandoError(f"{said}, got {key!r}")
         optional = key in ("area", "fwhm_2") and value is None
         if key not in ("name", "shape", "phase", "region", "ratio") and not optional and not is_quantity(value):
-            raise OperandoError(f"line {name!r}: expected a number, Free, Fixed or Link as {key}, got {value!r}")
+            raise OperandoError(
+                f"line {name!r}: expected a number, Free, Fixed, Link or Expression as {key}, got {value!r}"
+            )
         if key in ("fwhm", "fwhm_2") and is_number(value) and not value > 0:
             raise OperandoError(f"line {name!r}: expected a {key} above 0 eV, got {value:g}")
     for key, value in own.items():
@@ -359,8 +363,8 @@ def _settle(line: Line, own: Mapping[str, Any], parameters: Mapping[str, Quantit
     object.__setattr__(line, "parameters", tuple(sorted(parameters.items())))
 
 
-def _own_quantities(line: Line) -> dict[str, Free | Fixed | Link]:
-    found: dict[str, Free | Fixed | Link] = {"area": positive(line.area, start=0.0)}
+def _own_quantities(line: Line) -> dict[str, Stated]:
+    found: dict[str, Stated] = {"area": positive(line.area, start=0.0)}
     if is_number(line.position):
         at = float(line.position)
         found["position"] = Free(at, at - POSITION_WINDOW, at + POSITION_WINDOW)

@@ -9,6 +9,7 @@ from typing import Any
 from operando.errors import OperandoError
 
 from .constraints import Fixed, Free, Link
+from .expressions import Expression
 from .model import Background, Doublet, Line, Model, Peak
 
 _PLAIN = ("name", "shape", "phase", "region", "ratio", "level", "kind")
@@ -38,8 +39,8 @@ def from_table(table: Mapping[str, Any]) -> Model:
     _check_keys(table, {"lines", "background", "links", "shifts", "satellites"}, "Model")
     lines = [_line(entry) for entry in table.get("lines", [])]
     links = {name: _quantity(entry) for name, entry in table.get("links", {}).items()}
-    if not all(isinstance(link, Link) for link in links.values()):
-        raise OperandoError("Model: expected links as tables with 'link', the name of a quantity")
+    if not all(isinstance(link, Link | Expression) for link in links.values()):
+        raise OperandoError("Model: expected links as tables with 'link', the name of a quantity, or 'expression'")
     shifts = {name: _quantity(entry) for name, entry in table.get("shifts", {}).items()}
     known = dict(table.get("background", {}))
     _check_keys(known, set(vars(Background())), "Background")
@@ -77,6 +78,8 @@ def _entry(value: Any) -> Any:
         return {"start": value.start} | {key: limit for key, limit in limits.items() if isfinite(limit)}
     if isinstance(value, Fixed):
         return {"fixed": value.value}
+    if isinstance(value, Expression):
+        return {"expression": value.text}
     if isinstance(value, Link):
         changed = {"factor": (value.factor, 1.0), "offset": (value.offset, 0.0)}
         return {"link": value.to} | {key: now for key, (now, usual) in changed.items() if now != usual}
@@ -89,12 +92,17 @@ def _quantity(entry: Any) -> Any:
     if "link" in entry:
         _check_keys(entry, {"link", "factor", "offset"}, "link")
         return Link(entry["link"], entry.get("factor", 1.0), entry.get("offset", 0.0))
+    if "expression" in entry:
+        _check_keys(entry, {"expression"}, "expression")
+        return Expression(entry["expression"])
     if "fixed" in entry:
         _check_keys(entry, {"fixed"}, "fixed quantity")
         return Fixed(entry["fixed"])
     _check_keys(entry, {"start", "low", "high"}, "quantity")
     if "start" not in entry:
-        raise OperandoError(f"quantity: expected 'start', 'fixed' or 'link', got {', '.join(entry) or 'nothing'}")
+        raise OperandoError(
+            f"quantity: expected 'start', 'fixed', 'link' or 'expression', got {', '.join(entry) or 'nothing'}"
+        )
     return Free(entry["start"], entry.get("low", -inf), entry.get("high", inf))
 
 

@@ -8,8 +8,8 @@ import xarray as xr
 from operando.errors import OperandoError
 from operando.history import recorded
 
+from .affine import Affine
 from .compiled_model import Compiled
-from .constraints import Affine
 from .fit_blocks import Plan, as_stack
 from .fit_products import PARAMETER
 from .fitting import bare, by_blocks
@@ -56,13 +56,14 @@ def profile(
     xarray.Dataset
         ``value``, ``lower`` and ``upper`` in the parameter's unit, dim ``peak`` in the place of the energy for a
         quantity of all lines. A limit is the bound where the fit is not that much worse there: the interval is then
-        one-sided. It is infinite where there is none; NaN where nothing was fitted or the quantity is fixed.
+        one-sided. It is infinite where there is none; NaN where nothing was fitted, or the quantity of a line is fixed
+        or tied to a sum of several.
 
     Raises
     ------
     OperandoError
-        If ``fit`` is not of these spectra and this model; if the model has no such parameter,
-        or it is fixed.
+        If ``fit`` is not of these spectra and this model; if the model has no such parameter, or it is fixed, or hangs
+        on several free ones.
 
     Notes
     -----
@@ -76,6 +77,9 @@ def profile(
     fitted = refit(spectra, model, fit, weights, "profile")
     names = _names(parameter, fitted.plan.model)
     rows = [fitted.plan.model.quantities.get(name, Affine()) for name in names]
+    if parameter in names and len(rows[0].terms) > 1:
+        said = f"profile: expected a quantity that hangs on one free parameter, got {parameter!r}"
+        raise OperandoError(f"{said}, which hangs on {', '.join(rows[0].terms)}")
     variance = bare(fit["reduced_chi_square"])
     rise = z**2 * (variance if fitted.plan.task[3] == 0 else xr.ones_like(variance))
     inputs = [*fitted.inputs, fitted.values, fitted.covariance, rise]
@@ -118,7 +122,7 @@ def rows_profiled(values: Floats, *others: Floats, plan: Plan, rows: list[Affine
     stack = as_stack(values, (others[0], others[1], others[2]), plan)
     free, covariance = np.array(others[3]).reshape(-1, size), np.array(others[4]).reshape(-1, size, size)
     rise = np.array(np.broadcast_to(others[5], lead)).reshape(-1)
-    terms = [next(iter(row.terms.items()), ("", np.nan)) for row in rows]
+    terms = [next(iter(row.terms.items())) if len(row.terms) == 1 else ("", np.nan) for row in rows]
     places = sorted({plan.model.names.index(name) for name, _ in terms if name})
     out = np.empty((len(free), len(places), 3))
     profile_rows(plan.form, stack, plan.task, (free, covariance, np.array(places, np.int64), rise), out)

@@ -7,7 +7,6 @@ import numpy as np
 from operando.kernels import compiled, compiled_sums
 
 from .fit_kernels import (
-    AT_BOUND,
     FEWEST_COUNTS,
     NOT_CONVERGED,
     POISSON,
@@ -216,16 +215,6 @@ def describe_rows(
     for row in range(found[0].shape[0]):
         results = found[0][row], out[0][row], out[1][row], out[2][row]
         describe(model, one_spectrum(stack, row), task, results, memory)
-        found[2][row] |= AT_BOUND * at_bound(found[0][row], task)
-
-
-@compiled
-def at_bound(free: Floats, task: Task) -> int:
-    """Return 1 if a parameter lies on its bound."""
-    for a in range(free.size):
-        if free[a] <= task[0][a] or free[a] >= task[1][a]:
-            return 1
-    return 0
 
 
 @compiled

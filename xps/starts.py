@@ -7,8 +7,8 @@ from itertools import product
 
 import numpy as np
 
+from .affine import Affine
 from .compiled_model import AREA, FWHM, POSITION, SHIFT, Compiled
-from .constraints import Affine
 from .model_kernels import PER_LINE, Floats, Grid, expand, fill_line
 from .series_kernels import Linear
 
@@ -44,16 +44,19 @@ def starts(model: Compiled, shifts: Sequence[float] | None = None) -> Floats:
     changed = np.isin(np.arange(model.start.size), wide)
     out += [np.where(changed, factor * model.start, model.start) for factor in _WIDTHS if wide.size]
     clipped = np.clip(np.array(out), model.low, model.high)
+    if model.expressed:
+        clipped = np.array([model.begun(row[: model.varied]) for row in clipped])
+        clipped = clipped[np.isfinite(clipped).all(axis=1)]
     _, first = np.unique(clipped, axis=0, return_index=True)
     return np.ascontiguousarray(clipped[np.sort(first)])
 
 
 def linear(model: Compiled) -> Linear:
     """Return the parameters in which the model is linear, as the kernels take them."""
-    areas = _of_kind(model, AREA)
+    areas, begin = _of_kind(model, AREA), _begin(model)
     rest = [row for _, row in model.rows[PER_LINE * model.owners.size :]]
     index = [*(int(k) for k in areas), *(_index(model, row) for row in rest)]
-    fixed = [0.0] * areas.size + [row.offset for row in rest]
+    fixed = [0.0] * areas.size + [row.at(begin) for row in rest]
     start = [max(float(model.low[k]), 0.0) for k in areas]
     start += [float(model.start[k]) if k >= 0 else fixed[areas.size + n] for n, k in enumerate(index[areas.size :])]
     low = [float(model.low[k]) if k >= 0 else fixed[n] for n, k in enumerate(index)]
@@ -77,7 +80,8 @@ def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) ->
                 both = table[::PER_LINE, inside]
                 found[:, -1, inside] += offsets[row] * both
                 for entry in range(pointers[row], pointers[row + 1]):
-                    found[:, place[int(columns[entry])], inside] += factors[entry] * both
+                    of, factor = int(columns[entry]), factors[entry]
+                    found[:, place.get(of, -1), inside] += factor * (1.0 if of in place else start[of]) * both
     return tables
 
 
@@ -119,7 +123,8 @@ def _of_kind(model: Compiled, *kinds: str) -> np.ndarray:
 
 
 def _index(model: Compiled, row: Affine) -> int:
-    return model.names.index(next(iter(row.terms))) if row.terms else -1
+    """Return the free parameter that a row is; -1 for one that is fixed or a sum of several."""
+    return model.names.index(next(iter(row.terms))) if len(row.terms) == 1 else -1
 
 
 def _rigid(model: Compiled, moving: np.ndarray) -> Floats:

@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.plot import INK, axis_label
+from operando.plot import INK, axis_label, unit_label
 
 from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_figure
 from .mixtures import SUBSTANCES, plots
-from .parts import Part, Plot, counted, heading, text
-from .series import LocalTime, Series, local_time, spectra_series, thinned
+from .parts import Html, Part, Plot, counted, heading, table, text
+from .series import LocalTime, Series, local_time, over_all, spectra_series, thinned
 from .spectra_shown import windows
-from .trends import Trend
+from .trends import Trend, Trends
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-SHIFT = Trend("shift", "shift of a phase")
+SHIFT = Trend("shift", "shift of a phase", nodes=True)
+REFERENCE = Trends(
+    (
+        Trend("charge_shift", "shift taken off by the reference line"),
+        Trend("referred_position", "binding energy on the scale of the reference"),
+    )
+)
+_SHARES = "shares of the lines in the area that the fit gives to all of them"
+_CURVE_NAMES = {"fitted", "background", "residual", "line"}
+_MEASURED = ("counts", "rate", "intensity")
 _CURVES = 1_500_000
 """Numbers that the fits of one page may hold."""
 _MOST, _POINTS = 120, 600
@@ -55,35 +64,63 @@ def wants(tree: xr.DataTree) -> bool:
 
 
 def draw(tree: xr.DataTree) -> Iterator[Part]:
-    """Yield, for every series, each scan's fit and residual by region, then the shares of its lines and its shifts."""
+    """Yield, for every series, each scan's fit and residual by region, then the shares of its lines and its shifts.
+
+    Fits of all scans at once follow those of the single scans, with what they share.
+    """
     local, found = local_time(tree), _fitted(tree)
     pieces = [
-        (series, ds, raw, region, window)
-        for series, ds, raw in found
+        (series, name, ds, raw, region, window)
+        for series, name, ds, raw in found
         for region, window in windows(series, ds["fitted"])
     ]
-    for series, ds, raw, region, window in pieces:
+    told: set[tuple[str, str]] = set()
+    for series, name, ds, raw, region, window in pieces:
         if len(pieces) > 1:
-            yield heading(f"{series.name}, {region}" if region and region != series.name else series.name)
+            parts = [series.name, name, region if region != series.name else ""]
+            yield heading(", ".join(part for part in parts if part))
+        if "shared" in ds.attrs and (series.path, name) not in told:
+            yield _shared(series, ds)
+        told.add((series.path, name))
         fits = _chosen(series, ds, raw, window, _CURVES // len(pieces))
         yield _draw_fits(series, ds, fits, local)
         shares = _lines_of(ds, region)
         if shares.sizes["peak"] > 1:
-            yield from plots(series, shares, "shares of the lines in the area that the fit gives to all of them", local)
+            yield from plots(series, shares, f"{_SHARES}{_limits_of(shares)}", local)
     yield from SHIFT.draw(tree, named=True)
+    yield from REFERENCE.draw(tree)
 
 
-def _fitted(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset, xr.DataArray]]:
-    """Return each series that was fitted, what the fit found and what was measured."""
+def _fitted(tree: xr.DataTree) -> list[tuple[Series, str, xr.Dataset, xr.DataArray]]:
+    """Return each series that was fitted, the node of a fit over all scans, what it found and what was measured."""
     found = []
     for series in spectra_series(tree):
-        ds, raw = series.processed, series.raw
-        if ds is None or raw is None or not {"fitted", "background", "residual", "line"} <= set(ds.variables):
+        raw = series.raw
+        measured = None if raw is None else next((raw[name] for name in _MEASURED if name in raw), None)
+        if series.processed is None or measured is None:
             continue
-        measured = next((raw[name] for name in ("counts", "rate", "intensity") if name in raw), None)
-        if measured is not None:
-            found.append((series, ds, measured))
+        nodes = [("", series.processed), *over_all(tree, series)]
+        found += [(series, name, ds, measured) for name, ds in nodes if set(ds.variables) >= _CURVE_NAMES]
     return found
+
+
+def _limits_of(ds: xr.Dataset) -> str:
+    return "; wide bars are limits of 68.3 % by spectra drawn anew" if "fraction_lower" in ds else ""
+
+
+def _shared(series: Series, ds: xr.Dataset) -> Html:
+    """Return what a fit of all scans holds in common, as a table."""
+    good = np.flatnonzero(np.isfinite(ds["value"].isel(parameter=0).values))
+    one = ds[["value", "value_std", "parameter_unit"]].isel(scan=int(good[0]) if good.size else 0).load()
+    rows = []
+    for name in map(str, ds.attrs["shared"]):
+        value, std, unit = (one[key].sel(parameter=name).item() for key in ("value", "value_std", "parameter_unit"))
+        said = f"{std:.2g}" if np.isfinite(std) else "on a bound, or not determined"
+        rows.append((name, f"{value:.5g}", said, unit_label(str(unit))))
+    total = f"{float(ds['reduced_chi_square_total']):.3f}"
+    head = ("one number for all scans", "value", "standard uncertainty", "unit")
+    said = f"All {counted(series.count, 'scan')} of {text(series.name)} were fitted at once; chi-square per degree of"
+    return Html(f"<p>{said} freedom: {total}.</p>{table(head, rows)}")
 
 
 def _lines_of(ds: xr.Dataset, region: str) -> xr.Dataset:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from bokeh.document import Document
 from bokeh.embed import components
 from bokeh.resources import Resources
 
@@ -33,6 +34,7 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
     title = str(tree.attrs.get("experiment") or "Experiment")
     drawn = [(panel.title, list(panel.draw(tree))) for panel in panels if panel.wants(tree)]
     models = [model for _, parts in drawn for part in parts if isinstance(part, Plot) for model in part.models]
+    _put_together(models)
     script, places = components(models) if models else ("", ())
     sections = _sections(drawn, dict(zip(models, places, strict=True)))
     here = files(__package__)
@@ -46,6 +48,14 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
         methods=methods(tree),
         script=script,
     )
+
+
+def _put_together(models: Sequence[Any]) -> None:
+    """Put all figures into one document at once: for one after the other, bokeh goes through all of them each time."""
+    document = Document()
+    with document.models.freeze():
+        for model in models:
+            document.add_root(model)
 
 
 def _sections(drawn: list[tuple[str, list[Part]]], places: dict[Any, str]) -> str:

@@ -13,7 +13,17 @@ from operando.plot import HalfCycle, axis_label, unit_label
 
 from .figures import MARKERS, SCAN_TIPS, UNLINKED, Figure, Model, hover, legend, models, new_figure, scan_columns
 from .parts import Part, Plot, counted, heading, text
-from .series import LocalTime, Series, half_cycle_of, known_half_cycles, local_time, slices, spectra_series, thinned
+from .series import (
+    LocalTime,
+    Series,
+    half_cycle_of,
+    known_half_cycles,
+    local_time,
+    over_all,
+    slices,
+    spectra_series,
+    thinned,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,10 +46,14 @@ class Points:
 
 @dataclass(frozen=True)
 class Trend:
-    """A variable of the processed series, one number a scan, and what it is called."""
+    """A variable of the processed series, one number a scan, and what it is called.
+
+    ``nodes`` says that steps over all scans may give it as well.
+    """
 
     variable: str
     noun: str
+    nodes: bool = False
 
     def wants(self, tree: xr.DataTree) -> bool:
         """Return whether any series has the variable."""
@@ -60,9 +74,12 @@ class Trend:
 
     def _pieces(self, tree: xr.DataTree) -> Iterator[tuple[Series, str, xr.Dataset]]:
         for series in spectra_series(tree):
-            if series.processed is not None and self.variable in series.processed.variables:
-                for name, ds in slices(series.processed, self.variable):
-                    yield series, name, ds
+            found = [("", series.processed)] if series.processed is not None else []
+            found += over_all(tree, series) if self.nodes else []
+            for node, whole in found:
+                if self.variable in whole.variables and whole.sizes.get("scan") == series.count:
+                    for name, ds in slices(whole, self.variable):
+                        yield series, ", ".join(part for part in (node, name) if part), ds
 
 
 @dataclass(frozen=True)

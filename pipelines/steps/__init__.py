@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from . import absorption, components, damage, depth, exafs, images, mixtures, photoemission, preparation, repeats
+from . import (
+    absorption,
+    components,
+    damage,
+    depth,
+    exafs,
+    images,
+    mixtures,
+    photoemission,
+    preparation,
+    repeats,
+    surfaces,
+)
 from .step import Step, Technique
 
 TECHNIQUES: dict[str, Technique] = {
@@ -56,9 +68,13 @@ STEPS: dict[str, dict[str, Step]] = {
     "xps": {
         "deglitch": Step(photoemission.deglitch),
         "fit": Step(photoemission.fit),
-        "quantify": Step(photoemission.quantify),
-        "rigid_shift": Step(photoemission.rigid_shift),
-        "shift_trend": Step(photoemission.shift_trend),
+        "fit_global": Step(photoemission.fit_global, after="fit", tried=True),
+        "charge_reference": Step(photoemission.charge_reference, after="fit"),
+        "quantify": Step(surfaces.quantify, after="fit"),
+        "overlayer_thickness": Step(surfaces.overlayer_thickness, after="fit"),
+        "layer_thicknesses": Step(surfaces.layer_thicknesses, after="fit"),
+        "rigid_shift": Step(photoemission.rigid_shift, after="fit"),
+        "shift_trend": Step(photoemission.shift_trend, after="fit"),
     },
 }
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from operando.errors import OperandoError
+from operando.history import entries
 
 from .step import with_result
 
+if TYPE_CHECKING:
+    from operando.xps import Model
+
 Table = dict[str, Any]
+_IN_MEMORY = 2**28
+"""Bytes up to which spectra are read once for a global fit, not once a step of it."""
+_LIMITED = ("area", "position", "fwhm")
+_PERCENTILES = (15.866, 84.134)
+_REFERRED = "binding energy of the line's maximum on the scale of the reference"
 
 
 def deglitch(raw: xr.Dataset, *, threshold: float = 8.0) -> xr.Dataset:
@@ -35,11 +44,16 @@ def fit(
     weights: Literal["auto", "model", "data", "none"] = "auto",
     window: tuple[float, float] | None = None,
     background_systematic: bool = False,
+    limits: Literal["profile", "bootstrap"] | None = None,
+    draws: int = 400,
 ) -> xr.Dataset:
     """Fit lines and background to every scan by itself, from the same starts: a new scan changes no other's result.
 
-    ``lines``, ``background``, ``links`` and ``shifts`` are the tables of a model; or ``species`` of one ``level`` are
-    taken from the table of known ones. ``background_systematic`` tells by how much the numbers hang on the background.
+    ``lines``, ``background``, ``links`` and ``shifts`` are the tables of a model, ties such as ``{ link = "a.fwhm" }``
+    or ``{ expression = "2 * {a.fwhm}" }``; or ``species`` of one ``level`` are taken from the table of known ones.
+    ``background_systematic`` tells by how much the numbers hang on the background. ``limits`` are for few counts: a
+    ``_lower`` and an ``_upper`` one of 68.3 % for area, position and width, by the profile of the likelihood or by
+    ``draws`` spectra drawn and fitted again for each.
     """
     from operando import xps
 
@@ -53,43 +67,65 @@ def fit(
     found = xps.fit(raw, model, weights=weights, window=window, neighbors=False, lines=True)
     if background_systematic:
         found = xps.background_systematic(raw, model, found)
+    if limits == "profile":
+        found = _profiled(raw, model, found)
+    elif limits == "bootstrap":
+        found = _redrawn(raw, model, found, draws)
     return with_result(processed, found)
 
 
-def quantify(
-    raw: xr.Dataset,
-    processed: xr.Dataset,
-    *,
-    peaks: list[str] | None = None,
-    photon_energy: float | None = None,
-    material: Table | None = None,
-    attenuation_lengths: dict[str, float] | None = None,
-    sensitivity: dict[str, float] | None = None,
-    uncertainty: float = 0.1,
-) -> xr.Dataset:
-    """Turn the areas of the levels that were fitted together into atomic fractions; of some ``peaks`` alone, if named.
+def fit_global(raw: xr.Dataset, series: xr.Dataset, *, shared: list[str] | None = None) -> xr.Dataset:
+    """Fit all scans at once with the model of the step ``fit``, ``shared`` parameters being one number for all.
 
-    Counts are taken per time counted. ``material`` is a table for the mean free paths: ``formula``, ``density``
-    (g/cm^3) and ``band_gap`` (eV).
+    ``shared`` are names or patterns such as ``"*.fwhm"``; by default all but areas, shifts and the polynomial.
     """
     from operando import xps
 
-    fits = {level: _per_time(one, raw, level) for level, one in by_level("quantify", processed).items()}
-    if peaks is not None:
-        lost = [name for name in peaks if name not in processed["peak"].values]
-        if lost:
-            raise OperandoError(f"quantify: expected peaks among {_listed(processed)}, got {', '.join(lost)}")
-        chosen = {level: np.isin(one["peak"].values, peaks) for level, one in fits.items()}
-        fits = {level: _only(one, chosen[level]) for level, one in fits.items() if chosen[level].any()}
-    energy = _photon_energy(raw) if photon_energy is None else photon_energy
-    found = xps.quantify(
-        fits,
-        energy,
-        material=_material(material),
-        attenuation_lengths=attenuation_lengths,
-        sensitivity=sensitivity,
-        uncertainty=uncertainty,
+    made = next((one for one in reversed(entries(series)) if one["step"] == "xps.fit"), None)
+    if made is None or not series.attrs.get("model"):
+        raise OperandoError("fit_global: expected fitted lines, got none; put the step 'fit' before it")
+    settings, model = made["parameters"], xps.Model.from_json(series.attrs["model"])
+    spectra = raw.compute() if raw.nbytes < _IN_MEMORY else raw
+    ends = settings["window"]
+    window = None if ends is None else (float(ends[0]), float(ends[1]))
+    start = series[["value"]].load() if "value" in series else None
+    found: xr.Dataset = xps.fit_global(
+        spectra, model, shared=shared, weights=settings["weights"], window=window, start=start, lines=True
     )
+    return found
+
+
+def charge_reference(
+    _raw: xr.Dataset,
+    processed: xr.Dataset,
+    *,
+    level: str,
+    energy: float,
+    moves_with: dict[str, str],
+    peak: str | None = None,
+    energy_std: float = 0.0,
+) -> xr.Dataset:
+    """Refer the positions of levels to one line of known ``energy``; ``moves_with`` says what each level moves with.
+
+    Levels that move with something else than the reference are refused, those that it does not name are left out.
+    The measured ``position`` stays: the new one is ``referred_position``, along ``referred_peak``.
+    """
+    from operando import xps
+
+    fits = by_level("charge_reference", processed)
+    lost = [name for name in (level, *moves_with) if name not in fits]
+    if lost:
+        raise OperandoError(f"charge_reference: expected levels among {', '.join(fits)}, got {', '.join(lost)}")
+    alone = "scan" not in processed.dims
+    chosen = {name: fits[name].expand_dims("scan") if alone else fits[name] for name in {level: "", **moves_with}}
+    referred = xps.charge_reference(chosen, {level: energy}, peak=peak, moves_with=moves_with, energy_std=energy_std)
+    first = referred[level].isel(scan=0) if alone else referred[level]
+    found = first[["charge_shift", "charge_shift_std", "charge_shift_systematic"]]
+    found = found.drop_vars([*found.coords])
+    for name, text in (("position", _REFERRED), ("position_std", f"standard uncertainty: {_REFERRED}")):
+        whole = xr.concat([one[name].reset_coords(drop=True) for one in referred.values()], "peak")
+        whole = (whole.isel(scan=0) if alone else whole).rename(peak="referred_peak")
+        found[f"referred_{name}"] = whole.assign_attrs(units="eV", long_name=text)
     return with_result(processed, found)
 
 
@@ -108,7 +144,7 @@ def rigid_shift(
     of_peak = {str(name): level for level, one in fits.items() for name in one["peak"].values}
     lost = [name for names in [*phases.values(), chemical or []] for name in names if name not in of_peak]
     if lost:
-        raise OperandoError(f"rigid_shift: expected peaks among {_listed(series)}, got {', '.join(lost)}")
+        raise OperandoError(f"rigid_shift: expected peaks among {listed(series)}, got {', '.join(lost)}")
     tables: dict[str, dict[str, list[str]]] = {}
     for phase, names in phases.items():
         for name in names:
@@ -134,6 +170,41 @@ def shift_trend(series: xr.Dataset, *, against: str | None = None, breakpoints: 
     return xps.regress_on_potential(shifts, breakpoints=breakpoints)
 
 
+def _profiled(raw: xr.Dataset, model: Model, found: xr.Dataset) -> xr.Dataset:
+    """Return a fit with limits by the profile of the likelihood, of what is free in any line."""
+    from operando import xps
+
+    known = model.compiled.quantities
+    for key in _LIMITED:
+        if any(known[f"{peak}.{key}"].varies for peak in model.compiled.peaks):
+            ends = xps.profile(raw, model, found, key)
+            found = _limited(found, key, ends["lower"], ends["upper"], "profile").assign_attrs(
+                history=ends.attrs["history"]
+            )
+    return found
+
+
+def _redrawn(raw: xr.Dataset, model: Model, found: xr.Dataset, draws: int) -> xr.Dataset:
+    """Return a fit with limits by the bootstrap, and by how much its draws are off on average."""
+    from operando import xps
+
+    drawn = xps.bootstrap(raw, model, found, draws=draws)
+    known = drawn["percentile"].to_numpy()
+    places = [int(np.abs(known - percent).argmin()) for percent in _PERCENTILES]
+    for key in (*_LIMITED, "fraction"):
+        lower, upper = (drawn[f"{key}_percentile"].isel(percentile=at, drop=True) for at in places)
+        found = _limited(found, key, lower, upper, "bootstrap")
+    return found.assign_attrs(history=drawn.attrs["history"])
+
+
+def _limited(found: xr.Dataset, key: str, lower: xr.DataArray, upper: xr.DataArray, by: str) -> xr.Dataset:
+    for end, values in (("lower", lower), ("upper", upper)):
+        found[f"{key}_{end}"] = values.variable.copy()
+        text = f"{end} limit, 68.3 %, by {by}: {found[key].attrs['long_name']}"
+        found[f"{key}_{end}"].attrs = {"units": found[key].attrs["units"], "long_name": text}
+    return found
+
+
 def by_level(step: str, fitted: xr.Dataset) -> dict[str, xr.Dataset]:
     """Return the fit level by level.
 
@@ -147,58 +218,18 @@ def by_level(step: str, fitted: xr.Dataset) -> dict[str, xr.Dataset]:
     if "peak_region" not in fitted.coords:
         return {str(fitted.attrs.get("region") or "lines"): fitted}
     regions = fitted["peak_region"].values
-    return {str(name): _only(fitted, regions == name) for name in dict.fromkeys(regions.tolist())}
+    return {str(name): only(fitted, regions == name) for name in dict.fromkeys(regions.tolist())}
 
 
-def _only(fitted: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:
+def only(fitted: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:
+    """Return a fit with chosen lines alone."""
     at = np.flatnonzero(chosen)
     return fitted.isel({dim: at for dim in ("peak", "other_peak") if dim in fitted.dims})
 
 
-def _listed(fitted: xr.Dataset) -> str:
+def listed(fitted: xr.Dataset) -> str:
+    """Return the names of the lines as text."""
     return ", ".join(map(str, fitted["peak"].values))
-
-
-def _per_time(fitted: xr.Dataset, raw: xr.Dataset, level: str) -> xr.Dataset:
-    """Return a fit with areas per time counted, where electrons were counted: regions may differ in it."""
-    time = xr.DataArray(1.0)
-    for name in ("dwell", "sweeps") if "counts" in raw else ():
-        if name not in raw:
-            raise OperandoError(
-                f"quantify: expected {name!r} in the files, by which counts of levels compare; got none"
-            )
-        values = raw[name].reset_coords(drop=True)
-        if "binding_energy" in values.dims:
-            first = int(np.argmax(raw["region"].values == level)) if "region" in raw.coords else 0
-            values = values.isel(binding_energy=first, drop=True)
-        time = time * values
-    powers = {"area": 1, "area_std": 1, "area_covariance": 2}
-    return fitted.assign({name: fitted[name] / time**power for name, power in powers.items() if name in fitted})
-
-
-def _material(table: Table | None) -> Any:
-    """Return the material that a table describes."""
-    from operando import xps
-
-    if table is None:
-        return None
-    try:
-        return xps.Material(**table)
-    except TypeError as error:
-        text = str(error).rpartition("__init__() ")[2]
-        raise OperandoError(f"quantify: expected a material with formula, density and band_gap: {text}") from None
-
-
-def _photon_energy(raw: xr.Dataset) -> float:
-    known = (
-        np.unique(raw["photon_energy"].values[np.isfinite(raw["photon_energy"].values)])
-        if ("photon_energy" in raw)
-        else np.empty(0)
-    )
-    if known.size != 1:
-        got = ", ".join(f"{value:g}" for value in known) or "none"
-        raise OperandoError(f"quantify: expected one photon energy in the files, got {got}; state photon_energy (eV)")
-    return float(known[0])
 
 
 def _counted_from(series: xr.Dataset, shifts: xr.Dataset, against: str) -> xr.Dataset:

@@ -62,14 +62,18 @@ class Step:
     ``raw``                 the scans as the next steps shall see them; the store keeps those measured
     ``raw, processed``      ``processed`` with more variables
     ``series``              from all scans of the processed series, lazily given: a node of its own
+    ``raw, series``         the same, from the scans as measured and prepared, too
     ======================  =======================================================================
 
     Any of them may also take the ``references``; the ``first`` scan of the series as it was worked up, and
     ``first_raw``, that scan as the steps see it, for scans that shall share what was found in it (both are empty while
-    the first one itself is worked up).
+    the first one itself is worked up). ``after`` is the step whose results it works on. ``tried`` says of a step over
+    all scans that one scan is enough to tell whether it suits them, so that a recipe is tried with it before a run.
     """
 
     run: Callable[..., xr.Dataset]
+    after: str = ""
+    tried: bool = False
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -80,7 +84,7 @@ class Step:
     @property
     def prepares(self) -> bool:
         """Whether it changes the scans before they are worked up."""
-        return "raw" in self.inputs and "processed" not in self.inputs
+        return "raw" in self.inputs and not {"processed", "series"} & set(self.inputs)
 
     @property
     def needs_all(self) -> bool:

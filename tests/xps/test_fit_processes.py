@@ -110,7 +110,6 @@ def arguments() -> dict[str, tuple]:
         "series_kernels.fit_rows": (form, stack, task, np.tile(free, (2, 1, 1)), found),
         "series_kernels.describe_rows": (form, stack, task, found, out),
         "series_kernels.describe": (form, spectrum, task, (free, *(one[0] for one in out)), memory),
-        "series_kernels.at_bound": (free, task),
         "series_kernels.inverted": (square, flags.copy(), none.copy()),
         "series_kernels.runs": (np.sin(ENERGY), curve),
         "global_kernels.statistics_rows": (form, stack, POISSON, rows, (np.zeros(2), 0 * normal[0], 0 * normal[1])),

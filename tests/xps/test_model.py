@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from operando.errors import OperandoError
 from operando.xps import Background, Doublet, Fixed, Free, Link, Model, Peak
-from operando.xps.constraints import Affine
+from operando.xps.affine import Affine
 from operando.xps.fit_kernels import room
 from operando.xps.line_kernels import line_functions
 from operando.xps.line_shapes import SHAPES
@@ -165,7 +165,7 @@ MISTAKES = {
     "expected a line shape among": lambda: Peak("a", 1, 1, "triangle"),
     "expected a name without a dot": lambda: Peak("a.b", 1, 1),
     "expected a fwhm above 0 eV, got -1": lambda: Peak("a", 1, -1),
-    "expected a number, Free, Fixed or Link as position, got '161'": lambda: Peak("a", "161", 1),
+    "expected a number, Free, Fixed, Link or Expression as position, got '161'": lambda: Peak("a", "161", 1),
     "expected a ratio that is a positive number": lambda: Doublet("a", 1, 1, 1, Free(0.5)),
     "expected 'shirley', 'tougaard' or 'none'": lambda: Background("linear"),
     "expected a polynomial of degree 0 to 3, got 7": lambda: Background(polynomial=7),
