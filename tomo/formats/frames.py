@@ -1,0 +1,164 @@
+"""The frames of a scan (slices, projections): where each lies, one lazy array of all, and what little of each tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operando.errors import FileError
+from operando.flags import Flag
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+CHUNK_BYTES = 2**27
+"""What a chunk of a lazy array holds at most, unless the file holds more in one piece."""
+MOST_FRAMES, MOST_PIXELS = 100_000, 2**28
+UNPACKED = 50
+"""What is stored in more than 1/50 of its size is not one value throughout: no codec is that poor at it."""
+MISSING = -1
+
+Array = NDArray[Any]
+Shape = tuple[int, int, int]
+
+
+class Source(Protocol):
+    """Frames in one or several files, dims (frame, y, x); it can be sent to another process."""
+
+    @property
+    def path(self) -> Path:
+        """What holds them."""
+
+    @property
+    def shape(self) -> Shape:
+        """Their number and their size."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Their type."""
+
+    def block(self, frames: slice, rows: slice, columns: slice) -> Array:
+        """Return some of them.
+
+        Raises
+        ------
+        FileError
+            If a file is not there any more, is damaged or holds frames of another size.
+        """
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Frames of a source in an order, ``MISSING`` where there is none: an array for dask."""
+
+    source: Source
+    order: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> Shape:
+        """The number of places and the size of a frame."""
+        return (len(self.order), *self.source.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """The number of dims."""
+        return len(self.shape)
+
+    def __getitem__(self, key: tuple[slice | int, ...]) -> Array:
+        """Return a part; frames that lie one after the other are read at once, those that are missing are 0 or NaN."""
+        cuts = [cut if isinstance(cut, slice) else slice(int(cut), int(cut) + 1) for cut in key]
+        numbers = np.array(self.order)[cuts[0]]
+        kept = [len(range(size)[cut]) for size, cut in zip(self.shape[1:], cuts[1:], strict=True)]
+        out = np.full((numbers.size, *kept), np.nan if self.dtype.kind == "f" else 0, self.dtype)
+        for run in np.split(np.arange(numbers.size), np.flatnonzero(np.diff(numbers) != 1) + 1):
+            at = [run[0], run[-1] + 1] if run.size else [0, 0]
+            for first, last in _present(numbers, *at):
+                frames = slice(int(numbers[first]), int(numbers[last - 1]) + 1)
+                out[first:last] = self.source.block(frames, cuts[1], cuts[2])
+        single = tuple(slice(None) if isinstance(cut, slice) else 0 for cut in key)
+        part: Array = out[single]
+        return part
+
+
+def _present(numbers: NDArray[np.int64], first: int, last: int) -> list[tuple[int, int]]:
+    """Return the part of a run of frames that is there: a run may begin with a missing one before frame 0."""
+    while first < last and numbers[first] == MISSING:
+        first += 1
+    return [(first, last)] if first < last else []
+
+
+def lazily(picked: Picked, grain: Shape) -> da.Array:
+    """Return frames as a lazy array in chunks of whole pieces of ``grain``, what a file delivers at once."""
+    import dask.array as da
+
+    found: da.Array = da.from_array(  # type: ignore[no-untyped-call]
+        picked, chunks=chunk(picked.shape, grain, picked.dtype.itemsize), fancy=False, name=False
+    )
+    return found
+
+
+def chunk(shape: Shape, grain: Shape, itemsize: int) -> Shape:
+    """Return the chunk of up to :data:`CHUNK_BYTES`: pieces of ``grain``, doubled along the shortest edge first."""
+    edges = [min(piece, size) for piece, size in zip(grain, shape, strict=True)]
+    while True:
+        able = [axis for axis in range(3) if edges[axis] < shape[axis]]
+        if not able:
+            break
+        axis = min(able, key=lambda one: edges[one])
+        if 2 * itemsize * edges[0] * edges[1] * edges[2] > CHUNK_BYTES:
+            break
+        edges[axis] = min(2 * edges[axis], shape[axis])
+    return edges[0], edges[1], edges[2]
+
+
+def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type that frames have in memory: bits become bytes."""
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+
+
+def judged(
+    samples: Sequence[Array | None], whole: Callable[[int], Array], full_scale: float | None
+) -> NDArray[np.int32]:
+    """Return the flags of the frames from a few values of each; the ``whole`` of one is read only if these are alike.
+
+    A frame is saturated if every pixel is at ``full_scale`` (the largest number of its type by default), not finite if
+    none is. None stands for a frame that cannot be one value throughout.
+    """
+    flags = np.zeros(len(samples), np.int32)
+    for number, sample in enumerate(samples):
+        if sample is not None and _reason(sample, full_scale):
+            flags[number] = int(_reason(whole(number), full_scale))
+    return flags
+
+
+def _reason(values: Array, full_scale: float | None) -> Flag:
+    kind = values.dtype.kind
+    if kind == "f" and values.size and not np.isfinite(values).any():
+        return Flag.not_finite
+    most = full_scale if full_scale is not None else np.iinfo(values.dtype).max if kind in "iu" else np.inf
+    return Flag.saturated if values.size and bool((values >= most).all()) else Flag(0)
+
+
+def frame(source: Source, number: int) -> Array:
+    """Return one frame, dims (frame, y, x)."""
+    return source.block(slice(number, number + 1), slice(None), slice(None))
+
+
+def require_size(path: Path, shape: tuple[int, ...], *, place: str = "") -> None:
+    """Refuse frames whose declared number and size no detector has.
+
+    Raises
+    ------
+    FileError
+        With the size.
+    """
+    frames, height, width = (*shape, 0, 0, 0)[:3]
+    if not (0 < frames <= MOST_FRAMES and min(height, width) > 0 and height * width <= MOST_PIXELS):
+        wanted = f"1 to {MOST_FRAMES} frames of up to {MOST_PIXELS} pixels"
+        raise FileError(path, wanted, " x ".join(map(str, shape)), place=place)
