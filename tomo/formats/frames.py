@@ -72,25 +72,32 @@ class Picked:
 
     def __getitem__(self, key: tuple[slice | int, ...]) -> Array:
         """Return a part; frames that lie one after the other are read at once, those that are missing are 0 or NaN."""
-        cuts = [cut if isinstance(cut, slice) else slice(int(cut), int(cut) + 1) for cut in key]
-        numbers = np.array(self.order)[cuts[0]]
-        kept = [len(range(size)[cut]) for size, cut in zip(self.shape[1:], cuts[1:], strict=True)]
-        out = np.full((numbers.size, *kept), np.nan if self.dtype.kind == "f" else 0, self.dtype)
-        for run in np.split(np.arange(numbers.size), np.flatnonzero(np.diff(numbers) != 1) + 1):
-            at = [run[0], run[-1] + 1] if run.size else [0, 0]
-            for first, last in _present(numbers, *at):
-                frames = slice(int(numbers[first]), int(numbers[last - 1]) + 1)
-                out[first:last] = self.source.block(frames, cuts[1], cuts[2])
-        single = tuple(slice(None) if isinstance(cut, slice) else 0 for cut in key)
-        part: Array = out[single]
+        frames, rows, columns = (cut if isinstance(cut, slice) else slice(int(cut), int(cut) + 1) for cut in key)
+        numbers = np.array(self.order)[frames]
+        runs = _runs(numbers)
+        if len(runs) == 1 and runs[0] == (0, numbers.size):
+            out = self._run(numbers, *runs[0], rows, columns)
+        else:
+            kept = [len(range(size)[cut]) for size, cut in zip(self.shape[1:], (rows, columns), strict=True)]
+            out = np.full((numbers.size, *kept), np.nan if self.dtype.kind == "f" else 0, self.dtype)
+            for first, last in runs:
+                out[first:last] = self._run(numbers, first, last, rows, columns)
+        part: Array = out[tuple(slice(None) if isinstance(cut, slice) else 0 for cut in key)]
         return part
 
+    def _run(self, numbers: NDArray[np.int64], first: int, last: int, rows: slice, columns: slice) -> Array:
+        """Return frames that lie one after the other in the source."""
+        frames = slice(int(numbers[first]), int(numbers[last - 1]) + 1)
+        return self.source.block(frames, rows, columns).astype(self.dtype, copy=False)
 
-def _present(numbers: NDArray[np.int64], first: int, last: int) -> list[tuple[int, int]]:
-    """Return the part of a run of frames that is there: a run may begin with a missing one before frame 0."""
-    while first < last and numbers[first] == MISSING:
-        first += 1
-    return [(first, last)] if first < last else []
+
+def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return where frames that are there follow one another: first and last + 1 of each run."""
+    there = np.flatnonzero(numbers != MISSING)
+    if not there.size:
+        return []
+    ends = np.flatnonzero((np.diff(there) != 1) | (np.diff(numbers[there]) != 1)) + 1
+    return [(int(run[0]), int(run[-1]) + 1) for run in np.split(there, ends)]
 
 
 def lazily(picked: Picked, grain: Shape) -> da.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,7 +103,9 @@ def _single(
     remarks: list[str] = []
     for entry in log.entries:
         try:
-            found.append(_read(path, entry, timezone, columns, volumes))
+            one = _read(path, entry, timezone, columns, volumes)
+            found.append(one)
+            remarks += [f"{entry.name}: {text}" for text in json.loads(one.attrs.get("remarks", "[]"))]
         except FileError as error:
             found.append(None)
             remarks.append(str(error))
@@ -186,8 +189,6 @@ def _lost(like: xr.Dataset, entry: Entry) -> xr.Dataset:
 def _described(
     series: xr.Dataset, path: Path, log: VolumeLog, settings: Mapping[str, Any], remarks: Sequence[str]
 ) -> xr.Dataset:
-    import json
-
     attrs = {
         "format": "step_log",
         "metadata": json.dumps({"header": log.header}, ensure_ascii=False),

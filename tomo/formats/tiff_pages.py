@@ -12,7 +12,7 @@ import numpy as np
 
 from operando.errors import FileError, printable
 
-from .frames import UNPACKED, Array, Shape, require_size
+from .frames import UNPACKED, Array, Shape, native, require_size
 
 SUFFIXES = (".tif", ".tiff")
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -46,12 +46,13 @@ class Pages:
 
     def block(self, frames: slice, rows: slice, columns: slice) -> Array:
         """Return some of them."""
+        numbers = self.numbers[frames]
+        out = _empty(len(numbers), self.size, self.dtype, rows, columns)
         with opened(self.path) as file:
-            images = [
-                image(self.path, file.pages[number], self.size, self.dtype, f"page {number + 1}")[rows, columns]
-                for number in self.numbers[frames]
-            ]
-        return np.stack(images)
+            for at, number in enumerate(numbers):
+                place = f"page {number + 1}"
+                out[at] = image(self.path, file.pages[number], self.size, self.dtype, place)[rows, columns]
+        return out
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,12 @@ class Slices:
 
     def block(self, frames: slice, rows: slice, columns: slice) -> Array:
         """Return some of them."""
-        images = []
-        for name in self.names[frames]:
+        names = self.names[frames]
+        out = _empty(len(names), self.size, self.dtype, rows, columns)
+        for at, name in enumerate(names):
             with opened(self.path / name) as file:
-                images.append(image(self.path / name, file.pages[0], self.size, self.dtype)[rows, columns])
-        return np.stack(images)
+                out[at] = image(self.path / name, file.pages[0], self.size, self.dtype)[rows, columns]
+        return out
 
 
 @contextmanager
@@ -148,6 +150,13 @@ def facts(path: Path, page: Any, file_size: int, place: str = "") -> Facts:
         return Facts((height, width), page.dtype, _sample(page, whole, stored, packed=packed))
 
 
+def tags_lost(file: Any, page: Any) -> bool:
+    """Whether a page states to have more tags than can be read: their values lie behind the end of a cut file."""
+    size = file.tiff.tagnosize
+    file.filehandle.seek(page.offset)
+    return int.from_bytes(file.filehandle.read(size), "little" if file.byteorder == "<" else "big") > len(page.tags)
+
+
 def image(path: Path, page: Any, size: tuple[int, int], dtype: np.dtype[Any], place: str = "") -> Array:
     """Return the pixels of a page that is known.
 
@@ -162,6 +171,10 @@ def image(path: Path, page: Any, size: tuple[int, int], dtype: np.dtype[Any], pl
             raise FileError(path, expected, f"{page.shape} ({page.dtype})", place=place)
         found: Array = page.asarray()
         return found
+
+
+def _empty(count: int, size: tuple[int, int], dtype: np.dtype[Any], rows: slice, columns: slice) -> Array:
+    return np.empty((count, *(len(range(n)[cut]) for n, cut in zip(size, (rows, columns), strict=True))), native(dtype))
 
 
 def _sample(page: Any, whole: int, stored: int, *, packed: bool) -> Array | None:

@@ -17,7 +17,7 @@ from operando.flags import Flag
 
 from .frames import MISSING, MOST_FRAMES, frame, judged, require_size
 from .scan import Found, placed
-from .tiff_pages import Facts, InOnePiece, Pages, Slices, facts, opened, told
+from .tiff_pages import Facts, InOnePiece, Pages, Slices, facts, opened, tags_lost, told
 from .tiff_sizes import voxel
 
 Axes = list[tuple[str, int]]
@@ -35,7 +35,7 @@ def of_file(
         If it holds no volume, several of them and none is named, or nothing of it can be read.
     """
     with opened(path) as file:
-        axes, pages = _axes(file)
+        axes, pages = _axes(path, file)
         wanted = _chosen(path, axes, channel, time_point)
         edges, remarks = voxel(path, file)
         described = {"description": str(file.pages[0].description)[:2000]}
@@ -48,6 +48,9 @@ def of_file(
             if lost:
                 remarks.append(f"{lost} slices of {wanted.size} are not in the file")
                 found = replace(found, flag=found.flag | Flag.truncated)
+        if tags_lost(file, file.pages[0]):
+            remarks.append("a part of what the file says of itself is lost: is the edge of a voxel right?")
+            found = replace(found, flag=found.flag | Flag.truncated)
     return replace(found, voxel=edges, remarks=[*remarks, *found.remarks], metadata=described)
 
 
@@ -104,7 +107,7 @@ def sorted_out(
     )
 
 
-def _axes(file: Any) -> tuple[Axes, list[int]]:
+def _axes(path: Path, file: Any) -> tuple[Axes, list[int]]:
     """Return the axes that pages run along, the slowest first, and the pages in that order (``MISSING`` if lost)."""
     there = [number for number, page in enumerate(file.pages) if not page.is_reduced]
     if file.is_imagej:
@@ -117,10 +120,13 @@ def _axes(file: Any) -> tuple[Axes, list[int]]:
             axes = [("z", _count(stated.get("images", len(there))))]
         return axes, there
     if file.is_ome:
-        series = file.series[0]
-        axes = [(name.lower(), size) for name, size in zip(series.axes, series.shape, strict=True) if name not in "YX"]
-        own = [page is not None and page.parent is file for page in series.pages]
-        return axes, [page.index if here else MISSING for page, here in zip(series.pages, own, strict=True)]
+        # Once its series are asked for, a file forgets what its pages are: another one is asked.
+        with opened(path) as other:
+            series = other.series[0]
+            named = zip(series.axes, series.shape, strict=True)
+            axes = [(name.lower(), size) for name, size in named if name not in "YX"]
+            own = [page is not None and page.parent is other for page in series.pages]
+            return axes, [page.index if here else MISSING for page, here in zip(series.pages, own, strict=True)]
     shape = (file.shaped_metadata or [{}])[0].get("shape", ())
     leading = [_count(size) for size in shape[:-2]] if 3 <= len(shape) <= 5 else [1]
     if math.prod(leading) < len(there):
