@@ -77,6 +77,8 @@ def write_ome_zarr(
         raise OperandoError(f"{_STEP}: expected places along z, y, x (um), got none; assign voxel_size to the volume")
     if not overwrite and path.exists():
         raise OperandoError(f"{path}: expected nothing here, got a store; say overwrite = true to replace it")
+    if not path.parent.is_dir():
+        raise OperandoError(f"{path}: expected an existing folder to write to, got {path.parent}")
     shapes = _shapes(volume.shape, levels)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
@@ -161,7 +163,7 @@ def _write(aside: Path, volume: xr.DataArray, shapes: Sequence[Shape], *, labels
     with ThreadPoolExecutor() as threads:
         for finer, coarser in pairwise(arrays):
             done = threads.map(
-                lambda block, pair=(finer, coarser): _halve(*pair, block, labels=labels), _blocks(coarser.shape)
+                lambda block, of=finer, to=coarser: _halve(of, to, block, labels=labels), _blocks(coarser.shape)
             )
             for _ in done:
                 pass

@@ -99,7 +99,7 @@ def zarr_array(path: Path, values=None, zarr_format=3, chunks=(2, 6, 5)) -> Path
     return path
 
 
-def ome_zarr(path: Path, values=None, version="0.5", axes="zyx", scale=None, unit="nanometer") -> Path:
+def ome_zarr(path: Path, values=None, *, version="0.5", axes="zyx", scale=None, unit="nanometer") -> Path:
     """Write an OME-Zarr of two levels by its description alone."""
     values = grey() if values is None else values
     root = zarr.create_group(path, zarr_format=3 if version == "0.5" else 2)

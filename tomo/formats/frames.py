@@ -70,10 +70,10 @@ class Picked:
         """The number of dims."""
         return len(self.shape)
 
-    def __getitem__(self, key: tuple[slice | int, ...]) -> Array:
+    def __getitem__(self, key: tuple[slice | int | Sequence[int], ...]) -> Array:
         """Return a part; frames that lie one after the other are read at once, those that are missing are 0 or NaN."""
-        frames, rows, columns = (cut if isinstance(cut, slice) else slice(int(cut), int(cut) + 1) for cut in key)
-        numbers = np.array(self.order)[frames]
+        rows, columns = map(_within, key[1:])
+        numbers = np.atleast_1d(np.array(self.order)[key[0]])
         runs = _runs(numbers)
         if len(runs) == 1 and runs[0] == (0, numbers.size):
             out = self._run(numbers, *runs[0], rows, columns)
@@ -82,13 +82,25 @@ class Picked:
             out = np.full((numbers.size, *kept), np.nan if self.dtype.kind == "f" else 0, self.dtype)
             for first, last in runs:
                 out[first:last] = self._run(numbers, first, last, rows, columns)
-        part: Array = out[tuple(slice(None) if isinstance(cut, slice) else 0 for cut in key)]
-        return part
+        part: Array = out[:, :, _chosen(key[2])][:, _chosen(key[1])]
+        return part[0] if isinstance(key[0], int | np.integer) else part
 
     def _run(self, numbers: NDArray[np.int64], first: int, last: int, rows: slice, columns: slice) -> Array:
         """Return frames that lie one after the other in the source."""
         frames = slice(int(numbers[first]), int(numbers[last - 1]) + 1)
         return self.source.block(frames, rows, columns).astype(self.dtype, copy=False)
+
+
+def _within(cut: slice | int | Sequence[int]) -> slice:
+    """Return a slice in which all places of a key lie."""
+    if isinstance(cut, slice):
+        return cut
+    return slice(int(cut), int(cut) + 1) if isinstance(cut, int | np.integer) else slice(None)
+
+
+def _chosen(cut: slice | int | Sequence[int]) -> Any:
+    """Return what a key means within its slice."""
+    return slice(None) if isinstance(cut, slice) else 0 if isinstance(cut, int | np.integer) else np.asarray(cut)
 
 
 def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -101,11 +113,17 @@ def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def lazily(picked: Picked, grain: Shape) -> da.Array:
-    """Return frames as a lazy array in chunks of whole pieces of ``grain``, what a file delivers at once."""
+    """Return frames as a lazy array in chunks of whole pieces of ``grain``, what a file delivers at once.
+
+    Of a part of it only that part is read: a slice for a viewer costs a slice.
+    """
     import dask.array as da
 
     found: da.Array = da.from_array(  # type: ignore[no-untyped-call]
-        picked, chunks=chunk(picked.shape, grain, picked.dtype.itemsize), fancy=False, name=False
+        picked,
+        chunks=chunk(picked.shape, grain, picked.dtype.itemsize),
+        name=False,
+        meta=np.empty((0, 0, 0), picked.dtype),
     )
     return found
 

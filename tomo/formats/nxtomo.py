@@ -117,7 +117,8 @@ def _has_frames(root: Node, key: str) -> bool:
 
 
 def _find_keys(root: Node) -> list[str]:
-    waiting, looked_at, found = [(root, "", 0)], 0, []
+    found: list[str] = []
+    waiting, looked_at = [(root, "", 0)], 0
     while waiting:
         group, above, depth = waiting.pop(0)
         for name in group.names():

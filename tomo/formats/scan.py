@@ -179,7 +179,7 @@ def _edges(found: Found, given: Size | None) -> tuple[tuple[float, ...], list[st
 
 
 def _three(path: Path, given: Size) -> tuple[float, ...]:
-    listed = list(given) if isinstance(given, list | tuple) else [given] * 3
+    listed: list[Any] = list(given) if isinstance(given, list | tuple) else [given] * 3
     numbers = [isinstance(edge, int | float) and not isinstance(edge, bool) and 0 < edge < np.inf for edge in listed]
     if len(listed) != 3 or not all(numbers):
         raise OperandoError(f"{path}: voxel_size: expected um, one number or three (z, y, x), got {given!r}")

@@ -19,12 +19,11 @@ from operando.reading import read_as
 from operando.sniff import Format, Head
 from operando.tomo.volume_series import stack_volumes
 
-from .volume_log import COLUMNS, FILE, KEYS, Entry, VolumeLog, guess, looks_like_one, read_log
+from .volume_log import COLUMNS, FILE, KEYS, Entry, VolumeLog, beside, guess, looks_like_one, read_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SUFFIXES = ("", ".tif", ".tiff", ".h5", ".hdf5", ".nxs", ".zarr")
 _ENTRY = "::"
 
 
@@ -131,7 +130,9 @@ def _read(
 ) -> xr.Dataset:
     from . import VOLUMES
 
-    place = _beside(path, entry.name)
+    place = beside(path.parent, entry.name)
+    if place is None:
+        raise FileError(path, f"a folder or a file {entry.name!r} beside the log", "none", remedy="copy it here")
     log = {FILE: Path(os.path.relpath(path, place.parent)).as_posix()}
     log |= {key: columns[key] for key in KEYS if key in columns}
     settings = {key: value for key, value in volumes.items() if key != "reader"}
@@ -146,24 +147,6 @@ def _read(
 def _images(one: xr.Dataset, place: Path) -> Sequence[str]:
     listed = str(one["images"].values).splitlines()
     return listed if place.is_dir() and listed else [place.name, *listed]
-
-
-def _beside(path: Path, name: str) -> Path:
-    """Return the folder or file that a log names, whatever the system that wrote it.
-
-    Raises
-    ------
-    FileError
-        If nothing there is called so.
-    """
-    plain = name.strip().strip('"').replace("\\", "/").strip("/")
-    within = ":" not in plain and ".." not in plain.split("/")
-    ways = ([plain] if within else []) + [plain.rsplit("/", 1)[-1]]
-    for way in ways:
-        for suffix in _SUFFIXES:
-            if way.strip(". ") and (path.parent / f"{way}{suffix}").exists():
-                return path.parent / f"{way}{suffix}"
-    raise FileError(path, f"a folder or a file {name!r} beside the log", "none", remedy="copy it here")
 
 
 def _lost(like: xr.Dataset, entry: Entry) -> xr.Dataset:

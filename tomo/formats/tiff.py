@@ -15,7 +15,7 @@ from operando.sniff import Format, Head
 
 from .scan import Found, Size, volume
 from .slice_names import Family, family, places
-from .tiff_pages import MAGIC, Facts, Slices, facts, opened
+from .tiff_pages import MAGIC, Facts, Slices, breaks_off, facts, opened
 from .tiff_sizes import Edges, voxel
 from .tiff_stack import of_file, sorted_out
 from .volume_log import expected, log_of, logged
@@ -100,7 +100,7 @@ def read(
 
 
 def pages_of(path: Path) -> int:
-    """Return how many images a file holds or states to hold.
+    """Return how many images a file holds or states to hold; at least 2 if it breaks off before the next one.
 
     Raises
     ------
@@ -111,7 +111,8 @@ def pages_of(path: Path) -> int:
         stated = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
         shaped = (file.shaped_metadata or [{}])[0].get("shape", ())
         deep = len(shaped) > 2 and shaped[0] > 1
-        return max(len(file.pages), stated if isinstance(stated, int) else 1, 2 if deep else 1)
+        several = deep or breaks_off(file)
+        return max(len(file.pages), stated if isinstance(stated, int) else 1, 2 if several else 1)
 
 
 def recognizes(start: Head) -> bool:

@@ -135,10 +135,14 @@ def facts(path: Path, page: Any, file_size: int, place: str = "") -> Facts:
     FileError
         If it holds no grey image, or not all of it is in the file.
     """
+    import tifffile
+
     with told(path, place):
         if len(page.shape) != 2 or page.dtype is None or page.dtype.kind not in "buif":
             raise FileError(path, "a grey image", f"shape {page.shape} of type {page.dtype}", place=place)
         require_size(path, (1, *page.shape), place=place)
+        # Raises if the codec is unknown, or not installed.
+        _ = tifffile.TIFF.DECOMPRESSORS[page.compression]
         height, width = page.shape
         stored, packed = sum(page.databytecounts), page.compression != 1
         whole = height * -(-width * page.bitspersample // 8)
@@ -152,9 +156,19 @@ def facts(path: Path, page: Any, file_size: int, place: str = "") -> Facts:
 
 def tags_lost(file: Any, page: Any) -> bool:
     """Whether a page states to have more tags than can be read: their values lie behind the end of a cut file."""
-    size = file.tiff.tagnosize
-    file.filehandle.seek(page.offset)
-    return int.from_bytes(file.filehandle.read(size), "little" if file.byteorder == "<" else "big") > len(page.tags)
+    return _number(file, page.offset, file.tiff.tagnosize) > len(page.tags)
+
+
+def breaks_off(file: Any) -> bool:
+    """Whether the last page that can be read states that another one follows."""
+    tiff, page = file.tiff, file.pages[len(file.pages) - 1]
+    tags = _number(file, page.offset, tiff.tagnosize)
+    return _number(file, page.offset + tiff.tagnosize + tags * tiff.tagsize, tiff.offsetsize) != 0
+
+
+def _number(file: Any, at: int, size: int) -> int:
+    file.filehandle.seek(at)
+    return int.from_bytes(file.filehandle.read(size), "little" if file.byteorder == "<" else "big")
 
 
 def image(path: Path, page: Any, size: tuple[int, int], dtype: np.dtype[Any], place: str = "") -> Array:

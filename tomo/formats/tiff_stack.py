@@ -17,7 +17,7 @@ from operando.flags import Flag
 
 from .frames import MISSING, MOST_FRAMES, frame, judged, require_size
 from .scan import Found, placed
-from .tiff_pages import Facts, InOnePiece, Pages, Slices, facts, opened, tags_lost, told
+from .tiff_pages import Facts, InOnePiece, Pages, Slices, breaks_off, facts, opened, tags_lost, told
 from .tiff_sizes import voxel
 
 Axes = list[tuple[str, int]]
@@ -50,6 +50,9 @@ def of_file(
                 found = replace(found, flag=found.flag | Flag.truncated)
         if tags_lost(file, file.pages[0]):
             remarks.append("a part of what the file says of itself is lost: is the edge of a voxel right?")
+            found = replace(found, flag=found.flag | Flag.truncated)
+        if breaks_off(file):
+            remarks.append(f"the file breaks off behind page {len(file.pages)}")
             found = replace(found, flag=found.flag | Flag.truncated)
     return replace(found, voxel=edges, remarks=[*remarks, *found.remarks], metadata=described)
 
@@ -128,7 +131,8 @@ def _axes(path: Path, file: Any) -> tuple[Axes, list[int]]:
             own = [page is not None and page.parent is other for page in series.pages]
             return axes, [page.index if here else MISSING for page, here in zip(series.pages, own, strict=True)]
     shape = (file.shaped_metadata or [{}])[0].get("shape", ())
-    leading = [_count(size) for size in shape[:-2]] if 3 <= len(shape) <= 5 else [1]
+    fits = 3 <= len(shape) <= 5 and tuple(shape[-2:]) == file.pages[0].shape
+    leading = [_count(size) for size in shape[:-2]] if fits else [1]
     if math.prod(leading) < len(there):
         return [("z", len(there))], there
     return [*zip("tcz"[-len(leading) :], leading, strict=True)], there

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ FILE = "file"
 _VOXEL = re.compile(r"(?:voxel|pixel) ?size\s*\(\s*(\S+)\s*\)\s*[=:]\s*(\S+)", re.IGNORECASE)
 _SLICES = re.compile(r"slices[^=:\d]*[=:]\s*(\d+)\s*$", re.IGNORECASE)
 _MOST_BYTES = 2**26
+_SUFFIXES = ("", ".tif", ".tiff", ".h5", ".hdf5", ".nxs", ".zarr", ".ome.zarr")
 
 Columns = Mapping[str, str | int]
 
@@ -55,7 +57,7 @@ class VolumeLog:
         FileError
             If there is none, or more than one.
         """
-        found = [one for one in self.entries if _last(one.name) in (path.name, path.stem)]
+        found = [one for one in self.entries if _last(one.name) in _names(path)]
         if len(found) != 1:
             got = f"{len(found)} among {len(self.entries)} lines"
             raise FileError(
@@ -144,7 +146,7 @@ def looks_like_one(start: Head) -> bool:
 def guess(table: LogTable, folder: Path) -> dict[str, int]:
     """Return the columns that can be told: names of what lies beside the log, and labels of start and end."""
     found: dict[str, int] = {}
-    hits = [sum(_is_there(folder, row[k]) for row in table.rows) for k in range(table.width)]
+    hits = [sum(beside(folder, row[k]) is not None for row in table.rows) for k in range(table.width)]
     if max(hits) > 0 and 2 * max(hits) >= len(table.rows):
         found["folder"] = hits.index(max(hits))
     for name in ("start", "end"):
@@ -183,12 +185,24 @@ def _table(start: Head, delimiter: str | None) -> LogTable:
     return parse(start.path, Head(start.path, data).text, delimiter)
 
 
-def _is_there(folder: Path, name: str) -> bool:
-    plain = _last(name)
-    try:
-        return bool(plain.strip(". ")) and (folder / plain).exists()
-    except (OSError, ValueError):
-        return False
+def beside(folder: Path, name: str) -> Path | None:
+    """Return the folder or file that a log in ``folder`` names, None if there is none.
+
+    Any system may have written the log. Names may lead down from the log, and leave out the ending of a file.
+    """
+    plain = name.strip().strip('"').replace("\\", "/").strip("/")
+    within = ":" not in plain and ".." not in plain.split("/")
+    for way in ([plain] if within else []) + [_last(name)]:
+        for suffix in _SUFFIXES if way.strip(". ") else ():
+            with suppress(OSError, ValueError):
+                if (folder / f"{way}{suffix}").exists():
+                    return folder / f"{way}{suffix}"
+    return None
+
+
+def _names(path: Path) -> set[str]:
+    """Return what a log may call a file or a folder: its name, with or without its ending."""
+    return {path.name, *(path.name.removesuffix(suffix) for suffix in _SUFFIXES)}
 
 
 def _last(name: str) -> str:

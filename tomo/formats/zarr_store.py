@@ -115,8 +115,8 @@ def _only_array(folder: Path, root: Any) -> str:
     if hasattr(root, "chunks"):
         return ""
     with told(folder):
-        found = [name for name, one in root.arrays() if len(one.shape) == 3]
-        others = [str(name) for name, _ in root.members()]
+        found = sorted(name for name, one in root.arrays() if len(one.shape) == 3)
+        others = sorted(str(name) for name, _ in root.members())
     if len(found) != 1:
         got = ", ".join(found) or f"none; it holds {', '.join(others[:6]) or 'nothing'}"
         raise FileError(folder, "one array of three dims", got, remedy="name it: array = '...'")
