@@ -82,7 +82,7 @@ def read(
         if "flat" in places and "angle" not in places and angles is None:
             remedy = "state angles = [...] (deg), or where they are: datasets = { angle = '/path' }"
             raise FileError(path, "/exchange/theta beside flats", "none", remedy=remedy)
-        by = 1.0 if places.get("voxel_size") in _RESOLUTIONS else _magnification(root)
+        by = _magnification(root) if places.get("voxel_size", "").startswith(_DETECTOR) else 1.0
         return read_places(root, places, wanted, reader="dxchange", about="/measurement", divide_by=by)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.errors import FileError
+from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ MOST_FRAMES, MOST_PIXELS = 100_000, 2**28
 UNPACKED = 50
 """What is stored in more than 1/50 of its size is not one value throughout: no codec is that poor at it."""
 MISSING = -1
+_FEW = 16
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int]
@@ -154,7 +155,14 @@ def judged(
 
     A frame is saturated if every pixel is at ``full_scale`` (the largest number of its type by default), not finite if
     none is. None stands for a frame that cannot be one value throughout.
+
+    Raises
+    ------
+    OperandoError
+        If ``full_scale`` is no positive number.
     """
+    if full_scale is not None and not (isinstance(full_scale, int | float) and 0 < full_scale < np.inf):
+        raise OperandoError(f"full_scale: expected a positive number, got {full_scale!r}")
     flags = np.zeros(len(samples), np.int32)
     for number, sample in enumerate(samples):
         if sample is not None and _reason(sample, full_scale):
@@ -168,6 +176,14 @@ def _reason(values: Array, full_scale: float | None) -> Flag:
         return Flag.not_finite
     most = full_scale if full_scale is not None else np.iinfo(values.dtype).max if kind in "iu" else np.inf
     return Flag.saturated if values.size and bool((values >= most).all()) else Flag(0)
+
+
+def few_values(source: Source, frames: slice) -> Array:
+    """Return values at the corner and in the middle of frames, dims (frame, value)."""
+    _, height, width = source.shape
+    spots = ((0, 0), (height // 2, width // 2))
+    parts = [source.block(frames, slice(y, y + 1), slice(x, x + _FEW))[:, 0] for y, x in spots]
+    return np.concatenate(parts, axis=1)
 
 
 def frame(source: Source, number: int) -> Array:

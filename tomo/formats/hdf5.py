@@ -88,6 +88,15 @@ def recognizes(start: Head) -> bool:
         return False
 
 
+def suggest(start: Head) -> dict[str, Any]:
+    """Return where the file has its one array."""
+    try:
+        with hdf5.opened(start.path) as root:
+            return {"datasets": {"data": _only_array(root)}}
+    except OperandoError:
+        return {}
+
+
 def arrays(root: Node) -> list[str]:
     """Return where a file has arrays of three dims that can be frames; broken links are passed over."""
     return [place for place, node in _datasets(root) if _is_stack(node)]
@@ -129,6 +138,7 @@ HDF5 = Format(
     about="HDF5 with an array of slices or projections",
     recognizes=recognizes,
     read=read,
+    suggest=suggest,
     specific=False,
     lazy=True,
 )

@@ -15,13 +15,12 @@ from operando.errors import FileError
 from operando.flags import Flag
 from operando.hdf5 import Node
 
-from .frames import UNPACKED, Array, Shape, frame, judged, require_size
+from .frames import UNPACKED, Array, Shape, few_values, frame, judged, require_size
 
 # Deflate packs zeros 1032 to 1; what was never written takes no room at all.
 _LARGEST_RATIO = 20_000
 _LOOKED_AT = 2**28
 """Bytes that looking for saturated frames may unpack."""
-_SAMPLE = 16
 
 
 @dataclass(frozen=True)
@@ -122,15 +121,8 @@ def _samples(source: Hdf5Frames, grain: Shape, sizes: NDArray[np.float64]) -> tu
     if grain[0] == 1 and (sizes > 0).any():
         # Packed frame by frame: what is constant takes next to no room, and next to no time.
         few = sizes * UNPACKED < height * width * itemsize
-        return [_sample(source, slice(k, k + 1))[0] if few[k] else None for k in range(count)], []
+        return [few_values(source, slice(k, k + 1))[0] if few[k] else None for k in range(count)], []
     if (sizes > 0).any() and 2 * count * grain[1] * grain[2] * itemsize > _LOOKED_AT:
         return [None] * count, ["too much is packed together to look for saturated frames"]
-    values: list[Array | None] = list(_sample(source, slice(0, count)))
+    values: list[Array | None] = list(few_values(source, slice(0, count)))
     return [None if np.isnan(size) else one for one, size in zip(values, sizes, strict=True)], []
-
-
-def _sample(source: Hdf5Frames, frames: slice) -> Array:
-    _, height, width = source.shape
-    spots = ((0, 0), (height // 2, width // 2))
-    parts = [source.block(frames, slice(y, y + 1), slice(x, x + _SAMPLE))[:, 0] for y, x in spots]
-    return np.concatenate(parts, axis=1)

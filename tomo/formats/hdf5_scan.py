@@ -146,7 +146,8 @@ def _projections(
         remarks.append(f"{unknown} frames that are neither projections nor flats nor darks are left out")
     if angle.size != shown.size:
         flag |= Flag.surplus_frame if angle.size < shown.size else Flag.truncated
-        remarks.append(f"{shown.size} projections and {angle.size} angles: what lacks its companion at the end is odd")
+        odd = "projections without an angle are left out" if angle.size < shown.size else "those at the end are missing"
+        remarks.append(f"{shown.size} projections and {angle.size} angles: {odd}")
     # What the keys or the angles know and the file does not was never written.
     shown = np.append(shown, np.full(max(angle.size - shown.size, 0), there))[: angle.size]
     flags = np.append(looked.flags, np.int32(Flag.missing_frame))
@@ -165,8 +166,8 @@ def _keys(root: Node, places: Mapping[str, str], there: int) -> NDArray[np.int64
         return np.zeros(there, np.int64)
     values = _numbers(root, places["image_key"])[0]
     if values.size < there or not np.isfinite(values).all():
-        expected = f"a key for each of {there} frames"
-        raise FileError(root.file, expected, f"{values.size} keys", place=places["image_key"])
+        wanted = f"a key for each of {there} frames"
+        raise FileError(root.file, wanted, f"{values.size} keys", place=places["image_key"])
     return values.astype(np.int64)
 
 

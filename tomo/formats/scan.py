@@ -25,6 +25,7 @@ from .frames import MISSING, MOST_FRAMES, Picked, Shape, Source, lazily, native
 
 Size = float | Sequence[float]
 _SAME = 1e-3
+_MOST_REMARKS = 50
 _REMEDY = "state it, in um, as voxel_size = 0.65 (or [z, y, x])"
 
 
@@ -207,7 +208,8 @@ def _described(
         ds.attrs["local_time_start"] = found.span.local
     said = [*found.remarks, *remarks]
     if said:
-        ds.attrs["remarks"] = json.dumps(said, ensure_ascii=False)
+        more = [f"and {len(said) - _MOST_REMARKS} more"] if len(said) > _MOST_REMARKS else []
+        ds.attrs["remarks"] = json.dumps([*said[:_MOST_REMARKS], *more], ensure_ascii=False)
     size = "voxel_size" if "voxel_size" in ds.coords else "pixel_size"
     taken = {"reader": reader, **settings, f"{size}_taken": float(ds[size]), "time_taken": found.span.note}
     return recorded(ds, "tomo.read", taken)

@@ -19,7 +19,9 @@ from operando.reading import read_as
 from operando.sniff import Format, Head
 from operando.tomo.volume_series import stack_volumes
 
-from .volume_log import COLUMNS, FILE, KEYS, Entry, VolumeLog, beside, guess, looks_like_one, read_log
+from .tiff import pages_of
+from .tiff_pages import SUFFIXES
+from .volume_log import COLUMNS, FILE, KEYS, Entry, VolumeLog, beside, guess, named_beside, read_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +80,16 @@ def read(
 
 
 def recognizes(start: Head) -> bool:
-    """Whether the file is text in whose lines a column names folders or files beside it."""
-    return start.is_text and not start.is_folder and looks_like_one(start)
+    """Whether the file is text in whose lines a column names volumes beside it; single images are none."""
+    volumes = named_beside(start) if start.is_text and not start.is_folder else []
+    return bool(volumes) and _is_volume(volumes[0])
+
+
+def _is_volume(path: Path) -> bool:
+    try:
+        return path.is_dir() or path.suffix.lower() not in SUFFIXES or pages_of(path) > 1
+    except FileError:
+        return False
 
 
 def suggest(start: Head) -> dict[str, Any]:
@@ -165,7 +175,8 @@ def _lost(like: xr.Dataset, entry: Entry) -> xr.Dataset:
         time_start=((), entry.span.start, like["time_start"].attrs),
         time=((), entry.span.middle, like["time"].attrs),
         time_end=((), entry.span.end, like["time_end"].attrs),
-        images=((), np.array("", dtype=object), like["images"].attrs),
+        # That it arrived later is seen by its name.
+        images=((), np.array(entry.name, dtype=object), like["images"].attrs),
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 
-from .frames import MISSING, MOST_FRAMES, frame, judged, require_size
+from .frames import MISSING, MOST_FRAMES, few_values, frame, judged, require_size
 from .scan import Found, placed
 from .tiff_pages import Facts, InOnePiece, Pages, Slices, breaks_off, facts, opened, tags_lost, told
 from .tiff_sizes import voxel
@@ -139,7 +139,9 @@ def _axes(path: Path, file: Any) -> tuple[Axes, list[int]]:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and 0 < value <= MOST_FRAMES else 1
+    if isinstance(value, int) and value > MOST_FRAMES:
+        raise ValueError(f"{value} images declared")
+    return value if isinstance(value, int) and value > 0 else 1
 
 
 def _chosen(path: Path, axes: Axes, channel: int | None, time_point: int | None) -> NDArray[np.int64]:
@@ -148,6 +150,9 @@ def _chosen(path: Path, axes: Axes, channel: int | None, time_point: int | None)
     if sizes.get("z", 1) == 1 and sizes.get("c", 1) == 1 and sizes.get("t", 1) > 1 and time_point is None:
         axes = [("z", size) if name == "t" else ("one", size) for name, size in axes]
         sizes = dict(axes)
+    for key, name, given in (("channel", "c", channel), ("time_point", "t", time_point)):
+        if given and name not in sizes:
+            raise OperandoError(f"{path}: {key}: expected 0, since there is only one, got {given!r}")
     if math.prod(size for _, size in axes) > MOST_FRAMES:
         raise FileError(path, f"at most {MOST_FRAMES} slices", " x ".join(str(size) for _, size in axes))
     numbers = np.arange(math.prod(size for _, size in axes)).reshape([size for _, size in axes])
@@ -192,7 +197,7 @@ def _in_one_piece(
         raise FileError(path, "a whole image", "one that breaks off", remedy="copy it again")
     source = InOnePiece(path, page.dataoffsets[0], (there, *page.shape), dtype)
     own = wanted[wanted < there]
-    few = [source.block(slice(at, at + 1), slice(0, 1), slice(0, 16)) for at in own]
+    few = [few_values(source, slice(at, at + 1)) for at in own]
     flags = np.full(wanted.size, int(Flag.missing_frame), np.int32)
     flags[: own.size] = judged(few, lambda number: frame(source, int(own[number])), full_scale)
     order, frame_flag, why, said = placed(path, flags, slices)

@@ -25,6 +25,8 @@ FILE = "file"
 _VOXEL = re.compile(r"(?:voxel|pixel) ?size\s*\(\s*(\S+)\s*\)\s*[=:]\s*(\S+)", re.IGNORECASE)
 _SLICES = re.compile(r"slices[^=:\d]*[=:]\s*(\d+)\s*$", re.IGNORECASE)
 _MOST_BYTES = 2**26
+_LOOKED_AT = 40
+"""Lines from which the column of the volumes is told."""
 _SUFFIXES = ("", ".tif", ".tiff", ".h5", ".hdf5", ".nxs", ".zarr", ".ome.zarr")
 
 Columns = Mapping[str, str | int]
@@ -134,20 +136,23 @@ def expected(slices: int | None, log: VolumeLog | None) -> int | None:
     return slices if slices is not None or log is None else log.slices
 
 
-def looks_like_one(start: Head) -> bool:
-    """Whether a text names folders or files beside it, one a line."""
+def named_beside(start: Head) -> list[Path]:
+    """Return the folders and files beside a text that its lines name, of up to 40 lines; none if most name none."""
     try:
         table = parse(start.path, start.text)
     except FileError:
-        return False
-    return "folder" in guess(table, start.path.parent)
+        return []
+    at, folder = guess(table, start.path.parent).get("folder"), start.path.parent
+    found = [] if at is None else [beside(folder, row[at]) for row in table.rows[:_LOOKED_AT]]
+    return [path for path in found if path is not None]
 
 
 def guess(table: LogTable, folder: Path) -> dict[str, int]:
     """Return the columns that can be told: names of what lies beside the log, and labels of start and end."""
     found: dict[str, int] = {}
-    hits = [sum(beside(folder, row[k]) is not None for row in table.rows) for k in range(table.width)]
-    if max(hits) > 0 and 2 * max(hits) >= len(table.rows):
+    rows = table.rows[:: max(len(table.rows) // _LOOKED_AT, 1)]
+    hits = [sum(beside(folder, row[k]) is not None for row in rows) for k in range(table.width)]
+    if max(hits) > 0 and 2 * max(hits) >= len(rows):
         found["folder"] = hits.index(max(hits))
     for name in ("start", "end"):
         labelled = [k for k, label in enumerate(table.labels) if name in re.split(r"[\s_.]+", label.lower())]

@@ -13,12 +13,11 @@ import numpy as np
 from operando.errors import FileError, printable
 from operando.hdf5 import MOST_BYTES
 
-from .frames import Array, Shape, frame, judged, require_size
+from .frames import Array, Shape, few_values, frame, judged, require_size
 
 DOCUMENTS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 """What says that a folder is a Zarr store."""
 _LOOKED_AT = 2**28
-_SAMPLE = 16
 
 
 @dataclass(frozen=True)
@@ -103,10 +102,8 @@ def look(source: ZarrFrames, grain: Shape, full_scale: float | None) -> tuple[np
 
     Of an array whose chunks hold much beside these (whole slices of a large volume) none is looked at.
     """
-    count, height, width = source.shape
+    count = source.shape[0]
     if 2 * count * grain[1] * grain[2] * source.dtype.itemsize > _LOOKED_AT:
         return np.zeros(count, np.int32), ["too much is packed together to look for saturated slices"]
-    spots = ((0, 0), (height // 2, width // 2))
-    parts = [source.block(slice(0, count), slice(y, y + 1), slice(x, x + _SAMPLE))[:, 0] for y, x in spots]
-    samples = list(np.concatenate(parts, axis=1))
+    samples = list(few_values(source, slice(0, count)))
     return judged(samples, lambda number: frame(source, number), full_scale), []

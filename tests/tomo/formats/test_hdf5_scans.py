@@ -12,6 +12,7 @@ from operando.errors import OperandoError
 from operando.flags import Flag
 from operando.sniff import head, identify
 from operando.tomo.formats import FORMATS
+from operando.tomo.formats.hdf5 import suggest
 
 ZONE = "Europe/Zurich"
 
@@ -128,6 +129,7 @@ def test_any_array_is_a_volume_by_its_path(tmp_path):
     volume = grey((9, 12, 10))
     sizes = {"recon/vol@element_size_um": [1.3, 0.65, 0.65]}
     path = hdf5(tmp_path / "a.h5", {"recon/vol": volume, "recon/map": volume[0]}, attributes=sizes)
+    assert suggest(head(path)) == {"datasets": {"data": "/recon/vol"}}
     ds = tomo.read(path)
     np.testing.assert_array_equal(ds["grey"], volume)
     np.testing.assert_allclose([ds["z"][0], ds["x"][0]], [0.65, 0.325])

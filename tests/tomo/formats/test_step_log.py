@@ -44,6 +44,7 @@ def test_the_simulated_log_is_recognized_and_its_columns_suggested():
     assert suggest(start) == {"columns": {"folder": "folder", "start": "time at start", "end": "time at end"}}
     assert not recognizes(head(SMALL.parent / "xas" / "Ni_L3_0001.txt"))
     assert not recognizes(head(SMALL.parent / "beamline_voltage.csv"))
+    assert not recognizes(head(SMALL.parent / "xpeem" / "Ni_L3_001" / "Ni_L3_001.txt"))
 
 
 def test_a_log_is_a_series_with_times_in_the_zone_of_the_beamline(three):

@@ -70,6 +70,8 @@ def test_one_image_of_a_hyperstack_is_named(tmp_path):
     np.testing.assert_array_equal(tomo.read(path, channel=2, time_point=1)["grey"], values[1, :, 2])
     with pytest.raises(OperandoError, match="channel: expected a number from 0 to 2, got 3"):
         tomo.read(path, channel=3, time_point=1)
+    with pytest.raises(OperandoError, match="channel: expected 0, since there is only one, got 1"):
+        tomo.read(pages(tmp_path / "p.tif", metadata=None), channel=1)
 
 
 def test_ome_states_physical_sizes(tmp_path):
@@ -230,6 +232,7 @@ def test_wrong_settings_and_empty_folders_are_told_in_a_line(tmp_path):
         ({"slices": 0}, "slices: expected a number from 1"),
         ({"pattern": "x_*"}, "TIFF files named 'x_\\*', got none among 6"),
         ({"pattern": "a/b"}, "pattern: expected one of file names"),
+        ({"full_scale": -1}, "full_scale: expected a positive number, got -1"),
         ({"array": "x"}, "reader 'tiff' has no setting 'array'"),
     ):
         with pytest.raises(OperandoError, match=said):
