@@ -159,7 +159,7 @@ def _write(aside: Path, volume: xr.DataArray, shapes: Sequence[Shape], *, labels
         for level, shape in enumerate(shapes)
     ]
     for start in range(0, shapes[0][0], CHUNK[0]):
-        arrays[0][start : start + CHUNK[0]] = volume[start : start + CHUNK[0]].to_numpy()
+        arrays[0][start : start + CHUNK[0]] = _slab(volume[start : start + CHUNK[0]])
     with ThreadPoolExecutor() as threads:
         for finer, coarser in pairwise(arrays):
             done = threads.map(
@@ -167,6 +167,17 @@ def _write(aside: Path, volume: xr.DataArray, shapes: Sequence[Shape], *, labels
             )
             for _ in done:
                 pass
+
+
+def _slab(part: xr.DataArray) -> NDArray[Any]:
+    """Return slices in memory, chunk by chunk: they are there once, not once more in pieces."""
+    import dask.array as da
+
+    if part.chunks is None:
+        return part.to_numpy()
+    whole = np.empty(part.shape, part.dtype)
+    da.store(part.data, whole, lock=False)  # type: ignore[no-untyped-call]
+    return whole
 
 
 def _blocks(shape: Shape) -> Iterator[Block]:

@@ -26,6 +26,7 @@ _FEW = 16
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int]
+Cut = slice | int | Sequence[int]
 
 
 class Source(Protocol):
@@ -71,9 +72,9 @@ class Picked:
         """The number of dims."""
         return len(self.shape)
 
-    def __getitem__(self, key: tuple[slice | int | Sequence[int], ...]) -> Array:
+    def __getitem__(self, key: tuple[Cut, ...]) -> Array:
         """Return a part; frames that lie one after the other are read at once, those that are missing are 0 or NaN."""
-        rows, columns = map(_within, key[1:])
+        rows, columns = map(_within, key[1:], self.shape[1:])
         numbers = np.atleast_1d(np.array(self.order)[key[0]])
         runs = _runs(numbers)
         if len(runs) == 1 and runs[0] == (0, numbers.size):
@@ -92,16 +93,20 @@ class Picked:
         return self.source.block(frames, rows, columns).astype(self.dtype, copy=False)
 
 
-def _within(cut: slice | int | Sequence[int]) -> slice:
-    """Return a slice in which all places of a key lie."""
+def _within(cut: Cut, size: int) -> slice:
+    """Return an ascending slice in which all places of a key lie: files are not read backward."""
     if isinstance(cut, slice):
-        return cut
+        places = range(size)[cut]
+        ascending = places if places.step > 0 else places[::-1]
+        return slice(ascending.start, ascending.stop, ascending.step)
     return slice(int(cut), int(cut) + 1) if isinstance(cut, int | np.integer) else slice(None)
 
 
-def _chosen(cut: slice | int | Sequence[int]) -> Any:
+def _chosen(cut: Cut) -> Any:
     """Return what a key means within its slice."""
-    return slice(None) if isinstance(cut, slice) else 0 if isinstance(cut, int | np.integer) else np.asarray(cut)
+    if isinstance(cut, slice):
+        return slice(None, None, -1) if (cut.step or 1) < 0 else slice(None)
+    return 0 if isinstance(cut, int | np.integer) else np.asarray(cut)
 
 
 def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -132,6 +132,8 @@ def test_any_array_is_a_volume_by_its_path(tmp_path):
     assert suggest(head(path)) == {"datasets": {"data": "/recon/vol"}}
     ds = tomo.read(path)
     np.testing.assert_array_equal(ds["grey"], volume)
+    np.testing.assert_array_equal(ds["grey"][::-2, ::-3, ::-1], volume[::-2, ::-3, ::-1])
+    np.testing.assert_array_equal(ds["grey"][[4, 1], 3, -2:], volume[[4, 1], 3, -2:])
     np.testing.assert_allclose([ds["z"][0], ds["x"][0]], [0.65, 0.325])
     two = hdf5(tmp_path / "b.h5", {"recon/vol": volume, "mask": volume, "size": (650.0, "nm")})
     with pytest.raises(OperandoError, match="one array of frames, got /mask, /recon/vol"):

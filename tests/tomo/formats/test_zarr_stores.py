@@ -25,6 +25,7 @@ def test_an_array_is_a_volume_of_the_stated_voxel(tmp_path, zarr_format):
     ds = tomo.read(path, voxel_size=EDGE)
     np.testing.assert_array_equal(ds["grey"], grey())
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(ds))["grey"][1:4, 2, ::3], grey()[1:4, 2, ::3])
+    np.testing.assert_array_equal(ds["grey"][::-1, 5, ::-3], grey()[::-1, 5, ::-3])
     document = path / ("zarr.json" if zarr_format == 3 else ".zarray")
     np.testing.assert_array_equal(tomo.read(document, voxel_size=EDGE)["grey"], grey())
 
