@@ -142,6 +142,14 @@ class Node:
 
     def attribute(self, name: str) -> str | float | list[str] | None:
         """Return a text, a number or a list of texts; None if there is none of them by this name."""
+        return _plain(self._attribute(name))
+
+    def attribute_numbers(self, name: str) -> NDArray[np.float64] | None:
+        """Return the numbers of an attribute; None if there are none by this name."""
+        values = np.asarray(self._attribute(name))
+        return values.astype(np.float64) if values.dtype.kind in _NUMBERS else None
+
+    def _attribute(self, name: str) -> Any:
         import h5py
 
         with self._told():
@@ -150,7 +158,7 @@ class Node:
             found = h5py.h5a.open(self.item.id, name.encode())
             if found.get_storage_size() > _TEXT_BYTES or is_ragged(found):
                 return None
-            return _plain(self.item.attrs[name])
+            return self.item.attrs[name]
 
     def scalar(self) -> str | float | None:
         """Return the text or the number of a dataset that holds just one."""
@@ -191,9 +199,23 @@ class Node:
         values: NDArray[Any] = self._values(index)
         return values
 
-    def _values(self, index: int | None = None) -> Any:
-        """Return a dataset's values, all or at one place, once it is known that they can be read."""
-        self._require_size((self.shape or ())[0 if index is None else 1 :])
+    def block(self, *cuts: slice) -> NDArray[Any]:
+        """Return the values of a dataset within slices, one a dim.
+
+        Raises
+        ------
+        FileError
+            If the slices hold more than :data:`MOST_BYTES`, or something is missing.
+        """
+        values: NDArray[Any] = self._values(cuts)
+        return values
+
+    def _values(self, index: int | tuple[slice, ...] | None = None) -> Any:
+        """Return a dataset's values, all or some, once it is known that they can be read."""
+        shape = self.shape or ()
+        cuts = index if isinstance(index, tuple) else ()
+        kept = tuple(len(range(n)[cut]) for n, cut in zip(shape, cuts, strict=False))
+        self._require_size(kept if cuts else shape[0 if index is None else 1 :])
         self._require_here(MOST_LINKS)
         self._require_codecs()
         with self._told():

@@ -45,6 +45,11 @@ class Head:
         """Whether the beginning can be text: no NUL byte in it."""
         return b"\x00" not in self.data
 
+    @cached_property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, which has no beginning."""
+        return not self.data and self.path.is_dir()
+
 
 def never_likely(_start: Head) -> bool:
     """Return that nothing speaks for the format but that it fits."""
@@ -65,6 +70,7 @@ class Format:
     from the head, the settings that a recipe needs to read such a file. ``specific`` is false for a
     format that any text fits (plain columns), which is asked last; of several such formats one is ``likely`` if the
     file's labels or its name speak for it. ``lazy`` readers leave images in their files, however large these are.
+    Readers of ``folders`` take one as one scan (the slices of a volume, a Zarr store); all others are never asked.
     """
 
     name: str
@@ -76,16 +82,17 @@ class Format:
     specific: bool = True
     likely: Callable[[Head], bool] = field(default=never_likely)
     lazy: bool = False
+    folders: bool = False
 
 
-def head(path: str | Path) -> Head:
-    """Return the beginning of a file.
+def head(path: str | Path, *, folders: bool = False) -> Head:
+    """Return the beginning of a file; of a folder, where ``folders`` may be, nothing.
 
     Raises
     ------
     FileError
-        If the file is missing, a folder or a pipe, unreadable, empty, a Git LFS pointer or UTF-16 text, or its name
-        is not UTF-8.
+        If the file is missing, a pipe or a folder that may not be, unreadable, empty, a Git LFS pointer or UTF-16
+        text, or its name is not UTF-8.
     """
     path = Path(path)
     if any("\ud800" <= char <= "\udfff" for char in str(path)):
@@ -93,10 +100,12 @@ def head(path: str | Path) -> Head:
     try:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
             raise FileError(path, "a file", "a pipe or a device")
+        if folders and path.is_dir():
+            return Head(path, b"")
         with path.open("rb") as stream:
             data = stream.read(HEAD_BYTES)
     except IsADirectoryError:
-        raise FileError(path, "a file", "a folder", remedy="name the files in it, such as 'folder/*.txt'") from None
+        raise _folder(path) from None
     except OSError as error:
         raise FileError(
             path, "a readable file", error.strerror or str(error), remedy="check the path and its permissions"
@@ -113,7 +122,8 @@ def head(path: str | Path) -> Head:
 
 def identify(start: Head, formats: Iterable[Format]) -> Format | None:
     """Return the first format that recognizes the head, the specific ones asked first."""
-    ordered = sorted(formats, key=lambda fmt: not fmt.specific)
+    able = (fmt for fmt in formats if fmt.folders or not start.is_folder)
+    ordered = sorted(able, key=lambda fmt: not fmt.specific)
     return next((fmt for fmt in ordered if fmt.recognizes(start)), None)
 
 
@@ -123,22 +133,24 @@ def choose(path: str | Path, formats: Sequence[Format], name: str | None = None)
     Raises
     ------
     FileError
-        If the file cannot be opened, the name is unknown or no format recognizes the content.
+        If the file cannot be opened, the name is unknown or no format recognizes the content, or a folder is given to
+        a reader of files.
     """
-    start = head(path)
+    start = head(path, folders=any(fmt.folders for fmt in formats))
     known = ", ".join(fmt.name for fmt in formats)
     if name is not None:
         named = next((fmt for fmt in formats if fmt.name == name), None)
         if named is None:
             raise FileError(path, f"a reader among {known}", repr(name))
+        if start.is_folder and not named.folders:
+            raise _folder(Path(path))
         return named
     found = identify(start, formats)
     if found is None:
-        begin = start.data[:24]
-        raise FileError(
-            path,
-            f"a format among {known}",
-            f"a file that begins with {begin!r}",
-            remedy="name its reader in the recipe",
-        )
+        got = "a folder without any of them" if start.is_folder else f"a file that begins with {start.data[:24]!r}"
+        raise FileError(path, f"a format among {known}", got, remedy="name its reader in the recipe")
     return found
+
+
+def _folder(path: Path) -> FileError:
+    return FileError(path, "a file", "a folder", remedy="name the files in it, such as 'folder/*.txt'")

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LAZY: dict[str, str] = {}
+if TYPE_CHECKING:
+    from . import formats
+    from .reading import read, read_series, reopen
 
-__all__: list[str] = []
+_LAZY = {
+    "formats": ".formats",
+    "read": ".reading",
+    "read_series": ".reading",
+    "reopen": ".reading",
+}
+
+__all__ = [
+    "formats",
+    "read",
+    "read_series",
+    "reopen",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -87,7 +87,7 @@ def background_systematic(
     tried = [_tried(fitted, fitted.plan, fitted.values)]
     nothing = xr.DataArray(np.nan)
     for other in others:
-        plan = planned(replace(model, background=other), fitted.measured, fitted.weights, None, _STEP)
+        plan = planned(replace(model, background=other), fitted.measured, fitted.weights, None, "background_systematic")
         tried.append(_tried(fitted, plan, nothing))
     values, score = (xr.concat([one[k] for one in tried], "tried") for k in (0, 1))
     weight = _weights(score)

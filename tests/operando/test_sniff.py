@@ -3,7 +3,7 @@
 import pytest
 
 from operando.errors import FileError
-from operando.sniff import Format, choose, head, identify
+from operando.sniff import Format, choose, head, identify, never_likely
 
 
 def never(*_args, **_kwargs):
@@ -72,3 +72,21 @@ def test_text_in_utf16_is_named(tmp_path, encoding):
     path.write_bytes("\ufeff1 2 3".encode(encoding))
     with pytest.raises(FileError, match="got UTF-16; save a copy of it as UTF-8"):
         head(path)
+
+
+def test_folders_are_for_readers_that_take_them(tmp_path):
+    files = Format("text", "test", "any text", recognizes=lambda start: start.is_text, read=dict)
+    folders = Format("folder", "test", "a folder", recognizes=lambda start: start.is_folder, read=dict, folders=True)
+    with pytest.raises(FileError, match="expected a file, got a folder; name the files in it"):
+        choose(tmp_path, [files])
+    assert choose(tmp_path, [files, folders]) is folders
+    with pytest.raises(FileError, match="expected a file, got a folder"):
+        choose(tmp_path, [files, folders], "text")
+    assert choose(tmp_path, [files, folders], "folder") is folders
+    (tmp_path / "a.txt").write_text("text")
+    assert choose(tmp_path / "a.txt", [folders, files]) is files
+    with pytest.raises(FileError, match="expected a readable file, got No such file"):
+        choose(tmp_path / "none", [files, folders])
+    never = Format("never", "test", "none", recognizes=never_likely, read=dict, folders=True)
+    with pytest.raises(FileError, match="expected a format among never, got a folder without any of them"):
+        choose(tmp_path, [never])

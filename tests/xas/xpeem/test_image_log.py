@@ -16,10 +16,10 @@ from uview_files import Shot, module, uview_file
 from operando import example_scans
 from operando.errors import OperandoError
 from operando.flags import Flag
+from operando.log_table import parse
 from operando.sniff import head
 from operando.xas import xpeem
 from operando.xas.xpeem.formats.image_log import recognizes, suggest
-from operando.xas.xpeem.formats.log_table import parse
 
 SMALL = Path(example_scans.__file__).parent / "small" / "xpeem"
 COLUMNS = {"energy": "photon energy (eV)", "i0": "I0 (nA)", "time": "time"}

@@ -12,11 +12,11 @@ import xarray as xr
 
 from operando.errors import FileError, OperandoError
 from operando.history import recorded
+from operando.log_table import IMAGE_NAME, LogTable, header_value, parse
 from operando.sniff import Format, Head, head
 from operando.units import DIMENSIONLESS, convert
 
 from .frames import Frame, Image, beside, relative_name, require_positive
-from .log_table import IMAGE_NAME, LogTable, header_value, parse
 from .log_times import TIME_KEYS, times
 from .stack import Floats, Found, stack
 from .tiff import SUFFIXES, TiffFrame, pages

@@ -10,9 +10,9 @@ import numpy as np
 
 from operando.errors import OperandoError
 from operando.header_times import NOT_A_TIME, Span, moment, seconds
+from operando.log_table import LogTable
 
 from .frames import require_positive
-from .log_table import LogTable
 from .stack import Times
 
 TIME_KEYS = ("marks", "duration", "format")

@@ -1,4 +1,4 @@
-"""The text beside a stack of images: a header and a table of words, one line a frame."""
+"""The text beside images: a header and a table of words, one line a frame of a stack or a volume of a series."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.errors import FileError
-from operando.text_table import COMMENTS
+from .errors import FileError
+from .text_table import COMMENTS
 
 IMAGE_NAME = re.compile(r".+\.(tiff?|dat)", re.IGNORECASE)
 _SPLITS: dict[str, Callable[[str], list[str]]] = {
@@ -65,7 +65,9 @@ def parse(path: Path, text: str, delimiter: str | None = None) -> LogTable:
     rows = [(number, split(lines[number])) for number in data]
     whole = [(number, cells) for number, cells in rows if len(cells) == width]
     if width < 2 or not whole:
-        raise FileError(path, "a table with two columns or more, one line a frame", "none", remedy="state 'delimiter'")
+        raise FileError(
+            path, "a table with two columns or more, one line a frame or a volume", "none", remedy="state 'delimiter'"
+        )
     header = lines[: data[0]]
     labels = _labels(header, split, width)
     first = whole[0][1]
