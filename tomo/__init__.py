@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LAZY: dict[str, str] = {}
+if TYPE_CHECKING:
+    from .labels import label
+    from .region_measures import regions
 
-__all__: list[str] = []
+_LAZY = {
+    "label": ".labels",
+    "regions": ".region_measures",
+}
+
+__all__ = ["label", "regions"]
 
 
 def __getattr__(name: str) -> Any:
