@@ -74,7 +74,7 @@ def regions(
         totals.append(sums)
         numbers.append(number)
         further.append({} if grey is None else _intensity_columns(within, grey))
-    parameters = {"intensity": None if grey is None else str(grey.name)}
+    parameters = {"intensity": grey is not None}
     return region_table(totals, volume, "tomo.regions", parameters, numbers=numbers, further=further)
 
 

@@ -17,6 +17,15 @@ from .region_sums import COUNT, FIRST, HIGH, LOW, PLACE, PRODUCTS, SQUARE, Sums
 from .voxels import Voxel, voxel
 
 PRINCIPAL = ("long", "middle", "short")
+_AXES = {
+    name: (name, np.array(values, dtype=object), {"units": "1", "long_name": text})
+    for name, values, text in (
+        ("axis", PLACES, "axis of the volume"),
+        ("other_axis", PLACES, "axis of the volume"),
+        ("principal", PRINCIPAL, "principal axis of the object"),
+    )
+}
+
 Columns = dict[str, tuple[tuple[str, ...], NDArray[Any], str, str]]
 """Dims, values, unit and meaning by name."""
 
@@ -51,8 +60,7 @@ def region_table(
         }
         tables.append(table.assign_coords(origin))
     whole = xr.concat(tables, "object") if len(tables) > 1 else tables[0]
-    axes = {"axis": list(PLACES), "other_axis": list(PLACES), "principal": list(PRINCIPAL)}
-    return recorded(whole.assign_coords(axes), step, parameters, after=xr.Dataset(attrs=volume.attrs))
+    return recorded(whole.assign_coords(_AXES), step, parameters, after=xr.Dataset(attrs=volume.attrs))
 
 
 def _attrs(unit: str, text: str) -> dict[str, str]:
