@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import cc3d
@@ -193,22 +194,19 @@ def test_processes_give_what_threads_give_even_when_one_dies(tmp_path):
     grey = gaussian_filter(np.random.default_rng(3).normal(size=(48, 40, 40)), 1.5)
     expected, table = tomo.label(grey > 0.1)
     marker = tmp_path / "died"
+
+    def die_once(block, block_info=None):
+        if block_info[0]["chunk-location"] == (2, 1, 0) and not marker.exists():
+            marker.touch()
+            os._exit(1)
+        return block
+
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster),
     ):
-        solid = da.from_array(grey > 0.1, chunks=(12, 20, 40)).map_blocks(die_once, str(marker), dtype=bool)
+        solid = da.from_array(grey > 0.1, chunks=(12, 20, 40)).map_blocks(die_once, dtype=bool)
         labels, same = tomo.label(xr.DataArray(solid, dims=("z", "y", "x")))
         assert marker.exists()
         assert_array_equal(labels, expected)
         xr.testing.assert_identical(plain(same), plain(table))
-
-
-def die_once(block, marker, block_info=None):
-    """End the process that works on a block in the middle, the first time."""
-    import os
-
-    if block_info[0]["chunk-location"] == (2, 1, 0) and not Path(marker).exists():
-        Path(marker).touch()
-        os._exit(1)
-    return block
