@@ -39,10 +39,10 @@ DIMS = ("z", "y", "x")
 
 
 def discs(size: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray, float, float]]:
-    """Return center, normal, radius and half opening (voxels) of penny cracks, about one for every 100^3 voxels."""
+    """Return center, normal, radius and half opening (voxels) of penny cracks, about one for every 128^3 voxels."""
     noise = np.random.default_rng(1)
     found = []
-    for _ in range(int(np.prod(size) / 100**3)):
+    for _ in range(int(np.prod(size) / 128**3)):
         normal = noise.normal(size=3)
         center = noise.uniform(0, size)
         found.append((center, normal / np.linalg.norm(normal), noise.uniform(15, 120), noise.uniform(0.8, 2.0)))
@@ -53,16 +53,24 @@ def grey_block(block_id: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
     """Return noisy grey levels of one block of a cracked solid."""
     start = np.array(block_id) * CHUNK
     stop = np.minimum(start + CHUNK, size)
-    place = np.ogrid[tuple(slice(low, high) for low, high in zip(start, stop, strict=True))]
     grey = np.random.default_rng(block_id).normal(MATRIX, NOISE, stop - start).astype(np.float32)
     for center, normal, radius, half in discs(size):
-        if (center + radius < start).any() or (center - radius > stop).any():
-            continue
-        offset = [axis - at for axis, at in zip(place, center, strict=True)]
-        away = sum(part * toward for part, toward in zip(offset, normal, strict=True))
-        inside = sum(part**2 for part in offset) - away**2 < radius**2
-        grey -= np.where(inside, np.clip(half + 0.5 - np.abs(away), 0, 1), 0).astype(np.float32) * (MATRIX - VOID)
+        low = np.clip(np.floor(center - radius - 3).astype(int) - start, 0, stop - start)
+        high = np.clip(np.ceil(center + radius + 3).astype(int) - start, 0, stop - start)
+        if (high > low).all():
+            box = tuple(slice(first, last) for first, last in zip(low, high, strict=True))
+            grey[box] -= crack(np.ogrid[box], center - start, normal, radius, half) * np.float32(MATRIX - VOID)
     return np.clip(grey, 0, 65535).astype(np.uint16)
+
+
+def crack(
+    place: tuple[np.ndarray, ...], center: np.ndarray, normal: np.ndarray, radius: float, half: float
+) -> np.ndarray:
+    """Return the share of each voxel that a penny crack fills."""
+    offset = [(axis - at).astype(np.float32) for axis, at in zip(place, center, strict=True)]
+    away = sum(part * np.float32(toward) for part, toward in zip(offset, normal, strict=True))
+    inside = sum(part**2 for part in offset) - away**2 < radius**2
+    return np.where(inside, np.clip(half + 0.5 - np.abs(away), 0, 1), 0).astype(np.float32)
 
 
 def write_volume(folder: Path, size: tuple[int, ...]) -> None:

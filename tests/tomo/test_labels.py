@@ -174,6 +174,21 @@ def test_a_store_is_filled_and_kept_and_never_used_twice(mask, tmp_path):
         tomo.label(mask.chunk(z=8), store=tmp_path / "pieces")
 
 
+def test_labels_of_a_stored_mask_are_stored_as_whole_numbers(mask, tmp_path):
+    mask.to_dataset(name="mask").to_zarr(tmp_path / "mask.zarr", consolidated=False)
+    stored = xr.open_zarr(tmp_path / "mask.zarr", consolidated=False)["mask"]
+    labels, _ = tomo.label(stored)
+    labels.to_dataset().to_zarr(tmp_path / "labels.zarr", consolidated=False)
+    assert_array_equal(xr.open_zarr(tmp_path / "labels.zarr", consolidated=False)["labels"], tomo.label(mask)[0])
+
+
+def test_plain_arrays_are_labeled_in_voxels_and_lazy_ones_stay_lazy(mask):
+    labels, table = tomo.label(da.from_array(mask.values, chunks=9))
+    assert labels.chunks is not None
+    assert_array_equal(labels, tomo.label(mask.values)[0])
+    assert table["centroid"].attrs["units"] == "px"
+
+
 def test_what_is_no_mask_is_refused(mask):
     with pytest.raises(OperandoError, match="expected a mask"):
         tomo.label(mask.astype(np.uint8))
