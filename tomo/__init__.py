@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LAZY: dict[str, str] = {}
+if TYPE_CHECKING:
+    from .plates import plate_filter
 
-__all__: list[str] = []
+_LAZY: dict[str, str] = {
+    "plate_filter": ".plates",
+}
+
+__all__ = [
+    "plate_filter",
+]
 
 
 def __getattr__(name: str) -> Any:

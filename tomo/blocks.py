@@ -44,8 +44,11 @@ def over_blocks(
     lazy = volume.chunks is not None
     array = volume.data if lazy else da.from_array(volume.data, chunks=_chunks(volume), name=False)  # type: ignore[no-untyped-call]
     reach = (margin,) * len(PLACES) if isinstance(margin, int) else margin
-    depth = dict(enumerate((0,) * (array.ndim - len(PLACES)) + tuple(reach)))
-    array = array.rechunk(dict.fromkeys(range(array.ndim - len(PLACES)), 1))
+    leading = array.ndim - len(PLACES)
+    array = array.rechunk(dict.fromkeys(range(leading), 1))
+    whole_axes = [axis for axis, away in enumerate(reach, leading) if away >= array.shape[axis]]
+    array = array.rechunk(dict.fromkeys(whole_axes, -1))
+    depth = {axis: 0 if axis < leading or axis in whole_axes else reach[axis - leading] for axis in range(array.ndim)}
     found = da.map_overlap(  # type: ignore[no-untyped-call]
         _each,
         array,
