@@ -6,14 +6,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cracks import segment_cracks
+    from .detection_limits import detection_limit
+    from .image_quality import estimate_blur, estimate_noise
     from .plates import plate_filter
 
 _LAZY: dict[str, str] = {
+    "detection_limit": ".detection_limits",
+    "estimate_blur": ".image_quality",
+    "estimate_noise": ".image_quality",
     "plate_filter": ".plates",
+    "segment_cracks": ".cracks",
 }
 
 __all__ = [
+    "detection_limit",
+    "estimate_blur",
+    "estimate_noise",
     "plate_filter",
+    "segment_cracks",
 ]
 
 

@@ -93,7 +93,7 @@ def test_an_inclined_plate_answers_as_an_upright_one_and_tells_its_normal(degree
 
 def test_dark_and_bright_are_each_others_negative_and_flat_volumes_give_nothing(noise):
     assert_array_equal(tomo.plate_filter(-noise, SCALES, bright=True).values, tomo.plate_filter(noise, SCALES).values)
-    assert not tomo.plate_filter(np.full((12, 13, 14), 7.0, np.float32)).any()
+    assert tomo.plate_filter(np.full((12, 13, 14), 7.0, np.float32)).max() < 7 * 1e-6
 
 
 def test_a_ball_answers_less_than_a_plate():
