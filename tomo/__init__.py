@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LAZY: dict[str, str] = {}
+if TYPE_CHECKING:
+    from .grey_mixtures import threshold_mixture
+    from .histograms import histogram
+    from .hysteresis_masks import hysteresis
+    from .local_thresholds import threshold_local
+    from .multi_otsu import threshold_multiotsu
+    from .phase_fractions import fractions
+    from .phases import segment
 
-__all__: list[str] = []
+_LAZY: dict[str, str] = {
+    "fractions": ".phase_fractions",
+    "histogram": ".histograms",
+    "hysteresis": ".hysteresis_masks",
+    "segment": ".phases",
+    "threshold_local": ".local_thresholds",
+    "threshold_mixture": ".grey_mixtures",
+    "threshold_multiotsu": ".multi_otsu",
+}
+
+__all__ = [
+    "fractions",
+    "histogram",
+    "hysteresis",
+    "segment",
+    "threshold_local",
+    "threshold_mixture",
+    "threshold_multiotsu",
+]
 
 
 def __getattr__(name: str) -> Any:

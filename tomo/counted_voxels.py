@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.base import compute
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from operando.errors import OperandoError
@@ -107,15 +108,17 @@ def of_each(
 
 def summed(parts: list[Any]) -> Any:
     """Return the delayed sum of delayed arrays, added in branches so that few are held at a time."""
+    add: Any = delayed(_sum, pure=False)
     while len(parts) > 1:
-        parts = [_sum(parts[first : first + _BRANCHES]) for first in range(0, len(parts), _BRANCHES)]
+        parts = [add(parts[first : first + _BRANCHES]) for first in range(0, len(parts), _BRANCHES)]
     return parts[0]
 
 
 def computed(undone: list[Any], volume: xr.DataArray) -> list[Any]:
     """Return delayed results: of volumes in memory in threads, of lazy ones on the scheduler that is set."""
     scheduler = {} if volume.chunks is not None else {"scheduler": "threads"}
-    return list(dask.compute(*undone, **scheduler))
+    done: list[Any] = list(compute(*undone, **scheduler))  # type: ignore[no-untyped-call]
+    return done
 
 
 def _chunked(volume: xr.DataArray) -> Any:
@@ -139,17 +142,16 @@ def _of_one(work: BlockWork, array: Any, cover: Any, kept: NDArray[np.bool_], se
     starts = [np.concatenate([[0], np.cumsum(sizes)[:-1]]) for sizes in array.chunks]
     greys = array.to_delayed()
     covers = None if cover is None else cover.to_delayed()
-    parts = []
+    parts, later = [], delayed(_work, pure=False)
     for at in np.ndindex(greys.shape):
         corner = tuple(int(start[place]) for start, place in zip(starts, at, strict=True))
         slices = kept[corner[0] : corner[0] + array.chunks[0][at[0]]]
         if slices.any():
-            parts.append(_work(work, corner, greys[at], None if covers is None else covers[at], slices, settings))
+            parts.append(later(work, corner, greys[at], None if covers is None else covers[at], slices, settings))
     return parts
 
 
-@dask.delayed(pure=False)  # type: ignore[untyped-decorator]
-def _work(
+def _work(  # noqa: PLR0917
     work: BlockWork,
     corner: tuple[int, int, int],
     grey: Array,
@@ -161,7 +163,6 @@ def _work(
     return work(Block(corner, native(grey), cover, kept), **settings)
 
 
-@dask.delayed(pure=False)  # type: ignore[untyped-decorator]
 def _sum(parts: list[Any]) -> Any:
     total = parts[0]
     for part in parts[1:]:

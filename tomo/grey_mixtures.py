@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from warnings import warn
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from operando.errors import OperandoError, OperandoWarning
 from operando.history import recorded
@@ -20,14 +22,22 @@ from .phases import boundary_numbers, phase_numbers
 
 STEP = "tomo.threshold_mixture"
 
-FINEST = 1024
+FINEST = 256
 """Bins that the fit works with at most; neighbors are put together before."""
+
+_RAREST = 1e-4
+"""Share of the voxels below which a peak is none."""
+
+
+Floats = NDArray[np.float64]
+
 
 def threshold_mixture(
     source: xr.Dataset | xr.DataArray | Array,
     classes: int = 3,
     *,
     levels: Sequence[float] | None = None,
+    partial_volume: bool = True,
     correlated_voxels: float = 1.0,
 ) -> xr.Dataset:
     """Return the Gaussians that the grey levels of phases follow, and the thresholds where their odds are even.
@@ -39,18 +49,24 @@ def threshold_mixture(
     classes
         How many phases; ``levels`` tells it as well.
     levels
-        About where the levels of the phases lie, ascending, in the unit of the levels; by default the search starts
-        from the classes of :func:`threshold_multiotsu`, of the counts and of their square roots, in which rare phases
-        show, and keeps the better end.
+        About where the levels of the phases lie, ascending, in the unit of the levels. By default the search starts
+        from the peaks of the smoothed histogram, or from the classes of :func:`threshold_multiotsu` if it has too few.
+    partial_volume
+        Whether neighboring phases share voxels, in every proportion alike; all phases then have the same standard
+        deviation, that of the noise. Without, such voxels widen and shift the Gaussians, and where interfaces are many
+        they pass for a phase of their own.
     correlated_voxels
-        How many voxels share their noise: 1 where it is independent, (4 pi)^(3/2) s^3 after a Gaussian blur of s voxels.
+        How many voxels share their noise: 1 where it is independent, (4 pi)^(3/2) s^3 where the noise was blurred by a
+        Gaussian of s voxels.
 
     Returns
     -------
     xarray.Dataset
-        ``threshold`` (..., boundary) between the means, NaN where the odds are nowhere even; ``grey_level`` (..., phase)
-        and ``grey_spread``, mean and standard deviation of the phase; ``fraction`` (..., phase), its share (1); each
-        with ``_std``. ``misfit`` (...): share of the voxels that the fit has in other bins, sum |counts - fit| / (2 sum counts).
+        ``threshold`` (..., boundary) between the levels, NaN where the odds are nowhere even; ``grey_level`` and
+        ``grey_spread`` (..., phase), mean and standard deviation of the pure phase; ``fraction`` (..., phase), its
+        share, half of the voxels shared with a neighbor included (1); each with ``_std``. ``shared`` (..., boundary),
+        share of the voxels between two phases; ``misfit`` (...), share of the voxels that the fit has in other bins,
+        sum |counts - fit| / (2 sum counts).
 
     Raises
     ------
@@ -66,11 +82,12 @@ def threshold_mixture(
     -----
     P(bin) = Sum_k share_k [Phi((b - mean_k)/sigma_k) - Phi((a - mean_k)/sigma_k)] over the bin from a to b; likelihood
     by expectation and maximization of binned data, then Fisher scoring. A. P. Dempster, N. M. Laird, D. B. Rubin,
-    J. R. Stat. Soc. B 39, 1 (1977), doi:10.1111/j.2517-6161.1977.tb01600.x.
+    J. R. Stat. Soc. B 39, 1 (1977), doi:10.1111/j.2517-6161.1977.tb01600.x; shared voxels: P. Santago, H. D. Gage,
+    IEEE Trans. Med. Imaging 12, 566 (1993), doi:10.1109/42.241885.
 
-    Voxels that two phases share belong to neither Gaussian: where interfaces are many they widen and shift the
-    Gaussians, and a thin phase, all of whose voxels are shared, has no peak at all. ``misfit`` tells how much is not
-    explained; the standard deviations do not hold that, nor that the volume is but a sample of the material.
+    A phase so thin that all its voxels are shared has no peak, and no histogram shows it. Voxels that the darkest and
+    the brightest of three phases share pass for the middle one. The standard deviations are those of the fit to this
+    histogram: they hold neither that nor that the volume is but a sample of the material (:func:`fractions`).
     """
     started = None if levels is None else np.asarray(levels, dtype=np.float64)
     number = classes if started is None else started.size
@@ -79,10 +96,21 @@ def threshold_mixture(
     counted = as_histogram(source, STEP)
     counts = counted["counts"].transpose(..., "level")
     rows = counts.to_numpy().reshape(-1, counts.sizes["level"])
-    fits = [_columns(row, counted["level"], number, started, correlated_voxels) for row in rows]
+    law = _Law(number, started, partial_volume, correlated_voxels)
+    fits = [_columns(row, counted["level"], law) for row in rows]
     ds = _dataset(counts, fits, str(counted["level"].attrs.get("units", "1")), number)
-    settings = {"classes": number, "levels": levels, "correlated_voxels": correlated_voxels}
-    return recorded(ds, STEP, settings, after=counted)
+    settings = {"classes": number, "levels": levels, "partial_volume": partial_volume}
+    return recorded(ds, STEP, settings | {"correlated_voxels": correlated_voxels}, after=counted)
+
+
+@dataclass(frozen=True)
+class _Law:
+    """What is asked for: see :func:`threshold_mixture`."""
+
+    number: int
+    levels: Floats | None
+    partial_volume: bool
+    correlated: float
 
 
 def _dataset(counts: xr.DataArray, fits: list[dict[str, Floats]], units: str, number: int) -> xr.Dataset:
@@ -98,36 +126,43 @@ def _dataset(counts: xr.DataArray, fits: list[dict[str, Floats]], units: str, nu
         for ending, meaning in (("", text), ("_std", f"standard uncertainty of the {text}")):
             values = np.array([fit[name + ending] for fit in fits]).reshape((*shape, -1))
             ds[name + ending] = ((*leading, dim), values, {"units": unit, "long_name": meaning})
+    shared = np.array([fit["shared"] for fit in fits]).reshape((*shape, -1))
+    ds["shared"] = (
+        (*leading, "boundary"),
+        shared,
+        {"units": "1", "long_name": "share of the voxels that two phases share"},
+    )
     misfit = np.array([fit["misfit"] for fit in fits]).reshape(shape)
     ds["misfit"] = (leading, misfit, {"units": "1", "long_name": "share of the voxels that the fit has elsewhere"})
     return ds.assign_coords(phase=phase_numbers(number), boundary=boundary_numbers(number - 1))
 
 
-def _columns(
-    counts: NDArray[np.int64], level: xr.DataArray, number: int, started: Floats | None, correlated: float
-) -> dict[str, Floats]:
+def _columns(counts: NDArray[np.int64], level: xr.DataArray, law: _Law) -> dict[str, Floats]:
     """Return everything that is told of one histogram."""
     width, places = float(level.attrs["bin_width"]), level.to_numpy().astype(np.float64)
     grouped, edges = _coarser(counts, np.append(places - width / 2, places[-1] + width / 2))
-    fit, rest = _fitted(grouped, edges, number, started)
-    limits = crossings(fit)
+    fit, rest = _fitted(grouped, edges, law)
+    limits, slopes = crossings(fit), _slopes_of_crossings(fit)
     if not rest:
-        warn(f"{STEP}: the search for {number} phases did not come to rest", OperandoWarning, stacklevel=4)
+        warn(f"{STEP}: the search for {law.number} phases did not come to rest", OperandoWarning, stacklevel=3)
     if np.isnan(limits).any():
-        warn(f"{STEP}: two phases have nowhere even odds between their levels", OperandoWarning, stacklevel=4)
-    spread = correlated * covariance(fit, grouped.sum(), edges)
-    share, mean, sigma = np.sqrt(np.diag(spread)).reshape(3, number)
-    slopes = _slopes_of_crossings(fit)
+        warn(f"{STEP}: two phases have nowhere even odds between their levels", OperandoWarning, stacklevel=3)
+    whole = np.zeros((law.number, fit.share.size))
+    holds, component, weight = fit.parts()
+    np.add.at(whole.T, component, holds * weight[:, np.newaxis])
+    spread = law.correlated * covariance(fit, grouped.sum(), edges)
+    shares, means, sigmas = np.split(np.arange(len(spread)), [fit.share.size, fit.share.size + law.number])
     expected = grouped.sum() * probabilities(fit, edges).sum(axis=0)
     return {
         "threshold": limits,
         "threshold_std": np.sqrt(np.einsum("bp,pq,bq->b", slopes, spread, slopes)),
         "grey_level": fit.mean,
-        "grey_level_std": mean,
+        "grey_level_std": np.sqrt(np.diag(spread)[means]),
         "grey_spread": fit.sigma,
-        "grey_spread_std": sigma,
-        "fraction": fit.share,
-        "fraction_std": share,
+        "grey_spread_std": np.sqrt(np.diag(spread)[sigmas]),
+        "fraction": whole @ fit.share,
+        "fraction_std": np.sqrt(np.diag(whole @ spread[np.ix_(shares, shares)] @ whole.T)),
+        "shared": fit.share[law.number :] if law.partial_volume else np.zeros(law.number - 1),
         "misfit": np.abs(grouped - expected).sum() / 2 / grouped.sum(),
     }
 
@@ -140,35 +175,54 @@ def _coarser(counts: NDArray[np.int64], edges: Floats) -> tuple[Floats, Floats]:
     return np.add.reduceat(counts[:last], starts).astype(np.float64), edges[np.append(starts, last)]
 
 
-def _fitted(counts: Floats, edges: Floats, number: int, started: Floats | None) -> tuple[Mixture, bool]:
-    """Return the likeliest end of the searches and whether it came to rest."""
+def _fitted(counts: Floats, edges: Floats, law: _Law) -> tuple[Mixture, bool]:
+    """Return the end of the search and whether it came to rest."""
     middles = (edges[:-1] + edges[1:]) / 2
-    if started is not None:
-        starts = [_classes(counts, edges, (started[1:] + started[:-1]) / 2)]
-    else:
-        rooted = np.ceil(np.sqrt(counts)).astype(np.int64)
-        found = [classes_of(each, middles, number, STEP)[0] for each in (counts.astype(np.int64), rooted)]
-        starts = [_classes(counts, edges, limits) for limits in found]
-    fit, _, rest = max((searched(start, counts, edges) for start in starts), key=lambda end: end[1])
-    return fit.ascending(), rest
+    levels = law.levels
+    if levels is None:
+        levels = _peaks(counts, middles, law.number)
+        if levels.size < law.number:
+            levels = classes_of(counts.astype(np.int64), middles, law.number, STEP)[1]
+    fit, _, rest = searched(_start(counts, middles, levels, law.partial_volume), counts, edges)
+    return fit, rest
 
 
-def _classes(counts: Floats, edges: Floats, limits: Floats) -> Mixture:
-    """Return share, mean and standard deviation of the counts between limits."""
-    middles = (edges[:-1] + edges[1:]) / 2
-    group, number = np.searchsorted(limits, middles, side="left"), limits.size + 1
-    size = np.bincount(group, counts, number)
-    if not size.all():
-        raise OperandoError(f"{STEP}: expected voxels about every level, got none below or above {limits.tolist()}")
-    mean = np.bincount(group, counts * middles, number) / size
-    square = np.bincount(group, counts * (middles - mean[group]) ** 2, number) / size
-    return Mixture(size / size.sum(), mean, np.sqrt(np.maximum(square, (edges[1] - edges[0]) ** 2 / 4)))
+def _peaks(counts: Floats, middles: Floats, number: int) -> Floats:
+    """Return the levels of the peaks that are left when the histogram is smoothed until as many as asked for stand out.
+
+    B. W. Silverman, J. R. Stat. Soc. B 43, 97 (1981), doi:10.1111/j.2517-6161.1981.tb01155.x.
+    """
+    width = counts.size / 4
+    found = np.empty(0, dtype=np.int64)
+    while width > 0.5:
+        smooth = gaussian_filter1d(counts, width, mode="constant")
+        inner = (smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:])
+        found = 1 + np.flatnonzero(inner & (smooth[1:-1] * width > _RAREST * counts.sum()))
+        if found.size >= number:
+            found = np.sort(found[np.argsort(-smooth[found], kind="stable")[:number]])
+            break
+        width /= 1.2
+    return middles[found]
+
+
+def _start(counts: Floats, middles: Floats, levels: Floats, partial_volume: bool) -> Mixture:
+    """Return phases at levels that take the counts nearest to them."""
+    nearest = np.abs(middles[:, np.newaxis] - levels).argmin(axis=1)
+    size = np.maximum(np.bincount(nearest, counts, levels.size), 1e-6 * counts.sum())
+    spread = np.diff(levels).min() / 6
+    shares = size / size.sum()
+    if partial_volume:
+        shares = np.concatenate([0.9 * shares, np.full(levels.size - 1, 0.1 / (levels.size - 1))])
+    return Mixture(shares, levels, np.full(levels.size, spread))
 
 
 def _slopes_of_crossings(fit: Mixture) -> Floats:
     """Return the derivatives of the crossings by shares, means and standard deviations, dims (boundary, parameter)."""
     whole = np.concatenate([fit.share, fit.mean, fit.sigma])
-    step = 1e-5 * np.concatenate([fit.share, fit.sigma, fit.sigma])
-    either = [[crossings(Mixture(*np.split(whole + way * move, 3))) for move in np.diag(step)] for way in (1, -1)]
-    found: Floats = (np.subtract(*either) / (2 * step[:, np.newaxis])).T
+    step = 1e-4 * np.concatenate([fit.share, fit.sigma, fit.sigma])
+    ends = [fit.share.size, fit.share.size + fit.mean.size]
+    high, low = (
+        np.array([crossings(Mixture(*np.split(whole + way * move, ends))) for move in np.diag(step)]) for way in (1, -1)
+    )
+    found: Floats = ((high - low) / (2 * step[:, np.newaxis])).T
     return found

@@ -28,7 +28,7 @@ Counts = NDArray[np.int64]
 def histogram(
     volume: xr.DataArray | Array,
     bins: int | None = None,
-    range: tuple[float, float] | None = None,
+    range: tuple[float, float] | None = None,  # noqa: A002
     mask: xr.DataArray | Array | None = None,
 ) -> xr.Dataset:
     """Return how many voxels have each grey level, for each volume of a series.
@@ -120,7 +120,7 @@ def _of_integers(
     place = np.empty(levels.size, dtype=np.int64)
     _places(levels.astype(np.float64), edges, place)
     grouped = np.zeros((*counts.shape[:-1], bins), dtype=np.int64)
-    np.add.at(grouped, (..., place), counts)
+    np.add.at(grouped.T, place, counts.T)
     return _middles(edges), float(edges[1] - edges[0]), grouped, below, above
 
 
@@ -142,7 +142,7 @@ def _stacked(sums: list[object], grey: xr.DataArray) -> Counts:
     return np.stack(computed(sums, grey)).reshape(*grey.shape[: grey.ndim - len(PLACES)], -1)
 
 
-def _dataset(
+def _dataset(  # noqa: PLR0917
     grey: xr.DataArray, levels: NDArray[np.float64], width: float, counts: Counts, below: Counts, above: Counts
 ) -> xr.Dataset:
     leading = grey.dims[: grey.ndim - len(PLACES)]
@@ -156,7 +156,9 @@ def _dataset(
         "above": (leading, above, "voxels above the range"),
         "left_out": (leading, left, "voxels that do not count"),
     }
-    ds = xr.Dataset({name: (dims, values, {"units": "1", "long_name": text}) for name, (dims, values, text) in texts.items()})
+    ds = xr.Dataset(
+        {name: (dims, values, {"units": "1", "long_name": text}) for name, (dims, values, text) in texts.items()}
+    )
     attrs = {"units": str(grey.attrs.get("units", "1")), "long_name": "grey level", "bin_width": width}
     kept = {name: array for name, array in grey.coords.items() if set(array.dims) <= set(leading)}
     return ds.assign_coords(kept).assign_coords(level=("level", levels, attrs))
@@ -171,7 +173,7 @@ def _check(bins: int | None, limits: tuple[float, float] | None) -> None:
 
 def _empty() -> OperandoError:
     return OperandoError(
-        f"{STEP}: expected voxels that count, got none; look at the mask, at 'frame_flag' and at values that are not finite"
+        f"{STEP}: expected voxels that count, got none; look at mask, frame_flag and values that are not finite"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -13,30 +13,16 @@ from operando.errors import OperandoError
 from operando.history import recorded
 
 from .counted_voxels import Array, as_mask
+from .grey_fractions import mixed
 from .layout import METRICS, PLACES
+from .phase_counts import MOVED, Counted, of_labels, of_levels
 from .phases import Thresholds, as_thresholds, boundary_numbers, named_phases, phase_names
-from .subvolumes import SUBVOLUMES, spread_of_mean, sums
+from .subvolumes import SUBVOLUMES, spread_of_mean
 from .voxels import as_volume, voxel
 
 STEP = "tomo.fractions"
 
-MOVED = 0.1
-"""How far a threshold is moved either way, in distances between the levels of the phases that it parts."""
-
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What half subvolumes of one volume hold: voxels of each phase (z, y, x, phase), and of all that count (z, y, x).
-
-    ``systematic`` (phase): what moved thresholds change; ``levels`` (phase): mean grey level; None where unknown.
-    """
-
-    phases: Floats
-    voxels: Floats
-    systematic: Floats | None = None
-    levels: Floats | None = None
 
 
 def fractions(
@@ -45,6 +31,9 @@ def fractions(
     names: Sequence[str] | Mapping[int, str] | None = None,
     *,
     mask: xr.DataArray | Array | None = None,
+    method: Literal["threshold", "grey"] = "threshold",
+    boundary: int = 1,
+    margin: int = 2,
     subvolumes: int = SUBVOLUMES,
 ) -> xr.Dataset:
     """Return the volume fraction of every phase, for each volume of a series, from one or two passes over its blocks.
@@ -61,6 +50,16 @@ def fractions(
         ``flag_values`` and ``flag_meanings``. Labels without a name count for nothing.
     mask
         Voxels that count, truth values, dims (z, y, x) or those of the volume.
+    method
+        ``threshold``: a voxel belongs to one phase, so that what is thinner than about four voxels is lost or swollen.
+        ``grey``: the phases on either side of ``boundary`` share voxels in proportion to the grey level, which keeps
+        small features whole; it takes a Dataset with ``grey_level``, such as :func:`threshold_mixture` gives.
+    boundary
+        Number, from 1, of the boundary of the ``grey`` method. Other phases are counted by threshold.
+    margin
+        Voxels around other phases, as far as the point spread function reaches, in which the ``grey`` method looks at
+        nothing: the two phases are held to share them as they share the rest. What gathers at the surface of a third
+        phase, such as lost contact, is therefore missed.
     subvolumes
         Along each dim, from whose differences the statistical uncertainty comes.
 
@@ -69,33 +68,57 @@ def fractions(
     xarray.Dataset
         ``fraction`` (..., phase) of the voxels that count (1) and ``volume`` (um^3), both with ``_std``: by how far the
         volume's may lie from that of the material that it was cut from, the spread of its subvolumes
-        (:func:`operando.tomo.subvolumes.spread_of_mean`). With thresholds also ``_systematic``: half of what the
-        fraction changes when a threshold moves from 10 % below to 10 % above, in distances between the levels of the
-        two phases that it parts; one threshold at a time, added in quadrature; and ``_uncertainty``, both in
-        quadrature; ``threshold`` (..., boundary) and ``grey_level`` (..., phase). ``voxels`` (...) that count.
+        (:func:`operando.tomo.subvolumes.spread_of_mean`). Apart from it ``_systematic``, and ``_uncertainty``, both in
+        quadrature. By threshold, the systematic is half of what the fraction changes when a threshold moves from 10 %
+        below to 10 % above, in distances between the levels of the two phases that it parts; one threshold at a time,
+        added in quadrature. By grey level it is what ``grey_level_std`` changes, where that is known. Labels have none.
+        ``threshold`` (..., boundary) and ``grey_level`` (..., phase); ``voxels`` (...) that count.
 
     Raises
     ------
     OperandoError
-        If thresholds, names or mask do not fit, or nothing counts.
+        If thresholds, levels, names or mask do not fit, or nothing counts.
+
+    Notes
+    -----
+    By grey level, with levels a < b, the brighter phase fills Sum (g - a)/(b - a) voxels. Nothing is cut off at 0 and
+    1, so that noise averages out, and fractions near 0 may come out below it. An error d of the level of a phase that
+    fills the share s moves the fraction by s d/(b - a): the level of the matrix must be known well.
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)
-    if subvolumes < 2:
-        raise OperandoError(f"{STEP}: expected two subvolumes or more along each dim, got {subvolumes}")
+    if subvolumes < 2 or margin < 0 or method not in ("threshold", "grey"):
+        raise OperandoError(f"{STEP}: expected two subvolumes or more, a margin from 0 and 'threshold' or 'grey'")
+    settings: dict[str, Any] = {"mask": mask is not None, "method": method, "subvolumes": subvolumes}
     if thresholds is None:
         values, called = _values(grey, names)
-        limits, counted = None, _of_labels(grey, cover, values, subvolumes)
+        limits, counted = None, of_labels(grey, cover, values, subvolumes)
     else:
         if isinstance(names, Mapping):
             raise OperandoError(f"{STEP}: expected names from the darkest phase on, got labels; leave out 'thresholds'")
         limits = _each(as_thresholds(thresholds, STEP), grey)
         called = phase_names(limits.shape[-1] + 1, names, STEP)
-        counted = _of_levels(grey, cover, limits, _known_levels(thresholds, grey), subvolumes)
-    ds = dataset(grey, counted, called, limits, STEP)
-    settings = {"threshold": limits, "names": called, "mask": mask is not None, "subvolumes": subvolumes}
-    settings |= {} if thresholds is None else {"moved": MOVED}
+        levels, spread = (_known(thresholds, name, grey) for name in ("grey_level", "grey_level_std"))
+        if method == "threshold":
+            settings |= {"moved": MOVED}
+            counted = of_levels(grey, cover, limits, levels, subvolumes)
+        else:
+            settings |= {"boundary": boundary, "margin": margin}
+            apart = _check_levels(levels, boundary)
+            counted = mixed(grey, cover, limits, apart, spread, boundary=boundary, margin=margin, subvolumes=subvolumes)
+    settings |= {"threshold": limits, "names": called}
+    ds = _dataset(grey, counted, called, limits)
     return recorded(ds, STEP, settings, after=xr.Dataset(attrs=grey.attrs))
+
+
+def _check_levels(levels: Floats | None, boundary: int) -> Floats:
+    if levels is None or not (np.diff(levels, axis=-1) > 0).all():
+        raise OperandoError(
+            f"{STEP}: expected a Dataset with threshold and grey_level that ascends, for the grey method"
+        )
+    if not 1 <= boundary < levels.shape[-1]:
+        raise OperandoError(f"{STEP}: expected a boundary from 1 to {levels.shape[-1] - 1}, got {boundary}")
+    return levels
 
 
 def _values(labels: xr.DataArray, names: Sequence[str] | Mapping[int, str] | None) -> tuple[list[int], list[str]]:
@@ -108,39 +131,6 @@ def _values(labels: xr.DataArray, names: Sequence[str] | Mapping[int, str] | Non
     return list(known), phase_names(len(known), called, STEP)
 
 
-def _of_labels(labels: xr.DataArray, mask: xr.DataArray | None, values: list[int], subvolumes: int) -> list[Counted]:
-    limits = np.unique(np.array([[value - 0.5, value + 0.5] for value in values]))
-    rows = np.tile(limits, (_number(labels), 1))
-    at = np.searchsorted(limits, values)
-    counted = [part[..., at, 0] for part in sums(labels, mask, rows, subvolumes)]
-    return [Counted(phases, phases.sum(axis=-1)) for phases in counted]
-
-
-def _of_levels(
-    grey: xr.DataArray, mask: xr.DataArray | None, limits: Floats, levels: Floats | None, subvolumes: int
-) -> list[Counted]:
-    if levels is None:
-        whole = [part.sum(axis=(0, 1, 2)) for part in sums(grey, mask, limits, subvolumes)]
-        with np.errstate(invalid="ignore"):
-            levels = np.array([part[:, 1] / part[:, 0] for part in whole])
-    apart = np.diff(levels, axis=-1)
-    step = np.where(apart > 0, MOVED * apart, 0.0)
-    rows = np.sort(np.concatenate([limits - step, limits, limits + step], axis=-1), axis=-1)
-    found = sums(grey, mask, rows, subvolumes)
-    return [_phases(*each) for each in zip(found, rows, limits, step, levels, strict=True)]
-
-
-def _phases(found: Floats, row: Floats, limits: Floats, step: Floats, levels: Floats) -> Counted:
-    """Return the voxels of each phase from those below each of the limits that thresholds take when moved."""
-    below = np.cumsum(found[..., 0], axis=-1)
-    voxels = below[..., -1]
-    low, at, high = (below[..., np.searchsorted(row, limits + sign * step)] for sign in (-1, 0, 1))
-    phases = np.diff(at, axis=-1, prepend=0, append=voxels[..., np.newaxis])
-    change = (high - low).sum(axis=(0, 1, 2)) / 2 / max(voxels.sum(), 1)
-    systematic = np.sqrt(np.append(change, 0) ** 2 + np.insert(change, 0, 0) ** 2)
-    return Counted(phases, voxels, systematic, levels)
-
-
 def _each(array: xr.DataArray, grey: xr.DataArray) -> Floats:
     """Return one row a volume, in the order of the leading dims."""
     leading = grey.dims[: grey.ndim - len(PLACES)]
@@ -149,21 +139,17 @@ def _each(array: xr.DataArray, grey: xr.DataArray) -> Floats:
     if strange:
         raise OperandoError(f"{STEP}: expected one row of thresholds or one a volume, got the dims {dict(array.sizes)}")
     shape = {**{name: grey.sizes[name] for name in leading}, along: array.sizes[along]}
-    whole = array.variable.set_dims(shape).transpose(*shape).to_numpy()
-    return np.ascontiguousarray(whole, dtype=np.float64).reshape(-1, array.sizes[along])
+    whole = array.expand_dims({name: size for name, size in shape.items() if name not in array.dims}).transpose(*shape)
+    return np.ascontiguousarray(whole.to_numpy(), dtype=np.float64).reshape(-1, array.sizes[along])
 
 
-def _known_levels(thresholds: Thresholds, grey: xr.DataArray) -> Floats | None:
-    if not isinstance(thresholds, xr.Dataset) or "grey_level" not in thresholds:
+def _known(thresholds: Thresholds, name: str, grey: xr.DataArray) -> Floats | None:
+    if not isinstance(thresholds, xr.Dataset) or name not in thresholds:
         return None
-    return _each(thresholds["grey_level"].transpose(..., "phase"), grey)
+    return _each(thresholds[name].transpose(..., "phase"), grey)
 
 
-def _number(grey: xr.DataArray) -> int:
-    return int(np.prod(grey.shape[: grey.ndim - len(PLACES)], dtype=np.int64))
-
-
-def dataset(grey: xr.DataArray, counted: list[Counted], names: list[str], limits: Floats | None, step: str) -> xr.Dataset:
+def _dataset(grey: xr.DataArray, counted: list[Counted], names: list[str], limits: Floats | None) -> xr.Dataset:
     """Return fractions and volumes of phases, with their uncertainties.
 
     Raises
@@ -172,7 +158,7 @@ def dataset(grey: xr.DataArray, counted: list[Counted], names: list[str], limits
         If no voxel of a volume counts.
     """
     if not all(each.voxels.sum() > 0 for each in counted):
-        raise OperandoError(f"{step}: expected voxels that count in every volume, got none; look at mask and flags")
+        raise OperandoError(f"{STEP}: expected voxels that count in every volume, got none; look at mask and flags")
     leading = grey.dims[: grey.ndim - len(PLACES)]
     shape = tuple(grey.sizes[name] for name in leading)
     voxels = np.array([each.voxels.sum() for each in counted])
@@ -183,9 +169,11 @@ def dataset(grey: xr.DataArray, counted: list[Counted], names: list[str], limits
     if counted[0].systematic is not None:
         share["_systematic"] = np.array([each.systematic for each in counted])
         share["_uncertainty"] = np.hypot(share["_std"], share["_systematic"])
-    edge = voxel(grey, step)
+    edge = voxel(grey, STEP)
     size = voxels[:, np.newaxis] * edge.volume
-    columns = {f"fraction{ending}": (("phase",), values, "1") for ending, values in share.items()}
+    columns: dict[str, tuple[tuple[str, ...], NDArray[Any], str]] = {
+        f"fraction{ending}": (("phase",), values, "1") for ending, values in share.items()
+    }
     columns |= {f"volume{ending}": (("phase",), values * size, f"{edge.units}^3") for ending, values in share.items()}
     units = str(grey.attrs.get("units", "1"))
     if limits is not None:
@@ -196,7 +184,11 @@ def dataset(grey: xr.DataArray, counted: list[Counted], names: list[str], limits
     texts = METRICS.long_names()
     ds = xr.Dataset(
         {
-            name: ((*leading, *dims), values.reshape((*shape, *values.shape[1:])), {"units": unit, "long_name": texts[name]})
+            name: (
+                (*leading, *dims),
+                values.reshape((*shape, *values.shape[1:])),
+                {"units": unit, "long_name": texts[name]},
+            )
             for name, (dims, values, unit) in columns.items()
         },
         coords={name: array for name, array in grey.coords.items() if set(array.dims) <= set(leading)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 
 from .counted_voxels import Array, as_mask, kept_slices
-from .layout import PLACES
 from .results import described
 from .voxels import as_volume
 
@@ -74,7 +74,13 @@ def segment(
     attrs = {"flag_values": list(range(1, len(called) + 1)), "flag_meanings": " ".join(called)}
     parameters = {"threshold": limits.to_numpy(), "names": called, "mask": mask is not None}
     made = described(
-        phase, grey, name="phase", units="1", long_name="phase of the voxel, 0 unknown", step=STEP, parameters=parameters
+        phase,
+        grey,
+        name="phase",
+        units="1",
+        long_name="phase of the voxel, 0 unknown",
+        step=STEP,
+        parameters=parameters,
     )
     return made.assign_attrs(attrs)
 
@@ -135,7 +141,7 @@ def boundary_numbers(count: int) -> tuple[str, NDArray[np.int64], dict[str, str]
     return "boundary", np.arange(1, count + 1), attrs
 
 
-def _phase(grey: Array, *others: Array, boundaries: int) -> NDArray[np.uint8]:
+def _phase(grey: NDArray[Any], *others: NDArray[Any], boundaries: int) -> NDArray[np.uint8]:
     """Return labels from the grey levels, ``boundaries`` thresholds, and truth values of what is known."""
     phase = np.ones(grey.shape, dtype=np.uint8)
     for limit in others[:boundaries]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -107,34 +106,32 @@ def _edges(size: int, parts: int) -> NDArray[np.int64]:
 
 def _sums(block: Block, limits: Floats, edges: list[NDArray[np.int64]]) -> Floats:
     grey = block.grey if block.grey.dtype in _KINDS else block.grey.astype(np.float64)
-    places: list[Any] = [
+    place_z, place_y, place_x = (
         np.searchsorted(edge, np.arange(start, start + size), side="right") - 1
         for edge, start, size in zip(edges, block.corner, grey.shape, strict=True)
-    ]
+    )
     found = np.zeros((*(edge.size - 1 for edge in edges), limits.size + 1, 2))
-    _add(grey, block.mask, block.kept, *places, limits, found)
+    _add(grey, block.mask, block.kept, (place_z, place_y, place_x), limits, found)
     return found
 
 
 @compiled
-def _add(
+def _add(  # noqa: PLR0917
     grey: Array,
     mask: NDArray[np.bool_],
     kept: NDArray[np.bool_],
-    part_z: NDArray[np.int64],
-    part_y: NDArray[np.int64],
-    part_x: NDArray[np.int64],
+    part: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
     limits: Floats,
     found: Floats,
 ) -> None:
     for z in np.flatnonzero(kept):
         for y in range(grey.shape[1]):
-            into = found[part_z[z], part_y[y]]
+            into = found[part[0][z], part[1][y]]
             for x in range(grey.shape[2]):
                 level = np.float64(grey[z, y, x])
                 if np.abs(level) < np.inf and (mask.size == 0 or mask[z, y, x]):
                     interval = 0
                     for limit in limits:
                         interval += level > limit
-                    into[part_x[x], interval, 0] += 1.0
-                    into[part_x[x], interval, 1] += level
+                    into[part[2][x], interval, 0] += 1.0
+                    into[part[2][x], interval, 1] += level
