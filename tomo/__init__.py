@@ -9,15 +9,19 @@ if TYPE_CHECKING:
     from .grey_mixtures import threshold_mixture
     from .histograms import histogram
     from .hysteresis_masks import hysteresis
+    from .labels import label
     from .local_thresholds import threshold_local
     from .multi_otsu import threshold_multiotsu
     from .phase_fractions import fractions
     from .phases import segment
+    from .region_measures import regions
 
-_LAZY: dict[str, str] = {
+_LAZY = {
     "fractions": ".phase_fractions",
     "histogram": ".histograms",
     "hysteresis": ".hysteresis_masks",
+    "label": ".labels",
+    "regions": ".region_measures",
     "segment": ".phases",
     "threshold_local": ".local_thresholds",
     "threshold_mixture": ".grey_mixtures",
@@ -28,6 +32,8 @@ __all__ = [
     "fractions",
     "histogram",
     "hysteresis",
+    "label",
+    "regions",
     "segment",
     "threshold_local",
     "threshold_mixture",
