@@ -16,6 +16,7 @@ from operando.history import HISTORY, recorded
 from . import plate_kernels, void_kernels
 from .blocks import over_blocks
 from .crack_levels import Levels, completed
+from .hysteresis_masks import hysteresis
 from .layout import PLACES
 from .plate_noise import smoothed, spread, threshold
 from .plates import checked_scales, half_gauss, margin, plate_details
@@ -28,7 +29,6 @@ DARK_BLUR = 0.7
 SMOOTHING = 1.0
 """Standard deviations, voxels, of the Gaussians before a particle's skin and a crack's depth are judged."""
 HALF = 0.5
-CONNECTIVITY = 26
 FACE = 1.5
 """How far the mirror image at an outer face makes noise stronger, scales."""
 
@@ -205,7 +205,7 @@ def found_cracks(grey: xr.DataArray, levels: Levels, **settings: Any) -> xr.Data
     factors = tuple(-(scale**2) / (high * spread(scale, noise, levels.noise_blur)) for scale in scales)
     plates = over_blocks(plates_seen, share, margin=margin(scales), dtype=SEEN, scales=scales, factors=factors)
     answer = _tamed(plates.copy(data=plates.data["answer"]), math.ceil(FACE * max(scales)))
-    seen = hysteresis(answer, low / high, 1.0, CONNECTIVITY)
+    seen = hysteresis(answer, low / high, 1.0)
     both = xr.apply_ufunc(packed, share, seen, plates, dask="parallelized", output_dtypes=[PACKED])
     edges = {"climb": max(scales) + 1, "widest": widest, "grown": levels.grown}
     wide = max(HALF, -float(ndtri(settings["false_alarm"])) * smoothed(SMOOTHING, noise, levels.noise_blur))
@@ -219,14 +219,3 @@ def _tamed(answer: xr.DataArray, layer: int) -> xr.DataArray:
         weight[:layer] = weight[-layer:] = math.sqrt(0.5)
         answer = answer * xr.DataArray(weight, dims=name)
     return answer
-
-
-def hysteresis(answer: xr.DataArray, low: float, high: float, connectivity: int) -> xr.DataArray:
-    """Return the pieces above ``low`` that hold a voxel above ``high``."""
-    import cc3d
-
-    pieces = np.asarray(cc3d.connected_components(answer.to_numpy() > low, connectivity=connectivity))  # type: ignore[call-overload]
-    kept = np.zeros(int(pieces.max()) + 1, np.bool_)
-    kept[pieces[answer.to_numpy() > high]] = True
-    kept[0] = False
-    return answer.copy(data=kept[pieces])
