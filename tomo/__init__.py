@@ -6,15 +6,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cracks import segment_cracks
+    from .detection_limits import detection_limit
+    from .grey_mixtures import threshold_mixture
+    from .histograms import histogram
+    from .hysteresis_masks import hysteresis
+    from .image_quality import estimate_blur, estimate_noise
     from .labels import label
+    from .local_thresholds import threshold_local
+    from .multi_otsu import threshold_multiotsu
+    from .phase_fractions import fractions
+    from .phases import segment
+    from .plates import plate_filter
     from .region_measures import regions
 
 _LAZY = {
+    "detection_limit": ".detection_limits",
+    "estimate_blur": ".image_quality",
+    "estimate_noise": ".image_quality",
+    "fractions": ".phase_fractions",
+    "histogram": ".histograms",
+    "hysteresis": ".hysteresis_masks",
     "label": ".labels",
+    "plate_filter": ".plates",
     "regions": ".region_measures",
+    "segment": ".phases",
+    "segment_cracks": ".cracks",
+    "threshold_local": ".local_thresholds",
+    "threshold_mixture": ".grey_mixtures",
+    "threshold_multiotsu": ".multi_otsu",
 }
 
-__all__ = ["label", "regions"]
+__all__ = [
+    "detection_limit",
+    "estimate_blur",
+    "estimate_noise",
+    "fractions",
+    "histogram",
+    "hysteresis",
+    "label",
+    "plate_filter",
+    "regions",
+    "segment",
+    "segment_cracks",
+    "threshold_local",
+    "threshold_mixture",
+    "threshold_multiotsu",
+]
 
 
 def __getattr__(name: str) -> Any:
