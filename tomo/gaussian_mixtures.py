@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 STEPS = 12
 """Gaussians that stand for the voxels that two phases share; even, so that each leans to one of the two."""
 
-_CYCLES, _ROUNDS = 100, 5
+_CYCLES, _ROUNDS = 200, 5
 _STILL = 1e-3, 1e-9
 """Gain of the likelihood's logarithm that ends the search: at all, and for every count."""
 _RAREST = 1e-9
@@ -158,8 +158,7 @@ def _maximized(fit: Mixture, counts: Floats, edges: Floats) -> Mixture:
 def _least_squares(holds: Floats, weight: Floats, weighted: Floats) -> Floats:
     """Return what the phases have, where a Gaussian has its parts of them: ``weighted`` over ``weight``."""
     matrix = (holds.T * np.maximum(weight, _LEAST)) @ holds
-    found: Floats = np.linalg.lstsq(matrix, holds.T @ weighted, rcond=None)[0]
-    return found
+    return np.asarray(np.linalg.lstsq(matrix, holds.T @ weighted, rcond=None)[0], dtype=np.float64)
 
 
 def _narrowest(edges: Floats) -> float:
