@@ -1,6 +1,6 @@
 """Sums of Gaussians that explain counts in bins best, phases and what two of them share; on plain arrays.
 
-A phase is one Gaussian. Voxels that two phases share, in every proportion alike, are ``STEPS`` Gaussians in a row from the
+A phase is one Gaussian. Voxels that two phases share, in every proportion alike, are ``STEPS`` Gaussians from the
 level of one to that of the other. Where there are such, all have one standard deviation: a phase that is free to be
 wide takes the shared voxels for its own.
 """
@@ -151,15 +151,14 @@ def _maximized(fit: Mixture, counts: Floats, edges: Floats) -> Mixture:
     spreads = fit.spreads()
     variances = spreads @ _least_squares(holds @ spreads, size / sigma**4, square / sigma**4)
     shares = np.maximum(np.bincount(component, size), _LEAST)
-    sigmas: Floats = np.sqrt(np.maximum(variances, _narrowest(edges) ** 2))
+    sigmas = np.sqrt(np.maximum(variances, _narrowest(edges) ** 2)).astype(np.float64)
     return Mixture(shares / shares.sum(), means, sigmas)
 
 
 def _least_squares(holds: Floats, weight: Floats, weighted: Floats) -> Floats:
     """Return what the phases have, where a Gaussian has its parts of them: ``weighted`` over ``weight``."""
     matrix = (holds.T * np.maximum(weight, _LEAST)) @ holds
-    found: Floats = np.linalg.lstsq(matrix, holds.T @ weighted, rcond=None)[0]
-    return found
+    return np.asarray(np.linalg.lstsq(matrix, holds.T @ weighted, rcond=None)[0], dtype=np.float64)
 
 
 def _narrowest(edges: Floats) -> float:

@@ -111,7 +111,9 @@ def _lazily(loose: xr.DataArray, strict: xr.DataArray, connectivity: int, store:
     for index, parts in of_each(_numbers, pieces, strict):
         found = [np.empty(0, dtype=np.uint32), *computed(parts, loose)]
         kept = _kept(np.concatenate(found), table.sizes["object"])
-        chosen.append(da.map_blocks(_looked_up, pieces.data[index], kept=delayed(kept), dtype=bool))  # type: ignore[no-untyped-call]
+        meta = np.empty((0, 0, 0), dtype=bool)
+        looked_up = da.map_blocks(_looked_up, pieces.data[index], kept=delayed(kept), dtype=bool, meta=meta)  # type: ignore[no-untyped-call]
+        chosen.append(looked_up)
     return loose.copy(data=da.stack(chosen).reshape(loose.shape) if loose.ndim > len(PLACES) else chosen[0])  # type: ignore[no-untyped-call]
 
 
