@@ -24,7 +24,11 @@ VOXEL_VARIANCE = 1 / 12
 LOOKED_AT = 256
 """Edge of the middle part that the estimates look at, voxels."""
 CUBE = 6
-CALM = 1.05
+RAREST, LOWEST = 0.01, 0.89
+"""A share of the cubes that surely lie within one phase, and the standard deviation that it exceeds, of the noise."""
+PURE = 1.5
+"""How much more than the calmest cubes those may spread among which the mode is looked for."""
+CALM = 1.1
 """How much more than noise a cube within one phase may spread."""
 FEWEST = 20
 UNCORRELATED = 0.03
@@ -68,9 +72,11 @@ def estimate_noise(volume: xr.DataArray | NDArray[np.generic]) -> xr.Dataset:
 
     Notes
     -----
-    The standard deviations of cubes of 6 x 6 x 6 voxels have their mode where cubes lie within one phase, however many
-    edges there are elsewhere; voxels that are equal throughout a cube, such as those outside of the field of view, do
-    not count. Mode: half-sample mode, D. R. Bickel, Comput. Stat. Data Anal. 39, 153 (2002).
+    The standard deviations of cubes of 6 x 6 x 6 voxels, up to 1.5 times those of the calmest, have their mode where
+    cubes lie within one phase, however many edges there are elsewhere; at least 1 % of the cubes must. Cubes of one
+    value throughout, such as those outside of the field of view, do not count. Texture finer than 6 voxels is noise
+    here. Mode: half-sample mode, D. R. Bickel, R. Fruehwirth, Comput. Stat. Data Anal. 50, 3500 (2006),
+    doi:10.1016/j.csda.2005.07.011.
     """
     grey = as_volume(volume, "estimate_noise")
     noise, blur = noise_of(cubes(looked_at(grey), "estimate_noise"))
@@ -180,7 +186,8 @@ def cubes(values: NDArray[np.float32], step: str) -> Cubes:
 
 def noise_of(found: Cubes) -> tuple[float, float]:
     """Return the standard deviation of the noise and that of its blur, voxels."""
-    center = math.exp(_mode(np.log(found.std)))
+    low = float(np.quantile(found.std, RAREST)) / LOWEST
+    center = math.exp(_mode(np.log(found.std[found.std < PURE * low])))
     near = np.abs(found.std / center - 1) < 0.1
     noise = float(np.sqrt(np.mean(found.std[near] ** 2)))
     return noise, _blur_of(float(np.median(found.neighbors[near])))

@@ -122,6 +122,19 @@ def test_chunks_never_change_a_voxel(composite, chunks):
         assert_array_equal(known[name].values, whole[name].values)
 
 
+def test_pores_are_void_but_no_crack_and_the_crack_is_one(composite, segmented):
+    label = composite[2].label
+    pore, crack = segmented["crack"].values[label == 3].mean(), segmented["crack"].values[label == 5].mean()
+    assert pore < 0.15
+    assert crack > 0.7
+    place = np.arange(40) - 19.5
+    distance = np.sqrt(sum(axis**2 for axis in np.meshgrid(place, place, place, indexing="ij")))
+    ball = cv.scanned(np.clip(6 - distance + 0.5, 0, 1), np.random.default_rng(18))
+    ds = tomo.segment_cracks(ball, **KNOWN)
+    assert ds["void"].values[distance < 5].all()
+    assert ds["crack"].values[distance < 5].mean() < 0.15
+
+
 def test_a_series_is_segmented_scan_by_scan():
     shares = [cv.crack_share(cv.direction(30), width, edge=40) for width in (2.0, 4.0)]
     scans = xr.concat([cv.scanned(share, np.random.default_rng(14)) for share in shares], "scan")
