@@ -15,11 +15,12 @@ from operando.history import HISTORY, recorded
 
 from . import plate_kernels, void_kernels
 from .blocks import over_blocks
+from .counted_voxels import kept_slices
 from .crack_levels import Levels, completed
 from .hysteresis_masks import hysteresis
 from .layout import PLACES
 from .plate_noise import smoothed, spread, threshold
-from .plates import checked_scales, half_gauss, margin, plate_details
+from .plates import checked_scales, directed_responses, half_gauss, margin
 from .voxels import as_volume, voxel
 
 SEEN = np.dtype([("answer", np.float32), ("normal", np.int8, (3,))])
@@ -52,10 +53,10 @@ def segment_cracks(
     ----------
     volume
         Grey values, dims (..., z, y, x), cubic voxels; lazy or in memory. Void is darker than the matrix, particles are
-        brighter. What is not finite holds no void.
+        brighter. What is not finite, and slices that are missing, saturated or surplus in ``frame_flag``, hold no void.
     matrix, void
-        Grey values of what cracks run through, and of void. Found from the volume where not given: the phase that
-        fills most voxels, and the darkest that fills cubes of 6 x 6 x 6 voxels.
+        Grey values of what cracks run through, and of void. Found from the volume, of a series the first, where not
+        given: the phase that fills most voxels, and the darkest that fills cubes of 6 x 6 x 6 voxels.
     noise, noise_blur
         Standard deviation of the noise of a voxel (grey values) and of its Gaussian blur (voxels, 0: white); as
         :func:`estimate_noise` finds them where ``noise`` is not given.
@@ -68,7 +69,8 @@ def segment_cracks(
     grow
         Share of the voxels of pure noise into which a crack that has started could grow.
     widest
-        How far a crack reaches at most from its middle to either side, voxels; what is wider is void but no crack.
+        How far a crack reaches at most from its middle to either side, voxels; what is wider, or ends within its plane
+        less than 1.5 apertures from the middle, as balls and tubes do, is void but no crack.
 
     Returns
     -------
@@ -89,15 +91,16 @@ def segment_cracks(
     share = (I_matrix - I) / (I_matrix - I_void), not cut at 0 and 1: noise then cancels in sums, and the volume of what
     is found is the sum of ``share`` times that of a voxel, also of cracks thinner than the blur. Where the slope of
     the grey values leads from void straight into a particle, the particle's own level takes the place of I_matrix;
-    skins of particles without a void hold none. Gaps against a brighter particle are seen from about 2 voxels on.
+    skins of particles without a void hold none. On simulated composites (particles 31 times the noise brighter than the
+    matrix) gaps against particles keep their volume within 2 % from 3.4 voxels on, and lose a third of it at 2.2.
 
     Cracks are voxels whose share, smoothed by one voxel, is at least half that of the crack's middle, connected (26
     neighbors) to where the answer of the plate filter, divided at each scale by its spread in noise, exceeds what noise
     does. The aperture is the integral of the smoothed share along the normal. Both were right within 1 % and 0.1
     voxels on plates 3 and 5 voxels wide, at any inclination, with a blur of 0.7 voxels and a contrast of 4 times the
-    noise.
+    noise. A lazy volume is read twice: once when this is called, to find what hangs together, once for the result.
     """
-    grey = as_volume(volume, "segment_cracks")
+    grey = _counting(as_volume(volume, "segment_cracks"))
     edges = voxel(grey, "segment_cracks")
     edge = edges.cube("segment_cracks")
     scales = checked_search(scales, widest, "segment_cracks")
@@ -116,6 +119,12 @@ def segment_cracks(
     ds = ds.assign_coords(grey.coords)
     source = xr.Dataset(attrs={HISTORY: grey.attrs[HISTORY]} if HISTORY in grey.attrs else {})
     return recorded(ds, "tomo.segment_cracks", {**levels.numbers(), **settings}, after=source)
+
+
+def _counting(grey: xr.DataArray) -> xr.DataArray:
+    """Return a volume whose slices that are missing, saturated or surplus are not finite."""
+    kept = kept_slices(grey)
+    return grey if bool(kept.all()) else grey.where(kept)
 
 
 def checked_search(scales: Sequence[float], widest: float, step: str) -> tuple[float, ...]:
@@ -153,11 +162,11 @@ def _share_margin(levels: Levels) -> int:
 def plates_seen(
     block: NDArray[np.generic], *, scales: tuple[float, ...], factors: tuple[float, ...]
 ) -> NDArray[np.generic]:
-    """Return the answer of the plate filter and its normal in 127ths, dims (z, y, x)."""
-    details: NDArray[Any] = plate_details(block, scales=scales, factors=factors)
-    found = np.empty(details.shape, SEEN)
-    found["answer"] = details["plate"]
-    found["normal"] = np.rint(127 * details["normal"])
+    """Return the answer of the plate filter and its normal, 127 times its planarity long, dims (z, y, x)."""
+    answer, normal, _, planarity = directed_responses(block, scales, factors)
+    found = np.empty(answer.shape, SEEN)
+    found["answer"] = answer
+    found["normal"] = np.rint(127 * planarity[..., np.newaxis] * normal)
     return found
 
 
@@ -168,7 +177,7 @@ def packed(share: NDArray[np.float32], seen: NDArray[np.bool_], plates: NDArray[
     return found
 
 
-def cracks_across(block: NDArray[Any], *, climb: float, widest: float, grown: int, wide: float) -> NDArray[np.generic]:
+def cracks_across(block: NDArray[Any], *, reaches: tuple[float, float], grown: int, wide: float) -> NDArray[np.generic]:
     """Return records of crack, void, share of void within both, grown by ``grown`` voxels, and aperture in voxels.
 
     Void is also where the smoothed share is at least ``wide``.
@@ -177,21 +186,22 @@ def cracks_across(block: NDArray[Any], *, climb: float, widest: float, grown: in
     smooth = plate_kernels.smooth(share, half_gauss(SMOOTHING))
     seen, normal = np.ascontiguousarray(block["seen"]), np.ascontiguousarray(block["normal"])
     aperture = np.zeros(block.shape, np.float32)
-    void_kernels.across(smooth, seen, normal, climb, widest, aperture)
+    void = smooth >= np.float32(wide)
+    void_kernels.across(smooth, seen, normal, reaches, void, aperture)
     found = np.zeros(block.shape, FOUND)
-    found["aperture"], found["crack"] = aperture, aperture > 0
-    found["void"] = (aperture > 0) | (smooth >= np.float32(wide))
-    if found["void"].any():
+    found["aperture"], found["crack"], found["void"] = aperture, aperture > 0, void
+    if void.any():
         from scipy import ndimage
         from skimage.morphology import ball
 
-        around = ndimage.binary_dilation(found["void"], ball(grown)) if grown else found["void"]  # type: ignore[no-untyped-call]
+        around = ndimage.binary_dilation(void, ball(grown)) if grown else void  # type: ignore[no-untyped-call]
         found["share"] = np.where(around, share, np.float32(0))
     return found
 
 
-def _across_margin(climb: float, widest: float, grown: int) -> int:
-    return math.ceil(climb + widest) + 1 + half_gauss(SMOOTHING).size + grown
+def _across_margin(reaches: tuple[float, float], grown: int) -> int:
+    climb, widest = reaches
+    return math.ceil(climb + void_kernels.FLAT * widest) + 1 + half_gauss(SMOOTHING).size + grown
 
 
 def found_cracks(grey: xr.DataArray, levels: Levels, **settings: Any) -> xr.DataArray:
@@ -207,9 +217,10 @@ def found_cracks(grey: xr.DataArray, levels: Levels, **settings: Any) -> xr.Data
     answer = _tamed(plates.copy(data=plates.data["answer"]), math.ceil(FACE * max(scales)))
     seen = hysteresis(answer, low / high, 1.0)
     both = xr.apply_ufunc(packed, share, seen, plates, dask="parallelized", output_dtypes=[PACKED])
-    edges = {"climb": max(scales) + 1, "widest": widest, "grown": levels.grown}
+    reaches = (max(scales) + 1, widest)
     wide = max(HALF, -float(ndtri(settings["false_alarm"])) * smoothed(SMOOTHING, noise, levels.noise_blur))
-    return over_blocks(cracks_across, both, margin=_across_margin(**edges), dtype=FOUND, wide=wide, **edges)
+    work = {"reaches": reaches, "grown": levels.grown, "wide": wide}
+    return over_blocks(cracks_across, both, margin=_across_margin(reaches, levels.grown), dtype=FOUND, **work)
 
 
 def _tamed(answer: xr.DataArray, layer: int) -> xr.DataArray:

@@ -24,11 +24,17 @@ VOXEL_VARIANCE = 1 / 12
 LOOKED_AT = 256
 """Edge of the middle part that the estimates look at, voxels."""
 CUBE = 6
-CALM = 1.05
+RAREST, LOWEST = 0.01, 0.89
+"""A share of the cubes that surely lie within one phase, and the standard deviation that it exceeds, of the noise."""
+PURE = 1.5
+"""How much more than the calmest cubes those may spread among which the mode is looked for."""
+CALM = 1.1
 """How much more than noise a cube within one phase may spread."""
 FEWEST = 20
 UNCORRELATED = 0.03
 """Correlation of neighbors below which noise counts as white."""
+FLATTEST = 1e-9
+"""Least squared slope of an edge."""
 APART = 2.0
 """How far the grey values of two phases are apart at least, standard deviations of the noise."""
 
@@ -68,9 +74,11 @@ def estimate_noise(volume: xr.DataArray | NDArray[np.generic]) -> xr.Dataset:
 
     Notes
     -----
-    The standard deviations of cubes of 6 x 6 x 6 voxels have their mode where cubes lie within one phase, however many
-    edges there are elsewhere; voxels that are equal throughout a cube, such as those outside of the field of view, do
-    not count. Mode: half-sample mode, D. R. Bickel, Comput. Stat. Data Anal. 39, 153 (2002).
+    The standard deviations of cubes of 6 x 6 x 6 voxels, up to 1.5 times those of the calmest, have their mode where
+    cubes lie within one phase, however many edges there are elsewhere; at least 1 % of the cubes must. Cubes of one
+    value throughout, such as those outside of the field of view, do not count. Texture finer than 6 voxels is noise
+    here. Mode: half-sample mode, D. R. Bickel, R. Fruehwirth, Comput. Stat. Data Anal. 50, 3500 (2006),
+    doi:10.1016/j.csda.2005.07.011.
     """
     grey = as_volume(volume, "estimate_noise")
     noise, blur = noise_of(cubes(looked_at(grey), "estimate_noise"))
@@ -180,7 +188,8 @@ def cubes(values: NDArray[np.float32], step: str) -> Cubes:
 
 def noise_of(found: Cubes) -> tuple[float, float]:
     """Return the standard deviation of the noise and that of its blur, voxels."""
-    center = math.exp(_mode(np.log(found.std)))
+    low = float(np.quantile(found.std, RAREST)) / LOWEST
+    center = math.exp(_mode(np.log(found.std[found.std < PURE * low])))
     near = np.abs(found.std / center - 1) < 0.1
     noise = float(np.sqrt(np.mean(found.std[near] ** 2)))
     return noise, _blur_of(float(np.median(found.neighbors[near])))
@@ -214,13 +223,13 @@ def edge_variances(values: NDArray[np.float32], dark: float, light: float, noise
         ],
         axis=-1,
     ).astype(np.float64)
-    square = (slope**2).sum(axis=-1)
+    square = np.maximum((slope**2).sum(axis=-1), FLATTEST)
     ahead = 4 * slope / np.sqrt(square)[:, None]
     ends = [np.array([value_at(even, *place) for place in places + sign * ahead]) for sign in (-1, 1)]
     clean = (np.abs(ends[0]) < 0.15) & (np.abs(ends[1] - 1) < 0.15)
     noise_square = 3 * (noise / (light - dark)) ** 2 / (16 * math.pi**1.5)
     height = norm.pdf(ndtri(even[z, y, x][clean].astype(np.float64)))
-    found: Floats = height**2 / np.maximum(square[clean] - noise_square, 1e-9)
+    found: Floats = height**2 / np.maximum(square[clean] - noise_square, FLATTEST)
     stencil = (slope[clean] ** 4).sum(axis=-1) / square[clean] ** 2 / 3
     found -= 1.0 + VOXEL_VARIANCE + stencil
     return found

@@ -85,12 +85,19 @@ def smooth(volume: Floats, weights: Floats) -> Floats:
 
 @compiled
 def plate_response(  # noqa: PLR0917
-    volume: Floats, weights: Floats, factor: float, number: int, best: Floats, normal: Floats, scale: NDArray[np.uint8]
+    volume: Floats,
+    weights: Floats,
+    factor: float,
+    number: int,
+    best: Floats,
+    normal: Floats,
+    scale: NDArray[np.uint8],
+    planarity: Floats,
 ) -> None:
     """Raise ``best`` (z, y, x) to ``factor (e1 - max(|e2|, |e3|))`` of the smoothed volume where that is larger.
 
     A negative ``factor`` looks for bright plates. There, where ``normal`` (z, y, x, axis) is not empty, it gets the
-    direction of e1, and ``scale`` the number of the scale.
+    direction of e1, ``scale`` the number of the scale, and ``planarity`` 1 - max(|e2|, |e3|) / e1.
     """
     depth, height, width = volume.shape
     planes = np.empty((5, height, width), np.float32)
@@ -113,7 +120,7 @@ def plate_response(  # noqa: PLR0917
             _responses(eigen, value)
             found = best[z, y]
             if directed:
-                _note(hessian, factor, eigen[0], number, value, found, normal[z, y], scale[z, y])
+                _note(hessian, factor, eigen[0], number, value, found, normal[z, y], scale[z, y], planarity[z, y])
             for x in range(width):
                 found[x] = max(found[x], value[x])
 
@@ -239,15 +246,16 @@ def _note(  # noqa: PLR0917
     best: Floats,
     normal: Floats,
     scale: NDArray[np.uint8],
+    planarity: Floats,
 ) -> None:
-    """Note scale and normal, the longest cross product of two columns of H - e1, where a response is the largest."""
+    """Note where a response is the largest; the normal is the longest cross product of two columns of H - e1."""
     for x in range(value.size):
         if not value[x] > best[x]:
             continue
         zz, zy, zx = factor * hessian[0, x], factor * hessian[1, x], factor * hessian[2, x]
         yy, yx, xx = factor * hessian[3, x], factor * hessian[4, x], factor * hessian[5, x]
         e1 = largest[x]
-        scale[x] = number
+        scale[x], planarity[x] = number, value[x] / e1
         longest = 0.0
         for pair in range(3):
             a = (zz - e1, zy, zx) if pair < 2 else (zy, yy - e1, yx)

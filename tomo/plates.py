@@ -148,9 +148,10 @@ def plate_responses(
     grey = np.ascontiguousarray(block, np.float32)
     best = np.zeros(grey.shape, np.float32)
     no_normal, no_scale = np.empty((0, 0, 0, 3), np.float32), np.empty((0, 0, 0), np.uint8)
+    no_planarity = np.empty((0, 0, 0), np.float32)
     for number, (scale, factor) in enumerate(zip(scales, factors, strict=True)):
         weights = half_gauss(presmoothing(scale))
-        plate_kernels.plate_response(grey, weights, factor, number, best, no_normal, no_scale)
+        plate_kernels.plate_response(grey, weights, factor, number, best, no_normal, no_scale, no_planarity)
     return best
 
 
@@ -158,15 +159,24 @@ def plate_details(
     block: NDArray[np.generic], *, scales: tuple[float, ...], factors: tuple[float, ...]
 ) -> NDArray[np.generic]:
     """Return records of answer, normal and scale, dims (z, y, x)."""
-    grey = np.ascontiguousarray(block, np.float32)
-    best, number_of = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.uint8)
-    normal = np.zeros((*grey.shape, 3), np.float32)
-    for number, (scale, factor) in enumerate(zip(scales, factors, strict=True), 1):
-        plate_kernels.plate_response(grey, half_gauss(presmoothing(scale)), factor, number, best, normal, number_of)
-    found = np.empty(grey.shape, PLATE)
+    best, normal, number_of, _ = directed_responses(block, scales, factors)
+    found = np.empty(best.shape, PLATE)
     found["plate"], found["normal"] = best, normal
     found["scale"] = np.array([0.0, *scales], np.float32)[number_of]
     return found
+
+
+def directed_responses(
+    block: NDArray[np.generic], scales: tuple[float, ...], factors: tuple[float, ...]
+) -> tuple[Floats, Floats, NDArray[np.uint8], Floats]:
+    """Return answer, normal, number of the scale from 1, and planarity 1 - max(abs(e2), abs(e3)) / e1."""
+    grey = np.ascontiguousarray(block, np.float32)
+    best, number_of = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.uint8)
+    normal, planarity = np.zeros((*grey.shape, 3), np.float32), np.zeros(grey.shape, np.float32)
+    for number, (scale, factor) in enumerate(zip(scales, factors, strict=True), 1):
+        weights = half_gauss(presmoothing(scale))
+        plate_kernels.plate_response(grey, weights, factor, number, best, normal, number_of, planarity)
+    return best, normal, number_of, planarity
 
 
 def _dataset(grey: xr.DataArray, plate: xr.DataArray, found: xr.DataArray, parameters: dict[str, object]) -> xr.Dataset:

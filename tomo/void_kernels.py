@@ -18,6 +18,12 @@ EMPTY = 0.35
 """Share of void, in the smoothed volume whose particles are cut off, that tells a gap from the skin of a particle."""
 DIRECT = 1.0
 """From void to particle, voxels, at most where no matrix is between."""
+FLAT = 1.5
+"""How far from its middle a crack goes on within its plane, apertures."""
+PLANAR = 0.5
+"""1 - max(|e2|, |e3|) / e1 of a crack, at least."""
+ALIKE = 0.85
+"""Cosine of the angle between normals of the same crack, at least."""
 SHALLOW = 0.1
 """Part of its depth at which a crack ends when its aperture is summed."""
 
@@ -132,9 +138,9 @@ def middle_of(smooth: Floats, place: Place, normal: Place, climb: float) -> tupl
 
 
 @compiled
-def opening(smooth: Floats, middle: Place, normal: Place, peak: float, widest: float) -> float:
-    """Return the share summed along the normal to where it falls to a tenth, voxels; 0 where it does not."""
-    total = peak
+def opening(smooth: Floats, middle: Place, normal: Place, peak: float, widest: float) -> tuple[float, float]:
+    """Return the share summed along the normal to where it falls to a tenth, 0 if it does not, and half way, voxels."""
+    total, halfway = peak, 0.0
     for side in (-STEP, STEP):
         level, steps = peak, 1
         while level >= SHALLOW * peak and steps * STEP <= widest:
@@ -145,30 +151,87 @@ def opening(smooth: Floats, middle: Place, normal: Place, peak: float, widest: f
             total += level
             steps += 1
         if level >= SHALLOW * peak:
-            return 0.0
-    return STEP * total
+            return 0.0, 0.0
+        halfway += side * (steps - 1) / 2
+    return STEP * total, halfway
+
+
+@compiled
+def moved(place: Place, normal: Place, way: float) -> Place:
+    """Return the place that lies so far away along the normal."""
+    return place[0] + way * normal[0], place[1] + way * normal[1], place[2] + way * normal[2]
+
+
+@compiled
+def facing(way: NDArray[np.int8]) -> tuple[Place, float]:
+    """Return the unit normal of a plate and its planarity, from a vector 127 times the planarity long."""
+    z, y, x = way[0] / 127.0, way[1] / 127.0, way[2] / 127.0
+    length = math.sqrt(z * z + y * y + x * x)
+    if length == 0:
+        return (1.0, 0.0, 0.0), 0.0
+    return (z / length, y / length, x / length), length
+
+
+@compiled
+def agrees(seen: Mask, directions: NDArray[np.int8], place: Place, normal: Place) -> bool:
+    """Return whether a plate was seen at a place, too, that faces the same way."""
+    z = min(max(round(place[0]), 0), seen.shape[0] - 1)
+    y = min(max(round(place[1]), 0), seen.shape[1] - 1)
+    x = min(max(round(place[2]), 0), seen.shape[2] - 1)
+    other, planarity = facing(directions[z, y, x])
+    cosine = abs(other[0] * normal[0] + other[1] * normal[1] + other[2] * normal[2])
+    return seen[z, y, x] and planarity >= PLANAR and cosine > ALIKE
+
+
+@compiled
+def extends(smooth: Floats, middle: Place, normal: Place, level: float, reach: float) -> bool:
+    """Return whether a void goes on ``reach`` voxels away within its plane: on one side at least, whatever the line.
+
+    Four lines, 45 degrees apart, run through the middle; a ball ends on both sides of all, a tube on most.
+    """
+    nz, ny, nx = normal
+    if abs(nz) < 0.6:
+        az, ay, ax = 0.0, -nx, ny
+    else:
+        az, ay, ax = -nx, 0.0, nz
+    length = math.sqrt(az * az + ay * ay + ax * ax)
+    az, ay, ax = az / length, ay / length, ax / length
+    bz, by, bx = ny * ax - nx * ay, nx * az - nz * ax, nz * ay - ny * az
+    for line in range(4):
+        u, v = math.cos(line * math.pi / 4) * reach, math.sin(line * math.pi / 4) * reach
+        z, y, x = u * az + v * bz, u * ay + v * by, u * ax + v * bx
+        ahead = value_at(smooth, middle[0] + z, middle[1] + y, middle[2] + x)
+        behind = value_at(smooth, middle[0] - z, middle[1] - y, middle[2] - x)
+        if max(ahead, behind) < level:
+            return False
+    return True
 
 
 @compiled
 def across(  # noqa: PLR0917
-    smooth: Floats, seen: Mask, directions: NDArray[np.int8], climb: float, widest: float, aperture: Floats
+    smooth: Floats,
+    seen: Mask,
+    directions: NDArray[np.int8],
+    reaches: tuple[float, float],
+    void: Mask,
+    aperture: Floats,
 ) -> None:
-    """Write the aperture, voxels, where there is a crack.
+    """Mark voids where a plate was seen, and write the aperture, voxels, of those that are cracks.
 
-    That is where a plate was seen and the share is at least half that of the crack's middle, taken as 1 at most, which
-    falls to a tenth on both sides.
+    Void is where the share is at least half that of the middle, taken as 1 at most. It is a crack where the share falls
+    to a tenth on both sides, half way between a plate was seen that faces the same way, and it goes on along the plane.
 
     Parameters
     ----------
     smooth
         Smoothed share of void.
     seen, directions
-        Where a plate was seen, and its normal times 127, dims (z, y, x) and (z, y, x, axis).
-    climb
-        How far a crack's middle may lie from a voxel where a plate was seen.
-    widest
-        How far from its middle a crack may reach to both sides.
+        Where a plate was seen, and its normal, 127 times its planarity long, dims (z, y, x) and (z, y, x, axis).
+    reaches
+        How far the middle may lie from a voxel where a plate was seen, and how far from its middle a crack may reach
+        to both sides, voxels.
     """
+    climb, widest = reaches
     depth, height, width = smooth.shape
     for z in range(depth):
         for y in range(height):
@@ -176,10 +239,17 @@ def across(  # noqa: PLR0917
                 here = smooth[z, y, x]
                 if not seen[z, y, x] or not here > 0:
                     continue
-                way = directions[z, y, x]
-                normal = (way[0] / 127.0, way[1] / 127.0, way[2] / 127.0)
+                normal, planarity = facing(directions[z, y, x])
                 place = (float(z), float(y), float(x))
                 off, peak = middle_of(smooth, place, normal, climb)
-                if here >= 0.5 * min(peak, 1.0):
-                    middle = (place[0] + off * normal[0], place[1] + off * normal[1], place[2] + off * normal[2])
-                    aperture[z, y, x] = opening(smooth, middle, normal, peak, widest)
+                if here < 0.5 * min(peak, 1.0):
+                    continue
+                void[z, y, x] = True
+                if planarity < PLANAR:
+                    continue
+                wide, halfway = opening(smooth, moved(place, normal, off), normal, peak, widest)
+                middle = moved(place, normal, off + halfway)
+                if not wide > 0 or not agrees(seen, directions, middle, normal):
+                    continue
+                if extends(smooth, middle, normal, 0.5 * min(peak, 1.0), FLAT * min(wide, widest)):
+                    aperture[z, y, x] = wide
