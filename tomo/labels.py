@@ -17,7 +17,7 @@ from .layout import PLACES
 from .piece_joining import find_pieces, join_pieces, paint_block, summed
 from .piece_store import FolderStore, MemoryStore, PieceStore, open_store
 from .region_sums import Sums
-from .region_table import region_table
+from .region_table import region_table, voxels_of
 from .results import described
 from .voxels import as_volume
 
@@ -96,6 +96,7 @@ def _check(volume: xr.DataArray, connectivity: int) -> None:
         raise OperandoError(f"tomo.label: expected a connectivity of 6, 18 or 26, got {connectivity}")
     if not volume.size:
         raise OperandoError(f"tomo.label: expected a volume, got one without voxels, {dict(volume.sizes)}")
+    voxels_of(volume, "tomo.label")
 
 
 def _in_memory(

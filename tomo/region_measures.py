@@ -15,7 +15,7 @@ from .intensity_sums import Spreads, merge_spreads, no_spreads, sum_intensity
 from .layout import PLACES
 from .piece_joining import MOST, summed
 from .region_sums import Sums, no_sums, sum_runs
-from .region_table import Columns, region_table
+from .region_table import Columns, region_table, voxels_of
 from .run_kernels import Pieces, find_runs
 from .voxels import as_volume
 
@@ -68,6 +68,7 @@ def regions(
         raise OperandoError(f"tomo.regions: expected labels (whole numbers), got {volume.dtype}; see tomo.label")
     if not volume.size:
         raise OperandoError(f"tomo.regions: expected a volume, got one without voxels, {dict(volume.sizes)}")
+    voxels_of(volume, "tomo.regions")
     grey = None if intensity is None else _beside(as_volume(intensity, "tomo.regions"), volume)
     totals, numbers, further = [], [], []
     for at in np.ndindex(volume.shape[: -len(PLACES)]):
