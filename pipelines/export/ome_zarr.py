@@ -176,7 +176,7 @@ def _slab(part: xr.DataArray) -> NDArray[Any]:
     if part.chunks is None:
         return part.to_numpy()
     whole = np.empty(part.shape, part.dtype)
-    da.store(part.data, whole, lock=False)  # type: ignore[no-untyped-call]
+    da.store(part.data, whole, lock=False)
     return whole
 
 
