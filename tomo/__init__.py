@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LAZY: dict[str, str] = {}
+if TYPE_CHECKING:
+    from .distances import distance
+    from .thickness import local_thickness
+    from .tracking import track
 
-__all__: list[str] = []
+_LAZY = {
+    "distance": ".distances",
+    "local_thickness": ".thickness",
+    "track": ".tracking",
+}
+
+__all__ = [
+    "distance",
+    "local_thickness",
+    "track",
+]
 
 
 def __getattr__(name: str) -> Any:
