@@ -6,17 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .crack_tables import crack_table
     from .distances import distance
     from .thickness import local_thickness
     from .tracking import track
 
 _LAZY = {
+    "crack_table": ".crack_tables",
     "distance": ".distances",
     "local_thickness": ".thickness",
     "track": ".tracking",
 }
 
 __all__ = [
+    "crack_table",
     "distance",
     "local_thickness",
     "track",
