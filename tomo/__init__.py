@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .crack_tables import crack_table
+    from .direction_statistics import orientation_distribution
     from .distances import distance
+    from .orientations import orientation
     from .thickness import local_thickness
     from .tracking import track
 
@@ -15,6 +17,8 @@ _LAZY = {
     "crack_table": ".crack_tables",
     "distance": ".distances",
     "local_thickness": ".thickness",
+    "orientation": ".orientations",
+    "orientation_distribution": ".direction_statistics",
     "track": ".tracking",
 }
 
@@ -22,6 +26,8 @@ __all__ = [
     "crack_table",
     "distance",
     "local_thickness",
+    "orientation",
+    "orientation_distribution",
     "track",
 ]
 

@@ -29,7 +29,7 @@ def areas_per_crossing(edges: tuple[float, float, float]) -> Floats:
     the lines, so S = 2 sum_v c_v N_v V / length(v), with N_v the crossings between voxels a step v apart, V / length(v)
     the area across v that each line through the middles of voxels (of volume V) stands for, and c_v the share of all
     directions that are nearer to +-v than to any other step (the area of its cell in the Voronoi diagram on the
-    sphere). G. Lehmann, D. Legland, Insight J. (2012), doi:10.54294/wdu86d; J. Ohser, F. Mücklich, Statistical Analysis
+    sphere). G. Lehmann, D. Legland, Insight J. (2012), hal-02811118; J. Ohser, F. Mücklich, Statistical Analysis
     of Microstructures in Materials Science (Wiley, 2000).
 
     Chords that fall between two voxels are missed: a share length(v)^2 / (12 R^2) of those of a sphere, 0.17 % in all
