@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .apertures import aperture, aperture_table
     from .crack_tables import crack_table
     from .direction_statistics import orientation_distribution
     from .distances import distance
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from .tracking import track
 
 _LAZY = {
+    "aperture": ".apertures",
+    "aperture_table": ".apertures",
     "crack_table": ".crack_tables",
     "distance": ".distances",
     "local_thickness": ".thickness",
@@ -23,6 +26,8 @@ _LAZY = {
 }
 
 __all__ = [
+    "aperture",
+    "aperture_table",
     "crack_table",
     "distance",
     "local_thickness",

@@ -44,7 +44,8 @@ def over_blocks(
     lazy = volume.chunks is not None
     array = volume.data if lazy else da.from_array(volume.data, chunks=_chunks(volume), name=False)  # type: ignore[no-untyped-call]
     reach = (margin,) * len(PLACES) if isinstance(margin, int) else margin
-    depth = dict(enumerate((0,) * (array.ndim - len(PLACES)) + tuple(reach)))
+    reach = tuple(min(far, volume.sizes[name]) for far, name in zip(reach, PLACES, strict=True))
+    depth = dict(enumerate((0,) * (array.ndim - len(PLACES)) + reach))
     array = array.rechunk(dict.fromkeys(range(array.ndim - len(PLACES)), 1))
     found = da.map_overlap(  # type: ignore[no-untyped-call]
         _each,

@@ -74,8 +74,8 @@ def _summed(
     turn = np.mod(np.arctan2(flat[1], flat[2]), 2 * np.pi)
     row = np.minimum(((1 - flat[0]) * bins[0]).astype(np.int64), bins[0] - 1)
     column = np.minimum((turn / (2 * np.pi) * bins[1]).astype(np.int64), bins[1] - 1)
-    counts: Floats = np.bincount(row * bins[1] + column, heavy, bins[0] * bins[1]).reshape(bins)
-    return counts, (flat * heavy) @ flat.T
+    counts = np.bincount(row * bins[1] + column, heavy, bins[0] * bins[1])
+    return counts.astype(np.float64).reshape(bins), (flat * heavy) @ flat.T
 
 
 def _described(share: Floats, tensor: Floats) -> xr.Dataset:

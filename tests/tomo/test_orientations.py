@@ -112,13 +112,18 @@ def test_weights_choose_voxels():
 
 
 @pytest.mark.realdata
-def test_measured_fibers_have_a_direction(realdata):
+def test_measured_fibers_lie_in_plies_of_one_plane(realdata):
+    """The laminate's fibers lie along z, along x and at 45 deg between them; none goes through it, along y."""
     import tifffile
 
-    grey = tifffile.imread(realdata / "tomo" / "fibers_150x150x150.tif")[40:110, 40:110, 40:110]
+    grey = tifffile.imread(realdata / "tomo" / "fibers_150x150x150.tif")[40:110, :, 40:110]
     found = orientation(grey, 1.5, 3.0)
     statistics = orientation_distribution(found["direction"], found["linearity"])
-    assert float(statistics["order"]) > 0.3
+    assert statistics["eigenvalue"][2] < 0.01
+    assert abs(statistics["principal_direction"].values[2, 1]) > 0.98
+    polar = statistics["share"].sum("azimuth")
+    for low, high in ((0, 20), (38, 52), (80, 90)):
+        assert polar.where((polar["polar"] >= low) & (polar["polar"] <= high)).sum() > 0.1
 
 
 @pytest.mark.parametrize(
