@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from .crack_tables import crack_table
     from .direction_statistics import orientation_distribution
     from .distances import distance
+    from .labels import label
     from .orientations import orientation
+    from .region_measures import regions
     from .thickness import local_thickness
     from .tracking import track
 
@@ -19,9 +21,11 @@ _LAZY = {
     "aperture_table": ".apertures",
     "crack_table": ".crack_tables",
     "distance": ".distances",
+    "label": ".labels",
     "local_thickness": ".thickness",
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
+    "regions": ".region_measures",
     "track": ".tracking",
 }
 
@@ -30,9 +34,11 @@ __all__ = [
     "aperture_table",
     "crack_table",
     "distance",
+    "label",
     "local_thickness",
     "orientation",
     "orientation_distribution",
+    "regions",
     "track",
 ]
 

@@ -25,6 +25,7 @@ _STEP = "tomo.aperture"
 _LEVELS = 64
 """Levels per voxel edge to which the median is taken."""
 _SIGMA, _RHO = 1.0, 2.0
+_CUBES = (1.0, 1.0, 1.0)
 Vector = tuple[float, float, float]
 
 
@@ -48,7 +49,7 @@ def aperture(
     max_aperture
         Widest opening of interest, um (px); by default 20 voxels, and any for a mask in memory without a normal.
     lowest
-        Share below which a voxel is taken as not void.
+        Share, after smoothing, below which a voxel is taken as not void.
 
     Returns
     -------
@@ -63,8 +64,10 @@ def aperture(
     Notes
     -----
     Of a share, or with a normal: the integral of the share along the normal through the voxel, in steps of half a
-    voxel, to where it is below ``lowest`` and falls no further, or rises to another void. Blur leaves it as it is. The
-    normal is that of the structure tensor (:func:`~operando.tomo.orientations.orientation`; sigma 1, rho 2 voxels).
+    voxel, to two voxels beyond where it falls below ``lowest``, or to where it rises to another void. Shares may be
+    noisy, below 0 and above 1: they are smoothed by a Gaussian of one voxel first, which leaves the integral across a
+    crack as it is. The normal is that of the structure tensor (:func:`~operando.tomo.orientations.orientation`; sigma
+    1, rho 2 voxels).
 
     Of a mask alone: :func:`~operando.tomo.thickness.local_thickness` less half a voxel, at least half a voxel. For
     layers in any direction and place 2 to 9 voxels wide this is right on average within 0.1 voxel, and a single one is
@@ -160,21 +163,22 @@ def _unit(normal: Sequence[float] | None) -> Vector | None:
 def _integrated(volume: xr.DataArray, edge: float, normal: Vector | None, reach: float, lowest: float) -> xr.DataArray:
     if volume.dtype != np.bool_ and volume.dtype.kind != "f":
         raise OperandoError(f"{_STEP}: expected a mask or a share from 0 to 1, got values of type {volume.dtype}")
-    look = int(np.ceil(reach)) + 1
-    cubes = (1.0, 1.0, 1.0)
-    z, y, x = (look + (0 if normal else one) for one in margin(_SIGMA, _RHO, cubes))
-    found = over_blocks(
-        opening_of, volume, margin=(z, y, x), dtype=np.float32, normal=normal, reach=reach, lowest=lowest
-    )
+    smooth, slope = margin(_SIGMA, 0, _CUBES)[0], margin(_SIGMA, _RHO, _CUBES)[0]
+    far = int(np.ceil(reach)) + 1 + smooth + (0 if normal else slope)
+    found = over_blocks(opening_of, volume, margin=far, dtype=np.float32, normal=normal, reach=reach, lowest=lowest)
     return found * np.float32(edge)
 
 
 def opening_of(block: NDArray[Any], normal: Vector | None, reach: float, lowest: float) -> NDArray[np.float32]:
     """Return the integral of the share along the normal at every voxel of an array that is void, in voxels."""
+    from scipy.ndimage import gaussian_filter
+
     share = np.ascontiguousarray(block, dtype=np.float32)
+    if block.dtype != np.bool_:
+        share = gaussian_filter(share, _SIGMA, mode="nearest")
     void = share >= lowest
     if normal is None:
-        elements = tensor(share, (1.0, 1.0, 1.0), _SIGMA, _RHO)
+        elements = tensor(share, _CUBES, _SIGMA, _RHO)
         normals = directions(*(one[void] for one in elements), across=True)[0].astype(np.float64)
     else:
         normals = np.tile(np.array(normal), (int(void.sum()), 1))

@@ -10,7 +10,9 @@ from operando.kernels import compiled
 Floats = NDArray[np.float32]
 
 _STEP = 0.5
-_RISE = 0.05
+_RISE = 0.3
+_TAIL = 2.0
+_OUTSIDE = -1e9
 
 
 @compiled
@@ -19,17 +21,16 @@ def along_normals(
 ) -> Floats:
     """Return the integral of a share along the normal through each place (z, y, x), both ways.
 
-    Each way ends at the first point, half a voxel after the other, where the share (linear between voxels) is below
-    ``lowest`` and falls no further, or rises again after it has fallen to half of the largest on the way (that is another body), or
+    Each way goes in steps of half a voxel, linear between voxels, and ends two voxels after the share has fallen below
+    ``lowest``, or where it was least before it rises to another body, or
     after ``reach`` voxels, or at the face of the array.
     """
     found = np.empty(len(places), np.float32)
     for n in range(len(places)):
-        z, y, x = np.float64(places[n, 0]), np.float64(places[n, 1]), np.float64(places[n, 2])
+        start = np.float64(places[n, 0]), np.float64(places[n, 1]), np.float64(places[n, 2])
         here = np.float64(share[places[n, 0], places[n, 1], places[n, 2]])
-        total = here
-        for way in (-1.0, 1.0):
-            total += _one_way(share, (z, y, x), way * normals[n], (here, reach, lowest))
+        ends = here, reach, lowest
+        total = here + _one_way(share, start, normals[n], ends) + _one_way(share, start, -normals[n], ends)
         found[n] = _STEP * total
     return found
 
@@ -41,24 +42,31 @@ def _one_way(
     normal: NDArray[np.float64],
     ends: tuple[float, float, float],
 ) -> float:
-    here, reach, lowest = ends
-    total, highest, least, before = 0.0, here, here, here
+    highest, reach, lowest = ends
+    total, least, to_least, beyond = 0.0, highest, 0.0, 0.0
     for step in range(1, int(reach / _STEP) + 1):
         away = step * _STEP
         value = _between(share, start[0] + away * normal[0], start[1] + away * normal[1], start[2] + away * normal[2])
-        if value < 0.0 or (value < lowest and value >= before) or (least < 0.5 * highest and value > least + _RISE):
-            break
-        highest, least, before = max(highest, value), min(least, value), value
+        if value == _OUTSIDE:
+            return total
+        if least < 0.5 * highest and value > least + _RISE * highest:
+            return to_least
         total += value
+        highest = max(highest, value)
+        if value < least or value == highest:
+            least, to_least = value, total
+        beyond += _STEP if value < lowest else 0.0
+        if beyond >= _TAIL:
+            break
     return total
 
 
 @compiled
 def _between(share: Floats, z: float, y: float, x: float) -> float:
-    """Return the share between eight voxels; -1 beyond the outermost middles."""
+    """Return the share between eight voxels; ``_OUTSIDE`` beyond the outermost middles."""
     nz, ny, nx = share.shape
     if z < 0 or y < 0 or x < 0 or z > nz - 1 or y > ny - 1 or x > nx - 1:
-        return -1.0
+        return _OUTSIDE
     i, j, k = min(int(z), nz - 2), min(int(y), ny - 2), min(int(x), nx - 2)
     i, j, k = max(i, 0), max(j, 0), max(k, 0)
     total = 0.0

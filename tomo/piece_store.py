@@ -1,0 +1,178 @@
+"""Where the pieces of a volume wait between the two passes of labeling: in memory, or in a folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from abc import ABC, abstractmethod
+from os import PathLike
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operando.errors import FileError
+
+from .grids import Block, Grid
+from .run_kernels import Face, Faces, Pieces
+
+
+class Numbers:
+    """The final numbers of the pieces of all blocks; ``bases`` are where those of each block begin and end."""
+
+    def __init__(self, every: NDArray[np.uint32], bases: NDArray[np.int64], count: int) -> None:
+        self.every, self.bases, self.count = every, bases, count
+
+    def of(self, block: Block) -> NDArray[np.uint32]:
+        """Return the numbers of a block's pieces."""
+        begin, end = self.bases[block]
+        return self.every[begin:end]
+
+
+class PieceStore(ABC):
+    """What the first pass leaves of each block for the second."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+
+    @abstractmethod
+    def put(self, block: Block, pieces: Pieces, faces: Faces) -> None:
+        """Keep the runs of a block and its faces."""
+
+    @abstractmethod
+    def pieces(self, block: Block) -> Pieces:
+        """Return the runs of a block."""
+
+    @abstractmethod
+    def face(self, block: Block, number: int) -> Face:
+        """Return one of the six faces of a block."""
+
+    @abstractmethod
+    def put_numbers(self, numbers: Numbers) -> None:
+        """Keep the final numbers of all pieces."""
+
+    @abstractmethod
+    def numbers(self, block: Block) -> Face:
+        """Return the final numbers of the pieces of a block."""
+
+    def plane(self, axis: int, index: int, side: int) -> Face:
+        """Return the whole plane of the faces before (side 0) or behind (1) the blocks at an index along an axis."""
+        across = [number for number in range(3) if number != axis]
+        plane = np.empty([self.grid.shape[number] for number in across], np.uint32)
+        for block in self.grid.blocks():
+            if block[axis] == index:
+                part = self.grid.part(block)
+                plane[part[across[0]], part[across[1]]] = self.face(block, 2 * axis + side)
+        return plane
+
+
+class MemoryStore(PieceStore):
+    """Pieces in memory."""
+
+    def __init__(self, grid: Grid) -> None:
+        super().__init__(grid)
+        self._pieces: dict[Block, Pieces] = {}
+        self._faces: dict[Block, Faces] = {}
+
+    def put(self, block: Block, pieces: Pieces, faces: Faces) -> None:
+        """Keep the runs of a block and its faces."""
+        self._pieces[block], self._faces[block] = pieces, faces
+
+    def pieces(self, block: Block) -> Pieces:
+        """Return the runs of a block."""
+        return self._pieces[block]
+
+    def face(self, block: Block, number: int) -> Face:
+        """Return one of the six faces of a block."""
+        return self._faces[block][number]
+
+    def put_numbers(self, numbers: Numbers) -> None:
+        """Keep the final numbers of all pieces."""
+        self._numbers = numbers
+
+    def numbers(self, block: Block) -> Face:
+        """Return the final numbers of the pieces of a block."""
+        return self._numbers.of(block)
+
+
+class FolderStore(PieceStore):
+    """Pieces in a folder that every worker reaches: a file a block, its faces before its runs; 4 bytes each number.
+
+    A file appears whole or not at all, and a block done twice is written twice the same: workers may die. A
+    temporary folder goes with the object that made it.
+    """
+
+    def __init__(self, grid: Grid, folder: Path, *, temporary: bool = False) -> None:
+        super().__init__(grid)
+        self.folder = folder
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild in another process, where the folder is only borrowed."""
+        return FolderStore, (self.grid, self.folder)
+
+    def put(self, block: Block, pieces: Pieces, faces: Faces) -> None:
+        """Keep the runs of a block and its faces."""
+        unfinished = self.folder / f"{uuid4().hex}.part"
+        with unfinished.open("wb") as file:
+            for values in (*faces, *pieces):
+                values.tofile(file)
+        unfinished.replace(self._file(block))
+
+    def pieces(self, block: Block) -> Pieces:
+        """Return the runs of a block."""
+        runs = np.fromfile(self._file(block), np.uint32, offset=4 * self._starts(block)[-1])
+        start, stop, piece = runs.reshape(3, -1)
+        return start, stop, piece
+
+    def face(self, block: Block, number: int) -> Face:
+        """Return one of the six faces of a block."""
+        starts, extent = self._starts(block), self.grid.extent(block)
+        count = starts[number + 1] - starts[number]
+        values = np.fromfile(self._file(block), np.uint32, count, offset=4 * starts[number])
+        return values.reshape([size for axis, size in enumerate(extent) if axis != number // 2])
+
+    def put_numbers(self, numbers: Numbers) -> None:
+        """Keep the final numbers of all pieces."""
+        numbers.every.tofile(self.folder / "numbers")
+        np.save(self.folder / "bases.npy", numbers.bases)
+
+    def numbers(self, block: Block) -> Face:
+        """Return the final numbers of the pieces of a block."""
+        begin, end = np.load(self.folder / "bases.npy", mmap_mode="r")[block]
+        return np.fromfile(self.folder / "numbers", np.uint32, end - begin, offset=4 * begin)
+
+    def _file(self, block: Block) -> Path:
+        return self.folder / "pieces_{}_{}_{}".format(*block)
+
+    def _starts(self, block: Block) -> list[int]:
+        """Return where each face starts in a block's file, and last the runs, in numbers."""
+        z, y, x = self.grid.extent(block)
+        sizes = np.repeat([y * x, z * x, z * y], 2)
+        return [0, *np.cumsum(sizes).tolist()]
+
+
+def open_store(store: str | PathLike[str] | None, number: int, grid: Grid) -> FolderStore:
+    """Return a place for the pieces of the ``number``-th volume in ``store``, or in a temporary folder for None.
+
+    Raises
+    ------
+    OperandoError
+        If the store holds pieces already, or cannot be written.
+    """
+    if store is None:
+        import dask
+
+        within = dask.config.get("temporary-directory", None)
+        return FolderStore(grid, Path(tempfile.mkdtemp(prefix="operando-label-", dir=within)), temporary=True)
+    folder = Path(store).absolute() / f"volume_{number}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise FileError(
+            store, "a folder without pieces that can be written", str(error), remedy="name one that is not there yet"
+        ) from error
+    return FolderStore(grid, folder)
