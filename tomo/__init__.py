@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .direction_statistics import orientation_distribution
     from .distances import distance
     from .labels import label
+    from .object_classes import classify_objects
+    from .object_shapes import shapes
     from .orientations import orientation
     from .region_measures import regions
     from .thickness import local_thickness
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "aperture": ".apertures",
     "aperture_table": ".apertures",
+    "classify_objects": ".object_classes",
     "crack_table": ".crack_tables",
     "distance": ".distances",
     "label": ".labels",
@@ -26,12 +29,14 @@ _LAZY = {
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
     "regions": ".region_measures",
+    "shapes": ".object_shapes",
     "track": ".tracking",
 }
 
 __all__ = [
     "aperture",
     "aperture_table",
+    "classify_objects",
     "crack_table",
     "distance",
     "label",
@@ -39,6 +44,7 @@ __all__ = [
     "orientation",
     "orientation_distribution",
     "regions",
+    "shapes",
     "track",
 ]
 
