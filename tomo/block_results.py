@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import xarray as xr
@@ -15,6 +15,9 @@ from .blocks import EDGE
 from .layout import PLACES
 
 Cut = tuple[int, int, int]
+
+_TOGETHER = 100
+"""Blocks of one graph; a block and its margins may take pieces of 27 chunks."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,16 @@ def of_blocks(
         Voxels beyond the block that each volume's piece reaches along z, y, x, as far as the volume goes.
     """
     lazy = [volume for volume in volumes if volume.chunks is not None]
-    tasks = [
-        delayed(kernel)(place, *(volume.isel(cut).data for volume, cut in zip(volumes, cuts, strict=True)), **settings)
-        for place, cuts in _places(lazy[0] if lazy else volumes[0], margins)
-    ]
-    found = compute(*tasks) if lazy else compute(*tasks, scheduler="threads")  # type: ignore[no-untyped-call]
-    return list(found)
+    scheduler = {} if lazy else {"scheduler": "threads"}
+    places = _places(lazy[0] if lazy else volumes[0], margins)
+    found: list[Any] = []
+    while batch := list(islice(places, _TOGETHER)):
+        tasks = []
+        for place, cuts in batch:
+            pieces = [volume.isel(cut).data for volume, cut in zip(volumes, cuts, strict=True)]
+            tasks.append(delayed(kernel)(place, *pieces, **settings))
+        found += compute(*tasks, **scheduler)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _places(volume: xr.DataArray, margins: Sequence[Cut]) -> Iterator[tuple[Place, list[dict[str, slice]]]]:

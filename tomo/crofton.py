@@ -9,10 +9,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from operando.errors import OperandoError
 from operando.kernels import compiled
 
 from .block_results import Place, of_blocks
 
+_MOST_PHASES = 255
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -54,8 +56,8 @@ def crossings(labels: xr.DataArray, phases: xr.DataArray | None = None) -> tuple
     labels
         Numbers of bodies, or a mask; 0 is outside. Dims z, y, x, lazy or in memory. Faces of the volume are no surface.
     phases
-        Phase of each voxel, small numbers from 0, of the same dims: crossings are counted by the phase beyond the
-        surface.
+        Phase of each voxel, whole numbers from 0 to 255, of the same dims: crossings are counted by the phase beyond
+        the surface.
 
     Returns
     -------
@@ -63,6 +65,11 @@ def crossings(labels: xr.DataArray, phases: xr.DataArray | None = None) -> tuple
         The bodies, ascending.
     counts
         Dims body, phase beyond (one if ``phases`` is None), direction, as in ``DIRECTIONS``.
+
+    Raises
+    ------
+    OperandoError
+        If phases are no whole numbers from 0 to 255.
     """
     volumes = [labels] if phases is None else [labels, phases]
     found = of_blocks(_counted, volumes, [(1, 1, 1)] * len(volumes))
@@ -76,12 +83,21 @@ def crossings(labels: xr.DataArray, phases: xr.DataArray | None = None) -> tuple
 
 def _counted(place: Place, labels: NDArray[Any], phases: NDArray[Any] | None = None) -> tuple[Integers, Integers]:
     numbers, local = np.unique(labels, return_inverse=True)
-    beyond = np.zeros(labels.shape, np.uint8) if phases is None else np.ascontiguousarray(phases, dtype=np.uint8)
+    beyond = np.zeros(labels.shape, np.uint8) if phases is None else _phases(phases)
     bodies = local.reshape(labels.shape).astype(np.int32) + np.int32(numbers[0] > 0)
     counts = np.zeros((int(bodies.max()) + 1, int(beyond.max()) + 1, len(DIRECTIONS)), np.int64)
     begin = np.array(place.inset[0], np.int64)
     count(bodies, beyond, begin, begin + np.array(place.shape, np.int64), DIRECTIONS, counts)
     return numbers[numbers > 0].astype(np.int64), counts[1:]
+
+
+def _phases(phases: NDArray[Any]) -> NDArray[np.uint8]:
+    if phases.dtype.kind not in "iub" or phases.min(initial=0) < 0 or phases.max(initial=0) > _MOST_PHASES:
+        raise OperandoError(
+            f"crossings: expected phases that are whole numbers from 0 to {_MOST_PHASES}, got type {phases.dtype} "
+            f"from {phases.min()} to {phases.max()}"
+        )
+    return np.ascontiguousarray(phases, dtype=np.uint8)
 
 
 @compiled

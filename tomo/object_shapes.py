@@ -46,7 +46,7 @@ def shapes(table: xr.Dataset, labels: xr.DataArray, phases: xr.DataArray | None 
     Raises
     ------
     OperandoError
-        If variables are missing, or objects of the table are not in the labels.
+        If variables are missing, objects of the table are not in the labels, or phases are no such numbers.
 
     Notes
     -----

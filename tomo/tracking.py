@@ -75,7 +75,7 @@ def track(
     overlapping = partial(_overlapping, series, moved, scans)
     known = tracked(scans, overlapping, share=smallest_share, gap=gap, change=smallest_change)
     found = xr.Dataset({**_by_scan(known, scans, size), **_by_track(known), **_by_link(known, scans, size)})
-    along = {name: one for name, one in series.coords.items() if one.dims == ("scan",)}
+    along = {name: one.variable for name, one in series.coords.items() if one.dims == ("scan",)}
     found = found.assign_coords(along).assign_coords(
         track=("track", np.arange(1, len(known.objects) + 1), {"units": "1", "long_name": "number of the track"})
     )

@@ -21,7 +21,7 @@ def placed(mask, edges=(0.65, 0.65, 0.65)):
 
 
 @given(arrays(np.bool_, st.tuples(*[st.integers(1, 9)] * 3)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_distances_are_those_of_all_pairs_of_voxels(mask):
     inside, outside = np.argwhere(mask), np.argwhere(~mask)
     found = distance(placed(mask, (1.3, 0.65, 0.7))).values if min(mask.shape) > 1 else distance(mask).values

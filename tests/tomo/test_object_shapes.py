@@ -121,6 +121,8 @@ def test_tables_without_the_columns_needed_are_refused(measured):
     labels, table, _ = measured
     with pytest.raises(OperandoError, match="number, volume and flatness"):
         shapes(table.drop_vars("flatness"), labels)
+    with pytest.raises(OperandoError, match="whole numbers from 0 to 255, got type int64 from 0 to 300"):
+        shapes(table, labels, (labels > 0) * 300)
     with pytest.raises(OperandoError, match="labels that the table was made of"):
         shapes(table, labels.where(labels != 2, 0).astype(int))
     with pytest.raises(OperandoError, match="surface_share; see"):

@@ -4,9 +4,9 @@ import distributed
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.ndimage import gaussian_filter, label
+from scipy.ndimage import gaussian_filter
 
-from operando.tomo import distance, local_thickness, track
+from operando.tomo import aperture, distance, label, local_thickness, orientation, shapes, track
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +24,14 @@ def masks():
     return xr.DataArray(values, dims=("scan", "z", "y", "x")).assign_coords(voxel_size=0.65)
 
 
-def numbered(masks):
-    return masks.copy(data=np.array([label(mask)[0] for mask in masks.values]))
-
-
 @pytest.mark.parametrize(
     "function",
     [
         distance,
         lambda masks: distance(masks, 1.5),
         lambda masks: local_thickness(masks, 1.5),
+        lambda masks: aperture(masks * 0.9, max_aperture=2.6),
+        lambda masks: orientation(masks, 0.65, 1.0)["direction"],
     ],
 )
 def test_maps_are_the_same_from_processes(client, masks, function):
@@ -41,6 +39,8 @@ def test_maps_are_the_same_from_processes(client, masks, function):
     xr.testing.assert_identical(there, function(masks))
 
 
-def test_tracks_are_the_same_from_processes(client, masks):
-    labels = numbered(masks)
-    xr.testing.assert_identical(track(labels.chunk({"scan": 1, "z": 12})), track(labels))
+def test_tracks_and_shapes_are_the_same_from_processes(client, masks):
+    labels, table = label(masks)
+    chunked = labels.chunk({"scan": 1, "z": 12})
+    xr.testing.assert_identical(track(chunked), track(labels))
+    xr.testing.assert_allclose(shapes(table, chunked, chunked % 3), shapes(table, labels, labels % 3), rtol=1e-12)

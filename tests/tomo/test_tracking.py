@@ -6,8 +6,10 @@ from scipy import ndimage
 from operando.errors import OperandoError
 from operando.example_scans import microstructure, parameters
 from operando.history import entries
+from operando.schema import problems
 from operando.tomo.crack_tables import crack_table
 from operando.tomo.identities import Event, Kind
+from operando.tomo.layout import CRACKS
 from operando.tomo.tracking import track
 
 SIZE = (24, 28, 30)
@@ -149,6 +151,7 @@ def test_a_crack_says_when_it_was_born_and_when_it_was_last_seen():
     table = crack_table(track(history(), gap=1))
     assert table["time_birth"].values[3] == TIME[1]
     assert table["time_unseen"].values[3] == TIME[0]
+    assert problems(table, CRACKS) == []
     assert np.isnat(table["time_unseen"].values[0])
     assert table["time_last"].values[2] == TIME[2]
     assert float(table["volume_max"][2]) == float(table["volume"].isel(crack=2).max())
