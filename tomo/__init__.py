@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .apertures import aperture, aperture_table
+    from .aperture_tables import aperture_table
+    from .apertures import aperture
     from .crack_tables import crack_table
     from .direction_statistics import orientation_distribution
     from .distances import distance
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "aperture": ".apertures",
-    "aperture_table": ".apertures",
+    "aperture_table": ".aperture_tables",
     "classify_objects": ".object_classes",
     "crack_table": ".crack_tables",
     "distance": ".distances",

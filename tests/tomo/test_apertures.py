@@ -9,7 +9,8 @@ from scipy.special import erf
 
 from operando.errors import OperandoError
 from operando.example_scans import microstructure, parameters
-from operando.tomo.apertures import aperture, aperture_table
+from operando.tomo.aperture_tables import aperture_table
+from operando.tomo.apertures import aperture
 
 SIZE = 48
 NORMALS = [(1.0, 0.0, 0.0), (0.9, 0.3, -0.2), (0.577, 0.577, 0.577)]
