@@ -9,12 +9,23 @@ if TYPE_CHECKING:
     from .aperture_tables import aperture_table
     from .apertures import aperture
     from .crack_tables import crack_table
+    from .cracks import segment_cracks
+    from .detection_limits import detection_limit
     from .direction_statistics import orientation_distribution
     from .distances import distance
+    from .grey_mixtures import threshold_mixture
+    from .histograms import histogram
+    from .hysteresis_masks import hysteresis
+    from .image_quality import estimate_blur, estimate_noise
     from .labels import label
+    from .local_thresholds import threshold_local
+    from .multi_otsu import threshold_multiotsu
     from .object_classes import classify_objects
     from .object_shapes import shapes
     from .orientations import orientation
+    from .phase_fractions import fractions
+    from .phases import segment
+    from .plates import plate_filter
     from .region_measures import regions
     from .thickness import local_thickness
     from .tracking import track
@@ -24,13 +35,25 @@ _LAZY = {
     "aperture_table": ".aperture_tables",
     "classify_objects": ".object_classes",
     "crack_table": ".crack_tables",
+    "detection_limit": ".detection_limits",
     "distance": ".distances",
+    "estimate_blur": ".image_quality",
+    "estimate_noise": ".image_quality",
+    "fractions": ".phase_fractions",
+    "histogram": ".histograms",
+    "hysteresis": ".hysteresis_masks",
     "label": ".labels",
     "local_thickness": ".thickness",
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
+    "plate_filter": ".plates",
     "regions": ".region_measures",
+    "segment": ".phases",
+    "segment_cracks": ".cracks",
     "shapes": ".object_shapes",
+    "threshold_local": ".local_thresholds",
+    "threshold_mixture": ".grey_mixtures",
+    "threshold_multiotsu": ".multi_otsu",
     "track": ".tracking",
 }
 
@@ -39,13 +62,25 @@ __all__ = [
     "aperture_table",
     "classify_objects",
     "crack_table",
+    "detection_limit",
     "distance",
+    "estimate_blur",
+    "estimate_noise",
+    "fractions",
+    "histogram",
+    "hysteresis",
     "label",
     "local_thickness",
     "orientation",
     "orientation_distribution",
+    "plate_filter",
     "regions",
+    "segment",
+    "segment_cracks",
     "shapes",
+    "threshold_local",
+    "threshold_mixture",
+    "threshold_multiotsu",
     "track",
 ]
 

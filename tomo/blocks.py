@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.system import CPU_COUNT
 from numpy.typing import DTypeLike, NDArray
 
 from .layout import PLACES
 
 EDGE = 128
-"""Edge of the blocks that a volume in memory is worked on in, voxels."""
+"""Edge of the blocks that a volume in memory is worked on in, voxels; half of it along z."""
 
 BlockKernel = Callable[..., NDArray[np.generic]]
 
@@ -29,8 +34,8 @@ def over_blocks(
         Function of an array of three dims (z, y, x) that returns one of the same shape. It is importable, so that
         workers in other processes find it. It treats the outer faces of what it gets as those of the volume.
     volume
-        Dims (..., z, y, x), z, y, x last. A lazy one stays lazy; of one in memory, blocks of ``EDGE`` voxels are worked
-        on in threads.
+        Dims (..., z, y, x), z, y, x last. A lazy one stays lazy; of one in memory, blocks of about ``EDGE`` voxels are
+        worked on in threads.
     margin
         Voxels that the kernel looks away from its own, along all dims or along z, y, x.
     dtype
@@ -39,14 +44,16 @@ def over_blocks(
     Returns
     -------
     xarray.DataArray
-        Dims and coordinates of ``volume``, no attributes.
+        Dims and coordinates of ``volume``, no attributes of its own.
     """
-    lazy = volume.chunks is not None
-    array = volume.data if lazy else da.from_array(volume.data, chunks=_chunks(volume), name=False)  # type: ignore[no-untyped-call]
-    reach = (margin,) * len(PLACES) if isinstance(margin, int) else margin
-    reach = tuple(min(far, volume.sizes[name]) for far, name in zip(reach, PLACES, strict=True))
-    depth = dict(enumerate((0,) * (array.ndim - len(PLACES)) + reach))
-    array = array.rechunk(dict.fromkeys(range(array.ndim - len(PLACES)), 1))
+    reach = (margin,) * len(PLACES) if isinstance(margin, int) else tuple(margin)
+    if volume.chunks is None:
+        return _like(volume, _in_memory(kernel, volume.data, reach, dtype, settings))
+    leading = volume.ndim - len(PLACES)
+    array = volume.data.rechunk(dict.fromkeys(range(leading), 1))
+    whole_axes = [axis for axis, away in enumerate(reach, leading) if away >= array.shape[axis]]
+    array = array.rechunk(dict.fromkeys(whole_axes, -1))
+    depth = {axis: 0 if axis < leading or axis in whole_axes else reach[axis - leading] for axis in range(array.ndim)}
     found = da.map_overlap(  # type: ignore[no-untyped-call]
         _each,
         array,
@@ -57,11 +64,64 @@ def over_blocks(
         kernel=kernel,
         settings=settings,
     )
-    if not lazy:
-        whole = np.empty(array.shape, dtype=dtype)
-        da.store(found, whole, lock=False, scheduler="threads")
-        found = whole
-    return volume.copy(data=found).drop_attrs()
+    return _like(volume, found)
+
+
+def _like(volume: xr.DataArray, data: Any) -> xr.DataArray:
+    """Return an array with the dims and coordinates of a volume; ``drop_attrs`` would copy the data."""
+    found = volume.copy(deep=False, data=data)
+    found.attrs = {}
+    return found
+
+
+def _in_memory(
+    kernel: BlockKernel,
+    array: NDArray[np.generic],
+    reach: tuple[int, ...],
+    dtype: DTypeLike,
+    settings: dict[str, Any],
+) -> NDArray[np.generic]:
+    """Return what a kernel makes of an array; blocks with their margins are parts of the array itself, not copies."""
+    whole = np.empty(array.shape, dtype=dtype)
+    shape = array.shape[-len(PLACES) :]
+    inner_of = list(product(*(_parts(size, edge) for size, edge in zip(shape, _block(shape), strict=True))))
+    places = list(product(np.ndindex(array.shape[: -len(PLACES)]), inner_of))
+
+    def work(place: tuple[tuple[int, ...], tuple[slice, ...]]) -> None:
+        index, inner = place
+        outer = tuple(
+            slice(max(0, part.start - away), part.stop + away) for part, away in zip(inner, reach, strict=True)
+        )
+        kept = tuple(
+            slice(part.start - begin.start, part.stop - begin.start) for part, begin in zip(inner, outer, strict=True)
+        )
+        whole[index + inner] = kernel(np.ascontiguousarray(array[index + outer]), **settings)[kept]
+
+    if (workers := _workers()) == 1:
+        for place in places:
+            work(place)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, places))
+    return whole
+
+
+def _workers() -> int:
+    """Return how many threads dask would use here."""
+    if dask.config.get("scheduler", None) in ("sync", "synchronous", "single-threaded"):
+        return 1
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
+
+
+def _block(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the edges of blocks: flat ones, whole along y and x where that is not far."""
+    return max(1, EDGE // 2), *(size if size <= 2 * EDGE else EDGE for size in shape[1:])
+
+
+def _parts(size: int, edge: int) -> list[slice]:
+    """Return slices of about an edge, of equal length, that cover a size."""
+    count = max(1, math.ceil(size / max(edge, 1)))
+    return [slice(size * part // count, size * (part + 1) // count) for part in range(count)]
 
 
 def _each(block: NDArray[np.generic], kernel: BlockKernel, settings: dict[str, Any]) -> NDArray[np.generic]:
@@ -69,8 +129,3 @@ def _each(block: NDArray[np.generic], kernel: BlockKernel, settings: dict[str, A
     return kernel(block.reshape(block.shape[-len(PLACES) :]), **settings).reshape(
         *leading, *block.shape[-len(PLACES) :]
     )
-
-
-def _chunks(volume: xr.DataArray) -> dict[int, int]:
-    leading = volume.ndim - len(PLACES)
-    return {axis: 1 if axis < leading else EDGE for axis in range(volume.ndim)}

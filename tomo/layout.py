@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operando.schema import SERIES, Layout, Variable
+from operando.schema import LINKED, SERIES, Layout, Variable
 
 PLACES = ("z", "y", "x")
 """Dims of a volume; their coordinates are the middles of the voxels, um."""
@@ -39,6 +39,27 @@ PROJECTIONS = Layout(
         *SERIES,
     ),
     ("format", "metadata", "settings"),
+)
+
+METRICS = Layout(
+    "xtm metrics",
+    "what volumes consist of",
+    (
+        Variable("phase", ("phase",), "", "T", "phase"),
+        Variable("fraction", ("scan", "phase"), "1", "f", "volume fraction of the phase"),
+        Variable("fraction_std", ("scan", "phase"), "1", "f", "its standard deviation over volumes of the material"),
+        Variable("fraction_systematic", ("scan", "phase"), "1", "f", "change with thresholds or levels", False),
+        Variable("fraction_uncertainty", ("scan", "phase"), "1", "f", "both uncertainties in quadrature", False),
+        Variable("volume", ("scan", "phase"), "um^3", "f", "volume of the phase in the voxels that count", False),
+        Variable("volume_std", ("scan", "phase"), "um^3", "f", "its standard deviation over volumes", False),
+        Variable("volume_systematic", ("scan", "phase"), "um^3", "f", "change with thresholds or levels", False),
+        Variable("volume_uncertainty", ("scan", "phase"), "um^3", "f", "both uncertainties in quadrature", False),
+        Variable("threshold", ("scan", "boundary"), "", "f", "grey level above which the next phase begins", False),
+        Variable("grey_level", ("scan", "phase"), "", "f", "grey level of the phase", False),
+        Variable("voxels", ("scan",), "1", "iu", "voxels that count", False),
+        *SERIES,
+        *LINKED,
+    ),
 )
 
 CRACKS = Layout(

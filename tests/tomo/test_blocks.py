@@ -27,6 +27,12 @@ def test_blocks_with_a_margin_give_what_the_whole_gives(volumes, chunks):
     assert_allclose(lazy.values, whole, rtol=1e-12)
 
 
+def test_a_slab_thinner_than_the_margin_is_one_block(volumes):
+    slab = volumes.isel(z=slice(3))
+    lazy = over_blocks(smooth, slab.chunk(z=1, y=12), margin=5, dtype=float, sigma=1.0)
+    assert_allclose(lazy.values, np.stack([smooth(one, 1.0) for one in slab.values]), rtol=1e-12)
+
+
 def test_volumes_in_memory_stay_in_memory(volumes, monkeypatch):
     monkeypatch.setattr("operando.tomo.blocks.EDGE", 16)
     found = over_blocks(smooth, volumes, margin=5, dtype=float, sigma=1.0)

@@ -1,0 +1,20 @@
+"""Random media whose volume fraction is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def overlapping_spheres(edge: int, radius: float, coverage: float, noise: np.random.Generator) -> np.ndarray:
+    """Return a Boolean model of spheres, dims (z, y, x): a share of 1 - exp(-coverage) of it is true, on average."""
+    reach = edge + 2 * radius
+    number = noise.poisson(coverage * reach**3 / (4 / 3 * np.pi * radius**3))
+    filled = np.zeros((edge,) * 3, dtype=bool)
+    for center in noise.uniform(-radius, edge + radius, (number, 3)):
+        first = np.clip(np.ceil(center - radius - 0.5), 0, edge).astype(int)
+        last = np.clip(np.floor(center + radius - 0.5) + 1, 0, edge).astype(int)
+        if (first < last).all():
+            axes = [np.arange(a, b) + 0.5 - c for a, b, c in zip(first, last, center, strict=True)]
+            z, y, x = np.ix_(*axes)
+            filled[tuple(map(slice, first, last))] |= z**2 + y**2 + x**2 < radius**2
+    return filled

@@ -1,0 +1,172 @@
+import crack_volumes as cv
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import ndimage
+
+from operando import tomo
+from operando.errors import OperandoError
+from operando.history import entries
+
+KNOWN = {"matrix": cv.MATRIX, "void": cv.VOID, "noise": cv.NOISE, "blur": cv.BLUR}
+INNER = (slice(8, -8),) * 3
+
+
+@pytest.fixture(scope="module")
+def composite():
+    """Gaps 3.4 voxels wide, a crack 9 voxels wide, pores, particles; seed chosen before looking."""
+    return cv.composite(96, 21, delithiated=0.3, passed=1.0)
+
+
+@pytest.fixture(scope="module")
+def segmented(composite):
+    return tomo.segment_cracks(composite[1])
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 45, 60])
+@pytest.mark.parametrize("width", [3, 5])
+def test_plates_keep_volume_normal_and_aperture_at_any_inclination(width, degrees):
+    normal = cv.direction(degrees)
+    share = cv.crack_share(normal, width, offset=0.23)
+    grey = cv.scanned(share, np.random.default_rng(100 * width + degrees))
+    ds = tomo.segment_cracks(grey, **KNOWN)
+    crack = ds["crack"].values[INNER]
+    assert ds["share"].values[INNER].sum() == pytest.approx(share[INNER].sum(), rel=0.05)
+    aperture = ds["aperture"].values[INNER][crack]
+    assert aperture.mean() == pytest.approx(width, abs=0.15)
+    assert np.quantile(np.abs(aperture - width), 0.95) < 0.5
+    facing = tomo.plate_filter(grey, details=True)["normal"].values[INNER][crack]
+    mean = np.linalg.eigh(facing.T @ facing)[1][:, -1]
+    assert np.rad2deg(np.arccos(min(1.0, abs(mean @ normal)))) < 1
+
+
+@pytest.mark.parametrize("aperture", [0.5, 1.0])
+def test_cracks_thinner_than_the_blur_keep_their_volume(aperture):
+    share = cv.crack_share(cv.direction(20), aperture)
+    ds = tomo.segment_cracks(cv.scanned(share, np.random.default_rng(7)), **KNOWN)
+    assert ds["share"].values[INNER].sum() == pytest.approx(share[INNER].sum(), rel=0.08)
+
+
+def test_a_disc_ends_where_it_ends():
+    share = cv.crack_share(cv.direction(35), 2.0, radius=14.0)
+    ds = tomo.segment_cracks(cv.scanned(share, np.random.default_rng(8)), **KNOWN)
+    assert float(ds["share"].sum()) == pytest.approx(share.sum(), rel=0.05)
+    assert not ds["void"].values[ndimage.distance_transform_edt(share == 0) > 3].any()
+
+
+def test_pure_noise_holds_hardly_a_crack():
+    grey = cv.scanned(np.zeros((80, 80, 80)), np.random.default_rng(9))
+    ds = tomo.segment_cracks(grey, **KNOWN, false_alarm=1e-6)
+    started = ndimage.label(ds["crack"].values, np.ones((3, 3, 3)))[1]
+    assert started <= 6
+    assert float(ds["void"].mean()) < 1e-3
+
+
+def test_blurred_noise_raises_the_threshold():
+    noise = ndimage.gaussian_filter(np.random.default_rng(10).normal(size=(72, 72, 72)), 0.8)
+    grey = (100 + 10 * noise / noise.std()).astype(np.float32)
+    known = tomo.segment_cracks(grey, **KNOWN, noise_blur=0.8)
+    taken_as_white = tomo.segment_cracks(grey, **KNOWN, noise_blur=0.0)
+    assert float(known["crack"].mean()) < 1e-3 < float(taken_as_white["crack"].mean())
+
+
+def test_void_and_crack_fractions_of_a_composite_are_right_for_features_of_three_voxels(composite, segmented):
+    _, _, filled = composite
+    share = segmented["share"].values
+    assert share.sum() == pytest.approx(filled.void.sum(), rel=0.05)
+    empty = np.isin(filled.label, (3, 4, 5))
+    distance, nearest = ndimage.distance_transform_edt(~empty, return_indices=True)
+    kind = np.where(distance < 5, filled.label[tuple(nearest)], 0)
+    for phase in (3, 4, 5):
+        assert share[kind == phase].sum() == pytest.approx(filled.void[kind == phase].sum(), rel=0.1)
+    assert share[kind == 0].sum() < 0.01 * filled.void.sum()
+
+
+def test_grey_values_noise_and_blur_of_a_composite_are_found(composite, segmented):
+    law = composite[0].tomography
+    grey = {name: law.grey_zero + law.grey_per_attenuation / value for name, value in law.attenuation_lengths.items()}
+    contrast = grey["electrolyte"] - law.grey_zero
+    assert float(segmented["matrix_level"]) == pytest.approx(grey["electrolyte"], abs=0.03 * contrast)
+    assert float(segmented["void_level"]) == pytest.approx(law.grey_zero, abs=0.05 * contrast)
+    assert float(segmented["noise"]) == pytest.approx(law.noise * law.grey_per_attenuation, rel=0.03)
+    assert float(segmented["blur"]) == pytest.approx(law.blur, abs=0.05)
+
+
+def test_skins_of_particles_hold_no_void():
+    place = np.arange(48) - 23.5
+    radius = np.sqrt(sum(axis**2 for axis in np.meshgrid(place, place, place, indexing="ij")))
+    particle = ndimage.gaussian_filter(np.clip(14 - radius + 0.5, 0, 1), cv.BLUR)
+    grey = 100 + 300 * particle + 10 * np.random.default_rng(12).standard_normal(radius.shape)
+    ds = tomo.segment_cracks(grey, **KNOWN)
+    assert not ds["void"].any()
+
+
+def test_wide_voids_are_void_but_no_crack():
+    share = cv.crack_share(cv.direction(15), 20.0)
+    ds = tomo.segment_cracks(cv.scanned(share, np.random.default_rng(13)), **KNOWN, widest=6.0)
+    middle = share[INNER] == 1
+    assert ds["void"].values[INNER][middle].mean() > 0.999
+    assert ds["crack"].values[INNER][middle].mean() < 0.01
+
+
+@pytest.mark.parametrize("chunks", [{"z": 22, "y": 64, "x": 64}, {"z": 64, "y": 31, "x": 40}])
+def test_chunks_never_change_a_voxel(composite, chunks):
+    part = composite[1][:64, 16:80, 16:80]
+    levels = {"matrix": 13283.0, "void": 9000.0, "noise": 1000.0, "blur": 0.7}
+    whole, lazy = tomo.segment_cracks(part, **levels), tomo.segment_cracks(part.chunk(chunks), **levels)
+    assert lazy["share"].chunks is not None
+    known = lazy.compute()
+    assert known["crack"].any()
+    for name in ("crack", "void", "share", "aperture"):
+        assert_array_equal(known[name].values, whole[name].values)
+
+
+def test_a_series_is_segmented_scan_by_scan():
+    shares = [cv.crack_share(cv.direction(30), width, edge=40) for width in (2.0, 4.0)]
+    scans = xr.concat([cv.scanned(share, np.random.default_rng(14)) for share in shares], "scan")
+    ds = tomo.segment_cracks(scans, **KNOWN)
+    alone = tomo.segment_cracks(scans[1], **KNOWN)
+    assert_array_equal(ds["share"].values[1], alone["share"].values)
+    assert ds["crack"].dims == ("scan", "z", "y", "x")
+
+
+def test_the_result_is_in_units_of_the_voxels_and_tells_its_numbers():
+    share = cv.crack_share(cv.direction(0), 3.0, edge=40, offset=0.4)
+    grey = cv.scanned(share, np.random.default_rng(15))
+    placed = grey.assign_coords({axis: (np.arange(40) + 0.5) * 0.65 for axis in "zyx"})
+    ds = tomo.segment_cracks(placed, **KNOWN)
+    plain = tomo.segment_cracks(grey, **KNOWN)
+    assert ds["aperture"].attrs["units"] == "um"
+    assert plain["aperture"].attrs["units"] == "px"
+    assert_allclose(ds["aperture"], 0.65 * plain["aperture"].values, rtol=1e-6)
+    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in ds.data_vars.values())
+    assert entries(ds)[-1]["parameters"]["matrix"] == cv.MATRIX
+
+
+def test_missing_voxels_hold_no_void():
+    share = cv.crack_share(cv.direction(30), 3.0, edge=40)
+    grey = cv.scanned(share, np.random.default_rng(16))
+    grey[:, :10] = np.nan
+    ds = tomo.segment_cracks(grey, **KNOWN)
+    assert np.isfinite(ds["share"].values).all()
+    assert not ds["crack"].values[:, :8].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"void": 120.0}, "void darker than the matrix"),
+        ({"noise": 0.0}, "noise above 0"),
+        ({"blur": -1.0}, "blur and noise_blur from 0 to 5"),
+        ({"widest": 0.0}, "widest from 1 to 64"),
+        ({"false_alarm": 0.5}, "false alarms from 1e-15 to 0.01"),
+        ({"scales": ()}, "scales of 0.8 voxels or more"),
+        ({"void": None}, "state 'void'"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_in_one_line(change, words):
+    grey = cv.scanned(np.zeros((40, 40, 40)), np.random.default_rng(17))
+    with pytest.raises(OperandoError, match=words) as caught:
+        tomo.segment_cracks(grey, **{**KNOWN, **change})
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,134 @@
+"""Masks by two thresholds: pieces of what passes the loose one that somewhere pass the strict one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from operando.errors import OperandoError
+
+from .counted_voxels import Array, Block, as_mask, computed, kept_slices, of_each
+from .layout import PLACES
+from .results import described
+from .voxels import as_volume
+
+STEP = "tomo.hysteresis"
+
+CONNECTIVITIES = (6, 18, 26)
+
+
+def hysteresis(
+    volume: xr.DataArray | Array,
+    low: float,
+    high: float,
+    connectivity: int = 26,
+    *,
+    above: bool = True,
+    mask: xr.DataArray | Array | None = None,
+    store: Any = None,
+) -> xr.DataArray:
+    """Return the connected pieces of what lies above a low threshold that hold a voxel above a high one.
+
+    What is faint counts where it hangs together with something that is sure. The answer is exact and the same whatever
+    the chunks, also for pieces that run through many of them.
+
+    Parameters
+    ----------
+    volume
+        Grey levels or the response of a filter, dims (..., z, y, x).
+    low, high
+        In the unit of the levels. Levels on a threshold lie below it.
+    connectivity
+        Neighbors of a voxel: 6 (across faces), 18 (edges too) or 26 (corners too).
+    above
+        False: pieces below the high threshold that hold a voxel below the low one, such as voids in grey levels.
+    mask
+        Voxels that count, truth values, dims (z, y, x) or those of the volume.
+    store
+        Where :func:`label` keeps the pieces of a lazy volume for as long as the result is read.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``mask`` (..., z, y, x), truth values; lazy for a lazy volume, whose pieces are found in one pass at once. False
+        in slices that are missing, saturated or surplus in ``frame_flag``, and where the level is NaN.
+
+    Raises
+    ------
+    OperandoError
+        If the low threshold is above the high one, the connectivity is another, or the mask does not fit.
+
+    Notes
+    -----
+    J. Canny, IEEE Trans. Pattern Anal. Mach. Intell. 8, 679 (1986), doi:10.1109/TPAMI.1986.4767851.
+    """
+    grey = as_volume(volume, STEP)
+    cover = as_mask(mask, grey, STEP)
+    if not low <= high or connectivity not in CONNECTIVITIES:
+        raise OperandoError(
+            f"{STEP}: expected low <= high and a connectivity of 6, 18 or 26, got {low}, {high} and {connectivity}"
+        )
+    counts = kept_slices(grey) if cover is None else kept_slices(grey) & cover
+    loose, strict = (grey > low, grey > high) if above else (grey <= high, grey <= low)
+    loose = (loose & counts).transpose(*grey.dims)
+    chosen = (
+        _in_memory(loose, strict, connectivity) if grey.chunks is None else _lazily(loose, strict, connectivity, store)
+    )
+    return described(
+        chosen.drop_attrs(),
+        grey,
+        name="mask",
+        units="1",
+        long_name="whether the voxel is of a piece that passes both thresholds",
+        step=STEP,
+        parameters={"low": low, "high": high, "connectivity": connectivity, "above": above, "mask": mask is not None},
+    )
+
+
+def _in_memory(loose: xr.DataArray, strict: xr.DataArray, connectivity: int) -> xr.DataArray:
+    import cc3d
+
+    chosen = np.empty(loose.shape, dtype=bool)
+    for index in np.ndindex(*loose.shape[: -len(PLACES)]):
+        pieces: Any = cc3d.connected_components(  # type: ignore[call-overload]
+            np.ascontiguousarray(loose.values[index]), connectivity=connectivity
+        )
+        chosen[index] = _kept(pieces[strict.values[index]], int(pieces.max(initial=0)))[pieces]
+    return loose.copy(data=chosen)
+
+
+def _lazily(loose: xr.DataArray, strict: xr.DataArray, connectivity: int, store: Any) -> xr.DataArray:
+    import dask.array as da
+    from dask.delayed import delayed
+
+    from .labels import label
+
+    pieces, table = label(loose, connectivity, store=store)
+    chosen = []
+    for index, parts in of_each(_numbers, pieces, strict):
+        found = [np.empty(0, dtype=np.uint32), *computed(parts, loose)]
+        kept = _kept(np.concatenate(found), table.sizes["object"])
+        meta = np.empty((0, 0, 0), dtype=bool)
+        looked_up = da.map_blocks(_looked_up, pieces.data[index], kept=delayed(kept), dtype=bool, meta=meta)  # type: ignore[no-untyped-call]
+        chosen.append(looked_up)
+    return loose.copy(data=da.stack(chosen).reshape(loose.shape) if loose.ndim > len(PLACES) else chosen[0])  # type: ignore[no-untyped-call]
+
+
+def _numbers(block: Block) -> NDArray[np.integer]:
+    """Return the numbers of the pieces that pass the strict threshold within a block."""
+    return np.unique(block.grey[block.mask]).astype(np.uint32)
+
+
+def _kept(numbers: NDArray[np.integer], count: int) -> NDArray[np.bool_]:
+    kept = np.zeros(count + 1, dtype=bool)
+    kept[numbers] = True
+    kept[0] = False
+    return kept
+
+
+def _looked_up(pieces: Array, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = kept[pieces]
+    return found

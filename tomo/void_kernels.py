@@ -1,0 +1,185 @@
+"""Kernels that tell how much of a voxel is void, also beside brighter particles, and how wide a void is across."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operando.kernels import compiled
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Place = tuple[float, float, float]
+STEP, FINE = 0.5, 0.25
+"""Steps along a line across a crack, voxels."""
+EMPTY = 0.35
+"""Share of void, in the smoothed volume whose particles are cut off, that tells a gap from the skin of a particle."""
+DIRECT = 1.0
+"""From void to particle, voxels, at most where no matrix is between."""
+SHALLOW = 0.1
+"""Part of its depth at which a crack ends when its aperture is summed."""
+
+
+@compiled
+def value_at(volume: Floats, z: float, y: float, x: float) -> float:
+    """Return a volume's value between its voxels, trilinear, that of the outer face beyond it."""
+    depth, height, width = volume.shape
+    z = min(max(z, 0.0), depth - 1.0)
+    y = min(max(y, 0.0), height - 1.0)
+    x = min(max(x, 0.0), width - 1.0)
+    i, j, k = min(int(z), max(depth - 2, 0)), min(int(y), max(height - 2, 0)), min(int(x), max(width - 2, 0))
+    a, b, c = z - i, y - j, x - k
+    i1, j1, k1 = min(i + 1, depth - 1), min(j + 1, height - 1), min(k + 1, width - 1)
+    low = (1 - b) * ((1 - c) * volume[i, j, k] + c * volume[i, j, k1]) + b * (
+        (1 - c) * volume[i, j1, k] + c * volume[i, j1, k1]
+    )
+    high = (1 - b) * ((1 - c) * volume[i1, j, k] + c * volume[i1, j, k1]) + b * (
+        (1 - c) * volume[i1, j1, k] + c * volume[i1, j1, k1]
+    )
+    value: float = (1 - a) * low + a * high
+    return value
+
+
+@compiled
+def slope_at(grey: Floats, z: int, y: int, x: int) -> tuple[float, float, float]:
+    """Return the direction in which the grey values rise, a unit vector; zeros where they do not."""
+    depth, height, width = grey.shape
+    gz = grey[min(z + 1, depth - 1), y, x] - grey[max(z - 1, 0), y, x]
+    gy = grey[z, min(y + 1, height - 1), x] - grey[z, max(y - 1, 0), x]
+    gx = grey[z, y, min(x + 1, width - 1)] - grey[z, y, max(x - 1, 0)]
+    length = math.sqrt(gz * gz + gy * gy + gx * gx)
+    if not length > 0:
+        return 0.0, 0.0, 0.0
+    return gz / length, gy / length, gx / length
+
+
+@compiled
+def highest(volume: Floats, place: Place, way: Place, reach: float) -> float:
+    """Return the largest value from a place to ``reach`` voxels along a way."""
+    top, at = value_at(volume, place[0], place[1], place[2]), STEP
+    while at <= reach:
+        top = max(top, value_at(volume, place[0] + at * way[0], place[1] + at * way[1], place[2] + at * way[2]))
+        at += STEP
+    return top
+
+
+@compiled
+def layer_between(  # noqa: PLR0917
+    grey: Floats, dark: Floats, place: Place, way: Place, bright: float, reach: float
+) -> float:
+    """Return how far it is from void to a particle behind it on the line through a place; inf where there is none."""
+    at, last = -reach - 1, math.inf
+    while at <= reach:
+        z, y, x = place[0] + at * way[0], place[1] + at * way[1], place[2] + at * way[2]
+        if value_at(dark, z, y, x) >= EMPTY:
+            last = at
+        if value_at(grey, z, y, x) > bright and last <= at:
+            return at - last
+        at += FINE
+    return math.inf
+
+
+@compiled
+def beside_particles(  # noqa: PLR0917
+    grey: Floats, dark: Floats, near: Mask, levels: tuple[float, float], reach: float, share: Floats
+) -> None:
+    """Correct the share of void where particles brighter than the matrix are near.
+
+    There the matrix is no measure: going up the slope of the grey values leads from the void straight into a
+    particle. Its level within ``reach`` + 2 voxels takes the place of the matrix'. Where the way down leads to no
+    void, or to one behind a layer of matrix, a voxel is the skin of a particle: it holds at most what it is darker
+    than the matrix, and nothing without a void.
+
+    Parameters
+    ----------
+    grey, dark
+        Grey values; share of void of the smoothed volume whose particles are cut off.
+    near
+        Where to look.
+    levels
+        Grey values of the void, and what only particles exceed.
+    """
+    void, bright = levels
+    depth, height, width = grey.shape
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                if not near[z, y, x]:
+                    continue
+                place, way = (float(z), float(y), float(x)), slope_at(grey, z, y, x)
+                if highest(grey, place, way, reach) <= bright:
+                    continue
+                layer = layer_between(grey, dark, place, way, bright, reach)
+                if layer <= DIRECT:
+                    top = highest(grey, place, way, reach + 2)
+                    share[z, y, x] = (top - grey[z, y, x]) / (top - void)
+                elif layer == math.inf or share[z, y, x] < 0:
+                    share[z, y, x] = 0
+
+
+@compiled
+def middle_of(smooth: Floats, place: Place, normal: Place, climb: float) -> tuple[float, float]:
+    """Return where along its normal a crack is deepest, voxels from a place, and its share there."""
+    middle, peak, way = 0.0, value_at(smooth, place[0], place[1], place[2]), -climb
+    while way <= climb:
+        level = value_at(smooth, place[0] + way * normal[0], place[1] + way * normal[1], place[2] + way * normal[2])
+        if level > peak:
+            middle, peak = way, level
+        way += STEP
+    return middle, peak
+
+
+@compiled
+def opening(smooth: Floats, middle: Place, normal: Place, peak: float, widest: float) -> float:
+    """Return the share summed along the normal to where it falls to a tenth, voxels; 0 where it does not."""
+    total = peak
+    for side in (-STEP, STEP):
+        level, steps = peak, 1
+        while level >= SHALLOW * peak and steps * STEP <= widest:
+            way = side * steps
+            level = value_at(
+                smooth, middle[0] + way * normal[0], middle[1] + way * normal[1], middle[2] + way * normal[2]
+            )
+            total += level
+            steps += 1
+        if level >= SHALLOW * peak:
+            return 0.0
+    return STEP * total
+
+
+@compiled
+def across(  # noqa: PLR0917
+    smooth: Floats, seen: Mask, directions: NDArray[np.int8], climb: float, widest: float, aperture: Floats
+) -> None:
+    """Write the aperture, voxels, where there is a crack.
+
+    That is where a plate was seen and the share is at least half that of the crack's middle, taken as 1 at most, which
+    falls to a tenth on both sides.
+
+    Parameters
+    ----------
+    smooth
+        Smoothed share of void.
+    seen, directions
+        Where a plate was seen, and its normal times 127, dims (z, y, x) and (z, y, x, axis).
+    climb
+        How far a crack's middle may lie from a voxel where a plate was seen.
+    widest
+        How far from its middle a crack may reach to both sides.
+    """
+    depth, height, width = smooth.shape
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                here = smooth[z, y, x]
+                if not seen[z, y, x] or not here > 0:
+                    continue
+                way = directions[z, y, x]
+                normal = (way[0] / 127.0, way[1] / 127.0, way[2] / 127.0)
+                place = (float(z), float(y), float(x))
+                off, peak = middle_of(smooth, place, normal, climb)
+                if here >= 0.5 * min(peak, 1.0):
+                    middle = (place[0] + off * normal[0], place[1] + off * normal[1], place[2] + off * normal[2])
+                    aperture[z, y, x] = opening(smooth, middle, normal, peak, widest)
