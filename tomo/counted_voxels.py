@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import compute
@@ -95,14 +94,15 @@ def of_each(
     list
         Index along the leading dims, and delayed results, the blocks in the order of their corners.
     """
-    array = _chunked(volume)
+    chunks = _chunks(volume)
     leading = volume.ndim - len(PLACES)
     kept = kept_slices(volume).broadcast_like(volume.isel(y=0, x=0, drop=True)).transpose(*volume.dims[: leading + 1])
-    covers = None if mask is None else _covering(mask, volume, array)
+    cover = None if mask is None else mask.broadcast_like(volume).transpose(*volume.dims)
     done = []
     for index in np.ndindex(*volume.shape[:leading]):
-        cover = None if covers is None else covers[index]
-        done.append((index, _of_one(work, array[index], cover, kept.to_numpy()[index], settings)))
+        greys = _cut(volume.data[index], chunks)
+        covers = np.full(greys.shape, None) if cover is None else _cut(cover.data[index], chunks)
+        done.append((index, _of_one(work, (greys, covers), chunks, kept.to_numpy()[index], settings)))
     return done
 
 
@@ -121,46 +121,67 @@ def computed(undone: list[Any], volume: xr.DataArray) -> list[Any]:
     return done
 
 
-def _chunked(volume: xr.DataArray) -> Any:
+class _View:
+    """A part of an array in memory, which dask would copy if it knew of it."""
+
+    def __init__(self, part: Array) -> None:
+        self.part = part
+
+
+Chunks = tuple[tuple[int, ...], ...]
+
+
+def _chunks(volume: xr.DataArray) -> Chunks:
+    """Return the sizes of the blocks along z, y, x."""
     if volume.chunks is not None:
-        return volume.data
-    leading = volume.ndim - len(PLACES)
-    depth = max(1, SLAB // max(1, volume.sizes["y"] * volume.sizes["x"]))
-    chunks = (*(1,) * leading, min(depth, -(-volume.sizes["z"] // 4)), -1, -1)
-    return da.from_array(volume.data, chunks=chunks, name=False)  # type: ignore[no-untyped-call]
+        return volume.chunks[-len(PLACES) :]
+    deep, wide, long = (volume.sizes[name] for name in PLACES)
+    slab = max(1, min(SLAB // max(1, wide * long), -(-deep // 4)))
+    return tuple(min(slab, deep - first) for first in range(0, deep, slab)), (wide,), (long,)
 
 
-def _covering(mask: xr.DataArray, volume: xr.DataArray, array: Any) -> Any:
-    lacking = [name for name in volume.dims if name not in mask.dims]
-    whole = mask.expand_dims({name: volume.sizes[name] for name in lacking}).transpose(*volume.dims)
-    data = whole.data
-    lazy = data if whole.chunks is not None else da.from_array(data, chunks=array.chunks, name=False)  # type: ignore[no-untyped-call]
-    return lazy.rechunk(array.chunks)
+def _cut(array: Any, chunks: Chunks) -> NDArray[np.object_]:
+    """Return the blocks of an array, delayed or as they are."""
+    if not isinstance(array, np.ndarray):
+        blocks: NDArray[np.object_] = array.rechunk(chunks).to_delayed()
+        return blocks
+    ends = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in chunks]
+    found = np.empty([len(sizes) for sizes in chunks], dtype=object)
+    for at in np.ndindex(found.shape):
+        found[at] = _View(array[tuple(slice(end[place], end[place + 1]) for end, place in zip(ends, at, strict=True))])
+    return found
 
 
-def _of_one(work: BlockWork, array: Any, cover: Any, kept: NDArray[np.bool_], settings: dict[str, Any]) -> list[Any]:
-    starts = [np.concatenate([[0], np.cumsum(sizes)[:-1]]) for sizes in array.chunks]
-    greys = array.to_delayed()
-    covers = None if cover is None else cover.to_delayed()
+def _of_one(
+    work: BlockWork,
+    blocks: tuple[NDArray[np.object_], NDArray[np.object_]],
+    chunks: Chunks,
+    kept: NDArray[np.bool_],
+    settings: dict[str, Any],
+) -> list[Any]:
+    starts = [np.concatenate([[0], np.cumsum(sizes)[:-1]]) for sizes in chunks]
+    greys, covers = blocks
     parts, later = [], delayed(_work, pure=False)
     for at in np.ndindex(greys.shape):
         corner = tuple(int(start[place]) for start, place in zip(starts, at, strict=True))
-        slices = kept[corner[0] : corner[0] + array.chunks[0][at[0]]]
+        slices = kept[corner[0] : corner[0] + chunks[0][at[0]]]
         if slices.any():
-            parts.append(later(work, corner, greys[at], None if covers is None else covers[at], slices, settings))
+            parts.append(later(work, corner, greys[at], covers[at], slices, settings))
     return parts
 
 
 def _work(  # noqa: PLR0917
     work: BlockWork,
     corner: tuple[int, int, int],
-    grey: Array,
-    mask: NDArray[np.bool_] | None,
+    grey: Array | _View,
+    mask: NDArray[np.bool_] | _View | None,
     kept: NDArray[np.bool_],
     settings: dict[str, Any],
 ) -> Any:
-    cover = np.empty((0, 0, 0), dtype=bool) if mask is None else np.ascontiguousarray(mask)
-    return work(Block(corner, native(grey), cover, kept), **settings)
+    levels = grey.part if isinstance(grey, _View) else grey
+    cover = mask.part if isinstance(mask, _View) else mask
+    known = np.empty((0, 0, 0), dtype=bool) if cover is None else np.ascontiguousarray(cover, dtype=bool)
+    return work(Block(corner, native(levels), known, kept), **settings)
 
 
 def _sum(parts: list[Any]) -> Any:

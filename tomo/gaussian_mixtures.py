@@ -158,8 +158,7 @@ def _maximized(fit: Mixture, counts: Floats, edges: Floats) -> Mixture:
 def _least_squares(holds: Floats, weight: Floats, weighted: Floats) -> Floats:
     """Return what the phases have, where a Gaussian has its parts of them: ``weighted`` over ``weight``."""
     matrix = (holds.T * np.maximum(weight, _LEAST)) @ holds
-    found: Floats = np.linalg.lstsq(matrix, holds.T @ weighted, rcond=None)[0]
-    return found
+    return np.asarray(np.linalg.lstsq(matrix, holds.T @ weighted, rcond=None)[0], dtype=np.float64)
 
 
 def _narrowest(edges: Floats) -> float:
