@@ -20,6 +20,7 @@ from .voxels import as_volume, voxel
 
 _STEP = "tomo.aperture"
 _SIGMA, _RHO = 1.0, 2.0
+_WIDEST = 10.0
 _CUBES = (1.0, 1.0, 1.0)
 Vector = tuple[float, float, float]
 
@@ -42,7 +43,7 @@ def aperture(
         Direction z, y, x across the void, if it is the same everywhere; by default that in which the share changes
         most.
     max_aperture
-        Widest opening of interest, um (px); by default 20 voxels, and any for a mask in memory without a normal.
+        Widest opening of interest, um (px); by default 10 voxels, and any for a mask in memory without a normal.
     lowest
         Share, after smoothing, below which a voxel is taken as not void.
 
@@ -78,11 +79,11 @@ def aperture(
     if not 0 < lowest < 0.5:
         raise OperandoError(f"{_STEP}: expected a lowest share between 0 and 0.5, got {lowest:g}")
     if volume.dtype == np.bool_ and normal is None:
-        widest = max_aperture if volume.chunks is None else max_aperture or 20 * edge
+        widest = max_aperture if volume.chunks is None else max_aperture or _WIDEST * edge
         thick = local_thickness(volume, widest and widest / 2)
         found = (thick - edge / 2).clip(edge / 2).where(thick > 0, 0).astype(np.float32)
     else:
-        found = _integrated(volume, edge, _unit(normal), (max_aperture or 20 * edge) / edge, lowest)
+        found = _integrated(volume, edge, _unit(normal), (max_aperture or _WIDEST * edge) / edge, lowest)
     return described(
         found,
         volume,

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .block_results import Cut, Place, of_blocks
 from .layout import PLACES
 
+_HALF, _LOW = np.uint64(32), np.uint64(2**32 - 1)
+"""Bits of an object's number, and the lower half of 64: two numbers make one."""
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -83,8 +85,16 @@ def _counted(place: Place, labels: NDArray[Any], size: Cut) -> Integers:
     """Return number, voxels and first voxel (flat, in the volume) of each object in a block."""
     at = np.nonzero(labels)
     flat = np.ravel_multi_index(tuple(one + begin for one, begin in zip(at, place.begin, strict=True)), size)
-    number, first, voxels = np.unique(labels[at].astype(np.int64), return_index=True, return_counts=True)
-    return np.column_stack([number, voxels, flat[first]])
+    number, start, length = _runs(labels[at].astype(np.int64))
+    numbers, first, run_of = np.unique(number, return_index=True, return_inverse=True)
+    voxels = np.bincount(run_of, length, numbers.size).astype(np.int64)
+    return np.column_stack([numbers, voxels, flat[start[first]]])
+
+
+def _runs(values: NDArray[Any]) -> tuple[NDArray[Any], Integers, Integers]:
+    """Return value, start and length of each run of equal values: along a row, few voxels begin another object."""
+    start = np.flatnonzero(np.concatenate([np.ones(min(values.size, 1), bool), np.diff(values) != 0]))
+    return values[start], start, np.diff(np.append(start, values.size))
 
 
 def _pairs(
@@ -104,9 +114,12 @@ def _pairs(
         for one, far, inset in zip(at, moved, place.inset[1], strict=True)
     ]
     within = np.all([(one >= 0) & (one < size) for one, size in zip(came, before.shape, strict=True)], axis=0)
-    pairs = np.column_stack([before[tuple(one[within] for one in came)], after[at][within]]).astype(np.int64)
-    unique, voxels = np.unique(pairs[pairs[:, 0] > 0], axis=0, return_counts=True)
-    return np.column_stack([unique, voxels])
+    there = before[tuple(one[within] for one in came)].astype(np.uint64)
+    pair, _, length = _runs((there << _HALF) | after[at][within].astype(np.uint64))
+    pairs, run_of = np.unique(pair, return_inverse=True)
+    voxels = np.bincount(run_of, length, pairs.size).astype(np.int64)
+    rows = np.column_stack([(pairs >> _HALF).astype(np.int64), (pairs & _LOW).astype(np.int64), voxels])
+    return rows[rows[:, 0] > 0]
 
 
 def _farthest(field: xr.DataArray, edges: tuple[float, float, float]) -> Cut:

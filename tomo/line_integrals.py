@@ -67,11 +67,11 @@ def _between(share: Floats, z: float, y: float, x: float) -> float:
     nz, ny, nx = share.shape
     if z < 0 or y < 0 or x < 0 or z > nz - 1 or y > ny - 1 or x > nx - 1:
         return _OUTSIDE
-    i, j, k = min(int(z), nz - 2), min(int(y), ny - 2), min(int(x), nx - 2)
-    i, j, k = max(i, 0), max(j, 0), max(k, 0)
-    total = 0.0
-    for p in range(i, min(i + 2, nz)):
-        for q in range(j, min(j + 2, ny)):
-            for r in range(k, min(k + 2, nx)):
-                total += (1 - abs(z - p)) * (1 - abs(y - q)) * (1 - abs(x - r)) * share[p, q, r]
-    return total
+    i, j, k = int(z), int(y), int(x)
+    below, right, back = min(i + 1, nz - 1), min(j + 1, ny - 1), min(k + 1, nx - 1)
+    p, q, r = z - i, y - j, x - k
+    near = (1 - q) * ((1 - r) * share[i, j, k] + r * share[i, j, back])
+    near += q * ((1 - r) * share[i, right, k] + r * share[i, right, back])
+    far = (1 - q) * ((1 - r) * share[below, j, k] + r * share[below, j, back])
+    far += q * ((1 - r) * share[below, right, k] + r * share[below, right, back])
+    return float((1 - p) * near + p * far)
