@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import formats
+    from .aperture_tables import aperture_table
+    from .apertures import aperture
+    from .crack_tables import crack_table
     from .cracks import segment_cracks
     from .detection_limits import detection_limit
+    from .direction_statistics import orientation_distribution
+    from .distances import distance
     from .grey_mixtures import threshold_mixture
     from .histograms import histogram
     from .hysteresis_masks import hysteresis
@@ -16,14 +21,24 @@ if TYPE_CHECKING:
     from .labels import label
     from .local_thresholds import threshold_local
     from .multi_otsu import threshold_multiotsu
+    from .object_classes import classify_objects
+    from .object_shapes import shapes
+    from .orientations import orientation
     from .phase_fractions import fractions
     from .phases import segment
     from .plates import plate_filter
     from .reading import read, read_series, reopen
     from .region_measures import regions
+    from .thickness import local_thickness
+    from .tracking import track
 
 _LAZY = {
+    "aperture": ".apertures",
+    "aperture_table": ".aperture_tables",
+    "classify_objects": ".object_classes",
+    "crack_table": ".crack_tables",
     "detection_limit": ".detection_limits",
+    "distance": ".distances",
     "estimate_blur": ".image_quality",
     "estimate_noise": ".image_quality",
     "formats": ".formats",
@@ -31,6 +46,9 @@ _LAZY = {
     "histogram": ".histograms",
     "hysteresis": ".hysteresis_masks",
     "label": ".labels",
+    "local_thickness": ".thickness",
+    "orientation": ".orientations",
+    "orientation_distribution": ".direction_statistics",
     "plate_filter": ".plates",
     "read": ".reading",
     "read_series": ".reading",
@@ -38,13 +56,20 @@ _LAZY = {
     "reopen": ".reading",
     "segment": ".phases",
     "segment_cracks": ".cracks",
+    "shapes": ".object_shapes",
     "threshold_local": ".local_thresholds",
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
+    "track": ".tracking",
 }
 
 __all__ = [
+    "aperture",
+    "aperture_table",
+    "classify_objects",
+    "crack_table",
     "detection_limit",
+    "distance",
     "estimate_blur",
     "estimate_noise",
     "formats",
@@ -52,6 +77,9 @@ __all__ = [
     "histogram",
     "hysteresis",
     "label",
+    "local_thickness",
+    "orientation",
+    "orientation_distribution",
     "plate_filter",
     "read",
     "read_series",
@@ -59,9 +87,11 @@ __all__ = [
     "reopen",
     "segment",
     "segment_cracks",
+    "shapes",
     "threshold_local",
     "threshold_mixture",
     "threshold_multiotsu",
+    "track",
 ]
 
 

@@ -61,3 +61,23 @@ METRICS = Layout(
         *LINKED,
     ),
 )
+
+CRACKS = Layout(
+    "xtm cracks",
+    "cracks followed through the series",
+    (
+        Variable("crack", ("crack",), "1", "iu", "number of the crack's track"),
+        Variable("first_scan", ("crack",), "1", "iu", "first scan that shows the crack, from 0"),
+        Variable("last_scan", ("crack",), "1", "iu", "last scan that shows the crack, from 0"),
+        Variable("time_birth", ("crack",), "", "M", "first scan that shows the crack, UTC", False),
+        Variable("time_unseen", ("crack",), "", "M", "scan before, which does not show it, UTC", False),
+        Variable("time_last", ("crack",), "", "M", "last scan that shows the crack, UTC", False),
+        Variable("parent", ("crack",), "1", "iu", "crack it split from, 0: none"),
+        Variable("merged_into", ("crack",), "1", "iu", "crack it merged into, 0: none"),
+        Variable("volume_first", ("crack",), "um^3", "f", "volume in the first scan that shows the crack"),
+        Variable("volume_last", ("crack",), "um^3", "f", "volume in the last scan that shows the crack"),
+        Variable("volume_max", ("crack",), "um^3", "f", "largest volume of the crack"),
+        Variable("volume", ("scan", "crack"), "um^3", "f", "volume of the crack, 0: not there", False),
+        Variable("event", ("scan", "crack"), "1", "iu", "what happened since the scan before", False),
+    ),
+)

@@ -1,0 +1,90 @@
+"""Small results, such as counts, of every block of volumes, in memory or lazy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
+
+import xarray as xr
+from dask.base import compute
+from dask.delayed import delayed
+
+from .blocks import EDGE
+from .layout import PLACES
+
+Cut = tuple[int, int, int]
+
+_TOGETHER = 100
+"""Blocks of one graph; a block and its margins may take pieces of 27 chunks."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block lies: its first voxel in the volume, its shape, and its first voxel in each piece handed over."""
+
+    begin: Cut
+    shape: Cut
+    inset: tuple[Cut, ...]
+
+
+def of_blocks(
+    kernel: Callable[..., Any], volumes: Sequence[xr.DataArray], margins: Sequence[Cut], **settings: Any
+) -> list[Any]:
+    """Return ``kernel(place, *pieces, **settings)`` of every block, in the order of the blocks.
+
+    Parameters
+    ----------
+    kernel
+        Importable function of a :class:`Place` and a numpy array of each volume; what it returns should be small.
+    volumes
+        Dims z, y, x (others before them come whole) of equal size. The chunks of the first lazy one are the blocks;
+        if none is, blocks have ``EDGE`` voxels along each dim and are worked on in threads.
+    margins
+        Voxels beyond the block that each volume's piece reaches along z, y, x, as far as the volume goes.
+    """
+    lazy = [volume for volume in volumes if volume.chunks is not None]
+    scheduler = {} if lazy else {"scheduler": "threads"}
+    places = _places(lazy[0] if lazy else volumes[0], margins)
+    found: list[Any] = []
+    while batch := list(islice(places, _TOGETHER)):
+        tasks = []
+        for place, cuts in batch:
+            pieces = [volume.isel(cut).data for volume, cut in zip(volumes, cuts, strict=True)]
+            tasks.append(delayed(kernel)(place, *pieces, **settings))
+        found += compute(*tasks, **scheduler)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _places(volume: xr.DataArray, margins: Sequence[Cut]) -> Iterator[tuple[Place, list[dict[str, slice]]]]:
+    size = _cut(volume.sizes[name] for name in PLACES)
+    for parts in product(*(_edges(volume, name) for name in PLACES)):
+        begin, end = _cut(part[0] for part in parts), _cut(part[1] for part in parts)
+        cuts, inset = [], []
+        for margin in margins:
+            first = _cut(max(at - wide, 0) for at, wide in zip(begin, margin, strict=True))
+            last = _cut(min(at + wide, most) for at, wide, most in zip(end, margin, size, strict=True))
+            cuts.append({name: slice(a, b) for name, a, b in zip(PLACES, first, last, strict=True)})
+            inset.append(_minus(begin, first))
+        yield Place(begin, _minus(end, begin), tuple(inset)), cuts
+
+
+def _edges(volume: xr.DataArray, name: str) -> list[tuple[int, int]]:
+    size = volume.sizes[name]
+    if volume.chunks is None:
+        return [(at, min(at + EDGE, size)) for at in range(0, size, EDGE)]
+    edges, at = [], 0
+    for length in volume.chunksizes[name]:
+        edges.append((at, at + length))
+        at += length
+    return edges
+
+
+def _minus(one: Cut, other: Cut) -> Cut:
+    return _cut(a - b for a, b in zip(one, other, strict=True))
+
+
+def _cut(numbers: Iterable[int]) -> Cut:
+    z, y, x = numbers
+    return z, y, x
