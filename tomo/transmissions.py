@@ -1,0 +1,86 @@
+"""Projections divided by the beam: dark and flat images, and pixels that cannot be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Singles = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+def flat_shares(before: NDArray[np.integer] | None, flats: int, projections: NDArray[np.integer]) -> Floats:
+    """Return what each flat counts for each projection, dims (projection, flat); rows add up to 1.
+
+    The mean of all flats where it is not known when they were taken. Otherwise flats taken at one time are averaged,
+    and between two times interpolated linearly; before the first and after the last the nearest counts.
+
+    Parameters
+    ----------
+    before
+        How many projections had been taken before each flat.
+    flats
+        How many there are.
+    projections
+        The number of each projection, from 0.
+    """
+    if before is None:
+        return np.full((projections.size, flats), 1 / flats)
+    times, group = np.unique(before, return_inverse=True)
+    middle = projections + 0.5
+    of_group = np.array([np.interp(middle, times, row) for row in np.eye(times.size)]).T
+    found: Floats = (of_group / np.bincount(group))[:, group]
+    return found
+
+
+def transmission(
+    projections: NDArray[np.generic], flat: NDArray[np.generic], dark: NDArray[np.generic], *, shares: Floats
+) -> Singles:
+    """Return (projection - dark)/(flat - dark) of a block of frames.
+
+    Pixels that are saturated, not finite, without beam (flat no higher than dark) or without light (projection no
+    higher than dark) are interpolated along x within their row; a row without a pixel to trust is NaN.
+
+    Parameters
+    ----------
+    projections
+        Dims (angle, y, x).
+    flat, dark
+        Dims (frame, y, x).
+    shares
+        What each flat counts, dims (angle, frame).
+    """
+    nothing = dark.mean(axis=0, dtype=np.float64) if len(dark) else np.zeros(flat.shape[1:])
+    if np.ptp(shares, axis=0).max(initial=0) == 0:
+        beam = np.einsum("f,fyx->yx", shares[0], flat.astype(np.float64))[np.newaxis] - nothing
+    else:
+        beam = np.einsum("af,fyx->ayx", shares, flat.astype(np.float64)) - nothing
+    seen = projections - nothing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = seen / beam
+    lost = ~(np.isfinite(share) & (seen > 0) & (beam > 0))
+    if np.issubdtype(projections.dtype, np.integer):
+        lost |= projections == np.iinfo(projections.dtype).max
+    return _bridged(share, lost).astype(np.float32)
+
+
+def attenuation(transmitted: Singles) -> Singles:
+    """Return -ln of a transmission: the attenuation along the ray. Rows that are lost in one projection are bridged.
+
+    They are interpolated between the projections before and after, dims (angle, y, x).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = -np.log(transmitted)
+    lost = ~np.isfinite(found)
+    if lost.any():
+        found = np.moveaxis(_bridged(np.moveaxis(found, 0, -1), np.moveaxis(lost, 0, -1)), -1, 0)
+    return found
+
+
+def _bridged(values: NDArray[np.floating], lost: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """Return values with those lost interpolated along the last axis."""
+    at = np.arange(values.shape[-1])
+    for index in zip(*np.nonzero(lost.any(axis=-1)), strict=True):
+        gone = lost[index]
+        values[index][gone] = np.nan if gone.all() else np.interp(at[gone], at[~gone], values[index][~gone])
+    return values
