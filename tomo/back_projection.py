@@ -63,7 +63,7 @@ def angle_weights(angles: Floats) -> Floats:
     """Return the share of half a turn, rad, that each projection stands for.
 
     Each is half the way to its neighbors, modulo 180 deg: uneven angles, a scan that ends at 180 deg and one over
-    360 deg come out right. A gap counts no more than twice the median step, so that its edges do not stand out.
+    360 deg come out right. A gap counts no more than four median steps, so that its edges do not stand out.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def angle_weights(angles: Floats) -> Floats:
     order = np.argsort(turn, kind="stable")
     steps = np.diff(turn[order], append=turn[order[0]] + np.pi)
     typical = np.median(steps[steps > 1e-9]) if (steps > 1e-9).any() else np.pi
-    steps = np.minimum(steps, 2 * typical)
+    steps = np.minimum(steps, 4 * typical)
     weights = np.empty_like(turn)
     weights[order] = (steps + np.roll(steps, 1)) / 2
     return weights

@@ -289,7 +289,8 @@ def _block(
     axis = float(np.ravel(center)[0])
     slices = METHODS[settings["method"]](sinograms, angles, axis, size, **settings["of_method"]) / settings["edge"]
     slices[:, _unseen(size, axis, sinograms.shape[-1])] = outside
-    return slices.astype(np.float32).reshape(*lines.shape[:-3], *slices.shape)
+    found: Singles = slices.astype(np.float32).reshape(*lines.shape[:-3], *slices.shape)
+    return found
 
 
 def _unseen(size: int, center: float, pixels: int) -> NDArray[np.bool_]:
@@ -312,8 +313,14 @@ def _placed(volume: xr.DataArray, ds: xr.Dataset, centers: xr.DataArray) -> xr.D
         return volume
     edge = _pixel_size(ds)
     middles = {
-        name: (name, (np.arange(volume.sizes[name]) + 0.5) * edge, {"units": "um", "long_name": f"{name} of the voxel's middle"})
+        name: (
+            name,
+            (np.arange(volume.sizes[name]) + 0.5) * edge,
+            {"units": "um", "long_name": f"{name} of the voxel's middle"},
+        )
         for name in PLACES
     }
     size = {"units": "um", "long_name": "edge of a voxel"}
-    return volume.assign_coords(middles).assign_coords(voxel_size=(ds["pixel_size"].dims, ds["pixel_size"].to_numpy(), size))
+    return volume.assign_coords(middles).assign_coords(
+        voxel_size=(ds["pixel_size"].dims, ds["pixel_size"].to_numpy(), size)
+    )

@@ -15,7 +15,7 @@ from .extras import imported
 
 _STEP = 0.25
 _FINE = 0.05
-_COARSE = 640
+_COARSE = 320
 """Pixels, and projections, that are enough to seek the axis in."""
 _FEW = 3
 """Rows whose slices are compared."""
@@ -45,7 +45,8 @@ def half_turn(angles: NDArray[np.float64]) -> NDArray[np.intp]:
             f"reconstruct: expected projections over 180 deg to find the axis of rotation, got {turned[-1]:.4g} deg; "
             "state its pixel as 'center'"
         )
-    return order[turned <= _TURN + 1e-6 * _TURN]
+    found: NDArray[np.intp] = order[turned <= _TURN + 1e-6 * _TURN]
+    return found
 
 
 def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64]) -> tuple[float, float]:
@@ -114,12 +115,14 @@ def _least_negative(sinograms: NDArray[np.float32], angles: NDArray[np.float64],
     for step in (1.0, 0.25):
         places = at + step * np.arange(-_REACH, _REACH + 1)
         at = _lowest(places, np.array([negativity(place) for place in places]))
-    return factor * at + (factor - 1) / 2
+    return float(factor * at + (factor - 1) / 2)
 
 
 def _binned(sinograms: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     whole = sinograms.shape[-1] // factor * factor
-    return sinograms[..., :whole].reshape(*sinograms.shape[:-1], -1, factor).mean(axis=-1, dtype=np.float32)
+    groups = sinograms[..., :whole].reshape(*sinograms.shape[:-1], -1, factor)
+    means: NDArray[np.float32] = groups.mean(axis=-1, dtype=np.float32)
+    return means
 
 
 def _lowest(places: NDArray[np.float64], values: NDArray[np.float64]) -> float:

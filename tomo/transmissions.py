@@ -50,17 +50,17 @@ def transmission(
     shares
         What each flat counts, dims (angle, frame).
     """
-    nothing = dark.mean(axis=0, dtype=np.float64) if len(dark) else np.zeros(flat.shape[1:])
+    nothing: Floats = dark.astype(np.float64).mean(axis=0) if len(dark) else np.zeros(flat.shape[1:])
     if np.ptp(shares, axis=0).max(initial=0) == 0:
         beam = np.einsum("f,fyx->yx", shares[0], flat.astype(np.float64))[np.newaxis] - nothing
     else:
         beam = np.einsum("af,fyx->ayx", shares, flat.astype(np.float64)) - nothing
-    seen = projections - nothing
+    seen: Floats = projections.astype(np.float64) - nothing
     with np.errstate(divide="ignore", invalid="ignore"):
         share = seen / beam
     lost = ~(np.isfinite(share) & (seen > 0) & (beam > 0))
-    if np.issubdtype(projections.dtype, np.integer):
-        lost |= projections == np.iinfo(projections.dtype).max
+    if projections.dtype.kind in "iu":
+        lost |= projections == np.iinfo(projections.dtype.str).max
     return _bridged(share, lost).astype(np.float32)
 
 
