@@ -197,10 +197,30 @@ def _judged(problem: _Problem, motion: Floats, kind: str, converged: bool) -> Fo
     difference = seen[inside] - problem.fixed[inside]
     normal = columns @ columns.T
     found = np.linalg.lstsq(normal, columns @ difference, rcond=None)[0]
-    residual = difference - found @ columns
-    scores = np.array([np.bincount(problem.part[inside], row * residual, _PARTS**3) for row in columns])
-    inverse = np.linalg.pinv(normal)
-    parts = int((np.bincount(problem.part[inside], minlength=_PARTS**3) > 0).sum())
-    spread = inverse @ (scores @ scores.T) @ inverse * (parts / max(parts - 1, 1)) / (1 + found[known]) ** 2
+    spread = _disagreement(problem, columns, difference - found @ columns, inside) / (1 + found[known]) ** 2
     quality = float(np.corrcoef(seen[inside], problem.fixed[inside])[0, 1])
     return Found(motion, covariance_after(spread[:known, :known], motion, kind), quality, overlap, converged)
+
+
+def _disagreement(problem: _Problem, columns: Floats, residual: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """Return the covariance of the solution from what leaving out each subvolume changes (jackknife).
+
+    Smoothed noise is shared by neighboring subvolumes: their sums vary less by a share of 1.13 smoothing lengths for
+    each edge, the mean distance of what is correlated.
+    """
+    part = problem.part[inside]
+    order = np.argsort(part, kind="stable")
+    ends = np.flatnonzero(np.diff(part[order])) + 1
+    pieces = np.split(order, ends)
+    normal = columns @ columns.T
+    score = columns @ residual
+    changes = []
+    for piece in pieces:
+        own = columns[:, piece]
+        rest = normal - own @ own.T
+        changes.append(np.linalg.lstsq(rest, score - own @ residual[piece], rcond=None)[0])
+    spread = np.array(changes) - np.mean(changes, axis=0)
+    length = problem.count * problem.stride / _PARTS
+    shared = np.prod(1 - np.minimum(2 / np.sqrt(np.pi) * _SMOOTH / length, 0.5))
+    found: Floats = (len(pieces) - 1) / len(pieces) * spread.T @ spread / shared
+    return found

@@ -32,13 +32,12 @@ def generators(kind: str) -> Floats:
 
 def small_motion(parameters: Floats, kind: str) -> Floats:
     """Return the map of small parameters; a rigid one stays rigid."""
-    from scipy.linalg import expm
+    from scipy.spatial.transform import Rotation
 
-    tangent = np.tensordot(parameters, generators(kind), 1)
-    if kind == "affine":
-        return np.eye(4) + tangent
-    found: Floats = expm(tangent)
-    return found
+    motion: Floats = np.eye(4) + np.tensordot(parameters, generators(kind), 1)
+    if kind == "rigid":
+        motion[:3, :3] = Rotation.from_rotvec(parameters[3:]).as_matrix()
+    return motion
 
 
 def rotation_of(matrix: Floats) -> Floats:
