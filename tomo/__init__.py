@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LAZY: dict[str, str] = {}
+if TYPE_CHECKING:
+    from .denoising import denoise
+    from .grey_matching import match_grey
+    from .phase_retrieval import Paganin
+    from .reconstruction import reconstruct
+    from .registration import register
+    from .resampling import align
+    from .rings import remove_rings
 
-__all__: list[str] = []
+_LAZY: dict[str, str] = {
+    "Paganin": ".phase_retrieval",
+    "align": ".resampling",
+    "denoise": ".denoising",
+    "match_grey": ".grey_matching",
+    "reconstruct": ".reconstruction",
+    "register": ".registration",
+    "remove_rings": ".rings",
+}
+
+__all__ = [
+    "Paganin",
+    "align",
+    "denoise",
+    "match_grey",
+    "reconstruct",
+    "register",
+    "remove_rings",
+]
 
 
 def __getattr__(name: str) -> Any:

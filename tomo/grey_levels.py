@@ -34,7 +34,9 @@ class Sample:
 def sampled(volume: xr.DataArray) -> Sample:
     """Return up to 4 evenly spaced slices of each of up to 16 groups along z of a volume (z, y, x)."""
     groups = [part for part in np.array_split(np.arange(volume.sizes["z"]), GROUPS) if part.size]
-    chosen = [part[np.unique(np.linspace(0, part.size - 1, min(_SLICES, part.size)).round().astype(int))] for part in groups]
+    chosen = [
+        part[np.unique(np.linspace(0, part.size - 1, min(_SLICES, part.size)).round().astype(int))] for part in groups
+    ]
     return Sample(chosen, [volume.isel(z=part).to_numpy() for part in chosen])
 
 
@@ -111,7 +113,7 @@ def _mode(counts: Floats, grey: Floats, start: float, width: float) -> float:
 
 
 def _histograms(sample: Sample) -> tuple[Floats, Floats]:
-    """Return counts of each group (group, bin), and the edges of the bins: all values but the rarest 1e-5 at the ends."""
+    """Return counts (group, bin) and the edges of the bins; the rarest 1e-5 at both ends go into the outer bins."""
     finite = [values[np.isfinite(values)].astype(np.float64) for values in sample.values]
     every = np.concatenate(finite)
     if every.size == 0 or np.ptp(every) == 0:

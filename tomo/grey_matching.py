@@ -46,8 +46,8 @@ def match_grey(
     -------
     xarray.DataArray
         float32, with coordinates ``gain``, ``offset``, ``gain_std`` and ``offset_std`` (scan), the standard
-        uncertainties by leaving out one of 16 groups of slices after the other (jackknife); for the correlation of the
-        two see ``gain_offset_covariance``. At most 64 slices a scan are looked at, at once; lazy volumes are scaled when
+        uncertainties by leaving out one of 16 groups of slices after the other (jackknife), and
+        ``gain_offset_covariance``. At most 64 slices a scan are looked at, at once; lazy volumes are scaled when
         needed.
 
     Raises
@@ -168,5 +168,3 @@ def _coordinates(best: Floats, covariance: Floats, units: str) -> dict[str, xr.D
         name: xr.DataArray(values, dims="scan", attrs={"units": unit, "long_name": text})
         for name, (values, unit, text) in columns.items()
     }
-
-

@@ -20,8 +20,9 @@ def noise_level(volume: xr.DataArray, step: str) -> xr.DataArray:
 
     1.4826 times the median of |d|, d the differences of 2 x 2 x 2 voxels along all three axes at once, divided by
     sqrt(8) (the finest diagonal Haar wavelet: D. L. Donoho, I. M. Johnstone, Biometrika 81, 425 (1994),
-    doi:10.1093/biomet/81.3.425). Edges raise it by some percent where there are many; noise that neighbors share, as after smoothing, is
-    underestimated. Taken from up to 16 pairs of slices, evenly spaced, so that it does not depend on chunks.
+    doi:10.1093/biomet/81.3.425). Edges raise it by some percent where there are many; noise that
+    neighbors share, as after smoothing, is underestimated. Taken from up to 16 pairs of slices, evenly spaced, so
+    that it does not depend on chunks.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -81,7 +82,8 @@ def register(
     edges = _edges(series, reference)
     volumes = [series] if scan is None else [series.isel({scan: number}) for number in range(series.sizes[scan])]
     factor = _factor(reference, most_voxels)
-    found = list(_each(volumes, reference, fixed is None, np.array(edges) * factor, kind, chained, factor))
+    how: dict[str, Any] = {"edges": edges * factor, "kind": kind, "chained": chained, "factor": factor}
+    found = list(_each(volumes, reference, first_is_reference=fixed is None, **how))
     ds = _table(found, kind, scan)
     unit = voxel(series, "register").units
     ds = ds.assign_coords({name: one.variable for name, one in series.coords.items() if set(one.dims) <= {scan}})
@@ -118,23 +120,27 @@ def _factor(reference: xr.DataArray, most: float) -> int:
 
 def _copy(volume: xr.DataArray, factor: int) -> NDArray[np.float32]:
     """Return a volume in memory, averaged; what is not finite becomes the mean."""
-    small = volume if factor == 1 else volume.coarsen(dict.fromkeys(PLACES, factor), boundary="trim").mean()  # type: ignore[attr-defined]
+    small = volume if factor == 1 else volume.coarsen(dict.fromkeys(PLACES, factor), boundary="trim").mean()
     values: NDArray[np.float32] = small.astype(np.float32).to_numpy()
     finite = np.isfinite(values)
     if not finite.any():
         raise OperandoError("register: expected volumes with finite values, got none")
-    return values if finite.all() else np.where(finite, values, values[finite].mean(dtype=np.float64)).astype(np.float32)
+    if not finite.all():
+        values = np.where(finite, values, values[finite].mean(dtype=np.float64)).astype(np.float32)
+    return values
 
 
 def _each(
     volumes: list[xr.DataArray],
     reference: xr.DataArray,
+    *,
     first_is_reference: bool,
     edges: NDArray[np.float64],
     kind: str,
     chained: bool,
     factor: int,
 ) -> Iterator[Found]:
+    """Yield the map of each volume, one after the other in memory."""
     still = _copy(reference, factor)
     width = {"translation": 3, "rigid": 6, "affine": 12}[kind]
     before = Found(np.eye(4), np.zeros((width, width)), 1.0, 1.0, True)

@@ -104,27 +104,29 @@ def _resampled(moving: xr.DataArray, matrix: Floats, offset: Floats, how: dict[s
         for place in product(*map(range, counts)):
             low = np.array([starts[axis][number] for axis, number in enumerate(place)])
             shape = tuple(int(lengths[axis][number]) for axis, number in enumerate(place))
-            blocks[place] = _chunk(array[scan], matrix[scan], offset[scan], low, shape, how)
+            blocks[place] = _chunk(array[scan], (matrix[scan], offset[scan]), low, shape, how)
         scans.append(da.block(blocks.tolist()))  # type: ignore[no-untyped-call]
-    whole = da.stack(scans).reshape((*moving.shape[:lead], *scans[0].shape)) if lead else scans[0]  # type: ignore[no-untyped-call]
-    return whole
+    if not lead:
+        return scans[0]
+    return da.stack(scans).reshape((*moving.shape[:lead], *scans[0].shape))  # type: ignore[no-untyped-call]
 
 
-def _chunk(array: Any, matrix: Floats, offset: Floats, low: Floats, shape: tuple[int, ...], how: dict[str, Any]) -> Any:
+def _chunk(
+    array: Any, motion: tuple[Floats, Floats], low: NDArray[np.intp], shape: tuple[int, ...], how: dict[str, Any]
+) -> Any:
     import dask.array as da
-    from dask import delayed
+    from dask.delayed import delayed
 
+    matrix, offset = motion
     corners = np.array(list(product(*((at, at + size - 1) for at, size in zip(low, shape, strict=True)))))
     reached = corners @ matrix.T + offset
     sizes = np.array(array.shape)
     start = np.clip(np.floor(reached.min(axis=0)).astype(int) - _REACH, 0, sizes)
     stop = np.clip(np.ceil(reached.max(axis=0)).astype(int) + _REACH + 1, 0, sizes)
     if (start >= stop).any():
-        return da.full(shape, how["fill"], dtype=how["dtype"], chunks=shape)
+        return da.full(shape, how["fill"], dtype=how["dtype"], chunks=shape)  # type: ignore[no-untyped-call]
     part = array[tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))]
-    value = delayed(moved_part)(
-        part, matrix, matrix @ low + offset, start=start, sizes=sizes, shape=shape, **how
-    )
+    value = delayed(moved_part)(part, matrix, matrix @ low + offset, start=start, sizes=sizes, shape=shape, **how)
     return da.from_delayed(value, shape, dtype=how["dtype"])  # type: ignore[no-untyped-call]
 
 
@@ -158,7 +160,8 @@ def moved_part(
     kind = np.dtype(dtype)
     if kind.kind in "iu":
         moved = np.clip(np.rint(moved), np.iinfo(kind).min, np.iinfo(kind).max)
-    return moved.astype(kind)
+    found: NDArray[np.generic] = moved.astype(kind)
+    return found
 
 
 def _beyond(matrix: Floats, offset: Floats, shape: tuple[int, ...], sizes: NDArray[np.intp]) -> NDArray[np.bool_]:

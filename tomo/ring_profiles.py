@@ -36,8 +36,8 @@ def ring_profile(image: NDArray[np.generic], known: Floats, center: tuple[float,
 
     The slice is sampled in polar coordinates (J. Sijbers, A. Postnov, Phys. Med. Biol. 49, N247 (2004),
     doi:10.1088/0031-9155/49/14/N06). Each value is compared with the mean of what lies on both sides of it along the
-    ray, outside a ring of ``width`` voxels, and only where both sides agree within the noise and the value stands out by
-    no more than ten times the noise: edges of the sample do not count. The height is the median over the angles, its
+    ray, outside a ring of ``width`` voxels, and only where both sides agree within the noise and the value stands out
+    by no more than ten times the noise: edges of the sample do not count. The height is the median over the angles, its
     noise the standard uncertainty from the noise along the circle, infinite where too little is left to compare. Rings
     ``known`` (radius) are taken off the sides, which would otherwise make rings of their own of opposite sign.
     """
@@ -119,7 +119,7 @@ def _widened(sure: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
 
 
 def rings_of(profiles: Singles, *, width: int, slices: int, threshold: float, alone: bool) -> tuple[Floats, Floats]:
-    """Return what to take off at each radius, dims (..., z, radius), and the significance of the clearest ring (..., z).
+    """Return what to take off at each radius (..., z, radius) and the significance of the clearest ring (..., z).
 
     A ring is where one scan departs by more than ``threshold`` standard uncertainties; the other scans, along the first
     dims, are corrected at its radii where they depart by more than three.
@@ -188,5 +188,5 @@ def without_rings(image: NDArray[np.generic], height: Floats, center: tuple[floa
     near = _widened(height != 0, 1)[np.minimum(np.rint(radius).astype(int), height.size - 1)]
     added = np.zeros(image.shape)
     added[near] = ndimage.map_coordinates(height, radius[near][np.newaxis], order=3, mode="constant", cval=0.0)
-    found: NDArray[np.float32] = (image - added).astype(np.float32)
+    found: NDArray[np.float32] = (image.astype(np.float64) - added).astype(np.float32)
     return found

@@ -134,9 +134,7 @@ def _profiles(array: Any, heights: Floats, center: tuple[float, float], width: i
     return values
 
 
-def _each_profile(
-    slices: NDArray[np.generic], heights: Floats, *, center: tuple[float, float], width: int
-) -> Singles:
+def _each_profile(slices: NDArray[np.generic], heights: Floats, *, center: tuple[float, float], width: int) -> Singles:
     flat = slices.reshape(-1, *slices.shape[-2:])
     rows = heights.reshape(flat.shape[0], -1)
     found = np.stack([ring_profile(one, row, center, width) for one, row in zip(flat, rows, strict=True)])
@@ -167,7 +165,9 @@ def _each_corrected(
 ) -> NDArray[np.float32]:
     flat = slices.reshape(-1, *slices.shape[-2:])
     rows = heights.reshape(flat.shape[0], -1)
-    return np.stack([without_rings(one, row, center) for one, row in zip(flat, rows, strict=True)]).reshape(slices.shape)
+    return np.stack([without_rings(one, row, center) for one, row in zip(flat, rows, strict=True)]).reshape(
+        slices.shape
+    )
 
 
 def _flagged(volume: xr.DataArray, significance: Floats, threshold: float) -> xr.DataArray:
@@ -179,9 +179,7 @@ def _flagged(volume: xr.DataArray, significance: Floats, threshold: float) -> xr
     frame: Any = shown.astype("int32") * ring
     if "frame_flag" in volume.coords:
         frame = (volume["frame_flag"].astype("int32") | frame).transpose(*dims)
-    volume = volume.assign_coords(
-        ring_significance=(dims, significance, text), frame_flag=(dims, frame.data, attrs())
-    )
+    volume = volume.assign_coords(ring_significance=(dims, significance, text), frame_flag=(dims, frame.data, attrs()))
     if "scan" in dims:
         other = [dim for dim in dims if dim != "scan"]
         scan = shown.any(other).astype("int32") * ring

@@ -12,7 +12,7 @@ from simulated_volumes import LAW, as_volume, composite, grey_values
 from operando.errors import OperandoError
 from operando.example_scans.microstructure import ELECTROLYTE, NCM
 from operando.history import entries
-from operando.tomo.grey_matching import match_grey
+from operando.tomo import match_grey
 from operando.tomo.noise_level import noise_level
 
 GAIN, OFFSET = np.array([1.0, 0.93, 1.05, 0.9, 1.1]), np.array([0.0, 400.0, -900.0, 1500.0, 250.0])

@@ -7,8 +7,8 @@ import pytest
 from simulated_volumes import as_projections, discs_projected
 
 from operando.errors import OperandoError
-from operando.tomo.phase_retrieval import Paganin, paganin
-from operando.tomo.reconstruction import reconstruct
+from operando.tomo import Paganin, reconstruct
+from operando.tomo.phase_retrieval import paganin
 
 Y, X = (np.arange(n) - n / 2 for n in (90, 110))
 

@@ -14,8 +14,8 @@ from simulated_volumes import LAW, as_projections, discs_projected, simulated_pr
 from operando.errors import OperandoError, OperandoWarning
 from operando.example_scans import projections as simulation
 from operando.history import entries
+from operando.tomo import reconstruct
 from operando.tomo.back_projection import angle_weights
-from operando.tomo.reconstruction import reconstruct
 from operando.tomo.transmissions import flat_shares
 
 STEPS = 180.0 * np.arange(180) / 180

@@ -14,8 +14,7 @@ from operando.errors import OperandoError
 from operando.example_scans import parameters, tomography
 from operando.flags import Flag
 from operando.history import entries
-from operando.tomo.registration import register
-from operando.tomo.resampling import align
+from operando.tomo import align, register
 from operando.tomo.rigid_motion import small_motion
 
 EDGE = LAW.voxel_size
@@ -155,7 +154,9 @@ def test_aligned_volumes_show_what_the_reference_shows(still, turned, found):
     assert entries(moved)[-1]["step"] == "tomo.align"
 
 
-@pytest.mark.parametrize("chunks", [{"z": 64, "y": 64, "x": 64}, {"z": 13, "y": 64, "x": 30}, {"z": 64, "y": 7, "x": 64}])
+@pytest.mark.parametrize(
+    "chunks", [{"z": 64, "y": 64, "x": 64}, {"z": 13, "y": 64, "x": 30}, {"z": 64, "y": 7, "x": 64}]
+)
 def test_aligned_volumes_do_not_hang_on_chunks(turned, found, chunks):
     whole = align(turned, found, dtype="float64")
     lazy = align(turned.chunk(chunks), found, dtype="float64")
@@ -190,12 +191,12 @@ def test_labels_move_to_the_nearest_voxel(found):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda v, m: register(v, v, kind="elastic"), "kind to be one of translation"),
-        (lambda v, m: register(v), "one volume alone"),
-        (lambda v, m: register(v[:5], v[:5]), "at least 8 voxels"),
-        (lambda v, m: register(v[:30], v), "as large as the volumes"),
-        (lambda v, m: register(v, v.assign_coords({n: v[n] * 2 for n in "zyx"})), "voxels of one size"),
-        (lambda v, m: register(v * np.nan, v), "finite values"),
+        (lambda v, _: register(v, v, kind="elastic"), "kind to be one of translation"),
+        (lambda v, _: register(v), "one volume alone"),
+        (lambda v, _: register(v[:5], v[:5]), "at least 8 voxels"),
+        (lambda v, _: register(v[:30], v), "as large as the volumes"),
+        (lambda v, _: register(v, v.assign_coords({n: v[n] * 2 for n in "zyx"})), "voxels of one size"),
+        (lambda v, _: register(v * np.nan, v), "finite values"),
         (lambda v, m: align(v, m.drop_vars("matrix")), "got no matrix"),
         (lambda v, m: align(v.expand_dims("scan"), m), "the motion of the same volumes"),
         (lambda v, m: align(v, m, order=5), "order from 0 to 3"),

@@ -11,7 +11,7 @@ from operando.errors import OperandoError
 from operando.example_scans import parameters, tomography
 from operando.flags import Flag
 from operando.history import entries
-from operando.tomo.rings import remove_rings
+from operando.tomo import remove_rings
 
 RING = tomography.ring(parameters.load("small")) * LAW.grey_per_attenuation
 NOISE = LAW.noise * LAW.grey_per_attenuation
@@ -88,7 +88,9 @@ def test_noise_alone_has_no_rings():
 
 def test_radii_are_shared_over_time(clean, ringed):
     weak = (clean + (ringed.astype(float) - clean) * 0.5).assign_coords(frame_flag=("z", np.full(64, 4, np.int32)))
-    series = xr.concat([weak, ringed.assign_coords(frame_flag=weak["frame_flag"])], "scan", coords="different", compat="equals")
+    series = xr.concat(
+        [weak, ringed.assign_coords(frame_flag=weak["frame_flag"])], "scan", coords="different", compat="equals"
+    )
     series = series.assign_coords(flag=("scan", np.array([2, 0], np.int32)))
     found = remove_rings(series, width=4, slices=64)
     left = (found.isel(scan=0) - clean).to_numpy().mean(axis=0)
