@@ -45,7 +45,7 @@ def reconstruct(
     """Return the volume of the linear attenuation coefficient from parallel-beam projections.
 
     mu = R^-1[-ln((I - dark)/(flat - dark))] / pixel size. Pixels that cannot be trusted (saturated, without beam or
-    light, not finite) and projections with a ``frame_flag`` do not count.
+    light, not finite) and projections with a ``frame_flag`` (in any scan of a series) do not count.
 
     Parameters
     ----------

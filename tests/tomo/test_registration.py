@@ -117,7 +117,7 @@ def test_a_series_is_registered_against_its_first_or_step_by_step(still, chained
     places = [np.zeros(3), np.array([0.5, 0.2, -0.4]), np.array([1.1, 0.3, -1.0])]
     turns = [np.zeros(3), np.array([0.5, 0.0, -0.4]), np.array([1.0, 0.5, -0.8])]
     scans = [displaced(rigid(p, t), seed=n) for n, (p, t) in enumerate(zip(places, turns, strict=True))]
-    series = as_volume(np.stack(scans)).assign_coords(time=("scan", np.arange(3.0)))
+    series = as_volume(np.stack(scans))[:, 10:54, 10:54, 10:54].assign_coords(time=("scan", np.arange(3.0)))
     found = register(series, chained=chained)
     assert found["translation"].dims == ("scan", "axis")
     assert "time" in found.coords
@@ -135,10 +135,20 @@ def test_large_volumes_are_compared_as_averaged_copies(still, turned):
     np.testing.assert_allclose(lazy["rotation"], TURN, atol=0.1)
 
 
-def test_volumes_that_do_not_overlap_are_flagged(still):
+def test_the_quality_tells_when_a_volume_shows_something_else(still):
     noise = as_volume(np.random.default_rng(1).normal(size=(64, 64, 64)).astype(np.float32))
     found = register(noise, still)
     assert float(found["quality"]) < 0.2
+
+
+def test_a_shift_of_a_quarter_of_the_volume_is_found():
+    whole = as_volume(grey_values(1))
+    fixed, moving = whole[2:50, 10:58, 3:51], whole[14:62, 5:53, 12:60]
+    places = {name: fixed[name].to_numpy() for name in "zyx"}
+    found = register(moving.assign_coords(places), fixed, kind="translation")
+    np.testing.assert_allclose(found["translation"] / EDGE, [-12, 5, -9], atol=0.01)
+    assert float(found["overlap"]) < 0.65
+    np.testing.assert_allclose(found["center"] / EDGE, [26, 34, 27])
 
 
 def test_aligned_volumes_show_what_the_reference_shows(still, turned, found):
@@ -211,7 +221,7 @@ def test_mistakes_are_named(still, found, call, message):
 @pytest.mark.realdata
 @pytest.mark.parametrize("kind", ["rigid", "affine"])
 def test_measured_snow_turned_and_stretched_by_numbers_is_found(realdata, kind):
-    snow = tifffile.imread(realdata / "tomo" / "snow.tif").astype(np.float64)
+    snow = tifffile.imread(realdata / "tomo" / "snow.tif")[18:82, 18:82, 18:82].astype(np.float64)
     motion = rigid() if kind == "rigid" else np.diag([1.02, 1.02, 1.02, 1.0])
     back, middle = np.linalg.inv(motion), (np.array(snow.shape) - 1) / 2
     offset = middle + back[:3, 3] - back[:3, :3] @ middle
@@ -222,4 +232,4 @@ def test_measured_snow_turned_and_stretched_by_numbers_is_found(realdata, kind):
         np.testing.assert_allclose(found["translation"], SHIFT, atol=0.02)
         np.testing.assert_allclose(found["rotation"], TURN, atol=0.02)
     else:
-        assert float(found["volume_ratio"]) == pytest.approx(1.02**3, abs=5e-4)
+        assert float(found["volume_ratio"]) == pytest.approx(1.02**3, abs=1e-3)
