@@ -47,15 +47,16 @@ def filtered(sinograms: Singles, window: str) -> Singles:
     from scipy import fft
 
     pixels = sinograms.shape[-1]
-    beside = pixels // 2
+    beside, edge = pixels // 2, min(_EDGE, pixels)
     length = fft.next_fast_len(2 * pixels + 2 * beside, real=True)
-    padded = np.zeros((*sinograms.shape[:-1], length), dtype=np.float32)
-    padded[..., beside : beside + pixels] = sinograms
-    edge = min(_EDGE, pixels)
-    padded[..., :beside] = sinograms[..., :edge].mean(axis=-1, keepdims=True)
-    padded[..., beside + pixels : pixels + 2 * beside] = sinograms[..., -edge:].mean(axis=-1, keepdims=True)
-    sharp = fft.irfft(fft.rfft(padded) * ramp(length, window), length)
-    found: Singles = sharp[..., beside : beside + pixels].astype(np.float32)
+    weights = ramp(length, window)
+    found = np.empty(sinograms.shape, dtype=np.float32)
+    padded = np.zeros((sinograms.shape[1], length), dtype=np.float32)
+    for row, sinogram in enumerate(sinograms):
+        padded[:, :beside] = sinogram[:, :edge].mean(axis=-1, keepdims=True)
+        padded[:, beside : beside + pixels] = sinogram
+        padded[:, beside + pixels : pixels + 2 * beside] = sinogram[:, -edge:].mean(axis=-1, keepdims=True)
+        found[row] = fft.irfft(fft.rfft(padded) * weights, length)[:, beside : beside + pixels]
     return found
 
 

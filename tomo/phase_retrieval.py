@@ -70,10 +70,11 @@ def paganin(transmission: NDArray[np.float32], length: float) -> NDArray[np.floa
     shape = [fft.next_fast_len(n + 2 * int(np.ceil(_DECAY * length)), real=True) for n in (height, width)]
     low = [(full - n) // 2 for full, n in zip(shape, (height, width), strict=True)]
     pads = [(before, full - n - before) for before, full, n in zip(low, shape, (height, width), strict=True)]
-    padded = np.pad(transmission, [(0, 0)] * (transmission.ndim - 2) + pads, mode="symmetric")
     k_y = 2 * np.pi * np.fft.fftfreq(shape[0])[:, np.newaxis]
     k_x = 2 * np.pi * np.fft.rfftfreq(shape[1])
-    damped = fft.rfft2(padded) / (1 + length**2 * (k_y**2 + k_x**2)).astype(np.float32)
-    whole = fft.irfft2(damped, shape)
-    found: NDArray[np.float32] = whole[..., low[0] : low[0] + height, low[1] : low[1] + width].astype(np.float32)
+    damping = (1 + length**2 * (k_y**2 + k_x**2)).astype(np.float32)
+    found = np.empty(transmission.shape, dtype=np.float32)
+    for index in np.ndindex(transmission.shape[:-2]):
+        waves = fft.rfft2(np.pad(transmission[index], pads, mode="symmetric")) / damping
+        found[index] = fft.irfft2(waves, shape)[low[0] : low[0] + height, low[1] : low[1] + width]
     return found

@@ -20,8 +20,8 @@ from .rotation_center import rotation_center
 from .slice_methods import METHODS, STRIPES, without_stripes
 from .transmissions import Singles, attenuation, flat_shares, transmission
 
-_ROWS = 16
-"""Rows worked on together."""
+_ROWS = 8
+"""Rows worked on together; four times as many after phase retrieval, which takes whole frames."""
 _FRAMES = 16
 """Projections worked on together."""
 _LOOKED_AT = 7
@@ -53,7 +53,8 @@ def reconstruct(
         ``projections`` (..., angle, y, x), ``flat`` (..., flat_frame, y, x) and perhaps ``dark`` (..., dark_frame,
         y, x), counts; coordinates ``angle`` (deg), perhaps ``pixel_size`` (um), ``frame_flag`` (..., angle), and
         ``flat_after`` (flat_frame): how many projections had been taken before each flat, so that the beam is
-        interpolated between flats; their mean counts without it.
+        interpolated between flats; their mean counts without it. Lazy projections are best chunked along y, all angles
+        of a row together: every chunk is looked up once for each block of rows.
     method
         ``fbp``: filtered back-projection. ``dfi``: algotom's direct Fourier inversion, for evenly spaced angles over
         180 deg. ``sirt``: astra's iterative reconstruction, for few or noisy projections, slow.
@@ -195,7 +196,7 @@ def _lines(ds: xr.Dataset, phase: Paganin | None) -> xr.DataArray:
         meta=np.empty((0,) * seen.ndim, dtype=np.float32),
         length=phase.length / _pixel_size(ds) if phase else None,
     )
-    found = found.rechunk({len(lead): -1, len(lead) + 1: _ROWS})
+    found = found.rechunk({len(lead): -1, len(lead) + 1: 4 * _ROWS if phase else _ROWS})
     found = found.map_blocks(_attenuated, dtype=np.float32, meta=np.empty((0,) * seen.ndim, dtype=np.float32))
     return seen.copy(data=found).drop_attrs()
 
@@ -243,7 +244,7 @@ def _centers(line: xr.DataArray, center: float | None) -> xr.DataArray:
     for index in np.ndindex(lead.shape):
         one = line.isel(dict(zip(lead.dims, index, strict=True)))
         sinograms = one.isel(y=rows).transpose("y", "angle", "x").to_numpy()
-        found[index], _ = rotation_center(sinograms, angles)
+        found[index] = rotation_center(sinograms, angles)
     return xr.DataArray(found, dims=lead.dims)
 
 

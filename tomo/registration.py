@@ -68,7 +68,8 @@ def register(
     Notes
     -----
     The standard uncertainties come from how much 4 x 4 x 4 subvolumes disagree: noise, and changes of the sample that
-    are not of this kind. Chained ones are added up as if independent. Rotations beyond about 15 deg are not found.
+    are not of this kind. Chained ones are added up as if independent. Rotations beyond about
+    20 deg may not be found.
     """
     series = as_volume(moving, "register")
     if kind not in KINDS:

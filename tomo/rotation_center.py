@@ -49,13 +49,14 @@ def half_turn(angles: NDArray[np.float64]) -> NDArray[np.intp]:
     return found
 
 
-def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the pixel onto which the axis falls, from sinograms (row, angle, pixel), and the spread between rows.
+def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64]) -> float:
+    """Return the pixel onto which the axis falls, from sinograms (row, angle, pixel).
 
     The median over the rows of what algotom finds from the transform of each sinogram joined to its mirror image (N. T.
     Vo et al., Opt. Express 22, 19078 (2014), doi:10.1364/OE.22.019078). Where the projections end in air on both sides
     it is then moved to where the slices are least negative (T. Donath et al., J. Opt. Soc. Am. A 23, 1048 (2006),
-    doi:10.1364/JOSAA.23.001048). The spread is 1.4826 times the median absolute deviation, NaN of a single row.
+    doi:10.1364/JOSAA.23.001048). Rows that disagree by more than a pixel (1.4826 times their median absolute deviation)
+    are told by a warning.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64])
     turn = np.ascontiguousarray(sinograms[:, chosen])
     found = np.array([_of_sinogram(calculation, one) for one in turn])
     center = float(np.median(found))
-    spread = float(1.4826 * np.median(np.abs(found - center))) if found.size > 1 else np.nan
+    spread = float(1.4826 * np.median(np.abs(found - center)))
     if spread > _SPREAD:
         warnings.warn(
             f"reconstruct: the axis of rotation differs between rows by {spread:.2g} px; compare slices for several "
@@ -77,7 +78,7 @@ def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64])
         )
     if _ends_in_air(turn):
         center = _least_negative(turn, np.deg2rad(angles[chosen]), center)
-    return center, spread
+    return center
 
 
 def _of_sinogram(calculation: Any, sinogram: NDArray[np.float32]) -> float:

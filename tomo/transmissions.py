@@ -50,18 +50,20 @@ def transmission(
     shares
         What each flat counts, dims (angle, frame).
     """
-    nothing: Floats = dark.astype(np.float64).mean(axis=0) if len(dark) else np.zeros(flat.shape[1:])
+    nothing: Singles = dark.astype(np.float32).mean(axis=0) if len(dark) else np.zeros(flat.shape[1:], np.float32)
+    light = flat.astype(np.float32)
+    weights = shares.astype(np.float32)
     if np.ptp(shares, axis=0).max(initial=0) == 0:
-        beam = np.einsum("f,fyx->yx", shares[0], flat.astype(np.float64))[np.newaxis] - nothing
+        beam = np.einsum("f,fyx->yx", weights[0], light)[np.newaxis] - nothing
     else:
-        beam = np.einsum("af,fyx->ayx", shares, flat.astype(np.float64)) - nothing
-    seen: Floats = projections.astype(np.float64) - nothing
+        beam = np.einsum("af,fyx->ayx", weights, light) - nothing
+    seen: Singles = projections.astype(np.float32) - nothing
     with np.errstate(divide="ignore", invalid="ignore"):
         share = seen / beam
     lost = ~(np.isfinite(share) & (seen > 0) & (beam > 0))
     if projections.dtype.kind in "iu":
         lost |= projections == np.iinfo(projections.dtype.str).max
-    return _bridged(share, lost).astype(np.float32)
+    return _bridged(share, lost)
 
 
 def attenuation(transmitted: Singles) -> Singles:
@@ -77,7 +79,7 @@ def attenuation(transmitted: Singles) -> Singles:
     return found
 
 
-def _bridged(values: NDArray[np.floating], lost: NDArray[np.bool_]) -> NDArray[np.floating]:
+def _bridged(values: Singles, lost: NDArray[np.bool_]) -> Singles:
     """Return values with those lost interpolated along the last axis."""
     at = np.arange(values.shape[-1])
     for index in zip(*np.nonzero(lost.any(axis=-1)), strict=True):
