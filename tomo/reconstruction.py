@@ -24,7 +24,7 @@ _ROWS = 8
 """Rows worked on together; four times as many after phase retrieval, which takes whole frames."""
 _FRAMES = 16
 """Projections worked on together."""
-_LOOKED_AT = 7
+_LOOKED_AT = 5
 """Rows in which the axis of rotation is sought."""
 _CORE = ("angle", "y", "x")
 

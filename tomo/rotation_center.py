@@ -16,14 +16,17 @@ from .extras import imported
 _STEP = 0.25
 _FINE = 0.05
 _COARSE = 320
-"""Pixels, and projections, that are enough to seek the axis in."""
+"""Pixels that are enough to seek the axis in."""
+_ENOUGH = 360
+"""Projections that are enough."""
 _FEW = 3
 """Rows whose slices are compared."""
 _REACH = 3
 """Steps to both sides in which the least negative slices are sought."""
 _AIR = 0.05
 """Share of the largest mean attenuation that is left where projections end in air."""
-_SPREAD = 1.0
+_SPREAD = 2.0
+"""Coarse pixels."""
 _TURN = 180.0
 _MARGIN = 1.5
 """Steps by which a scan of half a turn may end short of it or beyond."""
@@ -55,8 +58,7 @@ def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64])
     The median over the rows of what algotom finds from the transform of each sinogram joined to its mirror image (N. T.
     Vo et al., Opt. Express 22, 19078 (2014), doi:10.1364/OE.22.019078). Where the projections end in air on both sides
     it is then moved to where the slices are least negative (T. Donath et al., J. Opt. Soc. Am. A 23, 1048 (2006),
-    doi:10.1364/JOSAA.23.001048). Rows that disagree by more than a pixel (1.4826 times their median absolute deviation)
-    are told by a warning.
+    doi:10.1364/JOSAA.23.001048). Rows that disagree are told by a warning.
 
     Raises
     ------
@@ -65,11 +67,13 @@ def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64])
     """
     calculation = imported("algotom.prep.calculation", "to find the axis of rotation; or state its pixel as 'center'")
     chosen = half_turn(angles)
+    chosen = chosen[:: max(1, chosen.size // _ENOUGH)]
     turn = np.ascontiguousarray(sinograms[:, chosen])
-    found = np.array([_of_sinogram(calculation, one) for one in turn])
+    factor = max(1, turn.shape[-1] // _COARSE)
+    found = np.array([_roughly(calculation, one, factor) for one in _binned(turn, factor)])
     center = float(np.median(found))
     spread = float(1.4826 * np.median(np.abs(found - center)))
-    if spread > _SPREAD:
+    if spread > _SPREAD * factor:
         warnings.warn(
             f"reconstruct: the axis of rotation differs between rows by {spread:.2g} px; compare slices for several "
             "values of 'center'",
@@ -77,21 +81,23 @@ def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64])
             stacklevel=2,
         )
     if _ends_in_air(turn):
-        center = _least_negative(turn, np.deg2rad(angles[chosen]), center)
-    return center
+        return _least_negative(turn, np.deg2rad(angles[chosen]), center)
+    return float(np.median([_finely(calculation, one, center, factor) for one in turn]))
 
 
-def _of_sinogram(calculation: Any, sinogram: NDArray[np.float32]) -> float:
-    """Return the center of a sinogram; sought in coarse pixels first, the middle half of them."""
-    factor = max(1, sinogram.shape[-1] // _COARSE)
-    rough = _binned(sinogram[np.newaxis], factor)[0]
-    width = rough.shape[-1]
+def _roughly(calculation: Any, sinogram: NDArray[np.float32], factor: int) -> float:
+    """Return the center of a sinogram of coarse pixels, sought in the middle half of them, in pixels."""
+    width = sinogram.shape[-1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        middle = calculation.coarse_search_cor(rough, width // 4, width - width // 4, ncore=1)
-    middle = factor * float(middle) + (factor - 1) / 2
-    middle = calculation.fine_search_cor(sinogram, middle, 2 * factor, _STEP * factor, ncore=1)
-    return float(calculation.fine_search_cor(sinogram, float(middle), _STEP * factor, _FINE, ncore=1))
+        found = calculation.coarse_search_cor(sinogram, width // 4, width - width // 4, ncore=1)
+    return factor * float(found) + (factor - 1) / 2
+
+
+def _finely(calculation: Any, sinogram: NDArray[np.float32], center: float, factor: int) -> float:
+    """Return the center of a sinogram near a rough one."""
+    middle = calculation.fine_search_cor(sinogram, center, 2 * factor, _STEP * factor, ncore=1)
+    return float(calculation.fine_search_cor(sinogram, float(middle), _STEP * factor, _FINE * factor, ncore=1))
 
 
 def _ends_in_air(sinograms: NDArray[np.float32]) -> bool:
@@ -105,11 +111,10 @@ def _least_negative(sinograms: NDArray[np.float32], angles: NDArray[np.float64],
     """Return the center within ``_REACH`` pixels of the slices whose negative values have the least squares."""
     pixels = sinograms.shape[-1]
     factor = max(1, pixels // _COARSE)
-    few = slice(None, None, max(1, sinograms.shape[0] // _FEW)), slice(None, None, max(1, angles.size // _COARSE))
-    binned = _binned(sinograms[few], factor)
+    binned = _binned(sinograms[:: max(1, sinograms.shape[0] // _FEW)], factor)
 
     def negativity(at: float) -> float:
-        slices = back_projection(binned, angles[few[1]], at, binned.shape[-1], "hann")
+        slices = back_projection(binned, angles, at, binned.shape[-1], "hann")
         return float(np.square(np.minimum(slices, 0), dtype=np.float64).sum())
 
     at = (center - (factor - 1) / 2) / factor
