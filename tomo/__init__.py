@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from .apertures import aperture
     from .crack_tables import crack_table
     from .cracks import segment_cracks
+    from .denoising import denoise
     from .detection_limits import detection_limit
     from .direction_statistics import orientation_distribution
     from .distances import distance
+    from .grey_matching import match_grey
     from .grey_mixtures import threshold_mixture
     from .histograms import histogram
     from .hysteresis_masks import hysteresis
@@ -25,18 +27,26 @@ if TYPE_CHECKING:
     from .object_shapes import shapes
     from .orientations import orientation
     from .phase_fractions import fractions
+    from .phase_retrieval import Paganin
     from .phases import segment
     from .plates import plate_filter
     from .reading import read, read_series, reopen
+    from .reconstruction import reconstruct
     from .region_measures import regions
+    from .registration import register
+    from .resampling import align
+    from .rings import remove_rings
     from .thickness import local_thickness
     from .tracking import track
 
 _LAZY = {
+    "Paganin": ".phase_retrieval",
+    "align": ".resampling",
     "aperture": ".apertures",
     "aperture_table": ".aperture_tables",
     "classify_objects": ".object_classes",
     "crack_table": ".crack_tables",
+    "denoise": ".denoising",
     "detection_limit": ".detection_limits",
     "distance": ".distances",
     "estimate_blur": ".image_quality",
@@ -47,12 +57,16 @@ _LAZY = {
     "hysteresis": ".hysteresis_masks",
     "label": ".labels",
     "local_thickness": ".thickness",
+    "match_grey": ".grey_matching",
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
     "plate_filter": ".plates",
     "read": ".reading",
     "read_series": ".reading",
+    "reconstruct": ".reconstruction",
     "regions": ".region_measures",
+    "register": ".registration",
+    "remove_rings": ".rings",
     "reopen": ".reading",
     "segment": ".phases",
     "segment_cracks": ".cracks",
@@ -64,10 +78,13 @@ _LAZY = {
 }
 
 __all__ = [
+    "Paganin",
+    "align",
     "aperture",
     "aperture_table",
     "classify_objects",
     "crack_table",
+    "denoise",
     "detection_limit",
     "distance",
     "estimate_blur",
@@ -78,12 +95,16 @@ __all__ = [
     "hysteresis",
     "label",
     "local_thickness",
+    "match_grey",
     "orientation",
     "orientation_distribution",
     "plate_filter",
     "read",
     "read_series",
+    "reconstruct",
     "regions",
+    "register",
+    "remove_rings",
     "reopen",
     "segment",
     "segment_cracks",
