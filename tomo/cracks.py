@@ -15,6 +15,7 @@ from operando.history import HISTORY, recorded
 
 from . import plate_kernels, void_kernels
 from .blocks import over_blocks
+from .counted_voxels import kept_slices
 from .crack_levels import Levels, completed
 from .hysteresis_masks import hysteresis
 from .layout import PLACES
@@ -52,10 +53,10 @@ def segment_cracks(
     ----------
     volume
         Grey values, dims (..., z, y, x), cubic voxels; lazy or in memory. Void is darker than the matrix, particles are
-        brighter. What is not finite holds no void.
+        brighter. What is not finite, and slices that are missing, saturated or surplus in ``frame_flag``, hold no void.
     matrix, void
-        Grey values of what cracks run through, and of void. Found from the volume where not given: the phase that
-        fills most voxels, and the darkest that fills cubes of 6 x 6 x 6 voxels.
+        Grey values of what cracks run through, and of void. Found from the volume, of a series the first, where not
+        given: the phase that fills most voxels, and the darkest that fills cubes of 6 x 6 x 6 voxels.
     noise, noise_blur
         Standard deviation of the noise of a voxel (grey values) and of its Gaussian blur (voxels, 0: white); as
         :func:`estimate_noise` finds them where ``noise`` is not given.
@@ -90,15 +91,16 @@ def segment_cracks(
     share = (I_matrix - I) / (I_matrix - I_void), not cut at 0 and 1: noise then cancels in sums, and the volume of what
     is found is the sum of ``share`` times that of a voxel, also of cracks thinner than the blur. Where the slope of
     the grey values leads from void straight into a particle, the particle's own level takes the place of I_matrix;
-    skins of particles without a void hold none. Gaps against a brighter particle are seen from about 2 voxels on.
+    skins of particles without a void hold none. On simulated composites (particles 31 times the noise brighter than the
+    matrix) gaps against particles keep their volume within 2 % from 3.4 voxels on, and lose a third of it at 2.2.
 
     Cracks are voxels whose share, smoothed by one voxel, is at least half that of the crack's middle, connected (26
     neighbors) to where the answer of the plate filter, divided at each scale by its spread in noise, exceeds what noise
     does. The aperture is the integral of the smoothed share along the normal. Both were right within 1 % and 0.1
     voxels on plates 3 and 5 voxels wide, at any inclination, with a blur of 0.7 voxels and a contrast of 4 times the
-    noise.
+    noise. A lazy volume is read twice: once when this is called, to find what hangs together, once for the result.
     """
-    grey = as_volume(volume, "segment_cracks")
+    grey = _counting(as_volume(volume, "segment_cracks"))
     edges = voxel(grey, "segment_cracks")
     edge = edges.cube("segment_cracks")
     scales = checked_search(scales, widest, "segment_cracks")
@@ -117,6 +119,12 @@ def segment_cracks(
     ds = ds.assign_coords(grey.coords)
     source = xr.Dataset(attrs={HISTORY: grey.attrs[HISTORY]} if HISTORY in grey.attrs else {})
     return recorded(ds, "tomo.segment_cracks", {**levels.numbers(), **settings}, after=source)
+
+
+def _counting(grey: xr.DataArray) -> xr.DataArray:
+    """Return a volume whose slices that are missing, saturated or surplus are not finite."""
+    kept = kept_slices(grey)
+    return grey if bool(kept.all()) else grey.where(kept)
 
 
 def checked_search(scales: Sequence[float], widest: float, step: str) -> tuple[float, ...]:

@@ -33,6 +33,8 @@ CALM = 1.1
 FEWEST = 20
 UNCORRELATED = 0.03
 """Correlation of neighbors below which noise counts as white."""
+FLATTEST = 1e-9
+"""Least squared slope of an edge."""
 APART = 2.0
 """How far the grey values of two phases are apart at least, standard deviations of the noise."""
 
@@ -221,13 +223,13 @@ def edge_variances(values: NDArray[np.float32], dark: float, light: float, noise
         ],
         axis=-1,
     ).astype(np.float64)
-    square = (slope**2).sum(axis=-1)
+    square = np.maximum((slope**2).sum(axis=-1), FLATTEST)
     ahead = 4 * slope / np.sqrt(square)[:, None]
     ends = [np.array([value_at(even, *place) for place in places + sign * ahead]) for sign in (-1, 1)]
     clean = (np.abs(ends[0]) < 0.15) & (np.abs(ends[1] - 1) < 0.15)
     noise_square = 3 * (noise / (light - dark)) ** 2 / (16 * math.pi**1.5)
     height = norm.pdf(ndtri(even[z, y, x][clean].astype(np.float64)))
-    found: Floats = height**2 / np.maximum(square[clean] - noise_square, 1e-9)
+    found: Floats = height**2 / np.maximum(square[clean] - noise_square, FLATTEST)
     stencil = (slope[clean] ** 4).sum(axis=-1) / square[clean] ** 2 / 3
     found -= 1.0 + VOXEL_VARIANCE + stencil
     return found

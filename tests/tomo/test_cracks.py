@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from operando import tomo
 from operando.errors import OperandoError
+from operando.flags import Flag
 from operando.history import entries
 
 KNOWN = {"matrix": cv.MATRIX, "void": cv.VOID, "noise": cv.NOISE, "blur": cv.BLUR}
@@ -166,6 +167,17 @@ def test_missing_voxels_hold_no_void():
     assert not ds["crack"].values[:, :8].any()
 
 
+def test_lost_slices_hold_no_void():
+    grey = cv.scanned(cv.crack_share(cv.direction(80), 3.0, edge=40), np.random.default_rng(19))
+    lost = np.arange(40) == 20
+    grey[20] = 0.0
+    flagged = grey.assign_coords(frame_flag=("z", np.where(lost, int(Flag.missing_frame), 0)))
+    ds = tomo.segment_cracks(flagged, **KNOWN)
+    assert ds["void"].values[20].mean() < 0.2
+    assert not ds["share"].values[20].max() > 0
+    assert tomo.segment_cracks(grey, **KNOWN)["void"].values[20].all()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -183,3 +195,17 @@ def test_numbers_that_make_no_sense_are_refused_in_one_line(change, words):
     with pytest.raises(OperandoError, match=words) as caught:
         tomo.segment_cracks(grey, **{**KNOWN, **change})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.realdata
+def test_all_that_darkens_cement_paste_is_void_and_hardly_any_of_it_cracks(realdata):
+    """Its pores are balls; a voxel is as dark as its share of void makes it, so the mean tells the total."""
+    import tifffile
+
+    grey = tifffile.imread(realdata / "tomo" / "cement_128x128x128.tif")
+    ds = tomo.segment_cracks(grey)
+    matrix, void = float(ds["matrix_level"]), float(ds["void_level"])
+    assert 20 < void < 35
+    assert 95 < matrix < 110
+    assert float(ds["share"].mean()) == pytest.approx((matrix - grey.mean()) / (matrix - void), rel=0.05)
+    assert float(ds["crack"].mean()) < 0.2 * float(ds["void"].mean())
