@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 STEPS = 12
 """Gaussians that stand for the voxels that two phases share; even, so that each leans to one of the two."""
 
-_CYCLES, _ROUNDS = 100, 5
+_CYCLES, _ROUNDS = 200, 5
 _STILL = 1e-3, 1e-9
 """Gain of the likelihood's logarithm that ends the search: at all, and for every count."""
 _RAREST = 1e-9
