@@ -72,7 +72,12 @@ def as_mask(mask: xr.DataArray | Array | None, volume: xr.DataArray, step: str) 
             f"{step}: expected a mask of truth values, one a voxel of {dict(volume.sizes)}, got {mask.dtype} "
             f"of {dict(mask.sizes)}"
         )
-    return mask.transpose(*(name for name in volume.dims if name in mask.dims))
+    shared = [name for name in mask.dims if name in mask.coords and name in volume.coords]
+    if not all(np.array_equal(mask[name], volume[name]) for name in shared):
+        raise OperandoError(f"{step}: expected a mask at the places of the volume, got one at others")
+    return (
+        mask.reset_coords(drop=True).drop_vars(shared).transpose(*(name for name in volume.dims if name in mask.dims))
+    )
 
 
 def of_each(
@@ -106,8 +111,10 @@ def of_each(
     return done
 
 
-def summed(parts: list[Any]) -> Any:
-    """Return the delayed sum of delayed arrays, added in branches so that few are held at a time."""
+def summed(parts: list[Any], empty: Array) -> Any:
+    """Return the delayed sum of delayed arrays, added in branches, so that few are held at once; of none, ``empty``."""
+    if not parts:
+        return empty
     add: Any = delayed(_sum, pure=False)
     while len(parts) > 1:
         parts = [add(parts[first : first + _BRANCHES]) for first in range(0, len(parts), _BRANCHES)]

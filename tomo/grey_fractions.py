@@ -7,6 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operando.errors import OperandoError
+
 from .blocks import over_blocks
 from .counted_voxels import Array, kept_slices
 from .layout import PLACES
@@ -42,11 +44,21 @@ def mixed(
     margin
         Voxels around those of other phases in which the two phases are not told apart: they are held to share them as
         they share the rest.
+
+    Raises
+    ------
+    OperandoError
+        If no voxel of a volume is left to mix.
     """
     near = None if limits.shape[-1] == 1 else _near_others(grey, limits, boundary - 1, margin)
     inside = mask if near is None else _both(~near, mask)
     within = sums(grey, inside, limits, subvolumes)
     beside = [0.0 * part for part in within] if near is None else sums(grey, _both(near, mask), limits, subvolumes)
+    if not all(part[..., 0].any() for part in within):
+        raise OperandoError(
+            "tomo.fractions: expected voxels farther from other phases than 'margin' in every volume, got none; "
+            "lower the margin, or look at thresholds and mask"
+        )
     spreads = [None] * len(levels) if spread is None else list(spread)
     return [_one(*parts, boundary - 1) for parts in zip(within, beside, levels, spreads, strict=True)]
 

@@ -24,10 +24,8 @@ STEP = "tomo.threshold_mixture"
 
 FINEST = 256
 """Bins that the fit works with at most; neighbors are put together before."""
-
 _RAREST = 1e-4
 """Share of the voxels below which a peak is none."""
-
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +69,7 @@ def threshold_mixture(
     Raises
     ------
     OperandoError
-        If classes or levels are no such things, or there are fewer grey levels than phases.
+        If classes or levels are no such things, there are fewer grey levels than phases, or a histogram is empty.
 
     Warns
     -----
@@ -139,6 +137,8 @@ def _dataset(counts: xr.DataArray, fits: list[dict[str, Floats]], units: str, nu
 
 def _columns(counts: NDArray[np.int64], level: xr.DataArray, law: _Law) -> dict[str, Floats]:
     """Return everything that is told of one histogram."""
+    if not counts.any():
+        raise OperandoError(f"{STEP}: expected voxels that count in every histogram, got none in one; leave it out")
     width, places = float(level.attrs["bin_width"]), level.to_numpy().astype(np.float64)
     grouped, edges = _coarser(counts, np.append(places - width / 2, places[-1] + width / 2))
     fit, rest = _fitted(grouped, edges, law)

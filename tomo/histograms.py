@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -91,26 +93,19 @@ def as_histogram(source: xr.Dataset | xr.DataArray | Array, step: str) -> xr.Dat
     return source
 
 
-def trimmed(counts: Counts) -> slice:
-    """Return the bins from the first to the last that holds anything, over all volumes."""
-    held = np.flatnonzero(counts.reshape(-1, counts.shape[-1]).any(axis=0))
-    return slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 0)
-
-
 Found = tuple[NDArray[np.float64], float, Counts, Counts, Counts]
 
 
 def _of_integers(
     grey: xr.DataArray, mask: xr.DataArray | None, bins: int | None, limits: tuple[float, float] | None
 ) -> Found:
-    parts = of_each(_every_level, grey, mask)
-    counts = _stacked([summed(found) for _, found in parts], grey)
+    counts = _totals(of_each(_every_level, grey, mask), grey, 1 << (8 * grey.dtype.itemsize))
     lowest = np.iinfo(grey.dtype).min if grey.dtype.kind == "i" else 0
     levels = lowest + np.arange(counts.shape[-1])
-    held = trimmed(counts)
-    if held.stop == 0:
+    held = levels[counts.reshape(-1, levels.size).any(axis=0)]
+    if not held.size:
         raise _empty()
-    low, high = limits if limits is not None else (float(levels[held.start]), float(levels[held.stop - 1]))
+    low, high = limits if limits is not None else (float(held[0]), float(held[-1]))
     inside = (levels >= low) & (levels <= high)
     below, above = (counts[..., away].sum(axis=-1) for away in (levels < low, levels > high))
     counts, levels = counts[..., inside], levels[inside]
@@ -133,13 +128,15 @@ def _of_floats(
             raise _empty()
         limits = float(ends[:, 0].min()), float(ends[:, 1].max())
     edges = np.histogram_bin_edges([], bins or FLOAT_BINS, limits)
-    parts = of_each(_in_bins, grey, mask, edges=edges)
-    counts = _stacked([summed(found) for _, found in parts], grey)
+    counts = _totals(of_each(_in_bins, grey, mask, edges=edges), grey, edges.size + 1)
     return _middles(edges), float(edges[1] - edges[0]), counts[..., 1:-1], counts[..., 0], counts[..., -1]
 
 
-def _stacked(sums: list[object], grey: xr.DataArray) -> Counts:
-    return np.stack(computed(sums, grey)).reshape(*grey.shape[: grey.ndim - len(PLACES)], -1)
+def _totals(parts: list[tuple[tuple[int, ...], list[Any]]], grey: xr.DataArray, bins: int) -> Counts:
+    """Return the counts of every volume from those of its blocks."""
+    empty = np.zeros(bins, dtype=np.int64)
+    counts = computed([summed(blocks, empty) for _, blocks in parts], grey)
+    return np.stack(counts).reshape(*grey.shape[: grey.ndim - len(PLACES)], bins)
 
 
 def _dataset(  # noqa: PLR0917

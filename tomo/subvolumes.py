@@ -44,14 +44,14 @@ def sums(
     """
     edges = [_edges(volume.sizes[name], HALVES * subvolumes) for name in PLACES]
     rows = np.atleast_2d(np.asarray(limits, dtype=np.float64))
-    shape = volume.shape[: volume.ndim - len(PLACES)]
+    leading = volume.dims[: volume.ndim - len(PLACES)]
     empty = np.zeros((*(edge.size - 1 for edge in edges), rows.shape[-1] + 1, 2))
     done = []
-    for row, index in zip(rows, np.ndindex(*shape), strict=True):
-        single = volume[index] if index else volume
-        cover = mask[index] if index and mask is not None and mask.ndim == volume.ndim else mask
-        ((_, parts),) = of_each(_sums, single, cover, limits=row, edges=edges)
-        done.append(summed(parts) if parts else empty)
+    for row, index in zip(rows, np.ndindex(*(volume.sizes[name] for name in leading)), strict=True):
+        at = dict(zip(leading, index, strict=True))
+        cover = None if mask is None else mask.isel({name: place for name, place in at.items() if name in mask.dims})
+        ((_, parts),) = of_each(_sums, volume.isel(at), cover, limits=row, edges=edges)
+        done.append(summed(parts, empty))
     return computed(done, volume)
 
 

@@ -81,3 +81,11 @@ def test_a_search_without_end_is_told(monkeypatch):
 def test_levels_that_fall_are_refused():
     with pytest.raises(OperandoError, match="levels that ascend"):
         threshold_mixture(np.zeros((2, 2, 2)), levels=[120.0, 80.0])
+
+
+def test_an_empty_histogram_is_told():
+    true = Mixture(np.array([0.3, 0.7]), np.array([50.0, 100.0]), np.array([9.0, 12.0]))
+    counts = drawn(true, 20_000, 2, 15)
+    counts["counts"][1] = 0
+    with pytest.raises(OperandoError, match="every histogram, got none in one"):
+        threshold_mixture(counts, 2)

@@ -24,7 +24,7 @@ def results(volume, store):
         threshold_local(volume, 5),
         hysteresis(volume, 110, 150, store=store),
         fractions(volume, limits)["fraction"],
-        fractions(volume, limits, method="grey")["fraction_std"],
+        fractions(volume, limits, method="grey", margin=0)["fraction_std"],
     ]
 
 

@@ -67,6 +67,14 @@ def test_lost_slices_values_that_are_not_finite_and_masked_voxels_are_left_out(s
     assert_array_equal(found["counts"].sum("level") + found["left_out"], [20 * 18 * 16] * 2)
 
 
+def test_a_scan_of_which_nothing_counts_has_no_counts(series):
+    flag = np.zeros((2, 20), dtype=np.int32)
+    flag[1] = int(Flag.missing_frame)
+    for levels in (series, series.astype(float)):
+        found = histogram(levels.assign_coords(frame_flag=(("scan", "z"), flag)))
+        assert_array_equal(found["counts"].sum("level"), [20 * 18 * 16, 0])
+
+
 def test_nothing_to_count_and_wrong_masks_are_refused(series):
     nothing = np.zeros((20, 18, 16), dtype=bool)
     for levels in (series, series.astype(float)):
@@ -74,5 +82,7 @@ def test_nothing_to_count_and_wrong_masks_are_refused(series):
             histogram(levels, mask=nothing)
     with pytest.raises(OperandoError, match="mask of truth values"):
         histogram(series, mask=np.ones((20, 18, 15), dtype=bool))
+    with pytest.raises(OperandoError, match="at the places of the volume"):
+        histogram(series, mask=series[0].assign_coords(z=np.arange(20.0)) > 0)
     with pytest.raises(OperandoError, match="from low to high"):
         histogram(series, range=(3.0, 3.0))

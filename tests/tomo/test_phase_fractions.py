@@ -129,6 +129,9 @@ def test_wrong_labels_levels_and_names_are_refused(blurred):
         fractions(blurred)
     with pytest.raises(OperandoError, match="grey_level that ascends"):
         fractions(blurred, [11_000.0], method="grey")
+    three = xr.Dataset({"threshold": ("boundary", [9e3, 1e4]), "grey_level": ("phase", [8e3, 9.5e3, 1.3e4])})
+    with pytest.raises(OperandoError, match="farther from other phases"):
+        fractions(blurred, three, method="grey", margin=30)
     with pytest.raises(OperandoError, match="leave out 'thresholds'"):
         fractions(blurred, [11_000.0], NAMES)
     with pytest.raises(OperandoError, match="every volume, got none"):
