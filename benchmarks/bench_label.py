@@ -22,7 +22,7 @@ from operando import tomo
 
 SIZE, CHUNK = 300, 100
 LARGE = 384
-RUNS = 3
+RUNS = 7
 SHARES = (0.4, 0.15)
 FEW = 10
 Answer = TypeVar("Answer")
@@ -88,6 +88,7 @@ def against_dask_image(share: float, connectivity: int) -> None:
 def memory(share: float) -> None:
     """Label one chunk after the other, and read the labels so: what is held beyond the mask's own chunk."""
     solid = blobs(LARGE, share)
+    tomo.label(xr.DataArray(da.from_array(solid[:40], chunks=20), dims=("z", "y", "x")))[0].compute()
     for chunk in (LARGE // 2, LARGE):
         mask = xr.DataArray(da.from_array(solid, chunks=chunk, name=False), dims=("z", "y", "x"))
         with dask.config.set(scheduler="threads", num_workers=1):
@@ -110,7 +111,7 @@ def memory(share: float) -> None:
 
 
 if __name__ == "__main__":
+    memory(SHARES[0])
     for full in SHARES:
         for neighbours in (6, 26):
             against_dask_image(full, neighbours)
-    memory(SHARES[0])

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from operando.errors import OperandoError
+
 from . import blocks
 
 Block = tuple[int, int, int]
+_MOST = int(np.iinfo(np.uint32).max)
 
 
 class Grid:
@@ -23,11 +26,20 @@ class Grid:
         self.sizes = sizes
         self.shape: Block = three(sum(along) for along in sizes)
         self.counts: Block = three(len(along) for along in sizes)
+        if np.prod([float(max(along)) for along in sizes]) > _MOST:
+            raise OperandoError(f"tomo: expected chunks of at most {_MOST} voxels, got larger ones; rechunk the volume")
         self.starts = tuple(tuple(np.cumsum((0, *along)).tolist()) for along in sizes)
 
     def blocks(self) -> list[Block]:
         """Return the blocks in C order."""
-        return [three(block) for block in product(*map(range, self.counts))]
+        return [three(block) for block in product(*(range(count) for count in self.counts))]
+
+    def layer(self, axis: int, index: int) -> list[Block]:
+        """Return the blocks that have an index along an axis."""
+        return [
+            three(block)
+            for block in product(*map(range, self.counts[:axis]), (index,), *map(range, self.counts[axis + 1 :]))
+        ]
 
     def origin(self, block: Block) -> Block:
         """Return the first voxel of a block."""

@@ -10,14 +10,14 @@ from operando.errors import OperandoError
 from .grids import Block, Grid
 from .piece_store import Numbers, PieceStore
 from .region_sums import FIRST, Sums, merge_boxes, merge_places, no_sums, sum_runs
-from .run_kernels import connect_runs, faces, find_runs, flatten_sets, join_planes, paint
+from .run_kernels import connect_runs, find_runs, flatten_sets, join_planes, paint, sides
 
 MOST = int(np.iinfo(np.uint32).max)
 """Most objects that a label image can number."""
 
 
 def find_pieces(mask: NDArray[np.bool_], block: Block, grid: Grid, store: PieceStore, connectivity: int) -> Sums:
-    """Return the sums of the pieces of one block; their runs and faces go to the store."""
+    """Return the sums of the pieces of one block; their runs go to the store, and what lies on its sides."""
     solid = np.ascontiguousarray(mask).view(np.uint8)
     shape = grid.extent(block)
     found = find_runs(solid.reshape(-1, shape[2]))
@@ -25,7 +25,7 @@ def find_pieces(mask: NDArray[np.bool_], block: Block, grid: Grid, store: PieceS
     runs = (*found[:2], piece)
     sums = no_sums(count)
     sum_runs(sums, runs, shape, grid.origin(block), grid.shape)
-    store.put(block, runs, faces(runs, shape))
+    store.put(block, runs, sides(runs, shape))
     return sums
 
 
@@ -44,7 +44,7 @@ def join_pieces(grid: Grid, store: PieceStore, sums: dict[Block, Sums], connecti
     for axis in range(3):
         rows, columns = (grid.owners(number) for number in range(3) if number != axis)
         for after in range(grid.counts[axis] - 1):
-            planes = (store.plane(axis, after, 1), store.plane(axis, after + 1, 0))
+            planes = (store.plane(axis, after, last=True), store.plane(axis, after + 1, last=False))
             beside = (bases[..., 0].take(after, axis), bases[..., 0].take(after + 1, axis))
             join_planes(parent, planes, beside, (rows, columns), connectivity)
     flatten_sets(parent)

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from operando.errors import FileError
 
 from .grids import Block, Grid
-from .run_kernels import Face, Faces, Pieces
+from .run_kernels import Face, Faces, Pieces, paint
+
+_ALL = 1 << 32
 
 
 class Numbers:
@@ -38,16 +40,16 @@ class PieceStore(ABC):
         self.grid = grid
 
     @abstractmethod
-    def put(self, block: Block, pieces: Pieces, faces: Faces) -> None:
-        """Keep the runs of a block and its faces."""
+    def put(self, block: Block, pieces: Pieces, sides: Faces) -> None:
+        """Keep the runs of a block and the pieces on its sides."""
 
     @abstractmethod
-    def pieces(self, block: Block) -> Pieces:
-        """Return the runs of a block."""
+    def pieces(self, block: Block, begin: int = 0, end: int = _ALL) -> Pieces:
+        """Return the runs of a block, or those that start within a part of its voxels in C order."""
 
     @abstractmethod
-    def face(self, block: Block, number: int) -> Face:
-        """Return one of the six faces of a block."""
+    def side(self, block: Block, number: int) -> Face:
+        """Return one of the sides of a block."""
 
     @abstractmethod
     def put_numbers(self, numbers: Numbers) -> None:
@@ -57,15 +59,24 @@ class PieceStore(ABC):
     def numbers(self, block: Block) -> Face:
         """Return the final numbers of the pieces of a block."""
 
-    def plane(self, axis: int, index: int, side: int) -> Face:
-        """Return the whole plane of the faces before (side 0) or behind (1) the blocks at an index along an axis."""
+    def plane(self, axis: int, index: int, last: bool) -> Face:
+        """Return the whole first or last plane of the blocks that have an index along an axis."""
         across = [number for number in range(3) if number != axis]
-        plane = np.empty([self.grid.shape[number] for number in across], np.uint32)
-        for block in self.grid.blocks():
-            if block[axis] == index:
-                part = self.grid.part(block)
-                plane[part[across[0]], part[across[1]]] = self.face(block, 2 * axis + side)
+        plane: Face = np.empty([self.grid.shape[number] for number in across], np.uint32)
+        for block in self.grid.layer(axis, index):
+            part = self.grid.part(block)
+            target = plane[part[across[0]], part[across[1]]]
+            target[...] = self._slice(block, last) if axis == 0 else self.side(block, 2 * axis - 2 + last)
         return plane
+
+    def _slice(self, block: Block, last: bool) -> Face:
+        depth, height, width = self.grid.extent(block)
+        below = (depth - 1) * height * width if last else 0
+        start, stop, piece = self.pieces(block, below, below + height * width)
+        painted: Face = np.empty((1, height, width), np.uint32)
+        same = np.arange(1, piece.max(initial=0) + 1, dtype=np.uint32)
+        paint(painted, (start - np.uint32(below), stop - np.uint32(below), piece), same)
+        return painted.reshape(height, width)
 
 
 class MemoryStore(PieceStore):
@@ -74,19 +85,21 @@ class MemoryStore(PieceStore):
     def __init__(self, grid: Grid) -> None:
         super().__init__(grid)
         self._pieces: dict[Block, Pieces] = {}
-        self._faces: dict[Block, Faces] = {}
+        self._sides: dict[Block, Faces] = {}
 
-    def put(self, block: Block, pieces: Pieces, faces: Faces) -> None:
-        """Keep the runs of a block and its faces."""
-        self._pieces[block], self._faces[block] = pieces, faces
+    def put(self, block: Block, pieces: Pieces, sides: Faces) -> None:
+        """Keep the runs of a block and the pieces on its sides."""
+        self._pieces[block], self._sides[block] = pieces, sides
 
-    def pieces(self, block: Block) -> Pieces:
-        """Return the runs of a block."""
-        return self._pieces[block]
+    def pieces(self, block: Block, begin: int = 0, end: int = _ALL) -> Pieces:
+        """Return the runs of a block, or those of a part."""
+        start, stop, piece = self._pieces[block]
+        part = slice(*np.searchsorted(start, (begin, end)))
+        return start[part], stop[part], piece[part]
 
-    def face(self, block: Block, number: int) -> Face:
-        """Return one of the six faces of a block."""
-        return self._faces[block][number]
+    def side(self, block: Block, number: int) -> Face:
+        """Return one of the sides of a block."""
+        return self._sides[block][number]
 
     def put_numbers(self, numbers: Numbers) -> None:
         """Keep the final numbers of all pieces."""
@@ -98,7 +111,7 @@ class MemoryStore(PieceStore):
 
 
 class FolderStore(PieceStore):
-    """Pieces in a folder that every worker reaches: a file a block, its faces before its runs; 4 bytes each number.
+    """Pieces in a folder that every worker reaches: a file a block, its sides before its runs, 4 bytes a number.
 
     A file appears whole or not at all, and a block done twice is written twice the same: workers may die. A
     temporary folder goes with the object that made it.
@@ -114,26 +127,29 @@ class FolderStore(PieceStore):
         """Rebuild in another process, where the folder is only borrowed."""
         return FolderStore, (self.grid, self.folder)
 
-    def put(self, block: Block, pieces: Pieces, faces: Faces) -> None:
-        """Keep the runs of a block and its faces."""
+    def put(self, block: Block, pieces: Pieces, sides: Faces) -> None:
+        """Keep the runs of a block and the pieces on its sides."""
         unfinished = self.folder / f"{uuid4().hex}.part"
         with unfinished.open("wb") as file:
-            for values in (*faces, *pieces):
+            for values in (*sides, *pieces):
                 values.tofile(file)
         unfinished.replace(self._file(block))
 
-    def pieces(self, block: Block) -> Pieces:
-        """Return the runs of a block."""
-        runs = np.fromfile(self._file(block), np.uint32, offset=4 * self._starts(block)[-1])
-        start, stop, piece = runs.reshape(3, -1)
+    def pieces(self, block: Block, begin: int = 0, end: int = _ALL) -> Pieces:
+        """Return the runs of a block, or those of a part."""
+        first, count = self._starts(block)[-1], self._runs(block)
+        low, high = 0, count
+        if count and (begin, end) != (0, _ALL):
+            starts = np.memmap(self._file(block), np.uint32, "r", offset=4 * first, shape=(count,))
+            low, high = np.searchsorted(starts, (begin, end)).tolist()
+        start, stop, piece = (self._read(block, first + row * count + low, high - low) for row in range(3))
         return start, stop, piece
 
-    def face(self, block: Block, number: int) -> Face:
-        """Return one of the six faces of a block."""
+    def side(self, block: Block, number: int) -> Face:
+        """Return one of the sides of a block."""
         starts, extent = self._starts(block), self.grid.extent(block)
-        count = starts[number + 1] - starts[number]
-        values = np.fromfile(self._file(block), np.uint32, count, offset=4 * starts[number])
-        return values.reshape([size for axis, size in enumerate(extent) if axis != number // 2])
+        values = self._read(block, starts[number], starts[number + 1] - starts[number])
+        return values.reshape([size for axis, size in enumerate(extent) if axis != number // 2 + 1])
 
     def put_numbers(self, numbers: Numbers) -> None:
         """Keep the final numbers of all pieces."""
@@ -145,14 +161,20 @@ class FolderStore(PieceStore):
         begin, end = np.load(self.folder / "bases.npy", mmap_mode="r")[block]
         return np.fromfile(self.folder / "numbers", np.uint32, end - begin, offset=4 * begin)
 
+    def _read(self, block: Block, begin: int, count: int) -> Face:
+        return np.fromfile(self._file(block), np.uint32, count, offset=4 * begin)
+
     def _file(self, block: Block) -> Path:
         return self.folder / "pieces_{}_{}_{}".format(*block)
 
+    def _runs(self, block: Block) -> int:
+        """Return how many runs a block has."""
+        return (self._file(block).stat().st_size // 4 - self._starts(block)[-1]) // 3
+
     def _starts(self, block: Block) -> list[int]:
-        """Return where each face starts in a block's file, and last the runs, in numbers."""
+        """Return where each side starts in a block's file, and last the runs, in numbers."""
         z, y, x = self.grid.extent(block)
-        sizes = np.repeat([y * x, z * x, z * y], 2)
-        return [0, *np.cumsum(sizes).tolist()]
+        return [0, *np.cumsum(np.repeat([z * x, z * y], 2)).tolist()]
 
 
 def open_store(store: str | PathLike[str] | None, number: int, grid: Grid) -> FolderStore:

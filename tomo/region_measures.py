@@ -15,7 +15,7 @@ from .intensity_sums import Spreads, merge_spreads, no_spreads, sum_intensity
 from .layout import PLACES
 from .piece_joining import MOST, summed
 from .region_sums import Sums, no_sums, sum_runs
-from .region_table import Columns, region_table
+from .region_table import Columns, region_table, voxels_of
 from .run_kernels import Pieces, find_runs
 from .voxels import as_volume
 
@@ -66,6 +66,9 @@ def regions(
     volume = as_volume(labels, "tomo.regions")
     if volume.dtype.kind not in "iu":
         raise OperandoError(f"tomo.regions: expected labels (whole numbers), got {volume.dtype}; see tomo.label")
+    if not volume.size:
+        raise OperandoError(f"tomo.regions: expected a volume, got one without voxels, {dict(volume.sizes)}")
+    voxels_of(volume, "tomo.regions")
     grey = None if intensity is None else _beside(as_volume(intensity, "tomo.regions"), volume)
     totals, numbers, further = [], [], []
     for at in np.ndindex(volume.shape[: -len(PLACES)]):
@@ -112,7 +115,8 @@ def measure_intensity(labels: NDArray[np.integer], grey: NDArray[np.generic], bl
     """Return the labels within a block, their sums, and mean and spread of the intensity."""
     numbers, runs, sums = _runs_of(labels, block, grid)
     spreads = no_spreads(numbers.size)
-    sum_intensity(spreads, np.ascontiguousarray(grey).reshape(-1), runs)
+    level = np.ascontiguousarray(grey, dtype=grey.dtype if grey.dtype in (np.uint16, np.float32) else np.float64)
+    sum_intensity(spreads, level.reshape(-1), runs)
     return numbers, sums, spreads
 
 
@@ -132,7 +136,7 @@ def _unsigned(labels: NDArray[np.integer]) -> NDArray[np.uint32]:
     if lowest < 0 or highest > MOST:
         raise OperandoError(f"tomo.regions: expected labels from 0 to {MOST}, got {lowest} to {highest}")
     whole = np.ascontiguousarray(labels)
-    return whole.view(np.uint32) if whole.itemsize == 4 else whole.astype(np.uint32)
+    return whole.view(np.uint32) if whole.dtype in (np.int32, np.uint32) else whole.astype(np.uint32)
 
 
 def _intensity_columns(within: Spreads, grey: xr.DataArray) -> Columns:

@@ -44,12 +44,13 @@ def region_table(
     ``totals`` are the sums of the regions of each volume, ``numbers`` their labels (1 to n by default), ``further``
     are columns to add.
     """
-    size, leading = voxel(volume, step), volume.dims[: -len(PLACES)]
+    leading = volume.dims[: -len(PLACES)]
     places = list(np.ndindex(volume.shape[: -len(PLACES)]))
+    sizes = voxels_of(volume, step)
     named = numbers if numbers is not None else [np.arange(1, len(sums) + 1) for sums in totals]
     tables = []
     for number, (at, sums) in enumerate(zip(places, totals, strict=True)):
-        columns = _columns(sums, volume, size, step) | (further[number] if further else {})
+        columns = _columns(sums, volume, sizes[number], step) | (further[number] if further else {})
         columns = {"number": (("object",), named[number].astype(np.int64), "1", "number in the label image")} | columns
         table = xr.Dataset(
             {name: (dims, values, _attrs(unit, text)) for name, (dims, values, unit, text) in columns.items()}
@@ -61,6 +62,13 @@ def region_table(
         tables.append(table.assign_coords(origin))
     whole = xr.concat(tables, "object") if len(tables) > 1 else tables[0]
     return recorded(whole.assign_coords(_AXES), step, parameters, after=xr.Dataset(attrs=volume.attrs))
+
+
+def voxels_of(volume: xr.DataArray, step: str) -> list[Voxel]:
+    """Return the voxels of each volume of a series, or of the one, in C order of the leading dims."""
+    leading = volume.dims[: -len(PLACES)]
+    places = np.ndindex(volume.shape[: -len(PLACES)])
+    return [voxel(volume.isel(dict(zip(leading, at, strict=True))), step) for at in places]
 
 
 def _attrs(unit: str, text: str) -> dict[str, str]:

@@ -20,7 +20,10 @@ def described(
     step: str,
     parameters: Mapping[str, Any],
 ) -> xr.DataArray:
-    """Return ``array`` with its attributes; its history is that of ``source`` and one step more."""
+    """Return ``array`` with its attributes; its history is that of ``source`` and one step more.
+
+    How the source was encoded in its file is forgotten: a result has another type.
+    """
     before = xr.Dataset(attrs={HISTORY: source.attrs[HISTORY]} if HISTORY in source.attrs else {})
     history = recorded(before, step, parameters).attrs[HISTORY]
-    return array.rename(name).assign_attrs({"units": units, "long_name": long_name, HISTORY: history})
+    return array.rename(name).drop_encoding().assign_attrs({"units": units, "long_name": long_name, HISTORY: history})

@@ -13,8 +13,8 @@ from operando.kernels import compiled
 
 Whole = NDArray[np.uint32]
 Face = NDArray[np.uint32]
-Faces = tuple[Face, Face, Face, Face, Face, Face]
-"""Pieces on the faces of a block, first and last along z, y and x."""
+Faces = tuple[Face, Face, Face, Face]
+"""Pieces on the sides of a block: first and last along y and x. Those along z are its first and last runs."""
 
 Rows = tuple[Whole, Whole, NDArray[np.int64]]
 """Start and stop of runs, and the first run of each row (and the number of runs)."""
@@ -118,21 +118,16 @@ def unite(parent: NDArray[np.integer], one: int, other: int) -> None:
 
 
 @compiled
-def faces(runs: Pieces, shape: tuple[int, int, int]) -> Faces:
-    """Return the pieces on the six faces of a block, 0 where there is none."""
+def sides(runs: Pieces, shape: tuple[int, int, int]) -> Faces:
+    """Return the pieces on the sides of a block, 0 where there is none."""
     start, stop, piece = runs
     depth, height, width = shape
-    z_first, z_last = np.zeros((height, width), np.uint32), np.zeros((height, width), np.uint32)
     y_first, y_last = np.zeros((depth, width), np.uint32), np.zeros((depth, width), np.uint32)
     x_first, x_last = np.zeros((depth, height), np.uint32), np.zeros((depth, height), np.uint32)
     for run in range(start.size):
         row, x = divmod(np.int64(start[run]), width)
         z, y = divmod(row, height)
         end = x + np.int64(stop[run]) - np.int64(start[run])
-        if z == 0:
-            z_first[y, x:end] = piece[run]
-        if z == depth - 1:
-            z_last[y, x:end] = piece[run]
         if y == 0:
             y_first[z, x:end] = piece[run]
         if y == height - 1:
@@ -141,7 +136,7 @@ def faces(runs: Pieces, shape: tuple[int, int, int]) -> Faces:
             x_first[z, y] = piece[run]
         if end == width:
             x_last[z, y] = piece[run]
-    return z_first, z_last, y_first, y_last, x_first, x_last
+    return y_first, y_last, x_first, x_last
 
 
 @compiled

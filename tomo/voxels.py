@@ -57,7 +57,7 @@ def as_volume(volume: xr.DataArray | NDArray[np.generic], step: str) -> xr.DataA
         If the dims z, y, x are not all there.
     """
     if not isinstance(volume, xr.DataArray):
-        array = np.asarray(volume)
+        array = volume if hasattr(volume, "dask") else np.asarray(volume)
         if array.ndim != len(PLACES):
             raise OperandoError(f"{step}: expected a volume of three dims (z, y, x), got the shape {array.shape}")
         volume = xr.DataArray(array, dims=PLACES)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import cc3d
@@ -173,6 +174,21 @@ def test_a_store_is_filled_and_kept_and_never_used_twice(mask, tmp_path):
         tomo.label(mask.chunk(z=8), store=tmp_path / "pieces")
 
 
+def test_labels_of_a_stored_mask_are_stored_as_whole_numbers(mask, tmp_path):
+    mask.to_dataset(name="mask").to_zarr(tmp_path / "mask.zarr", consolidated=False)
+    stored = xr.open_zarr(tmp_path / "mask.zarr", consolidated=False)["mask"]
+    labels, _ = tomo.label(stored)
+    labels.to_dataset().to_zarr(tmp_path / "labels.zarr", consolidated=False)
+    assert_array_equal(xr.open_zarr(tmp_path / "labels.zarr", consolidated=False)["labels"], tomo.label(mask)[0])
+
+
+def test_plain_arrays_are_labeled_in_voxels_and_lazy_ones_stay_lazy(mask):
+    labels, table = tomo.label(da.from_array(mask.values, chunks=9))
+    assert labels.chunks is not None
+    assert_array_equal(labels, tomo.label(mask.values)[0])
+    assert table["centroid"].attrs["units"] == "px"
+
+
 def test_what_is_no_mask_is_refused(mask):
     with pytest.raises(OperandoError, match="expected a mask"):
         tomo.label(mask.astype(np.uint8))
@@ -193,22 +209,19 @@ def test_processes_give_what_threads_give_even_when_one_dies(tmp_path):
     grey = gaussian_filter(np.random.default_rng(3).normal(size=(48, 40, 40)), 1.5)
     expected, table = tomo.label(grey > 0.1)
     marker = tmp_path / "died"
+
+    def die_once(block, block_info=None):
+        if block_info[0]["chunk-location"] == (2, 1, 0) and not marker.exists():
+            marker.touch()
+            os._exit(1)
+        return block
+
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster),
     ):
-        solid = da.from_array(grey > 0.1, chunks=(12, 20, 40)).map_blocks(die_once, str(marker), dtype=bool)
+        solid = da.from_array(grey > 0.1, chunks=(12, 20, 40)).map_blocks(die_once, dtype=bool)
         labels, same = tomo.label(xr.DataArray(solid, dims=("z", "y", "x")))
         assert marker.exists()
         assert_array_equal(labels, expected)
         xr.testing.assert_identical(plain(same), plain(table))
-
-
-def die_once(block, marker, block_info=None):
-    """End the process that works on a block in the middle, the first time."""
-    import os
-
-    if block_info[0]["chunk-location"] == (2, 1, 0) and not Path(marker).exists():
-        Path(marker).touch()
-        os._exit(1)
-    return block

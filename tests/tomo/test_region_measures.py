@@ -64,11 +64,11 @@ def test_whole_numbers_of_any_kind_are_labels(labels, dtype):
 
 def test_regions_of_what_was_labeled_are_the_table_of_label():
     solid = np.random.default_rng(2).random((2, 12, 14, 10)) < 0.25
-    size = xr.DataArray([0.5, 0.5], dims="scan")
+    size = xr.DataArray([0.5, 0.7], dims="scan")
     mask = xr.DataArray(solid, dims=("scan", *DIMS)).assign_coords(voxel_size=size)
     labels, table = tomo.label(mask, 6)
     xr.testing.assert_identical(tomo.regions(labels).drop_attrs(), table.drop_attrs())
-    assert_allclose(table["volume"], table["voxels"] * 0.5**3)
+    assert_allclose(table["volume"], table["voxels"] * size[table["scan"]] ** 3)
     assert_allclose(table["centroid"][0], 0.25 + 0.5 * np.argwhere(labels[0].values == 1).mean(axis=0))
 
 
@@ -78,6 +78,19 @@ def test_each_variable_tells_its_unit_and_meaning(labels, grey):
     assert all({"units", "long_name"} <= set(variable.attrs) for variable in table.variables.values())
     expected = {"centroid": "um", "covariance": "um^2", "volume": "um^3", "intensity_mean": "1/um", "flatness": "1"}
     assert {name: table[name].attrs["units"] for name in expected} == expected
+
+
+def test_uneven_places_are_told_before_anything_is_computed(labels):
+    lazy = xr.DataArray(da.from_array(labels, chunks=12).map_blocks(refuse, dtype=np.int32), dims=DIMS)
+    uneven = lazy.assign_coords({name: np.arange(size) ** 2.0 for name, size in lazy.sizes.items()})
+    with pytest.raises(OperandoError, match="evenly spaced"):
+        tomo.regions(uneven)
+    with pytest.raises(OperandoError, match="evenly spaced"):
+        tomo.label(uneven > 0)
+
+
+def refuse(block):
+    raise AssertionError("a block was computed")
 
 
 def test_what_are_no_labels_is_refused(labels, grey):
