@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LAZY: dict[str, str] = {}
+if TYPE_CHECKING:
+    from .classifier import PixelClassifier
+    from .features import Features, feature_stack
 
-__all__: list[str] = []
+_LAZY: dict[str, str] = {
+    "Features": ".features",
+    "PixelClassifier": ".classifier",
+    "feature_stack": ".features",
+}
+
+__all__: list[str] = [
+    "Features",
+    "PixelClassifier",
+    "feature_stack",
+]
 
 
 def __getattr__(name: str) -> Any:
