@@ -1,7 +1,7 @@
 """The file of a fitted classifier: a line of JSON and plain arrays, checked to the last index before it is used.
 
-The first line names format and version, the second is a JSON object (parameters, classes, how many trees, nodes and
-labelled voxels, and the SHA-256 of what follows), then come the arrays of ``_ARRAYS`` without gaps, little-endian.
+The first line names format and version and gives the SHA-256 of what follows: a JSON object in the second line
+(parameters, classes, how many trees, nodes and labelled voxels) and the arrays of ``_ARRAYS``, little-endian, no gaps.
 Nothing in it is code, nothing is unpacked, and the file's length follows from its second line.
 """
 
@@ -26,7 +26,7 @@ from .forest import Forest
 from .forest_training import Sample, Trained
 from .scribbles import LARGEST_CLASS
 
-MAGIC = b"operando pixel classifier 1\n"
+MAGIC = b"operando pixel classifier 1 "
 LONGEST_HEADER = 2**20
 
 _LARGEST = 2**31
@@ -74,9 +74,13 @@ def to_bytes(classifier: PixelClassifier) -> bytes:
         "units": classifier.units,
         "nodes": len(forest.child),
         "voxels": len(sample.kind),
-        "sha256": hashlib.sha256(body).hexdigest(),
     }
-    return MAGIC + json.dumps(header, ensure_ascii=True).encode() + b"\n" + body
+    return signed(json.dumps(header, ensure_ascii=True).encode() + b"\n" + body)
+
+
+def signed(rest: bytes) -> bytes:
+    """Return what follows the first line with that line before it."""
+    return MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
 
 
 def load(path: str | PathLike[str]) -> PixelClassifier:
@@ -106,15 +110,16 @@ def from_bytes(content: bytes, name: str) -> PixelClassifier:
     """
     if not content.startswith(MAGIC):
         raise FileError(name, f"{MAGIC.decode().strip()!r} in the first line", "another beginning", remedy=_REMEDY)
-    end = content.find(b"\n", len(MAGIC), len(MAGIC) + LONGEST_HEADER)
+    first = len(signed(b""))
+    if signed(content[first:]) != content:
+        raise FileError(name, "content with the SHA-256 of the first line", "another one", remedy=_REMEDY)
+    end = content.find(b"\n", first, first + LONGEST_HEADER)
     if end < 0:
         raise FileError(name, "a second line", "none", remedy=_REMEDY)
-    header = _Header.parsed(content[len(MAGIC) : end], name)
+    header = _Header.parsed(content[first:end], name)
     body = content[end + 1 :]
     if len(body) != header.length:
         raise FileError(name, f"{header.length} bytes of arrays", f"{len(body)}", remedy=_REMEDY)
-    if hashlib.sha256(body).hexdigest() != header.sha256:
-        raise FileError(name, f"arrays with the SHA-256 {header.sha256[:12]}", "others", remedy=_REMEDY)
     try:
         trained = _trained(header, _arrays(header, body))
     except OperandoError as error:
@@ -144,7 +149,6 @@ class _Header:
     units: str
     nodes: int
     voxels: int
-    sha256: str
 
     @classmethod
     def parsed(cls, line: bytes, name: str) -> _Header:
@@ -160,7 +164,6 @@ class _Header:
                 _one_of(given["units"], ("um", "px")),
                 _whole(given, "nodes", 1, _LARGEST),
                 _whole(given, "voxels", 1, _LARGEST),
-                str(given["sha256"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, OperandoError) as error:
             said = f"{type(error).__name__}: {error}"[:200]
