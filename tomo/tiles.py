@@ -75,8 +75,9 @@ def over_tiles(
     lazy = volume.chunks is not None
     leading = volume.ndim - _DIMS
     array = volume.data if lazy else da.from_array(volume.data, chunks=(1,) * leading + (EDGE,) * _DIMS, name=False)  # type: ignore[no-untyped-call]
-    array = array.rechunk(dict.fromkeys(range(leading), 1))
-    depth = dict(enumerate((0,) * leading + (margin,) * _DIMS))
+    thin = [axis for axis in range(leading, array.ndim) if array.shape[axis] <= margin]
+    array = array.rechunk(dict.fromkeys(range(leading), 1) | dict.fromkeys(thin, -1))
+    depth = {axis: 0 if axis < leading or axis in thin else margin for axis in range(array.ndim)}
     around = da.overlap.overlap(array, depth=depth, boundary="none")  # type: ignore[no-untyped-call]
     sides = tuple(_kept(side, depth[axis]) for axis, side in enumerate(around.chunks))
     found = da.map_blocks(  # type: ignore[no-untyped-call]
