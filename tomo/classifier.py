@@ -173,6 +173,12 @@ class PixelClassifier:
         ------
         OperandoError
             If nothing was fitted or the volume lacks a dim.
+
+        Notes
+        -----
+        A mean of trees is less sure than it might be: in four simulated volumes of three phases, noisy and blurred,
+        voxels that were given 0.5, 0.7 and 0.9 were of the phase in 0.51-0.69, 0.91-0.94 and 0.98-0.99 of the cases.
+        :meth:`reliability` found 0.57-0.71, 0.89-0.98 and 0.99-1.00 from the scribbles alone.
         """
         step = f"{_STEP}.predict_proba"
         grey = self._checked(volume, step)
@@ -202,13 +208,18 @@ class PixelClassifier:
         Returns
         -------
         xarray.Dataset
-            ``fraction`` and ``fraction_std``, dims (..., phase), of the voxels that have a class. The error says
-            nothing of what all scribbles share, such as a phase that nobody labelled.
+            ``fraction`` and ``fraction_std``, dims (..., phase), of the voxels that have a class.
 
         Raises
         ------
         OperandoError
             If nothing was fitted, ``draws`` is 1 or negative, or scikit-learn is not installed.
+
+        Notes
+        -----
+        The error says nothing of what all scribbles share. A rare phase comes out too large, because all classes weigh
+        alike in the fit: in the simulated composite, voids of 2.1 and 5.0 % that differ from the electrolyte by four
+        times the noise came out as 3.2-7.1 and 5.0-7.3 % after 25 strokes a phase, 4.8-7.0 and 5.2-14 % after 8.
         """
         step = f"{_STEP}.fractions"
         if draws < 0 or draws == 1:

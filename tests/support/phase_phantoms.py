@@ -27,10 +27,10 @@ def by_texture(phases: np.ndarray, seed: int) -> np.ndarray:
 
 
 def strokes(phases: np.ndarray, seed: int, count: int, length: int = 9) -> np.ndarray:
-    """Return ``count`` strokes a phase, along x through places drawn from it; 0 elsewhere."""
+    """Return ``count`` strokes a phase, along x through places drawn from it; 0 elsewhere and in phase 0."""
     draw = np.random.default_rng(seed)
     marks = np.zeros_like(phases)
-    for phase in np.unique(phases):
+    for phase in np.unique(phases[phases > 0]):
         places = np.argwhere(phases == phase)
         for z, y, x in places[draw.integers(len(places), size=count)]:
             line = slice(max(0, x - length // 2), x + length // 2 + 1)
