@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .classifier import PixelClassifier
+    from .costs import check_cost, cost
     from .features import Features, feature_stack
 
 _LAZY: dict[str, str] = {
     "Features": ".features",
     "PixelClassifier": ".classifier",
+    "check_cost": ".costs",
+    "cost": ".costs",
     "feature_stack": ".features",
 }
 
 __all__: list[str] = [
     "Features",
     "PixelClassifier",
+    "check_cost",
+    "cost",
     "feature_stack",
 ]
 
