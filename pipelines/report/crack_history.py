@@ -1,0 +1,166 @@
+"""The largest cracks through a series: volume, aperture and area of each, when it begins, merges, splits and heals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from bokeh.palettes import Viridis256
+
+from operando.plot import unit_label
+
+from .figures import Figure, models
+from .parts import Part, Plot, counted, text
+from .scan_lines import EVENTS, Line, draw_lines
+from .series import LocalTime, Series
+from .void_volumes import key, limit_of, limit_words, volumes_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+_MOST = 8
+_MARKERS = ("circle", "square", "triangle", "diamond")
+_HAPPENS = {"birth": "begins", "splitting_off": "begins", "absorption": "takes in another", "split": "splits"}
+_ENDS = {"merger": "merges into another", "healing": "heals or is lost"}
+"""What is marked at the scan that shows it, and what at the last one that shows the crack."""
+
+
+@dataclass(frozen=True)
+class Cracks:
+    """What is known of each crack in each scan, dims (scan, crack), NaN where it is not there.
+
+    ``volume`` in um^3, ``aperture`` in um, ``area`` = volume / aperture, um^2, each with its standard uncertainty;
+    ``row`` is the object's row in the table of all objects, -1 where there is none.
+    """
+
+    table: xr.Dataset
+    volume: NDArray[np.float64]
+    volume_std: NDArray[np.float64]
+    aperture: NDArray[np.float64]
+    aperture_std: NDArray[np.float64]
+    row: NDArray[np.intp]
+
+    @property
+    def area(self) -> NDArray[np.float64]:
+        """Area of the crack's middle, of one side."""
+        return self.volume / self.aperture
+
+    @property
+    def area_std(self) -> NDArray[np.float64]:
+        """Standard uncertainty of the area, those of volume and aperture in quadrature."""
+        parts = np.hypot(np.nan_to_num(self.volume_std) / self.volume, self.aperture_std / self.aperture)
+        return self.area * parts
+
+    def largest(self, most: int) -> NDArray[np.intp]:
+        """Return the places of the largest cracks, the largest first."""
+        return np.argsort(-self.table["volume_max"].values, kind="stable")[:most]
+
+
+def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
+    """Return the cracks that were followed, with what was measured of their objects."""
+    counted_volume = table["volume"].transpose("scan", "crack").values.astype(float)
+    shape = counted_volume.shape
+    row = np.full(shape, -1, np.intp)
+    if objects is not None and "number" in table and {"scan", "number"} <= set(objects.variables):
+        number = table["number"].transpose("scan", "crack").values
+        known = {
+            (int(scan), int(one)): at
+            for at, (scan, one) in enumerate(zip(objects["scan"].values, objects["number"].values, strict=True))
+        }
+        for scan, crack in np.argwhere(number > 0):
+            row[scan, crack] = known.get((int(scan), int(number[scan, crack])), -1)
+    nothing = np.full(shape, np.nan)
+    volume, volume_std = np.where(counted_volume > 0, counted_volume, np.nan), nothing
+    aperture, aperture_std = nothing, nothing
+    if objects is not None and (row >= 0).any():
+        volume, volume_std = (_taken(one, row) for one in volumes_of(objects))
+        if "aperture_mean" in objects:
+            aperture = _taken(objects["aperture_mean"].values, row)
+            aperture_std = _taken(objects["aperture_mean_std"].values, row)
+    return Cracks(table, volume, volume_std, aperture, aperture_std, row)
+
+
+def _taken(values: NDArray[np.floating], row: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.where(row >= 0, values.astype(float)[np.maximum(row, 0)], np.nan)
+
+
+def draw_history(series: Series, ds: xr.Dataset, cracks: Cracks, local: LocalTime) -> Iterator[Part]:
+    """Yield volume, aperture and area of the largest cracks."""
+    if series.count < 2 or not cracks.table.sizes["crack"]:
+        return
+    unit = unit_label(str(cracks.table["volume"].attrs.get("units", "")))
+    largest = cracks.largest(_MOST)
+    lines = _lines(cracks, largest, cracks.volume, cracks.volume_std)
+    figures = draw_lines(series, lines, f"volume ({unit})", local)
+    known = np.isfinite(cracks.aperture[:, largest]).any()
+    yield Plot(figures, _caption(series, cracks, lines, largest), f"{key(lines)} {_signs(lines)}", beside=True)
+    if known:
+        openings = _lines(cracks, largest, cracks.aperture, cracks.aperture_std)
+        areas = _lines(cracks, largest, cracks.area, cracks.area_std)
+        apart = draw_lines(series, openings, "mean aperture (µm)", local, ("time",))
+        _draw_limit(apart, limit_of(ds)[0])
+        apart += draw_lines(series, areas, "area (µm²)", local, ("time",))
+        said = (
+            f"Mean aperture of the same cracks, and their area: volume over mean aperture, one side. {limit_words(ds)}"
+        )
+        yield Plot(apart, f"{said} The range below it is grey.", key(lines), beside=True)
+
+
+def _lines(
+    cracks: Cracks, largest: NDArray[np.intp], value: NDArray[np.float64], std: NDArray[np.float64]
+) -> list[Line]:
+    colors = [Viridis256[at] for at in np.linspace(0, 215, max(largest.size, 1)).astype(int)]
+    return [
+        Line(
+            f"crack {int(cracks.table['crack'].values[at])}",
+            color,
+            _MARKERS[place % len(_MARKERS)],
+            value[:, at],
+            std[:, at],
+            None,
+            events(cracks.table, int(at)),
+        )
+        for place, (at, color) in enumerate(zip(largest, colors, strict=False))
+    ]
+
+
+def events(table: xr.Dataset, at: int) -> list[tuple[int, str]]:
+    """Return the scans at which something happened to a crack, and what; how it ends is marked where it is last seen."""
+    if "event" not in table:
+        return []
+    attrs = table["event"].attrs
+    masks = dict(zip(str(attrs.get("flag_meanings", "")).split(), np.ravel(attrs.get("flag_masks", [])), strict=False))
+    event = table["event"].transpose("scan", "crack").values[:, at]
+    found = []
+    for name, what in {**_HAPPENS, **_ENDS}.items():
+        for scan in np.flatnonzero(event & int(masks.get(name, 0))):
+            found.append((max(int(scan) - (name in _ENDS), 0), what))
+    return sorted(set(found))
+
+
+def _draw_limit(figures: list[Figure], limit: float) -> None:
+    for fig in figures:
+        if np.isfinite(limit):
+            fig.add_layout(models.BoxAnnotation(top=limit, fill_color="#777777", fill_alpha=0.18, line_color="#777777"))
+            fig.y_range.start = 0
+
+
+def _signs(lines: list[Line]) -> str:
+    happened = {what for line in lines for _, what in line.events}
+    return " ".join(
+        f'<span class="key">{sign} {text(what)}</span>' for what, (_, sign) in EVENTS.items() if what in happened
+    )
+
+
+def _caption(series: Series, cracks: Cracks, lines: list[Line], largest: NDArray[np.intp]) -> str:
+    total = cracks.table.sizes["crack"]
+    which = f"The {len(lines)} largest of {counted(total, 'crack')}" if total > len(lines) else counted(total, "crack")
+    said = [f"{which} of {text(series.name)}, followed through {counted(series.count, 'scan')}."]
+    if np.isfinite(cracks.volume_std[:, largest]).any():
+        said.append("Error bars are one standard uncertainty of the noise of the voxels.")
+    if any(line.events for line in lines):
+        said.append("How a crack ends is marked where it was last seen.")
+    return " ".join(said)

@@ -1,0 +1,51 @@
+"""Panel: volumes of a series: slices, what they hold and how that changes, and the cracks followed through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .crack_history import cracks_of, draw_history
+from .crack_list import draw_list
+from .parts import Part, heading
+from .series import VOLUMES, Series, all_series, local_time, over_all
+from .void_volumes import draw_volumes
+from .volume_slices import draw_slices
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_OBJECTS, _TRACKS = {"number", "volume"}, {"first_scan", "last_scan", "parent", "merged_into", "volume", "volume_max"}
+
+
+def wants(tree: xr.DataTree) -> bool:
+    """Return whether any volume was worked up."""
+    return bool(worked_up(tree))
+
+
+def draw(tree: xr.DataTree) -> Iterator[Part]:
+    """Yield, for every series of volumes, slices, what volumes hold, and their cracks."""
+    local, found = local_time(tree), worked_up(tree)
+    for series, ds in found:
+        if len(found) > 1:
+            yield heading(series.name)
+        objects = _node(tree, series, "object", _OBJECTS)
+        yield from draw_slices(series, ds, objects, local)
+        yield from draw_volumes(series, ds, objects, local)
+        tracks = _node(tree, series, "crack", _TRACKS)
+        if tracks is not None:
+            cracks = cracks_of(tracks, objects)
+            yield from draw_history(series, ds, cracks, local)
+            yield from draw_list(series, cracks, objects, local)
+
+
+def worked_up(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:
+    """Return the series of volumes that were worked up, and what was made of them."""
+    volumes = [series for series in all_series(tree) if series.technique == VOLUMES]
+    return [(series, series.processed) for series in volumes if series.processed is not None]
+
+
+def _node(tree: xr.DataTree, series: Series, dim: str, wanted: set[str]) -> xr.Dataset | None:
+    """Return what a step over all scans made, told by what it holds."""
+    nodes = (ds for _, ds in over_all(tree, series))
+    return next((ds for ds in nodes if dim in ds.dims and wanted <= set(map(str, ds.variables))), None)
