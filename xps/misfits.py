@@ -28,12 +28,16 @@ def warn_of_misfits(ds: xr.Dataset, plan: Plan, step: str = "fit") -> None:
     if plan.weighting != "none":
         missed = (excess > _TOO_MANY) | (missed & (excess > 0))
     if missed.any():
-        said = f"{step}: {int(missed.sum())} of {missed.size} spectra are missed by their fit (reduced chi-square or runs)"
+        said = (
+            f"{step}: {int(missed.sum())} of {missed.size} spectra are missed by their fit (reduced chi-square or runs)"
+        )
         _warn(f"{said}; look at the residual; lines may be missing, or their shape be another")
         return
     in_common, spectra = common_misfit(ds, plan)
     if in_common > _TOO_MANY:
-        said = f"{step}: the residuals of {spectra} spectra have a pattern in common, {in_common:.0f} standard deviations"
+        said = (
+            f"{step}: the residuals of {spectra} spectra have a pattern in common, {in_common:.0f} standard deviations"
+        )
         remedy = "look at their mean; shapes or background may be others (xps.background_systematic)"
         _warn(f"{said} above noise, too weak to see in one of them; {remedy}")
 
