@@ -88,8 +88,8 @@ def unit_label(units: str) -> str:
     """Return a unit as it is printed: ``cm^2`` as ``cm²``, ``um`` as ``µm``, nothing for dimensionless numbers."""
     if units in ("", DIMENSIONLESS, "dimensionless"):
         return ""
-    raised = re.sub(r"\^(-?\d+)", lambda found: found[1].translate(_RAISED), units)
-    return re.sub(r"(?<![^\W\d_])um(?![^\W\d_])", "µm", raised)
+    greek = re.sub(r"\bum\b", "µm", units)
+    return re.sub(r"\^(-?\d+)", lambda found: found[1].translate(_RAISED), greek)
 
 
 def axis_label(array: xr.DataArray) -> str:

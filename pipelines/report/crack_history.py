@@ -128,7 +128,7 @@ def _lines(
 
 
 def events(table: xr.Dataset, at: int) -> list[tuple[int, str]]:
-    """Return the scans at which something happened to a crack, and what; how it ends is marked where it is last seen."""
+    """Return the scans at which something happened to a crack, and what; its end is marked where it is last seen."""
     if "event" not in table:
         return []
     attrs = table["event"].attrs
@@ -136,8 +136,8 @@ def events(table: xr.Dataset, at: int) -> list[tuple[int, str]]:
     event = table["event"].transpose("scan", "crack").values[:, at]
     found = []
     for name, what in {**_HAPPENS, **_ENDS}.items():
-        for scan in np.flatnonzero(event & int(masks.get(name, 0))):
-            found.append((max(int(scan) - (name in _ENDS), 0), what))
+        scans = np.flatnonzero(event & int(masks.get(name, 0))) - (name in _ENDS)
+        found += [(int(scan), what) for scan in scans]
     return sorted(set(found))
 
 

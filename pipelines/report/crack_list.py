@@ -10,6 +10,7 @@ import numpy as np
 from .crack_history import Cracks, events
 from .parts import Html, Part, counted, table, text
 from .series import LocalTime, Series
+from .void_volumes import measured
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,9 +62,9 @@ def _row(series: Series, cracks: Cracks, objects: xr.Dataset | None, local: Loca
         first,
         last,
         local.text(series.times()[first]),
-        _measured(volume[largest], cracks.volume_std[largest, at]),
-        _measured(cracks.aperture[largest, at], cracks.aperture_std[largest, at]),
-        _measured(cracks.area[largest, at], cracks.area_std[largest, at]),
+        measured(volume[largest], cracks.volume_std[largest, at]),
+        measured(cracks.aperture[largest, at], cracks.aperture_std[largest, at]),
+        measured(cracks.area[largest, at], cracks.area_std[largest, at]),
         "–" if normal is None else ", ".join(f"{part:.2f}" for part in normal),
         "–" if normal is None else f"{np.rad2deg(np.arccos(min(abs(normal[0]), 1.0))):.0f}",
         _story(cracks.table, at),
@@ -77,16 +78,6 @@ def _normal(cracks: Cracks, objects: xr.Dataset | None, scan: int, at: int) -> n
         return None
     found: np.ndarray = objects["principal_axis"].isel(object=row, principal=-1).transpose("axis").values
     return found if np.isfinite(found).all() else None
-
-
-def _measured(value: float, std: float) -> str:
-    """Return a value with as many digits as its uncertainty allows."""
-    if not np.isfinite(value):
-        return "–"
-    if not (np.isfinite(std) and std > 0):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    digits = min(max(1 - int(np.floor(np.log10(std))), 0), 6)
-    return f"{value:.{digits}f} ± {std:.{digits}f}"
 
 
 def _story(known: xr.Dataset, at: int) -> str:

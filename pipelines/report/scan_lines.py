@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.plot import axis_label
+from operando.plot import INK, axis_label
 
 from .figures import SCAN_TIPS, Figure, hover, models, new_figure, scan_columns
 from .parts import plain
@@ -50,6 +50,8 @@ def draw_lines(
     """Return a figure against the potential, if it is known, and one against time, or the scan's number."""
     scan = thinned(series.count, max(2, _POINTS // max(1, len(lines))))
     y_range = models.DataRange1d(range_padding=0.08)
+    filling = np.where(series.flags()[scan] != 0, 0.0, 0.75).astype(np.float32)
+    about = {**scan_columns(series, scan, local), "fill": filling}
     figures = []
     for place in places:
         title, x, dated = _axis(series, place, local)
@@ -57,7 +59,7 @@ def draw_lines(
             continue
         fig = new_figure(title, label, dates=dated, y_range=y_range)
         fig.name = place
-        marks = [_draw(fig, series, line, x, scan, local) for line in lines]
+        marks = [_draw(fig, line, x, about) for line in lines]
         hover(fig, marks, [("", "@name"), *SCAN_TIPS, (plain(label), "@value{0.00a} ± @error{0.00a}")])
         figures.append(fig)
     return figures
@@ -74,42 +76,23 @@ def _axis(series: Series, place: str, local: LocalTime) -> tuple[str, NDArray[np
     return f"time ({local.name})", local.milliseconds(times), True
 
 
-def _draw(
-    fig: Figure, series: Series, line: Line, x: NDArray[np.float64], scan: NDArray[np.intp], local: LocalTime
-) -> Any:
-    """Draw one line and return its points."""
-    value = line.value[scan]
-    error = np.full(value.size, np.nan) if line.std is None else line.std[scan]
-    source = models.ColumnDataSource(
-        {
-            **scan_columns(series, scan, local),
-            "x": x[scan],
-            "value": value,
-            "error": error,
-            "low": value - error,
-            "high": value + error,
-            "whole": np.full(value.size, np.nan) if line.whole is None else line.whole[scan],
-            "fill": np.where(series.flags()[scan] != 0, 0.0, 0.75).astype(np.float32),
-            "name": [plain(line.name)] * value.size,
-        }
+def _draw(fig: Figure, line: Line, x: NDArray[np.float64], about: dict[str, Any]) -> Any:
+    """Draw one line, ``about`` being columns on the scans that are drawn, and return its points."""
+    scan = about["scan"]
+    value, error, whole = (
+        np.full(scan.size, np.nan) if one is None else one[scan] for one in (line.value, line.std, line.whole)
     )
+    numbers = {"x": x[scan], "value": value, "error": error, "low": value - error, "high": value + error}
+    source = models.ColumnDataSource({**about, **numbers, "whole": whole, "name": [plain(line.name)] * scan.size})
     style = {"source": source, "color": line.color}
     if line.whole is not None:
         fig.segment("x", "value", "x", "whole", line_width=9, line_alpha=0.25, **style)
     fig.line("x", "value", line_width=1, line_alpha=0.6, **style)
     fig.segment("x", "low", "x", "high", line_alpha=0.8, **style)
-    points = fig.scatter(
-        "x",
-        "value",
-        source=source,
-        marker=line.marker,
-        line_color=line.color,
-        fill_color=line.color,
-        fill_alpha="fill",
-        size=6,
-    )
+    look = {"line_color": line.color, "fill_color": line.color, "fill_alpha": "fill", "size": 6}
+    points = fig.scatter("x", "value", source=source, marker=line.marker, **look)
     for kind, (marker, _) in EVENTS.items():
         at = [one for one, what in line.events if what == kind and one in scan]
         if at:
-            fig.scatter(x[at], line.value[at], marker=marker, size=13, line_color="#222222", fill_color=None)
+            fig.scatter(x[at], line.value[at], marker=marker, size=13, line_color=INK, fill_color=None)
     return points

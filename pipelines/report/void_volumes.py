@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LINES = {"all voids": ("void_volume", "void"), "cracks": ("crack_volume", "crack")}
-_CURVE, _LIMIT = "volume_bias", "detection_limit"
+_SIGNS = {"circle": "●", "square": "■", "triangle": "▲", "diamond": "◆"}
+_CURVE, _LIMIT = "crack_volume_bias", "detection_limit"
 _LEAST_FOUND = 0.5
 """Of a crack that is below the detection limit at least so much is taken to be found: no factor beyond 2."""
 
@@ -32,7 +33,10 @@ def draw_volumes(series: Series, ds: xr.Dataset, objects: xr.Dataset | None, loc
     lines += _contact_lost(series, objects)
     unit = next(unit_label(str(ds[about[0]].attrs.get("units", ""))) for about in _LINES.values() if about[0] in ds)
     if series.count == 1:
-        said = "; ".join(f"{line.name} {line.value[0]:.5g}{_error(line)} {unit}" for line in lines)
+        said = "; ".join(
+            f"{line.name} {measured(line.value[0], np.nan if line.std is None else line.std[0])} {unit}"
+            for line in lines
+        )
         yield Plot((), f"Volumes of {text(series.name)}: {said}. {limit_words(ds)}")
         return
     yield Plot(
@@ -98,15 +102,20 @@ def missed(ds: xr.Dataset, objects: xr.Dataset | None, value: NDArray[np.float64
 
 def key(lines: list[Line]) -> str:
     """Return the legend of lines as HTML."""
-    signs = {"circle": "●", "square": "■", "triangle": "▲", "diamond": "◆"}
+    keys = ((line.color, _SIGNS.get(line.marker, "●"), text(line.name)) for line in lines)
     return " ".join(
-        f'<span class="key"><span style="color:{line.color}">{signs.get(line.marker, "●")}</span> {text(line.name)}</span>'
-        for line in lines
+        f'<span class="key"><span style="color:{color}">{sign}</span> {name}</span>' for color, sign, name in keys
     )
 
 
-def _error(line: Line) -> str:
-    return f" ± {line.std[0]:.2g}" if line.std is not None and np.isfinite(line.std[0]) else ""
+def measured(value: float, std: float) -> str:
+    """Return a value and its uncertainty with as many digits as the uncertainty allows."""
+    if not np.isfinite(value):
+        return "–"
+    if not (np.isfinite(std) and std > 0):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    digits = min(max(1 - int(np.floor(np.log10(std))), 0), 6)
+    return f"{value:.{digits}f} ± {std:.{digits}f}"
 
 
 def limit_of(ds: xr.Dataset) -> tuple[float, float]:
@@ -122,16 +131,16 @@ def limit_of(ds: xr.Dataset) -> tuple[float, float]:
 
 
 def limit_words(ds: xr.Dataset) -> str:
+    """Return in words how thin a crack may be to be found."""
     limit, std = limit_of(ds)
     if not np.isfinite(limit):
         return "No detection limit was determined: thin cracks may be missing from the numbers."
-    error = f" ± {std:.2f}" if np.isfinite(std) else ""
-    return f"Of cracks open by less than {limit:.2f}{error} µm (detection limit) more than half is missed."
+    return f"Of cracks open by less than {measured(limit, std)} µm (detection limit) more than half is missed."
 
 
 def _caption(series: Series, ds: xr.Dataset, lines: list[Line]) -> str:
     said = [
-        f"Volumes of {' and '.join(line.name for line in lines)} in {counted(series.count, 'scan')} of {text(series.name)}."
+        f"Volumes in {counted(series.count, 'scan')} of {text(series.name)}; those of all voids include the cracks."
     ]
     known = any(line.std is not None and np.isfinite(line.std).any() for line in lines)
     said.append("Error bars are one standard uncertainty." if known else "Their uncertainties are not known.")

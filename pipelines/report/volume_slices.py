@@ -10,7 +10,7 @@ import numpy as np
 
 from operando.pipelines.steps.previews import AXES, PREVIEW, PREVIEW_KIND, PREVIEW_LABEL, THIN
 
-from .figures import HIDDEN_IN_PRINT, WRAPPED, Figure, Model, layouts, models
+from .figures import WRAPPED, Figure, Model, layouts, models
 from .kind_colors import kind_colors, kind_of
 from .parts import Part, Plot, counted, plain, text
 from .pictures import empty_picture, limits, reduced
@@ -40,7 +40,7 @@ mapper.palette = grey.map((color, i) => this.active.includes((i >> 5) - 1) ? ove
 
 @dataclass(frozen=True)
 class Slices:
-    """One slice of evenly chosen scans: pixels as bytes, their colors, and where the slice lies."""
+    """One slice of evenly chosen scans: pixels as bytes, what they may show, and where the slice lies."""
 
     scan: NDArray[np.intp]
     images: list[NDArray[np.uint8]]
@@ -59,14 +59,20 @@ def draw_slices(series: Series, ds: xr.Dataset, objects: xr.Dataset | None, loca
     said = [plain(title) for title in titles(series, shown.scan, local, "scan")]
     args: dict[str, Any] = {"images": shown.images, "titles": said, "slider": scan_slider(len(said))}
     args["image"] = models.ColumnDataSource({"image": [shown.images[0]]})
-    figures = [_picture(shown, args["image"], palette) for palette in _palettes(shown.names)]
+    grey, overlay = _palettes(shown.names)
+    active = [at for at, name in enumerate(shown.names) if kind_of(name) != "electrolyte"]
+    mixed = [overlay[byte] if byte // _LEVELS - 1 in active else grey[byte] for byte in range(len(grey))]
+    figures = [_picture(shown, args["image"], palette) for palette in ((grey, mixed) if shown.names else (grey,))]
     args["headings"] = [head(fig, said[0]) for fig in figures]
     for fig in figures[1:]:
         fig.x_range, fig.y_range = figures[0].x_range, figures[0].y_range
     args["slider"].js_on_change("value", models.CustomJS(args=args, code=_SHOW))
     first = [args["slider"]] if len(said) > 1 else []
     columns = [layouts.column(*first, figures[0], sizing_mode="stretch_width")]
-    columns += [layouts.column(_toggles(shown.names, fig), fig, sizing_mode="stretch_width") for fig in figures[1:]]
+    columns += [
+        layouts.column(_toggles(shown.names, active, fig, (grey, overlay)), fig, sizing_mode="stretch_width")
+        for fig in figures[1:]
+    ]
     yield Plot(columns, _caption(series, shown), legend(shown.names) if shown.names else "", beside=True)
 
 
@@ -174,11 +180,10 @@ def _bytes(image: NDArray[np.float64], kind: NDArray[np.uint8] | None, low: floa
     return np.where(np.isfinite(image), packed, 0).astype(np.uint8)
 
 
-def _palettes(names: list[str]) -> list[list[str]]:
-    """Return the colors of all bytes: in grey and, if anything was found, with what it is."""
+def _palettes(names: list[str]) -> tuple[list[str], list[str]]:
+    """Return the colors of all bytes: in grey, and with what fills the pixels."""
     level = np.clip(np.arange(_LEVELS) - 1, 0, None) / (_LEVELS - 2) * 255
     grey = [f"#{round(one):02x}{round(one):02x}{round(one):02x}" for one in level]
-    plain_colors = [*grey * _KINDS]
     colored = [*grey]
     for name, color in zip(names, kind_colors(names), strict=True):
         opacity = _OPACITY.get(kind_of(name), _OTHERS)
@@ -186,8 +191,7 @@ def _palettes(names: list[str]) -> list[list[str]]:
         mixed = np.rint(opacity * rgb + (1 - opacity) * level[:, None]).astype(int)
         colored += [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in mixed]
     colored += grey * (_KINDS - 1 - len(names))
-    plain_colors[0] = colored[0] = _NOTHING
-    return [plain_colors, colored] if names else [plain_colors]
+    return [_NOTHING, *(grey * _KINDS)[1:]], [_NOTHING, *colored[1:]]
 
 
 def _place(ds: xr.Dataset) -> dict[str, float]:
@@ -205,21 +209,14 @@ def _picture(shown: Slices, source: Model, palette: list[str]) -> Figure:
     return fig
 
 
-def _toggles(names: list[str], fig: Figure) -> Model:
+def _toggles(names: list[str], active: list[int], fig: Figure, palettes: tuple[list[str], list[str]]) -> Model:
     """Return buttons that show and hide what was found, one by one."""
-    grey, overlay = _palettes(names)
-    style = [models.InlineStyleSheet(css=WRAPPED), models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
+    style = [models.InlineStyleSheet(css=WRAPPED)]
     labels = [plain(_words(name)) for name in names]
-    buttons = models.CheckboxButtonGroup(labels=labels, active=_shown_first(names), stylesheets=style)
-    mapper = fig.renderers[0].glyph.color_mapper
-    args = {"mapper": mapper, "grey": grey, "overlay": overlay}
+    buttons = models.CheckboxButtonGroup(labels=labels, active=active, stylesheets=style)
+    args = {"mapper": fig.renderers[0].glyph.color_mapper, "grey": palettes[0], "overlay": palettes[1]}
     buttons.js_on_change("active", models.CustomJS(args=args, code=_OVERLAY))
     return buttons
-
-
-def _shown_first(names: list[str]) -> list[int]:
-    """Return what is shown until a button is pressed: all but the electrolyte, which is everywhere else."""
-    return [at for at, name in enumerate(names) if kind_of(name) != "electrolyte"]
 
 
 def _caption(series: Series, shown: Slices) -> str:

@@ -8,13 +8,22 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from operando.history import recorded
+from operando.history import HISTORY, recorded
+
+from .step import with_result
+from .volumes import grey_of
 
 PREVIEW, PREVIEW_KIND, PREVIEW_LABEL = "preview", "preview_kind", "preview_label"
 AXES = ("preview_z", "preview_y", "preview_x")
 _DIMS = ("scan", *AXES)
 THIN = ("void", "contact_loss", "crack")
 """What a pixel shows if any of its voxels does, the last one first: means would lose what is thin."""
+
+
+def preview(raw: xr.Dataset, processed: xr.Dataset, *, slices: int = 9, edge: int = 400) -> xr.Dataset:
+    """Keep some slices of every volume, small enough for the report, with what was found in them."""
+    grey = grey_of("preview", raw, processed)
+    return with_result(processed, previews(grey, kinds(processed), processed.get("label"), slices=slices, edge=edge))
 
 
 def previews(
@@ -64,7 +73,7 @@ def previews(
         about = {"units": "1", "long_name": "number of the object in the pixel, 0 outside"}
         found[PREVIEW_LABEL] = (_DIMS, _each(_slices(label, at), step, _largest), about)
     ds = xr.Dataset(found, {name: (name, *_middles(chosen, name[-1], step)) for name in AXES})
-    return recorded(ds, "pipelines.steps.previews", {"slices": slices, "edge": edge}, after=_origin(filled, grey))
+    return recorded(ds, "pipelines.steps.previews.previews", {"slices": slices, "edge": edge}, after=_origin(grey))
 
 
 def kinds(processed: xr.Dataset) -> xr.DataArray | None:
@@ -83,16 +92,12 @@ def kinds(processed: xr.Dataset) -> xr.DataArray | None:
         label = xr.zeros_like(layers[0][1], dtype=np.uint8)
     for name, mask in layers:
         named.setdefault(name, max(named.values(), default=0) + 1)
-        label = xr.where(mask.astype(bool), np.uint8(named[name]), label)
-    attrs = {"flag_values": list(named.values()), "flag_meanings": " ".join(named)}
-    return label.assign_attrs(
-        {**attrs, **{name: processed.attrs[name] for name in ("history",) if name in processed.attrs}}
-    )
+        label = label.where(~mask.astype(bool), np.uint8(named[name]))
+    return label.assign_attrs({"flag_values": list(named.values()), "flag_meanings": " ".join(named)})
 
 
-def _origin(filled: xr.DataArray | None, grey: xr.DataArray) -> xr.Dataset:
-    attrs = (grey if filled is None else filled).attrs
-    return xr.Dataset(attrs={name: attrs[name] for name in ("history",) if name in attrs})
+def _origin(grey: xr.DataArray) -> xr.Dataset:
+    return xr.Dataset(attrs={HISTORY: grey.attrs[HISTORY]} if HISTORY in grey.attrs else {})
 
 
 def _slices(volume: xr.DataArray, at: NDArray[np.intp]) -> xr.DataArray:
@@ -128,7 +133,8 @@ def _kinds(blocks: NDArray[Any], *, thin: list[int]) -> NDArray[np.uint8]:
     most = values[np.argmax([(blocks == value).sum(axis=-1) for value in values], axis=0)]
     for value in thin:
         most = np.where((blocks == value).any(axis=-1), value, most)
-    return most.astype(np.uint8)
+    found: NDArray[np.uint8] = most.astype(np.uint8)
+    return found
 
 
 def _largest(blocks: NDArray[Any]) -> NDArray[np.integer]:
@@ -139,9 +145,11 @@ def _largest(blocks: NDArray[Any]) -> NDArray[np.integer]:
 def _middles(volume: xr.DataArray, axis: str, step: int) -> tuple[NDArray[np.float64], dict[str, str]]:
     """Return the middles of the pixels along an axis, um, or voxels where the volume has no places."""
     size = volume.sizes[axis]
-    place = np.asarray(volume[axis].values, float) if axis in volume.coords else np.arange(size) + 0.5
+    place: NDArray[np.float64] = np.arange(size) + 0.5
+    if axis in volume.coords:
+        place = volume[axis].to_numpy().astype(np.float64)
     if axis != "z":
-        edge = (place[-1] - place[0]) / max(size - 1, 1) if size > 1 else 1.0
+        edge = float(place[-1] - place[0]) / (size - 1) if size > 1 else 1.0
         place = place[0] + edge * (step - 1) / 2 + edge * step * np.arange(-(-size // step))
     unit = "um" if axis in volume.coords else "px"
     return place, {"units": unit, "long_name": f"{axis} of the middle of the {'slice' if axis == 'z' else 'pixel'}"}
