@@ -145,11 +145,11 @@ def _largest(blocks: NDArray[Any]) -> NDArray[np.integer]:
 def _middles(volume: xr.DataArray, axis: str, step: int) -> tuple[NDArray[np.float64], dict[str, str]]:
     """Return the middles of the pixels along an axis, um, or voxels where the volume has no places."""
     size = volume.sizes[axis]
-    place: NDArray[np.float64] = np.arange(size) + 0.5
+    place: NDArray[np.float64] = np.arange(size, dtype=np.float64) + 0.5
     if axis in volume.coords:
-        place = volume[axis].to_numpy().astype(np.float64)
+        place = np.asarray(volume[axis].to_numpy(), np.float64)
     if axis != "z":
         edge = float(place[-1] - place[0]) / (size - 1) if size > 1 else 1.0
-        place = place[0] + edge * (step - 1) / 2 + edge * step * np.arange(-(-size // step))
+        place = float(place[0]) + edge * (step - 1) / 2 + edge * step * np.arange(-(-size // step), dtype=np.float64)
     unit = "um" if axis in volume.coords else "px"
     return place, {"units": unit, "long_name": f"{axis} of the middle of the {'slice' if axis == 'z' else 'pixel'}"}
