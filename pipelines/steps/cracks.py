@@ -35,12 +35,14 @@ def cracks(
     false_alarm: float = 1e-8,
     grow: float = 1e-3,
     widest: float = 8.0,
+    radius: float | None = None,
     repeats: int = 6,
 ) -> xr.Dataset:
     """Find cracks and voids, what they fill, and how thin a crack may be to be found.
 
     Grey levels, noise and blur are those given, else those of the first volume, so that all share them. The detection
-    limit is that of ``repeats`` simulated cracks of each aperture; 0 leaves it out.
+    limit is that of ``repeats`` simulated cracks of each aperture, 0 leaves it out; they have a ``radius`` in voxels, or
+    reach through the simulated volume.
     """
     from operando import tomo
 
@@ -51,13 +53,13 @@ def cracks(
         {own: float(first[name][0]) for name, own in _LEVELS.items()} if first and "matrix_level" in first else given
     )
     found = kept(tomo.segment_cracks(grey, **known, **search))
-    sizes = tomo.void_volumes(found)
+    sizes = tomo.void_volumes(found, volume=grey)
     levels = {name: float(found[name]) for name in _LEVELS}
     scans = grey.sizes["scan"]
     numbers = {name: found[name].expand_dims(scan=scans) for name in levels}
     numbers |= {str(name): one for name, one in sizes.data_vars.items()}
     if repeats:
-        numbers |= _limits(first, grey, levels, search, repeats)
+        numbers |= _limits(first, grey, levels, {**search, "radius": radius, "repeats": repeats})
     images = {name: found[own].variable for own, name in _IMAGES.items()}
     told = {name: one.variable for name, one in numbers.items()}
     return processed.assign({**images, **told}).assign_attrs({HISTORY: sizes.attrs[HISTORY]})
@@ -131,7 +133,7 @@ _NUMBERED = {"units": "1", "long_name": "number of the row"}
 
 
 def _limits(
-    first: xr.Dataset, grey: xr.DataArray, levels: dict[str, float], search: dict[str, Any], repeats: int
+    first: xr.Dataset, grey: xr.DataArray, levels: dict[str, float], settings: dict[str, Any]
 ) -> dict[str, xr.DataArray]:
     """Return what is found of thin cracks in each scan: as in the first, since all share levels and voxels."""
     from operando import tomo
@@ -145,8 +147,7 @@ def _limits(
         noise=levels["noise"],
         noise_blur=levels["noise_blur"],
         contrast=levels["matrix_level"] - levels["void_level"],
-        repeats=repeats,
-        **search,
+        **settings,
     )
     named = {f"{name}{ending}": f"{own}{ending}" for name, own in _CURVES.items() for ending in ("", "_std")}
     return {name: found.rename(named)[name].expand_dims(scan=scans) for name in _LIMITS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -122,6 +123,7 @@ def segment(
     first: xr.Dataset,
     *,
     thresholds: list[float] | None = None,
+    levels: list[float] | None = None,
     names: list[str] | None = None,
     classes: int = 3,
     method: Literal["multiotsu", "mixture"] = "multiotsu",
@@ -129,12 +131,13 @@ def segment(
 ) -> xr.Dataset:
     """Tell phases apart by thresholds: given, or from the first volume, so that all share them unless told else.
 
-    ``each`` looks for thresholds in every volume by itself, where grey scales differ.
+    ``levels`` are known grey levels of the phases, from the darkest on; thresholds lie halfway unless given. ``each``
+    looks for thresholds in every volume by itself, where grey scales differ.
     """
     from operando import tomo
 
     grey = grey_of("segment", raw, processed)
-    limits = _thresholds(grey, first, thresholds, classes, method, each=each)
+    limits = _thresholds(grey, first, {"threshold": thresholds, "grey_level": levels}, classes, method, each=each)
     label = tomo.segment(grey, limits["threshold"], names)
     called = np.array(label.attrs["flag_meanings"].split(), dtype=object)
     found = limits.drop_vars([name for name in limits.coords if name in processed.coords], errors="ignore")
@@ -204,25 +207,51 @@ def _prepared(raw: xr.Dataset, volumes: xr.DataArray) -> xr.Dataset:
 def _thresholds(
     grey: xr.DataArray,
     first: xr.Dataset,
-    given: list[float] | None,
+    given: dict[str, list[float] | None],
     classes: int,
     method: str,
     *,
     each: bool,
 ) -> xr.Dataset:
-    """Return ``threshold`` (scan, boundary) and, where it was found, ``grey_level`` (scan, phase)."""
+    """Return ``threshold`` (scan, boundary) and, where it is known, ``grey_level`` (scan, phase)."""
     from operando import tomo
 
-    scans, units = grey.sizes["scan"], {"units": str(grey.attrs.get("units", "1"))}
-    if given is not None:
-        values = np.broadcast_to(np.asarray(given, np.float64), (scans, len(given)))
-        about = {**units, "long_name": "grey level above which the next phase begins"}
-        return xr.Dataset({"threshold": (("scan", "boundary"), values, about)})
+    scans = grey.sizes["scan"]
+    if any(values is not None for values in given.values()):
+        return _given(given, scans, str(grey.attrs.get("units", "1")))
     if first and not each:
         shared = first[[name for name in _LEVELS if name in first]].reset_coords(drop=True).compute()
         return shared.isel(scan=np.zeros(scans, int))
     seen = grey if each else grey.isel(scan=slice(0, 1))
     find = tomo.threshold_multiotsu if method == "multiotsu" else tomo.threshold_mixture
-    found = find(tomo.histogram(seen), classes)
-    found = found[[*_LEVELS]].reset_coords(drop=True)
+    found = find(tomo.histogram(seen), classes)[[*_LEVELS]].reset_coords(drop=True)
     return found if each else found.isel(scan=np.zeros(scans, int))
+
+
+def _given(given: dict[str, list[float] | None], scans: int, units: str) -> xr.Dataset:
+    """Return thresholds and levels as a recipe states them, thresholds halfway between levels if it states none.
+
+    Raises
+    ------
+    OperandoError
+        If there is not one level more than thresholds.
+    """
+    levels = given["grey_level"]
+    limits = given["threshold"]
+    if limits is None and levels is not None:
+        limits = [(low + high) / 2 for low, high in pairwise(levels)]
+    if not limits or (levels is not None and len(levels) != len(limits) + 1):
+        raise OperandoError(f"segment: expected one level more than thresholds, got {levels} and {limits}")
+    known = {"threshold": ("boundary", limits, "grey level above which the next phase begins")}
+    if levels is not None:
+        known["grey_level"] = ("phase", levels, "grey level of the phase")
+    return xr.Dataset(
+        {
+            name: (
+                ("scan", dim),
+                np.tile(np.asarray(values, np.float64), (scans, 1)),
+                {"units": units, "long_name": text},
+            )
+            for name, (dim, values, text) in known.items()
+        }
+    )
