@@ -33,7 +33,8 @@ class Cracks:
     """What is known of each crack in each scan, dims (scan, crack), NaN where it is not there.
 
     ``volume`` in um^3, ``aperture`` in um, ``area`` = volume / aperture, um^2, each with its standard uncertainty;
-    ``row`` is the object's row in the table of all objects, -1 where there is none.
+    ``row`` is the object's row in the table of all objects, -1 where there is none; ``kind`` says of each crack what
+    it is in the scan in which it is largest, empty where kinds were not told apart.
     """
 
     table: xr.Dataset
@@ -42,6 +43,7 @@ class Cracks:
     aperture: NDArray[np.float64]
     aperture_std: NDArray[np.float64]
     row: NDArray[np.intp]
+    kind: list[str]
 
     @property
     def area(self) -> NDArray[np.float64]:
@@ -54,9 +56,13 @@ class Cracks:
         parts = np.hypot(np.nan_to_num(self.volume_std) / self.volume, self.aperture_std / self.aperture)
         return self.area * parts
 
-    def largest(self, most: int) -> NDArray[np.intp]:
-        """Return the places of the largest cracks, the largest first."""
-        return np.argsort(-self.table["volume_max"].values, kind="stable")[:most]
+    def ordered(self) -> NDArray[np.intp]:
+        """Return the places of all that was followed, the largest first."""
+        return np.argsort(-self.table["volume_max"].values, kind="stable")
+
+    def true_cracks(self) -> NDArray[np.intp]:
+        """Return the places of what is a crack, the largest first: all, where kinds were not told apart."""
+        return np.array([at for at in self.ordered() if self.kind[at] in ("", "crack")], np.intp)
 
 
 def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
@@ -80,7 +86,17 @@ def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
         if "aperture_mean" in objects:
             aperture = _taken(objects["aperture_mean"].values, row)
             aperture_std = _taken(objects["aperture_mean_std"].values, row)
-    return Cracks(table, volume, volume_std, aperture, aperture_std, row)
+    return Cracks(table, volume, volume_std, aperture, aperture_std, row, _kinds(volume, row, objects))
+
+
+def _kinds(volume: NDArray[np.float64], row: NDArray[np.intp], objects: xr.Dataset | None) -> list[str]:
+    if objects is None or "kind" not in objects:
+        return [""] * row.shape[1]
+    attrs = objects["kind"].attrs
+    words = dict(zip(np.ravel(attrs["flag_values"]), str(attrs["flag_meanings"]).split(), strict=True))
+    largest = row[np.where(row >= 0, np.nan_to_num(volume), -1.0).argmax(axis=0), np.arange(row.shape[1])]
+    kind = objects["kind"].values
+    return [str(words.get(kind[at], "")) if at >= 0 else "" for at in largest]
 
 
 def _taken(values: NDArray[np.floating], row: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -89,14 +105,14 @@ def _taken(values: NDArray[np.floating], row: NDArray[np.intp]) -> NDArray[np.fl
 
 def draw_history(series: Series, ds: xr.Dataset, cracks: Cracks, local: LocalTime) -> Iterator[Part]:
     """Yield volume, aperture and area of the largest cracks."""
-    if series.count < 2 or not cracks.table.sizes["crack"]:
+    largest = cracks.true_cracks()[:_MOST]
+    if series.count < 2 or not largest.size:
         return
     unit = unit_label(str(cracks.table["volume"].attrs.get("units", "")))
-    largest = cracks.largest(_MOST)
     lines = _lines(cracks, largest, cracks.volume, cracks.volume_std)
     figures = draw_lines(series, lines, f"volume ({unit})", local)
     known = np.isfinite(cracks.aperture[:, largest]).any()
-    yield Plot(figures, _caption(series, cracks, lines, largest), f"{key(lines)} {_signs(lines)}", beside=True)
+    yield Plot(figures, _caption(series, cracks, lines), f"{key(lines)} {_signs(lines)}", beside=True)
     if known:
         openings = _lines(cracks, largest, cracks.aperture, cracks.aperture_std)
         areas = _lines(cracks, largest, cracks.area, cracks.area_std)
@@ -155,12 +171,12 @@ def _signs(lines: list[Line]) -> str:
     )
 
 
-def _caption(series: Series, cracks: Cracks, lines: list[Line], largest: NDArray[np.intp]) -> str:
-    total = cracks.table.sizes["crack"]
+def _caption(series: Series, cracks: Cracks, lines: list[Line]) -> str:
+    total = cracks.true_cracks().size
     which = f"The {len(lines)} largest of {counted(total, 'crack')}" if total > len(lines) else counted(total, "crack")
     said = [f"{which} of {text(series.name)}, followed through {counted(series.count, 'scan')}."]
-    if np.isfinite(cracks.volume_std[:, largest]).any():
-        said.append("Error bars are one standard uncertainty of the noise of the voxels.")
+    if any(line.std is not None and np.isfinite(line.std).any() for line in lines):
+        said.append("Error bars are one standard uncertainty of noise.")
     if any(line.events for line in lines):
         said.append("How a crack ends is marked where it was last seen.")
     return " ".join(said)

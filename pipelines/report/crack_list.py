@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .crack_history import Cracks, events
-from .parts import Html, Part, counted, table, text
+from .parts import Html, Part, counted, table, text, unbroken
 from .series import LocalTime, Series
 from .void_volumes import measured
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _ROWS, _OPEN = 200, 12
 _HEAD = (
-    "crack",
+    "number",
+    "kind",
     "first scan",
     "last scan",
     "first seen",
@@ -41,11 +42,12 @@ def draw_list(series: Series, cracks: Cracks, objects: xr.Dataset | None, local:
     if not total:
         yield Html(f"<p>No crack was found in {counted(series.count, 'scan')} of {text(series.name)}.</p>")
         return
-    rows = [_row(series, cracks, objects, local, int(at)) for at in cracks.largest(_ROWS)]
+    rows = [_row(series, cracks, objects, local, int(at)) for at in cracks.ordered()[:_ROWS]]
+    what = counted(total, "crack") + (" and other voids" if any(cracks.kind) else "")
     kept = f" The {len(rows)} largest are listed." if len(rows) < total else ""
     said = f"Sizes are those of the scan in which the crack is largest. Times are in {text(local.name)}.{kept}"
     yield Html(
-        f"<details{' open' if total <= _OPEN else ''}><summary>{counted(total, 'crack')} of {text(series.name)}, "
+        f"<details{' open' if total <= _OPEN else ''}><summary>{what} of {text(series.name)}, "
         f'one by one</summary><p>{said}</p><button type="button" onclick="{text(_COPY)}">Copy the table</button>'
         f"{table(_HEAD, rows)}</details>"
     )
@@ -59,13 +61,14 @@ def _row(series: Series, cracks: Cracks, objects: xr.Dataset | None, local: Loca
     normal = _normal(cracks, objects, largest, at)
     return (
         int(one["crack"]),
+        cracks.kind[at].replace("_", " ") or "crack",
         first,
         last,
-        local.text(series.times()[first]),
+        unbroken(local.text(series.times()[first])),
         measured(volume[largest], cracks.volume_std[largest, at]),
         measured(cracks.aperture[largest, at], cracks.aperture_std[largest, at]),
         measured(cracks.area[largest, at], cracks.area_std[largest, at]),
-        "–" if normal is None else ", ".join(f"{part:.2f}" for part in normal),
+        "–" if normal is None else unbroken(", ".join(f"{part:.2f}" for part in normal)),
         "–" if normal is None else f"{np.rad2deg(np.arccos(min(abs(normal[0]), 1.0))):.0f}",
         _story(cracks.table, at),
     )

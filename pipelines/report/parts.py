@@ -65,6 +65,11 @@ def heading(value: object) -> Html:
     return Html(f"<h3>{text(value)}</h3>")
 
 
+def unbroken(words: str) -> Html:
+    """Return text that is not broken into lines."""
+    return Html(f'<span class="unbroken">{text(words)}</span>')
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return an HTML table; every cell that is not :class:`Html` already is escaped."""
     top = "".join(f"<th>{text(name)}</th>" for name in head)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .series import LocalTime, Series
 
 
+_BESIDE_BUTTONS = (12, 5, 9, 5)
+"""Margins with which a slider is as high as a row of buttons, so that the figures under them are level."""
+
+
 def titles(series: Series, scan: NDArray[np.intp], local: LocalTime, noun: str) -> list[str]:
     """Return number, time and potential of scans, as far as they are known."""
     potential, time = series.column("potential"), series.times()
@@ -31,6 +35,7 @@ def titles(series: Series, scan: NDArray[np.intp], local: LocalTime, noun: str) 
 def scan_slider(count: int) -> Model:
     """Return a slider over the numbers from 0 on; the titles say what they stand for."""
     slider = models.Slider(start=0, end=max(1, count - 1), step=1, value=0, title=None, show_value=False, bar_color=INK)
+    slider.margin = _BESIDE_BUTTONS
     slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
     return slider
 

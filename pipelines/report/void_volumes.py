@@ -45,10 +45,14 @@ def draw_volumes(series: Series, ds: xr.Dataset, objects: xr.Dataset | None, loc
 
 
 def _line(ds: xr.Dataset, objects: xr.Dataset | None, name: str, variable: str, kind: str) -> Line:
-    std = f"{variable}_std"
     value = np.asarray(ds[variable].values, float)
-    whole = missed(ds, objects, value) if kind == "crack" else None
-    return Line(name, COLORS[kind], SIGNS[kind], value, np.asarray(ds[std].values, float) if std in ds else None, whole)
+    std = next((np.asarray(ds[one].values, float) for one in _errors(variable) if one in ds), None)
+    return Line(name, COLORS[kind], SIGNS[kind], value, std, missed(ds, objects, value) if kind == "crack" else None)
+
+
+def _errors(variable: str) -> tuple[str, str]:
+    """Return the names of the uncertainty of a number, all of it before that from noise alone."""
+    return f"{variable}_uncertainty", f"{variable}_std"
 
 
 def _contact_lost(series: Series, objects: xr.Dataset | None) -> list[Line]:
@@ -140,10 +144,15 @@ def limit_words(ds: xr.Dataset) -> str:
 
 def _caption(series: Series, ds: xr.Dataset, lines: list[Line]) -> str:
     said = [
-        f"Volumes in {counted(series.count, 'scan')} of {text(series.name)}; those of all voids include the cracks."
+        f"Volumes in {counted(series.count, 'scan')} of {text(series.name)}.",
+        "Those of all voids include cracks and lost contact.",
     ]
-    known = any(line.std is not None and np.isfinite(line.std).any() for line in lines)
-    said.append("Error bars are one standard uncertainty." if known else "Their uncertainties are not known.")
+    if any(_errors(variable)[0] in ds for variable, _ in _LINES.values()):
+        said.append("Error bars are one standard uncertainty: of noise, and of what may be lost beside particles.")
+    elif any(line.std is not None for line in lines):
+        said.append("Error bars are one standard uncertainty, that of noise.")
+    else:
+        said.append("Their uncertainties are not known.")
     if any(line.whole is not None for line in lines):
         said.append(
             "Wide bars reach to the volume corrected for what simulated cracks of the same apertures lose or gain."

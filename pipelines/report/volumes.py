@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .crack_history import cracks_of, draw_history
 from .crack_list import draw_list
 from .parts import Part, heading
+from .phase_shares import draw_shares
 from .series import VOLUMES, Series, all_series, local_time, over_all
 from .void_volumes import draw_volumes
 from .volume_slices import draw_slices
@@ -32,6 +33,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
         objects = _node(tree, series, "object", _OBJECTS)
         yield from draw_slices(series, ds, objects, local)
         yield from draw_volumes(series, ds, objects, local)
+        yield from draw_shares(series, ds, local)
         tracks = _node(tree, series, "crack", _TRACKS)
         if tracks is not None:
             cracks = cracks_of(tracks, objects)

@@ -41,8 +41,8 @@ def cracks(
     """Find cracks and voids, what they fill, and how thin a crack may be to be found.
 
     Grey levels, noise and blur are those given, else those of the first volume, so that all share them. The detection
-    limit is that of ``repeats`` simulated cracks of each aperture, 0 leaves it out; they have a ``radius`` in voxels, or
-    reach through the simulated volume.
+    limit is that of ``repeats`` simulated cracks of each aperture, 0 leaves it out; they have a ``radius`` in voxels,
+    or reach through the simulated volume.
     """
     from operando import tomo
 
@@ -140,7 +140,8 @@ def _limits(
 
     scans = grey.sizes["scan"]
     if first and _LIMIT[0] in first:
-        return {name: first[name].reset_coords(drop=True).compute().isel(scan=np.zeros(scans, int)) for name in _LIMITS}
+        known = first[[*_LIMITS]].reset_coords(drop=True).compute().isel(scan=np.zeros(scans, int))
+        return {name: known[name] for name in (*_LIMITS, "aperture")}
     found = tomo.detection_limit(
         float(grey["voxel_size"][0]),
         blur=levels["blur"],
@@ -150,7 +151,8 @@ def _limits(
         **settings,
     )
     named = {f"{name}{ending}": f"{own}{ending}" for name, own in _CURVES.items() for ending in ("", "_std")}
-    return {name: found.rename(named)[name].expand_dims(scan=scans) for name in _LIMITS}
+    known = found.rename(named)[[*_LIMITS]].expand_dims(scan=scans)
+    return {name: known[name] for name in (*_LIMITS, "aperture")}
 
 
 def _mask(processed: xr.Dataset, of: str) -> xr.DataArray:
