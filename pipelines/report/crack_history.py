@@ -58,7 +58,7 @@ class Cracks:
 
     def ordered(self) -> NDArray[np.intp]:
         """Return the places of all that was followed, the largest first."""
-        return np.argsort(-self.table["volume_max"].values, kind="stable")
+        return np.argsort(-np.nan_to_num(self.volume).max(axis=0, initial=0.0), kind="stable")
 
     def true_cracks(self) -> NDArray[np.intp]:
         """Return the places of what is a crack, the largest first: all, where kinds were not told apart."""

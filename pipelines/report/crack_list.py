@@ -45,7 +45,7 @@ def draw_list(series: Series, cracks: Cracks, objects: xr.Dataset | None, local:
     rows = [_row(series, cracks, objects, local, int(at)) for at in cracks.ordered()[:_ROWS]]
     what = counted(total, "crack") + (" and other voids" if any(cracks.kind) else "")
     kept = f" The {len(rows)} largest are listed." if len(rows) < total else ""
-    said = f"Sizes are those of the scan in which the crack is largest. Times are in {text(local.name)}.{kept}"
+    said = f"Sizes are those of the scan in which each is largest. Times are in {text(local.name)}.{kept}"
     yield Html(
         f"<details{' open' if total <= _OPEN else ''}><summary>{what} of {text(series.name)}, "
         f'one by one</summary><p>{said}</p><button type="button" onclick="{text(_COPY)}">Copy the table</button>'

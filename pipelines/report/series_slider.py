@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .series import LocalTime, Series
 
 
-_BESIDE_BUTTONS = (12, 5, 9, 5)
+_BESIDE_BUTTONS = (10, 5, 8, 5)
 """Margins with which a slider is as high as a row of buttons, so that the figures under them are level."""
 
 

@@ -122,6 +122,17 @@ def measured(value: float, std: float) -> str:
     return f"{value:.{digits}f} ± {std:.{digits}f}"
 
 
+def in_short(ds: xr.Dataset) -> str:
+    """Return the first and the last crack volume of a series and the detection limit in words; empty without cracks."""
+    if "crack_volume" not in ds or not ds.sizes.get("scan"):
+        return ""
+    line = _line(ds, None, "", *_LINES["cracks"])
+    std = line.std if line.std is not None else line.value * np.nan
+    ends = dict.fromkeys((0, line.value.size - 1))
+    unit = unit_label(str(ds["crack_volume"].attrs.get("units", "")))
+    return " to ".join(f"{measured(line.value[at], std[at])} {unit}" for at in ends) + f" of cracks. {limit_words(ds)}"
+
+
 def limit_of(ds: xr.Dataset) -> tuple[float, float]:
     """Return the detection limit of the series and its standard uncertainty, um: the largest of all scans."""
     if _LIMIT not in ds:
