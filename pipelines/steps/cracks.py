@@ -41,8 +41,8 @@ def cracks(
     """Find cracks and voids, what they fill, and how thin a crack may be to be found.
 
     Grey levels, noise and blur are those given, else those of the first volume, so that all share them. The detection
-    limit is that of ``repeats`` simulated cracks of each aperture, 0 leaves it out; they have a ``radius`` in voxels,
-    or reach through the simulated volume.
+    limit is that of ``repeats`` simulated cracks of each aperture, 0 leaves it out; they have a ``radius`` (voxels), or
+    reach through the simulated volume.
     """
     from operando import tomo
 
