@@ -82,7 +82,8 @@ def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
     volume, volume_std = np.where(counted_volume > 0, counted_volume, np.nan), nothing
     aperture, aperture_std = nothing, nothing
     if objects is not None and (row >= 0).any():
-        volume, volume_std = (_taken(one, row) for one in volumes_of(objects))
+        measured, volume_std = (_taken(one, row) for one in volumes_of(objects))
+        volume = np.where(row >= 0, measured, volume)
         if "aperture_mean" in objects:
             aperture = _taken(objects["aperture_mean"].values, row)
             aperture_std = _taken(objects["aperture_mean_std"].values, row)

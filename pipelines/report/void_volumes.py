@@ -164,10 +164,14 @@ def _caption(series: Series, ds: xr.Dataset, lines: list[Line]) -> str:
         said.append("Error bars are one standard uncertainty, that of noise.")
     else:
         said.append("Their uncertainties are not known.")
-    if any(line.whole is not None for line in lines):
-        said.append(
-            "Wide bars reach to the volume corrected for what simulated cracks of the same apertures lose or gain."
-        )
+    for line in lines:
+        if line.whole is not None and np.isfinite(line.whole[line.value > 0]).any():
+            there = line.value > 0
+            change = np.nanmax(np.abs(line.whole[there] / line.value[there] - 1))
+            said.append(
+                f"Wide bars reach to the volume of {line.name} corrected for what simulated cracks of the same"
+                f" apertures lose or gain, at most {change:.1%}."
+            )
     said.append(limit_words(ds))
     if series.flags().any():
         said.append("Flagged scans are hollow.")

@@ -13,7 +13,7 @@ from operando.pipelines.steps.previews import AXES, PREVIEW, PREVIEW_KIND, PREVI
 from .figures import WRAPPED, Figure, Model, layouts, models
 from .kind_colors import kind_colors, kind_of
 from .parts import Part, Plot, counted, plain, text
-from .pictures import empty_picture, limits, reduced
+from .pictures import empty_picture, reduced
 from .series import LocalTime, Series, thinned
 from .series_slider import head, scan_slider, titles
 
@@ -96,7 +96,7 @@ def _slices(ds: xr.Dataset, objects: xr.Dataset | None) -> Slices:
     edge = int(np.clip(np.sqrt(_BYTES / count), _SMALLEST, _EDGE))
     scan = thinned(count, max(2, _BYTES // edge**2))
     small = [reduced(_pixels(ds, PREVIEW, one, at), edge) for one in scan]
-    low, high = limits(np.concatenate([image.ravel() for image in small]))
+    low, high = _range(np.concatenate([image.ravel() for image in small]))
     images = [
         _bytes(image, _at_the_size_of(image, _filled(ds, objects, named, int(one), at)), low, high)
         for image, one in zip(small, scan, strict=True)
@@ -174,10 +174,20 @@ def _at_the_size_of(image: NDArray[np.float64], filled: NDArray[np.uint8] | None
 
 
 def _bytes(image: NDArray[np.float64], kind: NDArray[np.uint8] | None, low: float, high: float) -> NDArray[np.uint8]:
-    """Return kind and grey level of each pixel as one byte; 0 where the grey value is not known."""
-    level = 1 + np.rint(np.clip((np.nan_to_num(image, nan=low) - low) / (high - low), 0, 1) * (_LEVELS - 2))
-    packed = level.astype(np.uint8) + (0 if kind is None else kind * np.uint8(_LEVELS))
+    """Return kind and grey level of each pixel as one byte; 0 where the grey value is not known.
+
+    Levels rise with the square root of the grey value: void and matrix differ little beside bright particles.
+    """
+    part = np.clip((np.nan_to_num(image, nan=low) - low) / (high - low), 0, 1)
+    packed = 1 + np.rint(np.sqrt(part) * (_LEVELS - 2)) + (0 if kind is None else kind * float(_LEVELS))
     return np.where(np.isfinite(image), packed, 0).astype(np.uint8)
+
+
+def _range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the range that holds all but the outermost thousandth of the values at either end."""
+    known = values[np.isfinite(values)]
+    low, high = (float(one) for one in np.percentile(known, [0.1, 99.9])) if known.size else (0.0, 1.0)
+    return (low, high) if high > low else (low, low + 1.0)
 
 
 def _palettes(names: list[str]) -> tuple[list[str], list[str]]:
@@ -229,6 +239,7 @@ def _caption(series: Series, shown: Slices) -> str:
     if shown.names:
         said[0] = said[0][:-1] + ": grey values and, beside them, what was found."
         said.append("A pixel shows a void or a crack if any of its voxels is one; the buttons hide and show each kind.")
+    said.append("Brightness is the square root of the grey value above the lowest.")
     if len(shown.scan) > 1:
         said.append(f"The slider goes through {counted(len(shown.scan), 'scan')}.")
     if len(shown.scan) < series.count:

@@ -77,7 +77,10 @@ def previews(
 
 
 def kinds(processed: xr.Dataset) -> xr.DataArray | None:
-    """Return what fills each voxel: its phase, over that voids, over that cracks; None where nothing was found."""
+    """Return what fills each voxel: its phase, over that voids, over that cracks; None where nothing was found.
+
+    Where voids were looked for, what a threshold alone takes for void is unknown.
+    """
     layers = [
         (name, processed[mask]) for name, mask in (("void", "void_mask"), ("crack", "crack_mask")) if mask in processed
     ]
@@ -90,6 +93,8 @@ def kinds(processed: xr.Dataset) -> xr.DataArray | None:
         named = dict(zip(str(processed["phase_label"].attrs["flag_meanings"]).split(), map(int, values), strict=True))
     else:
         label = xr.zeros_like(layers[0][1], dtype=np.uint8)
+    if layers and "void" in named:
+        label = label.where(label != named["void"], np.uint8(0))
     for name, mask in layers:
         named.setdefault(name, max(named.values(), default=0) + 1)
         label = label.where(~mask.astype(bool), np.uint8(named[name]))
