@@ -36,6 +36,7 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
 
   [[series.steps]]
   use = "remove_rings"
+  threshold = 12.0                  # standard uncertainties: thousands of circles are looked at, particles lie on some
 
   [[series.steps]]                  # grey levels are known from attenuation coefficients
   use = "segment"

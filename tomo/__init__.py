@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from . import formats
     from .aperture_tables import aperture_table
     from .apertures import aperture
+    from .classifier import PixelClassifier
+    from .costs import check_cost, cost
     from .crack_tables import crack_table
     from .cracks import segment_cracks
     from .denoising import denoise
     from .detection_limits import detection_limit
     from .direction_statistics import orientation_distribution
     from .distances import distance
+    from .features import Features, feature_stack
     from .filled_volumes import void_volumes
     from .grey_matching import match_grey
     from .grey_mixtures import threshold_mixture
@@ -41,17 +44,22 @@ if TYPE_CHECKING:
     from .tracking import track
 
 _LAZY = {
+    "Features": ".features",
     "Paganin": ".phase_retrieval",
+    "PixelClassifier": ".classifier",
     "align": ".resampling",
     "aperture": ".apertures",
     "aperture_table": ".aperture_tables",
+    "check_cost": ".costs",
     "classify_objects": ".object_classes",
+    "cost": ".costs",
     "crack_table": ".crack_tables",
     "denoise": ".denoising",
     "detection_limit": ".detection_limits",
     "distance": ".distances",
     "estimate_blur": ".image_quality",
     "estimate_noise": ".image_quality",
+    "feature_stack": ".features",
     "formats": ".formats",
     "fractions": ".phase_fractions",
     "histogram": ".histograms",
@@ -80,17 +88,22 @@ _LAZY = {
 }
 
 __all__ = [
+    "Features",
     "Paganin",
+    "PixelClassifier",
     "align",
     "aperture",
     "aperture_table",
+    "check_cost",
     "classify_objects",
+    "cost",
     "crack_table",
     "denoise",
     "detection_limit",
     "distance",
     "estimate_blur",
     "estimate_noise",
+    "feature_stack",
     "formats",
     "fractions",
     "histogram",

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from operando.errors import OperandoError
 
-from .image_quality import cubes, estimate_blur, looked_at, noise_of, phase_levels
+from .image_quality import VOXEL_VARIANCE, cubes, estimate_blur, looked_at, noise_of, phase_levels
 
-VOXEL_VARIANCE = 1 / 12
-"""Variance that the voxel itself adds to the blur, voxels^2."""
 PARTICLE = 4.0
 """How many standard deviations of the noise a particle exceeds the matrix by, at least."""
 LEVEL = 1.5

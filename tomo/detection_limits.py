@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 from operando.history import recorded
 
-from .crack_levels import VOXEL_VARIANCE, Levels
+from .crack_levels import Levels
 from .cracks import checked_search, found_cracks
+from .image_quality import VOXEL_VARIANCE
 from .layout import PLACES
 
 APERTURES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)

@@ -79,10 +79,8 @@ CRACKS = Layout(
         Variable("volume_first", ("crack",), "um^3", "f", "volume in the first scan that shows the crack"),
         Variable("volume_last", ("crack",), "um^3", "f", "volume in the last scan that shows the crack"),
         Variable("volume_max", ("crack",), "um^3", "f", "largest volume of the crack"),
+        Variable("object", ("scan", "crack"), "1", "iu", "number of the object in the label image, 0: none", False),
         Variable("volume", ("scan", "crack"), "um^3", "f", "volume of the crack, 0: not there", False),
-        Variable(
-            "number", ("scan", "crack"), "1", "iu", "number of the object in the scan's label, 0: not there", False
-        ),
         Variable("event", ("scan", "crack"), "1", "iu", "what happened since the scan before", False),
     ),
 )

@@ -16,9 +16,10 @@ import numpy as np
 
 from operando.kernels import compiled
 
-from .fit_kernels import Bools, bounded_step, factored, room, scaled_matrix, solved, statistics
+from .fit_kernels import room, statistics
 from .model_kernels import Floats, Form, Ints, expand
 from .series_kernels import Stack, finite, inverted, one_spectrum
+from .step_kernels import Bools, bounded_step, factored, scaled_matrix, solved
 
 Normal = tuple[Floats, Floats]
 Held = tuple[Bools, Floats]

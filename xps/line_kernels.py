@@ -50,8 +50,8 @@ def fill(  # noqa: PLR0917
         Four numbers, of which the first are the shape's parameters, within their bounds.
     out
         Rows 0 to 6: the line f (1/eV) and its derivatives by position, width and shape parameters. Rows 7 to 13: the
-        same for F(x), the integral of f from low binding energy (1). Rows that a shape has no use for stay as they
-        are; all are NaN for an unknown code, a width that is not above 0 and parameters that are not finite.
+        same for F(x), the integral of f from low binding energy (1). The rows beyond :func:`rows_of` are
+        scratch; all are NaN for an unknown code, a width that is not above 0 and parameters that are not finite.
     """
     total = position + fwhm
     for p in range(rows_of(code) - 3):

@@ -11,20 +11,16 @@ from .fit_kernels import (
     NOT_CONVERGED,
     POISSON,
     SQUARES,
-    Bools,
     Room,
     Task,
-    bounded_step,
-    factored,
     measured,
     minimize,
     normal,
     room,
-    scaled_matrix,
-    solved,
     weigh,
 )
 from .model_kernels import NO_LOSS, PER_LINE, Floats, Form, Grid, Ints, Spectrum, assign, expand, fill_line
+from .step_kernels import Bools, bounded_step, factored, scaled_matrix, solved
 
 Linear = tuple[Ints, Floats, Floats, Floats]
 """The linear parameters: (free parameter of each or -1, start, low, high): areas, inelastic background, polynomial."""

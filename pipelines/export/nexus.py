@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from operando.errors import OperandoError
-from operando.pipelines.commit import sync_folder
 from operando.xps.nexus_groups import Field, Group, Link
+
+from .whole_files import written_whole
 
 
 def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Path:
@@ -34,19 +31,8 @@ def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Pa
         If the file is there and may not be replaced, or cannot be written.
     """
     path = Path(path)
-    if not overwrite and path.exists():
-        raise _exists(path)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
+    with written_whole(path, overwrite=overwrite) as aside:
         _write(aside, path.name, tree)
-        _put(aside, path, overwrite=overwrite)
-        sync_folder(path.parent)
-    except OSError as error:
-        said = error.strerror or str(error)
-        raise OperandoError(f"{path}: writing failed ({said}); no file was changed; check the folder") from None
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
     return path
 
 
@@ -58,23 +44,6 @@ def _write(aside: Path, name: str, tree: Group) -> None:
         file.attrs["file_name"] = name
         for place, link in _links("", tree):
             file[place] = file[link.target]
-    with aside.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
-def _put(aside: Path, path: Path, *, overwrite: bool) -> None:
-    """Give the file its name; where none may be replaced, a file that came meanwhile stays too."""
-    if overwrite:
-        aside.replace(path)
-        return
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        raise _exists(path) from None
-    except OSError:
-        if path.exists():
-            raise _exists(path) from None
-        aside.replace(path)
 
 
 def _fill(place: Any, group: Group) -> None:
@@ -99,7 +68,3 @@ def _links(above: str, group: Group) -> list[tuple[str, Link]]:
         elif isinstance(member, Group):
             found += _links(f"{above}/{name}", member)
     return found
-
-
-def _exists(path: Path) -> OperandoError:
-    return OperandoError(f"{path}: expected no file here, got one; say overwrite = true to replace it")

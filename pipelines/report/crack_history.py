@@ -70,8 +70,8 @@ def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
     counted_volume = table["volume"].transpose("scan", "crack").values.astype(float)
     shape = counted_volume.shape
     row = np.full(shape, -1, np.intp)
-    if objects is not None and "number" in table and {"scan", "number"} <= set(objects.variables):
-        number = table["number"].transpose("scan", "crack").values
+    if objects is not None and "object" in table and {"scan", "number"} <= set(objects.variables):
+        number = table["object"].transpose("scan", "crack").values
         known = {
             (int(scan), int(one)): at
             for at, (scan, one) in enumerate(zip(objects["scan"].values, objects["number"].values, strict=True))

@@ -119,7 +119,7 @@ def tracks(scans=5):
     return xr.Dataset(
         {
             "volume": quantity(("scan", "crack"), volume, "um^3", "volume"),
-            "number": (("scan", "crack"), number),
+            "object": (("scan", "crack"), number),
             "event": (("scan", "crack"), event, masks),
             "volume_max": quantity("crack", volume.max(axis=0), "um^3", "largest volume"),
             "parent": ("crack", [0, 0, 1]),

@@ -1,0 +1,203 @@
+"""Say what an operation on a volume will cost before it starts, and refuse what cannot fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from operando.errors import OperandoError
+
+from .layout import PLACES
+
+MOST_TASKS = 5000
+"""Tasks of a graph above which the scheduler, and not the work, takes the time."""
+
+DEFAULT_EDGE = 128
+
+_DIMS = len(PLACES)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an operation needs, as measured with its default settings.
+
+    ``speed`` is Mvoxel/s of a core (voxels times angles for a reconstruction), counted with margins where
+    ``margin_worked``; ``copies`` how many times a worker holds what is read of a block with its margins; ``bytes`` what
+    it holds beside that per voxel, ``fixed`` per worker, ``once`` of all together; ``whole`` bytes per voxel of the
+    whole volume, of at most ``whole_most`` voxels.
+    """
+
+    speed: float
+    copies: float
+    bytes: float
+    fixed: float = 0.0
+    once: float = 0.0
+    margin: int = 0
+    margin_worked: bool = True
+    whole: float = 0.0
+    whole_most: float = math.inf
+
+
+OPERATIONS = {
+    "classify": Work(speed=1.45, copies=2, bytes=2, fixed=65e6, margin=25, margin_worked=False),
+    "denoise": Work(speed=2.6, copies=2, bytes=12, margin=1),
+    "histogram": Work(speed=150.0, copies=2, bytes=3, once=10e6),
+    "label": Work(speed=40.0, copies=2, bytes=6, once=40e6),
+    "local_thickness": Work(speed=9.3, copies=2, bytes=12.5, fixed=15e6, margin=24),
+    "plate_filter": Work(speed=14.0, copies=2, bytes=10, fixed=4e6, margin=14),
+    "reconstruct": Work(speed=1.4e3, copies=1, bytes=6, fixed=12e6),
+    "regions": Work(speed=115.0, copies=2, bytes=5.5),
+    "register": Work(speed=2.1, copies=0, bytes=0, whole=64, whole_most=20e6),
+}
+"""Measured on one core of an x86-64 machine of 2026 with volumes of 256^3 in chunks of 64^3 and 128^3, 1 and 2 workers:
+grey levels of uint16, masks of bool, labels of int32; thickness up to a radius of 12 voxels, median filters of 3."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an operation will cost.
+
+    ``bytes_read`` from the disk, uncompressed; ``peak_memory`` in bytes of all workers together, on top of what they
+    hold idle; ``tasks`` of the largest graph; ``seconds`` on as many cores as workers.
+    """
+
+    operation: str
+    bytes_read: float
+    peak_memory: float
+    tasks: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the cost in a line."""
+        return (
+            f"{self.operation}: reads {_amount(self.bytes_read)}, holds {_amount(self.peak_memory)} at most, "
+            f"{self.tasks} tasks, about {self.seconds:.3g} s"
+        )
+
+
+def cost(
+    operation: str,
+    shape: Sequence[int],
+    *,
+    dtype: DTypeLike = np.uint16,
+    chunks: int | Sequence[int] | None = None,
+    workers: int = 2,
+    angles: int | None = None,
+) -> Cost:
+    """Return what an operation with its default settings will cost on a lazy volume, whose result is written.
+
+    Parameters
+    ----------
+    operation
+        One of ``OPERATIONS``.
+    shape
+        Of the volume, (..., z, y, x); of the volume that comes out for ``"reconstruct"``. Further dims are worked on
+        one after the other: their tasks count as a graph each.
+    dtype
+        Type of what is read: grey levels, a mask, labels or projections.
+    chunks
+        Edge, or edges (z, y, x), of the blocks; by default 128 voxels. Slices of a reconstruction are whole.
+    workers
+        Threads that work at once, each on a block.
+    angles
+        Number of projections of ``"reconstruct"``.
+
+    Returns
+    -------
+    Cost
+        Memory is that of the measured cases within a factor of 1.5; the time is one of a machine to itself.
+
+    Raises
+    ------
+    OperandoError
+        If the operation is none, or a number cannot be.
+
+    Notes
+    -----
+    With blocks of v voxels, margins among them, and w workers: memory = ``w (fixed + v (copies itemsize + bytes)) +
+    once + whole``. Blocks that neighbors need as margins wait in memory: about two layers of them, ``2 n_y n_x + 3 n_x
+    + 3`` of the n_z n_y n_x blocks. Tasks = ``3 n + prod(3 n_i - 2)`` for n blocks with margins, n without; time =
+    voxels, margins among them, / (speed w).
+    """
+    if operation not in OPERATIONS:
+        raise OperandoError(f"cost: expected one of {', '.join(OPERATIONS)}, got {operation!r}")
+    if len(shape) < _DIMS or min(shape) < 1 or workers < 1:
+        raise OperandoError(f"cost: expected a shape (..., z, y, x) and workers, got {tuple(shape)} and {workers}")
+    if (operation == "reconstruct") != (angles is not None) or (angles is not None and angles < 1):
+        raise OperandoError(f"cost: expected angles with 'reconstruct', and only there, got {angles} for {operation!r}")
+    work = OPERATIONS[operation]
+    sides = tuple(int(edge) for edge in shape[-_DIMS:])
+    block = _block(sides, chunks, whole_slices=operation == "reconstruct")
+    counts = [math.ceil(side / edge) for side, edge in zip(sides, block, strict=True)]
+    series, voxels = math.prod(shape[:-_DIMS]), math.prod(sides)
+    held = math.prod(min(side, edge + 2 * work.margin) for side, edge in zip(sides, block, strict=True))
+    source = np.dtype(dtype).itemsize * (1.0 if angles is None else angles / sides[1])
+    at_once = min(workers, math.prod(counts))
+    each = work.fixed + held * (work.copies * source + work.bytes)
+    waiting = _waiting(counts) * math.prod(block) * source if work.margin else 0.0
+    together = work.once + waiting + work.whole * min(voxels, work.whole_most)
+    worked = _with_margin(sides, block, work.margin if work.margin_worked else 0) * (angles or 1)
+    return Cost(
+        operation,
+        bytes_read=series * voxels * source,
+        peak_memory=at_once * each + together,
+        tasks=_tasks(counts, with_margin=work.margin > 0),
+        seconds=series * worked / (work.speed * 1e6 * at_once),
+    )
+
+
+def check_cost(expected: Cost, memory: float) -> Cost:
+    """Return a cost that fits into ``memory`` (bytes) and a graph of 5000 tasks.
+
+    Raises
+    ------
+    OperandoError
+        If it does not.
+    """
+    if expected.peak_memory > memory:
+        raise OperandoError(
+            f"{expected.operation}: needs about {_amount(expected.peak_memory)}, got {_amount(memory)} of memory; use "
+            "smaller chunks, fewer workers or a coarser level"
+        )
+    if expected.tasks > MOST_TASKS:
+        raise OperandoError(
+            f"{expected.operation}: expected {MOST_TASKS} tasks or fewer in a graph, got {expected.tasks}; use larger "
+            "chunks, a part of the volume or a coarser level"
+        )
+    return expected
+
+
+def _block(sides: tuple[int, ...], chunks: int | Sequence[int] | None, *, whole_slices: bool) -> tuple[int, ...]:
+    asked = DEFAULT_EDGE if chunks is None else chunks
+    edges = (asked,) * _DIMS if isinstance(asked, int) else tuple(asked)
+    if len(edges) != _DIMS or min(edges) < 1:
+        raise OperandoError(f"cost: expected chunks as one edge or three (z, y, x), got {chunks}")
+    block = tuple(min(int(edge), side) for edge, side in zip(edges, sides, strict=True))
+    return (block[0], *sides[1:]) if whole_slices else block
+
+
+def _with_margin(sides: Sequence[int], block: Sequence[int], margin: int) -> int:
+    """Return the voxels of all blocks with their margins; at the faces of the volume there is none."""
+    return math.prod(side + 2 * margin * (math.ceil(side / edge) - 1) for side, edge in zip(sides, block, strict=True))
+
+
+def _waiting(counts: Sequence[int]) -> int:
+    """Return how many blocks wait in memory until their neighbors are done; of flat volumes, at most so many."""
+    _, rows, columns = counts
+    return min(math.prod(counts), 2 * rows * columns + 3 * columns + 3)
+
+
+def _tasks(counts: Sequence[int], *, with_margin: bool) -> int:
+    pieces = math.prod(3 * count - 2 for count in counts) if with_margin else 0
+    return pieces + (3 if with_margin else 1) * math.prod(counts)
+
+
+def _amount(size: float) -> str:
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size / 1e3:.3g} kB"
