@@ -69,15 +69,7 @@ def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
     """Return the cracks that were followed, with what was measured of their objects."""
     counted_volume = table["volume"].transpose("scan", "crack").values.astype(float)
     shape = counted_volume.shape
-    row = np.full(shape, -1, np.intp)
-    if objects is not None and "object" in table and {"scan", "number"} <= set(objects.variables):
-        number = table["object"].transpose("scan", "crack").values
-        known = {
-            (int(scan), int(one)): at
-            for at, (scan, one) in enumerate(zip(objects["scan"].values, objects["number"].values, strict=True))
-        }
-        for scan, crack in np.argwhere(number > 0):
-            row[scan, crack] = known.get((int(scan), int(number[scan, crack])), -1)
+    row = _rows(table, objects)
     nothing = np.full(shape, np.nan)
     volume, volume_std = np.where(counted_volume > 0, counted_volume, np.nan), nothing
     aperture, aperture_std = nothing, nothing
@@ -88,6 +80,20 @@ def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
             aperture = _taken(objects["aperture_mean"].values, row)
             aperture_std = _taken(objects["aperture_mean_std"].values, row)
     return Cracks(table, volume, volume_std, aperture, aperture_std, row, _kinds(volume, row, objects))
+
+
+def _rows(table: xr.Dataset, objects: xr.Dataset | None) -> NDArray[np.intp]:
+    """Return the row of each crack's object in each scan, dims (scan, crack); -1 where there is none."""
+    shape = table.sizes["scan"], table.sizes["crack"]
+    if objects is None or "object" not in table or "scan" not in objects.variables or not objects.sizes["object"]:
+        return np.full(shape, -1, np.intp)
+    number = table["object"].transpose("scan", "crack").values.astype(np.int64)
+    most = max(int(number.max(initial=0)), int(objects["number"].max())) + 1
+    known = objects["scan"].values.astype(np.int64) * most + objects["number"].values
+    order = np.argsort(known)
+    wanted = np.arange(shape[0])[:, np.newaxis] * most + number
+    place = order[np.minimum(np.searchsorted(known, wanted, sorter=order), known.size - 1)]
+    return np.where((number > 0) & (known[place] == wanted), place, -1)
 
 
 def _kinds(volume: NDArray[np.float64], row: NDArray[np.intp], objects: xr.Dataset | None) -> list[str]:

@@ -12,7 +12,7 @@ from operando.pipelines.steps.previews import AXES, PREVIEW, PREVIEW_KIND, PREVI
 
 from .figures import WRAPPED, Figure, Model, layouts, models
 from .kind_colors import kind_colors, kind_of
-from .parts import Part, Plot, counted, plain, text
+from .parts import Html, Part, Plot, counted, plain, text
 from .pictures import empty_picture, reduced
 from .series import LocalTime, Series, thinned
 from .series_slider import head, scan_slider, titles
@@ -54,6 +54,9 @@ class Slices:
 def draw_slices(series: Series, ds: xr.Dataset, objects: xr.Dataset | None, local: LocalTime) -> Iterator[Part]:
     """Yield the slice that shows most of the cracks, of every scan for which the page has room."""
     if PREVIEW not in ds:
+        yield Html(
+            f"<p>No slices of {text(series.name)} were kept: the step <code>preview</code> of a recipe does.</p>"
+        )
         return
     shown = _slices(ds, objects)
     said = [plain(title) for title in titles(series, shown.scan, local, "scan")]

@@ -16,7 +16,10 @@ from .volume_slices import draw_slices
 if TYPE_CHECKING:
     import xarray as xr
 
-_OBJECTS, _TRACKS = {"number", "volume"}, {"first_scan", "last_scan", "parent", "merged_into", "volume", "volume_max"}
+_OBJECTS, _TRACKS = {"number", "volume"}, {"first_scan", "last_scan", "parent", "merged_into", "volume"}
+_COLUMNS = (*_OBJECTS, "kind", "void_volume", "void_volume_std", "aperture_mean", "aperture_mean_std")
+_SHOWN = {*_COLUMNS, "aperture_median", "principal_axis", *_TRACKS, "object", "event"}
+"""What is shown of all that tables of objects and of cracks hold."""
 
 
 def wants(tree: xr.DataTree) -> bool:
@@ -48,6 +51,8 @@ def worked_up(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:
 
 
 def _node(tree: xr.DataTree, series: Series, dim: str, wanted: set[str]) -> xr.Dataset | None:
-    """Return what a step over all scans made, told by what it holds."""
-    nodes = (ds for _, ds in over_all(tree, series))
-    return next((ds for ds in nodes if dim in ds.dims and wanted <= set(map(str, ds.variables))), None)
+    """Return what the report shows of what a step over all scans made, told by what it holds."""
+    for _, ds in over_all(tree, series):
+        if dim in ds.dims and wanted <= set(map(str, ds.variables)):
+            return ds[[name for name in ds.data_vars if name in _SHOWN]].compute()
+    return None
