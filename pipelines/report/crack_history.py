@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+CRACK = "crack"
 _MOST = 8
 _MARKERS = ("circle", "square", "triangle", "diamond")
 _HAPPENS = {"birth": "begins", "splitting_off": "begins", "absorption": "takes in another", "split": "splits"}
@@ -34,7 +35,7 @@ class Cracks:
 
     ``volume`` in um^3, ``aperture`` in um, ``area`` = volume / aperture, um^2, each with its standard uncertainty;
     ``row`` is the object's row in the table of all objects, -1 where there is none; ``kind`` says of each crack what
-    it is in the scan in which it is largest, empty where kinds were not told apart.
+    it is in the scan in which it is largest, empty where kinds were not told apart. ``noun`` is what they are called.
     """
 
     table: xr.Dataset
@@ -44,6 +45,7 @@ class Cracks:
     aperture_std: NDArray[np.float64]
     row: NDArray[np.intp]
     kind: list[str]
+    noun: str = CRACK
 
     @property
     def area(self) -> NDArray[np.float64]:
@@ -62,10 +64,10 @@ class Cracks:
 
     def true_cracks(self) -> NDArray[np.intp]:
         """Return the places of what is a crack, the largest first: all, where kinds were not told apart."""
-        return np.array([at for at in self.ordered() if self.kind[at] in ("", "crack")], np.intp)
+        return np.array([at for at in self.ordered() if self.kind[at] in ("", CRACK)], np.intp)
 
 
-def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
+def cracks_of(table: xr.Dataset, objects: xr.Dataset | None, noun: str = CRACK) -> Cracks:
     """Return the cracks that were followed, with what was measured of their objects."""
     counted_volume = table["volume"].transpose("scan", "crack").values.astype(float)
     shape = counted_volume.shape
@@ -79,7 +81,7 @@ def cracks_of(table: xr.Dataset, objects: xr.Dataset | None) -> Cracks:
         if "aperture_mean" in objects:
             aperture = _taken(objects["aperture_mean"].values, row)
             aperture_std = _taken(objects["aperture_mean_std"].values, row)
-    return Cracks(table, volume, volume_std, aperture, aperture_std, row, _kinds(volume, row, objects))
+    return Cracks(table, volume, volume_std, aperture, aperture_std, row, _kinds(volume, row, objects), noun)
 
 
 def _rows(table: xr.Dataset, objects: xr.Dataset | None) -> NDArray[np.intp]:
@@ -138,7 +140,7 @@ def _lines(
     colors = [Viridis256[at] for at in np.linspace(0, 215, max(largest.size, 1)).astype(int)]
     return [
         Line(
-            f"crack {int(cracks.table['crack'].values[at])}",
+            f"{cracks.noun.split(' ')[0]} {int(cracks.table['crack'].values[at])}",
             color,
             _MARKERS[place % len(_MARKERS)],
             value[:, at],
@@ -180,10 +182,11 @@ def _signs(lines: list[Line]) -> str:
 
 def _caption(series: Series, cracks: Cracks, lines: list[Line]) -> str:
     total = cracks.true_cracks().size
-    which = f"The {len(lines)} largest of {counted(total, 'crack')}" if total > len(lines) else counted(total, "crack")
-    said = [f"{which} of {text(series.name)}, followed through {counted(series.count, 'scan')}."]
+    which = counted(total, cracks.noun)
+    which = f"The {len(lines)} largest of {which}" if total > len(lines) else which
+    said = [f"{text(which)} in {text(series.name)}, followed through {counted(series.count, 'scan')}."]
     if any(line.std is not None and np.isfinite(line.std).any() for line in lines):
         said.append("Error bars are one standard uncertainty of noise.")
     if any(line.events for line in lines):
-        said.append("How a crack ends is marked where it was last seen.")
+        said.append("How one ends is marked where it was last seen.")
     return " ".join(said)

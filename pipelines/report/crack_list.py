@@ -40,14 +40,16 @@ def draw_list(series: Series, cracks: Cracks, objects: xr.Dataset | None, local:
     """Yield what was found of each crack."""
     total = cracks.table.sizes["crack"]
     if not total:
-        yield Html(f"<p>No crack was found in {counted(series.count, 'scan')} of {text(series.name)}.</p>")
+        yield Html(
+            f"<p>No {text(cracks.noun)} was found in {counted(series.count, 'scan')} of {text(series.name)}.</p>"
+        )
         return
     rows = [_row(series, cracks, objects, local, int(at)) for at in cracks.ordered()[:_ROWS]]
-    what = counted(total, "crack") + (" and other voids" if any(cracks.kind) else "")
+    what = text(counted(total, cracks.noun)) + (" and other voids" if any(cracks.kind) else "")
     kept = f" The {len(rows)} largest are listed." if len(rows) < total else ""
     said = f"Sizes are those of the scan in which each is largest. Times are in {text(local.name)}.{kept}"
     yield Html(
-        f"<details{' open' if total <= _OPEN else ''}><summary>{what} of {text(series.name)}, "
+        f"<details{' open' if total <= _OPEN else ''}><summary>{what} in {text(series.name)}, "
         f'one by one</summary><p>{said}</p><button type="button" onclick="{text(_COPY)}">Copy the table</button>'
         f"{table(_HEAD, rows)}</details>"
     )
@@ -61,7 +63,7 @@ def _row(series: Series, cracks: Cracks, objects: xr.Dataset | None, local: Loca
     normal = _normal(cracks, objects, largest, at)
     return (
         int(one["crack"]),
-        cracks.kind[at].replace("_", " ") or "crack",
+        cracks.kind[at].replace("_", " ") or cracks.noun,
         first,
         last,
         unbroken(local.text(series.times()[first])),
@@ -88,9 +90,9 @@ def _story(known: xr.Dataset, at: int) -> str:
     one = known.isel(crack=at)
     parent, into, first = int(one["parent"]), int(one["merged_into"]), int(one["first_scan"])
     begins = "there from the start" if first == 0 else "begins"
-    said = [f"splits off crack {parent}" if parent else begins]
+    said = [f"splits off {parent}" if parent else begins]
     if into:
-        said.append(f"merges into crack {into}")
+        said.append(f"merges into {into}")
     elif any(what == "heals or is lost" for _, what in events(known, at)):
         said.append("heals or is lost")
     return ", ".join(said)

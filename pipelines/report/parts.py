@@ -83,5 +83,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return ``number`` with its noun: ``1 scan``, ``10 000 scans`` (no break within)."""
-    many = noun if number == 1 or noun.endswith("s") else f"{noun}s"
+    first, of, rest = noun.partition(" of ")
+    many = noun if number == 1 or first.endswith("s") else f"{first}s{of}{rest}"
     return f"{number:,} {many}".replace(",", "\u202f").replace(" ", "\u00a0", 1)

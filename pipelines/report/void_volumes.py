@@ -63,8 +63,8 @@ def _contact_lost(series: Series, objects: xr.Dataset | None) -> list[Line]:
     own = objects["kind"].values == number
     volume, std = volumes_of(objects)
     scan = objects["scan"].values[own]
-    value = np.bincount(scan, volume[own], series.count).astype(float)
-    error = np.sqrt(np.bincount(scan, std[own] ** 2, series.count))
+    value = np.bincount(scan, volume[own], series.count)[: series.count].astype(float)
+    error = np.sqrt(np.bincount(scan, std[own] ** 2, series.count))[: series.count]
     return [Line("lost contact", COLORS["contact loss"], SIGNS["contact loss"], value, error)] if own.any() else []
 
 
@@ -150,7 +150,8 @@ def limit_words(ds: xr.Dataset) -> str:
     limit, std = limit_of(ds)
     if not np.isfinite(limit):
         return "No detection limit was determined: thin cracks may be missing from the numbers."
-    return f"Of cracks open by less than {measured(limit, std)} µm (detection limit) more than half is missed."
+    opening = f"{measured(limit, std)} µm (detection limit)"
+    return f"Of cracks open by less than {opening} more than half of the volume is missed."
 
 
 def _caption(series: Series, ds: xr.Dataset, lines: list[Line]) -> str:

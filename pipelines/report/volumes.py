@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .crack_history import cracks_of, draw_history
+from .crack_history import CRACK, cracks_of, draw_history
 from .crack_list import draw_list
 from .parts import Part, heading
 from .phase_shares import draw_shares
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _OBJECTS, _TRACKS = {"number", "volume"}, {"first_scan", "last_scan", "parent", "merged_into", "volume"}
 _COLUMNS = (*_OBJECTS, "kind", "void_volume", "void_volume_std", "aperture_mean", "aperture_mean_std")
-_SHOWN = {*_COLUMNS, "aperture_median", "principal_axis", *_TRACKS, "object", "event"}
+_SHOWN = {*_COLUMNS, "aperture_median", "principal_axis", *_TRACKS, "object", "event", "scan"}
 """What is shown of all that tables of objects and of cracks hold."""
+_SOLID = ("number", "volume", "principal_axis", "scan")
+"""What holds of objects that are no voids, such as particles."""
 
 
 def wants(tree: xr.DataTree) -> bool:
@@ -33,15 +35,23 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
     for series, ds in found:
         if len(found) > 1:
             yield heading(series.name)
-        objects = _node(tree, series, "object", _OBJECTS)
+        noun, objects = _noun(ds), _node(tree, series, "object", _OBJECTS)
+        if objects is not None and noun != CRACK:
+            objects = objects[[name for name in objects.data_vars if name in _SOLID]]
         yield from draw_slices(series, ds, objects, local)
-        yield from draw_volumes(series, ds, objects, local)
+        yield from draw_volumes(series, ds, objects if noun == CRACK else None, local)
         yield from draw_shares(series, ds, local)
         tracks = _node(tree, series, "crack", _TRACKS)
-        if tracks is not None:
-            cracks = cracks_of(tracks, objects)
+        if tracks is not None and tracks.sizes.get("scan") == series.count:
+            cracks = cracks_of(tracks, objects, noun)
             yield from draw_history(series, ds, cracks, local)
             yield from draw_list(series, cracks, objects, local)
+
+
+def _noun(ds: xr.Dataset) -> str:
+    """Return what the numbered objects are: cracks, some of which may turn out as other voids, or parts of a phase."""
+    of = str(ds["label"].attrs.get("objects", CRACK)) if "label" in ds else CRACK
+    return CRACK if of in (CRACK, "void") else f"object of {of.replace('_', ' ')}"
 
 
 def worked_up(tree: xr.DataTree) -> list[tuple[Series, xr.Dataset]]:

@@ -23,9 +23,11 @@ from volume_experiments import (
 )
 
 from operando.pipelines import report
+from operando.pipelines.report import volumes as panel
 from operando.pipelines.report.crack_history import cracks_of, draw_history, events
 from operando.pipelines.report.figures import models
 from operando.pipelines.report.kind_colors import COLORS, kind_colors, kind_of
+from operando.pipelines.report.parts import Html
 from operando.pipelines.report.series import LocalTime, all_series, local_time
 from operando.pipelines.report.void_volumes import draw_volumes, missed
 from operando.pipelines.report.volume_slices import draw_slices
@@ -51,6 +53,13 @@ def words(text, section):
     """Return the words of a section."""
     found = text[text.index(f'<section id="{section}">') :]
     return " ".join(re.sub("<[^>]+>", " ", found[: found.index("</section>")]).split())
+
+
+def told(tree):
+    """Return the words of the panel's captions, legends and tables, before a page is made of them."""
+    parts = [part.text if isinstance(part, Html) else f"{part.legend} {part.caption}" for part in panel.draw(tree)]
+    said = " ".join(re.sub("<[^>]+>", " ", " ".join(parts)).split())
+    return said.replace("\u00a0", " ").replace("\u202f", " ")
 
 
 def drawn(draw, *args, scans=SCANS, **settings):
@@ -114,7 +123,10 @@ def test_volumes_carry_values_errors_and_what_is_missed_of_cracks():
         assert crack["fill"][-1] == 0 < crack["fill"][0]
     assert [fig.xaxis[0].axis_label.split(" ")[0] for fig in part.models] == ["potential", "time"]
     assert "at most 25.0%." in part.caption
-    assert "Of cracks open by less than 0.310 ± 0.020 µm (detection limit) more than half is missed." in part.caption
+    assert (
+        "Of cracks open by less than 0.310 ± 0.020 µm (detection limit) more than half of the volume is missed."
+        in part.caption
+    )
 
 
 @pytest.mark.parametrize("opening", APERTURES)
@@ -170,8 +182,8 @@ def test_the_table_lists_cracks_by_size_with_direction_and_fate(whole):
     table = said[said.index("Copy the table") :]
     row = "1 crack 0 4 2022-07-26 18:02:00 180.0 ± 5.4 0.400 ± 0.016 450 ± 22 0.87, 0.00, 0.50 30 there from the start"
     assert row in table
-    assert "2 crack 0 1 2022-07-26 18:02:00 30 – – – – there from the start, merges into crack 1" in table
-    assert "splits off crack 1" in table
+    assert "2 crack 0 1 2022-07-26 18:02:00 30 – – – – there from the start, merges into 1" in table
+    assert "splits off 1" in table
     assert table.index(row) < table.index("2 crack 0 1") < table.index("3 contact loss 3 4")
 
 
@@ -205,13 +217,31 @@ def test_whatever_is_missing_leaves_a_whole_page(tmp_path, settings):
     assert "Volume fractions of" in said
 
 
-def test_a_series_without_slices_or_cracks_shows_its_fractions(tmp_path):
+def test_a_series_without_slices_or_cracks_shows_its_fractions():
     tree = with_volumes(experiment(12), measured=False, followed=False)
     tree["xtm/composite/processed"] = tree["xtm/composite/processed"].to_dataset()[["fraction"]]
-    said = words(page(tree, tmp_path), "volumes")
+    said = told(tree)
     assert "No slices of composite were kept" in said
     assert "● void ● electrolyte" in said
     assert "detection limit" not in said
+
+
+def test_particles_that_are_followed_are_called_by_their_phase_and_are_no_voids():
+    tree = with_volumes(experiment(12))
+    processed = tree["xtm/composite/processed"].to_dataset()
+    label = xr.zeros_like(processed["preview_kind"]).assign_attrs(objects="ncm")
+    tree["xtm/composite/processed"] = xr.DataTree(processed.assign(label=label))
+    said = told(tree)
+    assert "3 objects of ncm in composite, followed through 5 scans." in said
+    assert "contact loss" not in said
+    assert "lost contact ●" not in said
+    assert "aperture of the same" not in said
+
+
+def test_tables_of_fewer_scans_than_there_are_now_are_left_out():
+    tree = with_volumes(experiment(12))
+    tree["xtm/composite/cracks"] = xr.DataTree(tracks(4))
+    assert "followed through" not in told(tree)
 
 
 def test_many_large_volumes_leave_the_page_small(tmp_path):
@@ -303,6 +333,6 @@ def test_in_a_browser_scans_and_kinds_can_be_chosen_at_any_width(tmp_path):
     assert sum(title.startswith("scan 4, ") for title in shown) == 2
     assert before != after
     assert len(set(after)) < len(set(before))
-    assert "merges into crack 1" in chosen
+    assert "merges into 1" in chosen
     assert max(overflow) <= 0
     assert said == []
