@@ -158,9 +158,11 @@ def _of_volumes(
 def _summed(table: xr.Dataset, values: NDArray[np.float64], share: xr.DataArray) -> NDArray[np.float64]:
     """Return the sums of values of a table over the volumes that its rows belong to."""
     leading = share.dims[: -len(PLACES)]
-    total = np.zeros([share.sizes[dim] for dim in leading])
-    np.add.at(total, tuple(table[dim].to_numpy() for dim in leading), values)
-    return total
+    shape = tuple(share.sizes[dim] for dim in leading)
+    rows = [table[dim].to_numpy() for dim in leading]
+    index = np.ravel_multi_index(rows, shape) if leading else np.zeros(values.size, np.int64)
+    total = np.bincount(index, values, minlength=math.prod(shape))
+    return total.astype(np.float64).reshape(shape)
 
 
 def _counted(share: xr.DataArray) -> NDArray[np.float64]:

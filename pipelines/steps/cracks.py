@@ -11,6 +11,7 @@ from operando.errors import OperandoError
 from operando.history import HISTORY
 from operando.pipelines.scratch import kept
 
+from .volume_costs import affordable
 from .volumes import grey_of
 
 _IMAGES = {"crack": "crack_mask", "void": "void_mask", "share": "void_share", "aperture": "crack_aperture"}
@@ -46,7 +47,7 @@ def cracks(
     """
     from operando import tomo
 
-    grey = grey_of("cracks", raw, processed)
+    grey = affordable(grey_of("cracks", raw, processed), "plate_filter", "label")
     given = {"matrix": matrix, "void": void, "noise": noise, "blur": blur, "noise_blur": noise_blur}
     search: dict[str, Any] = {"scales": scales, "false_alarm": false_alarm, "grow": grow, "widest": widest}
     known = (
@@ -81,7 +82,7 @@ def label(
     from operando.tomo.object_selection import remove_small
 
     mask = _mask(processed, of).assign_attrs({HISTORY: processed.attrs[HISTORY]})
-    labels, table = tomo.label(mask, connectivity)
+    labels, table = tomo.label(affordable(mask, "label"), connectivity)
     if smallest > 1:
         labels, table = remove_small(labels, table, smallest)
     made = kept(xr.Dataset({"label": labels.variable}))
@@ -103,7 +104,7 @@ def objects(
     from operando import tomo
 
     labels = _labels("objects", series)
-    table = tomo.regions(labels)
+    table = tomo.regions(affordable(labels, "regions"))
     if "void_share" in series:
         found = _segmentation(series)
         filled = tomo.void_volumes(found, labels)

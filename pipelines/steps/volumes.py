@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.errors import OperandoError
 from operando.flags import Flag, raised
@@ -14,6 +14,7 @@ from operando.pipelines.scratch import kept
 from operando.tomo.counted_voxels import LEFT_OUT
 
 from .step import with_result
+from .volume_costs import affordable
 
 _SCALE = ("gain", "gain_std", "offset", "offset_std")
 _LEVELS = ("threshold", "grey_level")
@@ -44,7 +45,7 @@ def denoise(
         "patch": patch,
         "search": search,
     }
-    return _prepared(raw, tomo.denoise(_measured("denoise", raw), method, **settings))
+    return _prepared(raw, tomo.denoise(affordable(_measured("denoise", raw), "denoise"), method, **settings))
 
 
 def remove_rings(
@@ -94,7 +95,7 @@ def register(
     """Find how the sample lies in every volume, compared with the first one."""
     from operando import tomo
 
-    grey = grey_of("register", raw, processed)
+    grey = affordable(grey_of("register", raw, processed), "register")
     reference = (_of(first_raw) if first_raw else grey).isel(scan=0).reset_coords(drop=True)
     found = tomo.register(grey, reference, kind=kind, most_voxels=most_voxels)
     lost = (found["flag"] & int(Flag.not_converged)).astype(bool).reset_coords(drop=True)
@@ -136,7 +137,7 @@ def segment(
     """
     from operando import tomo
 
-    grey = grey_of("segment", raw, processed)
+    grey = affordable(grey_of("segment", raw, processed), "histogram")
     limits = _thresholds(grey, first, {"threshold": thresholds, "grey_level": levels}, classes, method, each=each)
     label = tomo.segment(grey, limits["threshold"], names)
     called = np.array(label.attrs["flag_meanings"].split(), dtype=object)
@@ -225,7 +226,15 @@ def _thresholds(
     seen = grey if each else grey.isel(scan=slice(0, 1))
     find = tomo.threshold_multiotsu if method == "multiotsu" else tomo.threshold_mixture
     found = find(tomo.histogram(seen), classes)[[*_LEVELS]].reset_coords(drop=True)
+    if method == "multiotsu":
+        # Its own is the highest level below a gap, and serves this volume as well as any in the gap; halfway between
+        # the phases it serves the other volumes too.
+        found["threshold"] = found["threshold"].copy(data=_halfway(found["grey_level"].to_numpy()))
     return found if each else found.isel(scan=np.zeros(scans, int))
+
+
+def _halfway(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (levels[..., 1:] + levels[..., :-1]) / 2
 
 
 def _given(given: dict[str, list[float] | None], scans: int, units: str) -> xr.Dataset:
@@ -239,7 +248,7 @@ def _given(given: dict[str, list[float] | None], scans: int, units: str) -> xr.D
     levels = given["grey_level"]
     limits = given["threshold"]
     if limits is None and levels is not None:
-        limits = [(low + high) / 2 for low, high in pairwise(levels)]
+        limits = _halfway(np.asarray(levels, np.float64)).tolist()
     if not limits or (levels is not None and len(levels) != len(limits) + 1):
         raise OperandoError(f"segment: expected one level more than thresholds, got {levels} and {limits}")
     known = {"threshold": ("boundary", limits, "grey level above which the next phase begins")}
