@@ -186,7 +186,10 @@ def _caption(series: Series, cracks: Cracks, lines: list[Line]) -> str:
     which = f"The {len(lines)} largest of {which}" if total > len(lines) else which
     said = [f"{text(which)} in {text(series.name)}, followed through {counted(series.count, 'scan')}."]
     if any(line.std is not None and np.isfinite(line.std).any() for line in lines):
-        said.append("Error bars are one standard uncertainty of noise.")
+        said.append(
+            "The volume of each includes what is empty within reach of the blur, such as a void that it opens into."
+            " Error bars are one standard uncertainty of noise."
+        )
     if any(line.events for line in lines):
         said.append("How one ends is marked where it was last seen.")
     return " ".join(said)
