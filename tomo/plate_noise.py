@@ -26,15 +26,15 @@ def spread(scale: float, noise: float, noise_blur: float = 0.0) -> float:
     voxel, A that of the white noise which, blurred by ``noise_blur``, leaves it; lengths are in voxels.
     """
     total = math.hypot(scale, noise_blur)
-    return _white(noise, noise_blur) * scale**2 * math.sqrt(3 / (32 * math.pi**1.5 * total**7))
+    return white(noise, noise_blur) * scale**2 * math.sqrt(3 / (32 * math.pi**1.5 * total**7))
 
 
 def smoothed(scale: float, noise: float, noise_blur: float = 0.0) -> float:
     """Return the standard deviation of noise smoothed to a scale; its square is A^2 / (8 pi^(3/2) S^3)."""
-    return _white(noise, noise_blur) / math.sqrt(8 * math.pi**1.5 * math.hypot(scale, noise_blur) ** 3)
+    return white(noise, noise_blur) / math.sqrt(8 * math.pi**1.5 * math.hypot(scale, noise_blur) ** 3)
 
 
-def _white(noise: float, noise_blur: float) -> float:
+def white(noise: float, noise_blur: float) -> float:
     """Return the standard deviation of the white noise that leaves ``noise`` when it is blurred."""
     if noise_blur == 0:
         return noise
