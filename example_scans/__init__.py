@@ -7,6 +7,7 @@ that folder found with the truth. It shares no code with the estimators.
 from __future__ import annotations
 
 from .folder import SEED, simulate
-from .score import Row, not_yet, score
+from .score import not_yet, score
+from .score_rows import Row
 
 __all__ = ["SEED", "Row", "not_yet", "score", "simulate"]

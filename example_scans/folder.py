@@ -33,7 +33,7 @@ INSTRUMENTS: tuple[Callable[[Parameters, Run, int], Part], ...] = (
 PREFACE = """\
 # A simulated beamtime, every number of which is known. Simulated data: nothing here was measured.
 # Run it with 'operando run', then compare with truth.zarr, which no estimator reads.
-# The reader "nexus" takes some of the scans once more from xas_nexus/. No step reads xtm/ yet.
+# The reader "nexus" takes some of the scans once more from xas_nexus/.
 
 [experiment]
 name = "{name}"

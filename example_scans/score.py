@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
@@ -13,8 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from operando.errors import StoreError
 from operando.flags import Flag
+
+from .score_rows import Row, flag_rows, matched, names_of, node_of, rms
+from .volume_score import volumes
 
 _MARKS = ("flag", "flag_tolerated")
 TRUNCATED = int(Flag.truncated)
@@ -23,32 +24,14 @@ JUDGED_SIGNAL = "tey"
 """The signal whose edge energy is true: self-absorption bends that of the fluorescence."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the comparison; None where a number has no meaning.
-
-    For a single number, ``pull`` is (estimate - truth)/sigma. For a quantity of every scan ("..., rms error"),
-    ``estimate`` is the root mean square of estimate - truth over the scans, ``sigma`` the root mean square of the
-    stated uncertainties, ``truth`` zero and ``pull`` the root mean square of the scans' pulls: 1 if the
-    uncertainties are right. For a count ("... of n"), ``estimate`` is the number found of ``truth``.
-    """
-
-    quantity: str
-    unit: str
-    estimate: float | str | None
-    sigma: float | None = None
-    truth: float | None = None
-    pull: float | None = None
-
-
 def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
     """Return the store of an evaluation beside the truth, quantity by quantity.
 
     Parameters
     ----------
     tree
-        An opened store: ``/echem``, ``/xas/<node>/raw`` and ``/xas/<node>/processed``, likewise ``/xpeem/<node>``,
-        and the clocks in the root's attributes.
+        An opened store: ``/echem``, ``/xas/<node>/raw`` and ``/xas/<node>/processed``, likewise the
+        other techniques, and the clocks in the root's attributes.
     truth
         ``truth.zarr`` of the simulated beamtime, opened.
 
@@ -71,6 +54,8 @@ def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
         rows += _images(tree, truth, f"xpeem/{node}")
     for node in tree["xps"].children if "xps" in tree.children else ():
         rows += _core_levels(tree, truth, f"xps/{node}")
+    for node in tree["xtm"].children if "xtm" in tree.children else ():
+        rows += volumes(tree, truth, f"xtm/{node}")
     return rows
 
 
@@ -105,22 +90,22 @@ def _moment(text: str) -> datetime:
 
 
 def _half_cycles(tree: xr.DataTree, truth: xr.DataTree) -> Iterator[Row]:
-    found = _node(tree, "echem")["half_cycle"]
+    found = node_of(tree, "echem")["half_cycle"]
     yield Row("half-cycles", "1", float(found.max()), truth=float(truth.attrs["half_cycles"]))
 
 
 def _series(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
     """Compare one series, scan by scan."""
-    known, raw = truth[node].to_dataset().load(), _node(tree, f"{node}/raw")
-    found = _node(tree, f"{node}/processed")
-    flags = _matched(raw, known)["flag"].fillna(0).astype("int64")
-    found = _matched(found.sel(signal=JUDGED_SIGNAL) if "signal" in found.dims else found, known)
+    known, raw = truth[node].to_dataset().load(), node_of(tree, f"{node}/raw")
+    found = node_of(tree, f"{node}/processed")
+    flags = matched(raw, known)["flag"].fillna(0).astype("int64")
+    found = matched(found.sel(signal=JUDGED_SIGNAL) if "signal" in found.dims else found, known)
     if "flag" in found:
         flags = flags | found["flag"].fillna(0).astype("int64")
     name = node.rsplit("/", 1)[-1]
-    present = int(np.isin(known["source"].values, _names(raw)).sum())
+    present = int(np.isin(known["source"].values, names_of(raw)).sum())
     yield Row(f"{name} scans read, of n", "1", float(present), truth=float(known.sizes["scan"]))
-    yield from _flags(name, flags, known)
+    yield from flag_rows(name, flags, known)
     steady = known["reversals"] == 0
     agrees = (found["half_cycle"] == known["half_cycle"]) & steady
     yield Row(f"{name} half-cycle of the scan, of n", "1", float(agrees.sum()), truth=float(steady.sum()))
@@ -136,7 +121,7 @@ def _series(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
 
 def _composition(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
     """Compare the layer's thickness and, by the fluorescence, the bulk's state of charge, in scans without faults."""
-    known, found = truth[node].to_dataset().load(), _node(tree, f"{node}/processed")
+    known, found = truth[node].to_dataset().load(), node_of(tree, f"{node}/processed")
     if not {"layer_thickness", "fraction"} <= set(found.data_vars):
         return
     shares = found[["fraction", "fraction_covariance"]].sel(signal="tfy").transpose("scan", ...)
@@ -150,7 +135,7 @@ def _composition(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[R
     variance = high["fraction"] ** 2 * covariance[0] + low["fraction"] ** 2 * covariance[3]
     variance = variance - 2 * low["fraction"] * high["fraction"] * covariance[1]
     bulk = {"bulk_soc": high["fraction"] / whole, "bulk_soc_std": np.sqrt(variance) / whole**2}
-    scans = _matched(found[["source", "layer_thickness", "layer_thickness_std"]].assign(bulk), known)
+    scans = matched(found[["source", "layer_thickness", "layer_thickness_std"]].assign(bulk), known)
     sound = known["flag"] == 0
     for quantity, label, unit, true in (
         ("layer_thickness", "surface layer", "nm", known["layer"]),
@@ -161,14 +146,14 @@ def _composition(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[R
 
 def _images(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
     """Compare the drift of stacks of images, frame by frame, and their flags."""
-    known, raw = truth[node].to_dataset().load(), _node(tree, f"{node}/raw")
-    found, name = _node(tree, f"{node}/processed"), "XPEEM"
-    order = [_stem(source) for source in _names(raw)]
+    known, raw = truth[node].to_dataset().load(), node_of(tree, f"{node}/raw")
+    found, name = node_of(tree, f"{node}/processed"), "XPEEM"
+    order = [_stem(source) for source in names_of(raw)]
     present = [_stem(str(source)) in order for source in known["source"].values]
     yield Row(f"{name} stacks read, of n", "1", float(sum(present)), truth=float(known.sizes["scan"]))
     known = known.isel(scan=np.flatnonzero(present))
     found = found.isel(scan=[order.index(_stem(str(source))) for source in known["source"].values])
-    yield from _flags(name, found["flag"].astype("int64").drop_vars(list(found.coords), errors="ignore"), known)
+    yield from flag_rows(name, found["flag"].astype("int64").drop_vars(list(found.coords), errors="ignore"), known)
     sound = (known["frame_flag"] == 0).values
     drift = {part: found[part].values for part in ("drift_y", "drift_x", "drift_y_std", "drift_x_std") if part in found}
     if len(drift) < 4:
@@ -178,8 +163,8 @@ def _images(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
     placed, weighed = np.isfinite(error), np.isfinite(error) & (sigma > 0)
     yield Row(f"{name} frames placed, of n", "1", float(placed.all(axis=0).sum()), truth=float(sound.sum()))
     if weighed.any():
-        pull = _rms(error[weighed] / sigma[weighed])
-        yield Row(f"{name} drift", "px", _rms(error[placed]), _rms(sigma[weighed]), 0.0, pull)
+        pull = rms(error[weighed] / sigma[weighed])
+        yield Row(f"{name} drift", "px", rms(error[placed]), rms(sigma[weighed]), 0.0, pull)
 
 
 def _core_levels(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
@@ -187,47 +172,35 @@ def _core_levels(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[R
 
     Pulls of fractions count where the truth is farther from nothing and from all than three deviations.
     """
-    raw, found = _node(tree, f"{node}/raw"), _node(tree, f"{node}/processed")
+    raw, found = node_of(tree, f"{node}/raw"), node_of(tree, f"{node}/processed")
     levels = {str(level): truth[f"xps/{level}"].to_dataset().load() for level in truth["xps"].children}
     sulfur = levels["S_2p"]
-    present = int(np.isin(sulfur["source"].values, _names(raw)).sum())
+    present = int(np.isin(sulfur["source"].values, names_of(raw)).sum())
     yield Row("XPS scans read, of n", "1", float(present), truth=float(sulfur.sizes["scan"]))
     marks = {name: reduce(or_, (level[name].astype("int64") for level in levels.values())) for name in _MARKS}
     together = xr.Dataset(marks, attrs=sulfur.attrs).assign_coords(source=sulfur["source"])
-    yield from _flags("XPS", _matched(found, sulfur)["flag"].fillna(0).astype("int64"), together)
+    yield from flag_rows("XPS", matched(found, sulfur)["flag"].fillna(0).astype("int64"), together)
     if "fraction" not in found or "shift" not in found:
         return
     sound = (together["flag"] & int(Flag.dead_detector | Flag.truncated)) == 0
     errors, sigmas, inner = [], [], []
     for name in sulfur["peak"].values:
         line = found[["source", "fraction", "fraction_std"]].sel(peak=f"S 2p {name}", drop=True)
-        one, true = _matched(line, sulfur), sulfur["fraction"].sel(peak=name)
+        one, true = matched(line, sulfur), sulfur["fraction"].sel(peak=name)
         errors.append((one["fraction"] - true).values[sound])
         sigmas.append(one["fraction_std"].values[sound])
         share = true.values[sound]
         inner.append(np.minimum(share, 1 - share) > 3 * sigmas[-1])
     error, sigma, weighed = np.stack(errors), np.stack(sigmas), np.stack(inner)
-    pull = _rms(error[weighed] / sigma[weighed]) if weighed.any() else None
-    yield Row("S 2p fractions", "1", _rms(error), _rms(sigma[weighed]), 0.0, pull)
+    pull = rms(error[weighed] / sigma[weighed]) if weighed.any() else None
+    yield Row("S 2p fractions", "1", rms(error), rms(sigma[weighed]), 0.0, pull)
     charging = found[["source", "shift", "shift_std"]].sel(phase="electrode", drop=True)
-    scans = _matched(charging, sulfur)
+    scans = matched(charging, sulfur)
     yield _over_scans("charging shift", "eV", scans, "shift", true=sulfur["charging_shift"], judged=sound)
 
 
 def _stem(name: str) -> str:
     return name.rsplit(".", 1)[0] if "." in name else name
-
-
-def _flags(name: str, flags: xr.DataArray, known: xr.Dataset) -> Iterator[Row]:
-    """Compare the flags whose truth is known, bit by bit."""
-    deserved, tolerated = known["flag"].astype("int64"), known["flag_tolerated"].astype("int64")
-    judged = int(known.attrs["judged_flags"])
-    bits = [int(flag) for flag in Flag if int(flag) & judged]
-    hits = sum(int(((flags & bit) & (deserved & bit) != 0).sum()) for bit in bits)
-    wanted = sum(int(((deserved & bit) != 0).sum()) for bit in bits)
-    false = sum(int((((flags & bit) != 0) & (((deserved | tolerated) & bit) == 0)).sum()) for bit in bits)
-    yield Row(f"{name} flags deserved and raised, of n", "1", float(hits), truth=float(wanted))
-    yield Row(f"{name} flags raised without cause", "1", float(false), truth=0.0)
 
 
 def _over_scans(
@@ -242,36 +215,6 @@ def _over_scans(
     sigma = found[f"{quantity}_std"].values if f"{quantity}_std" in found.variables else np.full(error.shape, np.nan)
     weighed = usable & np.isfinite(sigma) & (sigma > 0)
     if not weighed.any():
-        return Row(label, unit, _rms(error[usable]), truth=0.0)
+        return Row(label, unit, rms(error[usable]), truth=0.0)
     pulls = error[weighed] / sigma[weighed]
-    return Row(label, unit, _rms(error[usable]), _rms(sigma[weighed]), 0.0, _rms(pulls))
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
-
-
-def _node(tree: xr.DataTree, path: str) -> xr.Dataset:
-    try:
-        node = tree[path]
-    except KeyError:
-        raise StoreError(f"expected the node /{path} in the store, got none; run the beamtime's recipe first") from None
-    return node.to_dataset()
-
-
-def _matched(found: xr.Dataset, known: xr.Dataset) -> xr.Dataset:
-    """Return the per-scan numbers found, in the order of the known scans; NaN for a scan that was not read."""
-    numbers = {
-        str(name): np.asarray(values, dtype=float)
-        for name, values in found.variables.items()
-        if values.dims == ("scan",) and values.dtype.kind in "fiub"
-    }
-    order = {name: index for index, name in enumerate(_names(found))}
-    index = np.array([order.get(str(source), -1) for source in known["source"].values])
-    picked = {name: np.where(index >= 0, values[index], np.nan) for name, values in numbers.items()}
-    return xr.Dataset({name: ("scan", values) for name, values in picked.items()})
-
-
-def _names(series: xr.Dataset) -> list[str]:
-    """Return the file names of a series' scans, without folder and entry."""
-    return [str(source).split("::", 1)[0].replace("\\", "/").rsplit("/", 1)[-1] for source in series["source"].values]
+    return Row(label, unit, rms(error[usable]), rms(sigma[weighed]), 0.0, rms(pulls))

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from . import faults, image_files, microstructure, projections, scans
 from .cell import Run
-from .clocks import beamline_local_time
+from .clocks import CLOCK, beamline_local_time
 from .microstructure import Volume
 from .noise import stream
 from .parameters import Parameters
@@ -23,6 +23,52 @@ LOG = """\
 # Voxel size (um)={voxel:.4f}
 # Slices per step={voxels}
 # step\tfolder\ttime at start\ttime at end
+"""
+
+RECIPE = """\
+[[series]]                          # a volume a folder of slices: they stay in their files
+node = "composite"
+technique = "xtm"
+files = ["{folder}/step_*/"]
+reader = "tiff"
+clock = "{clock}"
+read = {{ log = "steps.txt" }}        # when each was measured, and how many slices it has
+
+  [[series.steps]]
+  use = "remove_rings"
+  threshold = 12.0                  # standard uncertainties: thousands of circles are looked at, particles lie on some
+
+  [[series.steps]]                  # grey levels are known from attenuation coefficients
+  use = "segment"
+  names = ["void", "electrolyte", "ncm"]
+  levels = [{void}, {electrolyte}, {ncm}]
+
+  [[series.steps]]
+  use = "fractions"
+  method = "grey"                   # void and electrolyte share voxels, which keeps small voids whole
+
+  [[series.steps]]
+  use = "cracks"
+  void = {void:<26} # grey level
+  matrix = {electrolyte:<24} # of the electrolyte, which cracks run through
+  noise = {noise:<25} # of a voxel, grey levels
+  noise_blur = 0.0                  # voxels: neighbors share none of it
+  blur = {blur:<26} # voxels
+  radius = 5.0                      # voxels, of the simulated cracks that tell the detection limit
+  repeats = 3
+
+  [[series.steps]]
+  use = "label"
+  of = "crack"
+  smallest = 30                     # voxels
+
+  [[series.steps]]
+  use = "objects"
+  active = "ncm"
+
+  [[series.steps]]                  # which crack is which, when it appears, what it grows into
+  use = "track"
+  node = "cracks"
 """
 
 
@@ -47,7 +93,23 @@ def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
         files |= dict(_slices(parameters, number, volume, seed))
         if number == law.projected_step:
             files[f"{law.folder}/{name(number)}.h5"] = _projected(parameters, number, volume, seed)
-    return Part(files, "", {"xtm": truth(parameters, known, fixed, states, plans=plans, labels=np.array(labels))})
+    return Part(
+        files,
+        _recipe(parameters),
+        {"xtm": truth(parameters, known, fixed, states, plans=plans, labels=np.array(labels))},
+    )
+
+
+def _recipe(parameters: Parameters) -> str:
+    law = parameters.tomography
+    levels = {
+        name: round(law.grey_zero + law.grey_per_attenuation / length)
+        for name, length in law.attenuation_lengths.items()
+    }
+    noise = law.noise * law.grey_per_attenuation
+    return RECIPE.format(
+        folder=law.folder, clock=CLOCK, void=round(law.grey_zero), noise=noise, blur=law.blur, **levels
+    )
 
 
 def attenuation(parameters: Parameters, volume: Volume) -> np.ndarray:

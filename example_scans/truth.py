@@ -34,7 +34,6 @@ QUANTITIES = {
 }
 
 NOT_YET = (
-    ("void and crack fraction", "1"),
     ("tortuosity factor", "1"),
     ("onsets", "s"),
 )

@@ -13,6 +13,7 @@ from operando.errors import OperandoError
 from .recipe import RECIPE_NAME
 from .survey import ECHEM, Group, Survey, first_signal, survey
 from .toml_text import toml, toml_key
+from .volume_survey import FOLDERS
 
 
 def write_draft(folder: str | Path) -> tuple[Path, Survey]:
@@ -47,7 +48,9 @@ def draft(found: Survey) -> str:
         lines += [*_cell(logs[0]), *_echem(logs[0], found.folder), *_clock(series)]
     lines += [line for log in logs[1:] for line in _other_log(log, found.folder)]
     names: dict[str, set[str]] = defaultdict(set)
-    for group in series:
+    whole = [group for group in series if not group.notes["projections"]]
+    lines += [line for group in series if group.notes["projections"] for line in _projections(group, found.folder)]
+    for group in whole:
         name = _unused(group.label, names[group.technique])
         lines += _series(group, found, linked=bool(logs), name=name)
     return "\n".join(lines) + "\n"
@@ -96,6 +99,13 @@ def _other_log(log: Group, folder: Path) -> Iterator[str]:
     yield f"# files = {toml(_patterns(log, folder))}   reader = {toml(log.reader)}"
 
 
+def _projections(group: Group, folder: Path) -> Iterator[str]:
+    yield ""
+    yield f"# Projections, left out: {_about(group)}"
+    yield f"# files = {toml(_patterns(group, folder))}   reader = {toml(group.reader)}"
+    yield "# tomo.reconstruct makes volumes of them, which a recipe reads"
+
+
 def _clock(series: list[Group]) -> Iterator[str]:
     if series:
         yield ""
@@ -137,7 +147,7 @@ def _read(group: Group, table: str) -> Iterator[str]:
 
 
 def _steps(group: Group) -> Iterator[str]:
-    kinds = {"xas": _absorption_steps, "xpeem": _image_steps, "xps": _photoemission_steps}
+    kinds = {"xas": _absorption_steps, "xpeem": _image_steps, "xps": _photoemission_steps, "xtm": _volume_steps}
     yield from kinds[group.technique](group)
 
 
@@ -200,8 +210,24 @@ def _image_steps(_group: Group) -> Iterator[str]:
     yield '# and for these use = "normalize", "edge_energy", "lcf"; for every pixel "maps", "fraction_maps"'
 
 
+def _volume_steps(_group: Group) -> Iterator[str]:
+    """Yield the steps of volumes as far as they need no numbers, and those that do for the user."""
+    yield "[[series.steps]]   # from the first volume; or thresholds = [...], levels = [...] of known phases"
+    yield 'use = "segment"'
+    yield "classes = 3"
+    yield "[[series.steps]]"
+    yield 'use = "fractions"'
+    yield "# Before them 'denoise', 'remove_rings', 'match_grey', 'register' and 'align' prepare the volumes."
+    yield "# Then cracks; fill in grey levels of what they run through and of void, or leave them to the first volume:"
+    yield '# [[series.steps]]   use = "cracks"   matrix = 13000.0   void = 9000.0'
+    yield '# [[series.steps]]   use = "label"   of = "crack"   smallest = 30'
+    yield '# [[series.steps]]   use = "objects"'
+    yield '# [[series.steps]]   use = "track"   node = "cracks"'
+
+
 def _about(group: Group) -> str:
-    count = f"{len(group.paths)} file{'s' if len(group.paths) > 1 else ''}"
+    kind = "folder" if group.suffix == FOLDERS else "file"
+    count = f"{len(group.paths)} {kind}{'s' if len(group.paths) > 1 else ''}"
     if group.span is None:
         return f"{count}, no times"
     first, last = (str(time.astype("datetime64[s]")).replace("T", " ") for time in group.span)
@@ -212,9 +238,9 @@ def _patterns(group: Group, folder: Path) -> list[str]:
     """Return one pattern if it matches the group's files and no others, else the files' names."""
     parent = glob.escape(group.folder.relative_to(folder).as_posix())
     prefix = "" if parent == "." else f"{parent}/"
-    suffix = glob.escape(group.suffix)
+    suffix, folders = glob.escape(group.suffix), group.paths[0].is_dir()
     pattern = "/".join(["*"] * len(group.paths[0].relative_to(group.folder).parts))
-    alike = {path for path in group.folder.glob(f"{pattern}{suffix}") if path.is_file()}
+    alike = {path for path in group.folder.glob(f"{pattern}{suffix}") if path.is_dir() == folders}
     if len(group.paths) > 1 and set(group.paths) == alike:
         return [f"{prefix}{pattern}{suffix}"]
     return [f"{prefix}{glob.escape(path.relative_to(group.folder).as_posix())}" for path in group.paths]

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from operando.flags import Flag
 from operando.series import names_along, same_axis
 
+from .encoding import IMAGE_DIMS
+
+_ROUNDING = 1e-4
+"""Relative difference of places of voxels that is but rounding: numbers in files have few digits."""
+
 
 def frame_of(series: xr.Dataset) -> xr.Dataset:
     """Return a series' axis, with the names of its parts, and its quantities without its scans."""
@@ -34,12 +39,12 @@ def misfit(
     sizes: Mapping[str, int],
     names: Mapping[str, tuple[str, ...]],
     axis: str,
-    exact: NDArray[np.float64] | None = None,
+    exact: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> str:
     """Return why a scan can be of no series with these sizes and names, such as other detectors; empty if it can.
 
-    With ``exact``, the values of the series' axis, a scan must be measured at these as far as both go: images are not
-    interpolated.
+    With ``exact``, the values of the series' axis and the places of its voxels, a scan must be measured at these as far
+    as both go: images are not interpolated.
     """
     for dim, size in scan.sizes.items():
         if dim != axis and sizes.get(str(dim), size) != size:
@@ -47,13 +52,25 @@ def misfit(
     for along, own in names_along(scan).items():
         if names.get(along, own) != own:
             return f"expected the {along} {', '.join(names[along])} as in the scans before, got {', '.join(own)}"
-    if exact is not None:
-        own_axis = scan[axis].to_numpy()
-        both = min(own_axis.size, exact.size)
-        if not same_axis(own_axis[:both], exact[:both]):
-            got = f"{own_axis[0]:g} to {own_axis[-1]:g} in other steps"
-            return f"expected the {axis} values of the scans before, got {got}"
+    for name, places in (exact or {}).items():
+        values = scan[name].to_numpy() if name in scan.coords else places
+        both = min(values.size, places.size)
+        if not same_axis(values[:both], places[:both]):
+            got = f"{values[0]:g} to {values[-1]:g} in other steps"
+            return f"expected the {name} values of the scans before, got {got}"
     return ""
+
+
+def on_places(scan: xr.Dataset, frame: xr.Dataset) -> xr.Dataset:
+    """Return a scan at just the places of the voxels of a series, where its own are these but for rounding."""
+    moved = {}
+    for dim in IMAGE_DIMS:
+        if dim in scan.coords and dim in frame.coords and scan[dim].size and frame[dim].size:
+            own, known = scan[dim].to_numpy(), frame[dim].to_numpy()
+            both = min(own.size, known.size)
+            if np.allclose(own[:both], known[:both], rtol=_ROUNDING, atol=0):
+                moved[dim] = scan[dim].copy(data=np.concatenate([known[:both], own[both:]]))
+    return scan.assign_coords(moved)
 
 
 def completed(series: xr.Dataset, frame: xr.Dataset) -> xr.Dataset:

@@ -201,10 +201,21 @@ class Recipe(Section):
     def files(self, log: Log) -> list[Path]:
         """Return the files a section names, each once, in natural order (``scan_2`` before ``scan_10``).
 
-        A link to nothing is among them: it stands for a file that is missing, not for no file.
+        A link to nothing is among them: it stands for a file that is missing, not for no file. Folders are, too, where
+        a reader of the series takes one as one scan.
         """
-        found = {path for pattern in log.files for path in self.folder.glob(pattern) if not _is_folder(path)}
+        found = {path for pattern in log.files for path in self.folder.glob(pattern)}
+        taken = _takes_folders(log)
+        found = {path for path in found if not _is_folder(path) or (taken and path != self.store)}
         return sorted(found, key=lambda path: natural_key(path.relative_to(self.folder).as_posix()))
+
+
+def _takes_folders(log: Log) -> bool:
+    """Whether the reader of a series, or any that may be chosen for it, takes a folder as one scan."""
+    if not isinstance(log, Series) or log.technique not in TECHNIQUES:
+        return False
+    formats = TECHNIQUES[log.technique].formats()
+    return any(fmt.folders for fmt in formats if log.reader in (None, fmt.name))
 
 
 def is_page(path: str | Path) -> bool:

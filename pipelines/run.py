@@ -22,16 +22,18 @@ from . import report
 from .check import check as check_recipe
 from .commit import one_line_errors
 from .electrochemistry import Electrochemistry, gather
-from .frame import completed, frame_of, misfit, widened
+from .encoding import IMAGE_DIMS
+from .frame import completed, frame_of, misfit, on_places, widened
 from .processing import Processing, told_apart
 from .progress import Reporter, Silent
 from .recipe import Recipe
 from .sources import ENTRY, checksum_with, checksums, file_of, made_from
-from .steps import TECHNIQUES
+from .steps import TECHNIQUES, Technique
 from .writer import Writer
 
 if TYPE_CHECKING:
     import xarray as xr
+    from numpy.typing import NDArray
 
 
 BATCH = 64
@@ -202,7 +204,7 @@ class Run:
     def _scans(self, paths: list[Path], work: Processing, frame: xr.Dataset | None) -> list[xr.Dataset]:
         """Return the scans of files that can be read and joined; the others are listed."""
         technique = TECHNIQUES[work.series.technique]
-        exact = frame[technique.axis].to_numpy() if frame is not None and technique.referenced else None
+        exact = self._exact(technique, frame)
         sizes = {} if frame is None else {str(dim): size for dim, size in frame.sizes.items()}
         names = {} if frame is None else names_along(frame)
         if technique.referenced and work.processed_node in self.store.committed():
@@ -211,6 +213,7 @@ class Run:
         scans = []
         for path in paths:
             scan = self._read(path, work)
+            scan = on_places(scan, frame) if scan is not None and frame is not None and exact else scan
             reason = misfit(scan, sizes, names, technique.axis, exact) if scan is not None else ""
             if reason:
                 reason = f"{path}: {reason}; give such scans a series of their own"
@@ -220,6 +223,12 @@ class Run:
                 names = {**names_along(scan), **names}
                 scans.append(scan)
         return scans
+
+    def _exact(self, technique: Technique, frame: xr.Dataset | None) -> dict[str, NDArray[np.float64]]:
+        """Return the axis and the places that scans of images must lie at."""
+        if frame is None or not technique.referenced:
+            return {}
+        return {dim: frame[dim].to_numpy() for dim in (technique.axis, *IMAGE_DIMS) if dim in frame.coords}
 
     def _sizes(self, node: str) -> dict[str, int]:
         return {str(dim): size for dim, size in self.store.dataset(node).sizes.items()}

@@ -18,6 +18,7 @@ from operando.errors import FileError, OperandoError, SeveralRegionsError
 from .processing import told_apart
 from .recipe import RECIPE_NAME, natural_key
 from .steps import TECHNIQUES
+from .volume_survey import by_folder, is_store, is_volume
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -113,7 +114,7 @@ def survey(folder: str | Path) -> Survey:
     found.unknown = [path for path in found.unknown if path not in found.taken]
     for group in groups.values():
         group.paths = [path for path in group.paths if path not in found.taken]
-    whole = [group for group in groups.values() if group.paths]
+    whole = by_folder((group for group in groups.values() if group.paths), found.taken)
     found.groups = sorted(whole, key=lambda group: (group.technique != ECHEM, str(group.folder), group.label))
     return found
 
@@ -127,7 +128,7 @@ def _files(folder: Path, closed: list[str], above: tuple[Path, ...] = ()) -> Ite
     above = (*above, folder.resolve())
     try:
         inside = sorted(folder.iterdir(), key=lambda item: natural_key(item.name))
-        if any(path.name == "zarr.json" for path in inside):
+        if is_store(folder):
             return
         folders = {path for path in inside if path.is_dir()}
     except OSError as error:
@@ -137,14 +138,16 @@ def _files(folder: Path, closed: list[str], above: tuple[Path, ...] = ()) -> Ite
         if path.name.startswith(".") or path.name == RECIPE_NAME:
             continue
         if path in folders:
-            if path.resolve() not in above:
+            if is_store(path) and is_volume(path):
+                yield path
+            elif path.resolve() not in above:
                 yield from _files(path, closed, above)
         elif path.suffix.lower() not in {".html", ".toml", ".md"}:
             yield path
 
 
 def _sort_in(path: Path, groups: dict[str, Group], found: Survey) -> None:
-    start = sniff.head(path)
+    start = sniff.head(path, folders=True)
     named, settings = _identify(start)
     if named is None:
         found.unknown.append(path)
@@ -194,7 +197,7 @@ def _identify(start: sniff.Head) -> tuple[sniff.Format | None, dict[str, Any]]:
     """
     formats = [*cyclers.FORMATS, *(fmt for technique in TECHNIQUES.values() for fmt in technique.formats())]
     for fmt in sorted(formats, key=lambda fmt: (not fmt.specific, not fmt.specific and not fmt.likely(start))):
-        if fmt.recognizes(start):
+        if (fmt.folders or not start.is_folder) and fmt.recognizes(start):
             settings = fmt.suggest(start)
             if fmt.specific or settings:
                 return fmt, settings

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .direction_statistics import orientation_distribution
     from .distances import distance
     from .features import Features, feature_stack
+    from .filled_volumes import void_volumes
     from .grey_matching import match_grey
     from .grey_mixtures import threshold_mixture
     from .histograms import histogram
@@ -83,6 +84,7 @@ _LAZY = {
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
     "track": ".tracking",
+    "void_volumes": ".filled_volumes",
 }
 
 __all__ = [
@@ -126,6 +128,7 @@ __all__ = [
     "threshold_mixture",
     "threshold_multiotsu",
     "track",
+    "void_volumes",
 ]
 
 

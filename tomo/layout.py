@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from operando.schema import LINKED, SERIES, Layout, Variable
 
 PLACES = ("z", "y", "x")
@@ -77,7 +79,52 @@ CRACKS = Layout(
         Variable("volume_first", ("crack",), "um^3", "f", "volume in the first scan that shows the crack"),
         Variable("volume_last", ("crack",), "um^3", "f", "volume in the last scan that shows the crack"),
         Variable("volume_max", ("crack",), "um^3", "f", "largest volume of the crack"),
+        Variable("object", ("scan", "crack"), "1", "iu", "number of the object in the label image, 0: none", False),
         Variable("volume", ("scan", "crack"), "um^3", "f", "volume of the crack, 0: not there", False),
         Variable("event", ("scan", "crack"), "1", "iu", "what happened since the scan before", False),
     ),
 )
+
+PROCESSED = Layout(
+    "xtm processed",
+    "what the steps of a recipe make of volumes, scan by scan",
+    (
+        *_PLACES,
+        Variable("phase", ("phase",), "", "T", "phase, from the darkest on", False),
+        Variable("threshold", ("scan", "boundary"), "", "f", "grey level above which the next phase begins", False),
+        Variable("grey_level", ("scan", "phase"), "", "f", "grey level of the phase", False),
+        *(replace(one, required=False) for one in METRICS.variables if "phase" in one.dims and one.name != "phase"),
+        Variable("phase_label", ("scan", *PLACES), "1", "iu", "phase of the voxel, 0 unknown", False),
+        Variable("crack_mask", ("scan", *PLACES), "", "b", "whether the voxel belongs to a crack", False),
+        Variable("void_mask", ("scan", *PLACES), "", "b", "whether the voxel is empty, cracks included", False),
+        Variable("void_share", ("scan", *PLACES), "1", "f", "share of void of the voxel, 0 away from voids", False),
+        Variable("crack_aperture", ("scan", *PLACES), "um", "f", "aperture of the crack, along its normal", False),
+        Variable("label", ("scan", *PLACES), "1", "iu", "number of the object in each voxel, 0 outside", False),
+        Variable("objects", ("scan",), "1", "iu", "objects of the volume", False),
+        Variable("crack_fraction", ("scan",), "1", "f", "volume fraction of cracks", False),
+        Variable("void_fraction", ("scan",), "1", "f", "volume fraction of all that is empty, cracks included", False),
+        Variable("crack_volume", ("scan",), "um^3", "f", "volume of cracks", False),
+        Variable("void_volume", ("scan",), "um^3", "f", "volume of all that is empty, cracks included", False),
+        Variable("detection_limit", ("scan",), "um", "f", "aperture at which half of a crack is found", False),
+        Variable("matrix_level", ("scan",), "", "f", "grey level of what cracks run through", False),
+        Variable("void_level", ("scan",), "", "f", "grey level of void", False),
+        Variable("translation", ("scan", "axis"), "um", "f", "shift of the sample against the first scan", False),
+        Variable("rotation", ("scan", "axis"), "deg", "f", "rotation of the sample against the first scan", False),
+        *SERIES,
+    ),
+)
+
+OBJECTS = Layout(
+    "xtm objects",
+    "objects of all volumes, one after the other",
+    (
+        Variable("number", ("object",), "1", "iu", "number of the object in its volume's label"),
+        Variable("scan", ("object",), "1", "iu", "scan that the object is in, from 0"),
+        Variable("volume", ("object",), "um^3", "f", "volume of the object"),
+        Variable("void_volume", ("object",), "um^3", "f", "volume by share of void", False),
+        Variable("kind", ("object",), "1", "iu", "kind of void", False),
+    ),
+)
+
+TRACK = CRACKS
+"""What the step ``track`` makes."""

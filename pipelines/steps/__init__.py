@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     absorption,
     components,
+    cracks,
     damage,
     depth,
     exafs,
@@ -14,6 +15,7 @@ from . import (
     preparation,
     repeats,
     surfaces,
+    volumes,
 )
 from .step import Step, Technique
 
@@ -21,6 +23,7 @@ TECHNIQUES: dict[str, Technique] = {
     "xas": Technique("xas", "energy", "operando.xas"),
     "xpeem": Technique("xpeem", "energy", "operando.xas.xpeem", ("counts", "flat", "dark", *images.ALIGNED), "xas"),
     "xps": Technique("xps", "binding_energy", "operando.xps"),
+    "xtm": Technique("xtm", "z", "operando.tomo", ("grey", "projections", "flat", "dark")),
 }
 
 STEPS: dict[str, dict[str, Step]] = {
@@ -75,6 +78,19 @@ STEPS: dict[str, dict[str, Step]] = {
         "layer_thicknesses": Step(surfaces.layer_thicknesses, after="fit"),
         "rigid_shift": Step(photoemission.rigid_shift, after="fit"),
         "shift_trend": Step(photoemission.shift_trend, after="fit"),
+    },
+    "xtm": {
+        "denoise": Step(volumes.denoise),
+        "remove_rings": Step(volumes.remove_rings),
+        "match_grey": Step(volumes.match_grey),
+        "register": Step(volumes.register),
+        "align": Step(volumes.align, after="register"),
+        "segment": Step(volumes.segment),
+        "fractions": Step(volumes.fractions, after="segment"),
+        "cracks": Step(cracks.cracks),
+        "label": Step(cracks.label),
+        "objects": Step(cracks.objects, after="label"),
+        "track": Step(cracks.track, after="label"),
     },
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 SMALL = Path(__file__).parents[2] / "example_scans" / "small"
 OTHERS = re.compile(
-    r'\[\[series\]\][^\n]*\nnode = "\w+"\ntechnique = "(xpeem|xps)".*?(?=\n\[\[series\]\]|\Z)', re.DOTALL
+    r'\[\[series\]\][^\n]*\nnode = "\w+"\ntechnique = "(xpeem|xps|xtm)".*?(?=\n\[\[series\]\]|\Z)', re.DOTALL
 )
 
 
@@ -17,6 +17,6 @@ def spectra_only(folder: Path) -> Path:
     shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("truth.zarr", "xpeem", "xps", "xtm"))
     recipe = folder / "beamtime.toml"
     text, found = OTHERS.subn("", recipe.read_text(encoding="utf-8"))
-    assert found == 2
+    assert found == 3
     recipe.write_text(text.rstrip() + "\n", encoding="utf-8")
     return folder

@@ -50,8 +50,12 @@ def results(evaluated) -> list[Result]:
 
 @pytest.fixture(scope="session")
 def imaged(evaluated) -> list[Result]:
-    """Return the results of seeds with stacks of images, which take longer."""
-    return [evaluated(seed, {"xpeem": {}}) for seed in IMAGE_SEEDS]
+    """Return the results of seeds with stacks of images, the first one with volumes, which take longer."""
+    volumes = ({"tortuosity": False}, {"steps": 0})
+    return [
+        evaluated(seed, {"xpeem": {}, "tomography": tomography})
+        for seed, tomography in zip(IMAGE_SEEDS, volumes, strict=True)
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,11 @@ WITHIN = {
     "XPEEM flags raised without cause": 0,
     "XPEEM frames placed, of n": 0,
     "XPEEM drift": 0.15,
+    "XTM volumes read, of n": 0,
+    "XTM flags deserved and raised, of n": 0,
+    "XTM flags raised without cause": 0,
+    "XTM cracks above the detection limit seen, of n": 0,
+    "XTM cracks followed to the next scan, of n": 0,
     "void and crack fraction": 0.1,
     "tortuosity factor": 1e-3,
     "onsets": 60.0,
@@ -40,7 +45,7 @@ WITHIN = {
 
 Those of the links and the edge are set by the instruments: 2 mV lies below the 5 mV after which the cycler keeps a
 sample; 2e-3 of charge is twice what the current's zero (3e-8 A over 46 h) adds up to; 0.02 eV is a fifth of the energy
-step at the edge.
+step at the edge. Voids are judged where they are three voxels thick.
 """
 
 
@@ -50,7 +55,9 @@ def rows(result):
 
 def measured(result, quantity):
     """Return whether a simulated beamtime has the instrument at all: most seeds have no images."""
-    return not quantity.startswith("XPEEM") or "xpeem" in result.truth.children
+    volumes = quantity.startswith(("XTM", "void and crack"))
+    instrument = "xpeem" if quantity.startswith("XPEEM") else "xtm" if volumes else "echem"
+    return instrument in result.truth.children
 
 
 @pytest.mark.parametrize("quantity", WITHIN)

@@ -1,0 +1,308 @@
+"""Volumes through a run: one at a time, slices left in their files, cracks numbered, measured and followed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import xarray as xr
+
+import operando
+from operando import example_scans, tomo
+from operando.errors import OperandoError, RecipeError
+from operando.pipelines import scratch
+from operando.pipelines.draft import write_draft
+from operando.pipelines.export import write_ome_zarr
+from operando.pipelines.recipe import load
+from operando.pipelines.run import run
+from operando.pipelines.sources import checksum
+from operando.pipelines.steps.volume_costs import affordable
+from operando.pipelines.survey import survey
+from operando.pipelines.writer import Writer
+from operando.store import verify
+
+SMALL = Path(example_scans.__file__).parent / "small"
+NODE = "xtm/composite"
+STEPS = (1, 3, 5)
+TEXT = (SMALL / "beamtime.toml").read_text("utf-8")
+RECIPE = TEXT.partition("[[series]]")[0] + "[[series]]" + TEXT.rpartition("[[series]]")[2]
+
+
+def folder_of(path: Path, steps=STEPS) -> Path:
+    """Copy the cell's log, some of the volumes and a recipe for them."""
+    for name in ("echem", *(f"xtm/step_{step:03d}" for step in steps)):
+        shutil.copytree(SMALL / name, path / name)
+    shutil.copy(SMALL / "beamline_voltage.csv", path)
+    lines = (SMALL / "xtm" / "steps.txt").read_text("utf-8").splitlines()
+    kept = [line for line in lines if line[0] == "#" or int(line.split()[0]) in steps]
+    (path / "xtm" / "steps.txt").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    (path / "beamtime.toml").write_text(RECIPE.replace("repeats = 3", "repeats = 2"), encoding="utf-8")
+    return path
+
+
+def nodes(store: Path) -> dict[str, xr.Dataset]:
+    with operando.open(store) as tree:
+        return {name: node.to_dataset().load() for name, node in tree[NODE].children.items()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the folder of a run in one go, its summary and its nodes."""
+    folder = folder_of(tmp_path_factory.mktemp("volumes"))
+    summary = run(load(folder))
+    return folder, summary, nodes(summary.store)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    known = xr.open_datatree(SMALL / "truth.zarr", engine="zarr")["xtm"].to_dataset()
+    return known.isel(scan=[step - 1 for step in STEPS]).load()
+
+
+def test_volumes_are_linked_and_their_slices_flagged(whole, truth):
+    _, summary, found = whole
+    assert (summary.exit_code, summary.scans) == (0, {NODE: 3})
+    processed = found["processed"]
+    np.testing.assert_allclose(processed["potential"], truth["potential"], atol=0.02)
+    np.testing.assert_array_equal(processed["frame_flag"], truth["slice_flag"])
+    np.testing.assert_array_equal(processed["flag"] & truth.attrs["judged_flags"], truth["flag"])
+    assert verify(summary.store, data=True) == []
+
+
+def test_the_store_opens_in_plain_xarray_and_its_slices_from_their_files(whole):
+    folder, summary, found = whole
+    with xr.open_datatree(summary.store, engine="zarr", chunks={}) as tree:
+        plain = tree[f"{NODE}/processed"].to_dataset()
+        assert plain["label"].chunks[0] == (1, 1, 1)
+        assert "grey" not in plain
+        assert "grey" not in tree[f"{NODE}/raw"]
+        xr.testing.assert_identical(plain.load(), found["processed"])
+    grey = tomo.reopen(found["raw"], folder)["grey"]
+    np.testing.assert_array_equal(grey[0], tomo.read(folder / "xtm/step_001", log="steps.txt")["grey"])
+
+
+def test_all_volumes_share_levels_and_a_detection_limit(whole):
+    processed = whole[2]["processed"]
+    for name in ("threshold", "grey_level", "matrix_level", "void_level", "noise", "detection_limit"):
+        assert (processed[name] == processed[name][0]).all(), name
+    size = float(processed["voxel_size"][0])
+    assert 0.1 * size < float(processed["detection_limit"][0]) < 2 * size
+    np.testing.assert_allclose(processed["fraction"].sum("phase"), 1, rtol=1e-12)
+
+
+def test_particles_fill_what_they_truly_fill(whole, truth):
+    ncm = whole[2]["processed"]["fraction"].sel(phase="ncm").to_numpy()
+    np.testing.assert_allclose(ncm, truth["phase_fraction"].sel(phase="ncm"), rtol=0.04)
+
+
+def test_the_table_holds_the_objects_of_all_volumes_and_their_numbers(whole):
+    table, processed = whole[2]["objects"], whole[2]["processed"]
+    assert np.bincount(table["scan"], minlength=3).tolist() == processed["objects"].to_numpy().tolist()
+    for scan in range(3):
+        own = table.isel(object=np.flatnonzero(table["scan"] == scan))
+        counts = np.bincount(processed["label"][scan].to_numpy().ravel())[1:]
+        np.testing.assert_array_equal(own["number"], np.arange(1, counts.size + 1))
+        np.testing.assert_array_equal(own["voxels"], counts)
+    assert table["phase"].values.tolist() == ["unknown", "void", "electrolyte", "ncm"]
+    largest = table.isel(object=int(table["void_volume"].argmax("object")))
+    assert float(largest["void_volume_std"]) < 0.02 * float(largest["void_volume"])
+
+
+def test_the_crack_that_grows_is_one_crack_and_dated(whole, truth):
+    cracks, processed = whole[2]["cracks"], whole[2]["processed"]
+    grown = cracks.isel(crack=int(cracks["volume_last"].argmax("crack")))
+    assert (int(grown["first_scan"]), int(grown["last_scan"])) == (0, 2)
+    assert (np.diff(grown["volume"]) > 0).all()
+    assert grown["time_birth"].values == processed["time"].values[0]
+    middle = np.round(truth["crack_center"][0] / truth.attrs["voxel_size"] - 0.5).astype(int).to_numpy()
+    for scan in range(3):
+        near = processed["label"][scan].to_numpy()[tuple(slice(at - 1, at + 2) for at in middle)]
+        assert int(grown["object"][scan]) in near
+
+
+def test_a_run_killed_between_volumes_goes_on_and_a_broken_folder_is_listed(whole, tmp_path, monkeypatch):
+    folder = folder_of(tmp_path)
+    broken = folder / "xtm" / "step_004"
+    broken.mkdir()
+    for number in range(3):
+        (broken / f"slice_{number:04d}.tif").write_bytes(b"II*\0 no image")
+    append, done = Writer.append, []
+
+    def killed(self, datasets):
+        if len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(append(self, datasets))
+
+    monkeypatch.setattr(Writer, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(load(folder))
+    monkeypatch.undo()
+    summary = run(load(folder))
+    assert (summary.exit_code, summary.new, summary.scans) == (3, 2, {NODE: 3})
+    assert [one["source"] for one in summary.failed] == ["xtm/step_004"]
+    for name, node in nodes(summary.store).items():
+        xr.testing.assert_equal(node, whole[2][name])
+
+
+def test_volumes_larger_than_memory_give_the_same_numbers(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+    recipe = load(folder_of(tmp_path, STEPS[:1]))
+    found, known = nodes(run(recipe).store)["processed"], whole[2]["processed"].isel(scan=slice(0, 1))
+    for name, array in known.variables.items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(found[name], array, rtol=1e-6, err_msg=str(name))
+        else:
+            np.testing.assert_array_equal(found[name], array, err_msg=str(name))
+
+
+def test_a_slice_that_changes_changes_the_folder(tmp_path):
+    shutil.copytree(SMALL / "xtm" / "step_001", tmp_path / "step_001")
+    before = checksum(tmp_path / "step_001")
+    assert checksum(tmp_path / "step_001") == before
+    (tmp_path / "step_001" / "slice_0001.tif").unlink()
+    assert checksum(tmp_path / "step_001") != before
+
+
+def test_a_survey_knows_folders_their_log_and_projections(tmp_path):
+    shutil.copytree(SMALL / "xtm", tmp_path / "xtm")
+    found = survey(tmp_path)
+    assert [(group.reader, len(group.paths), group.settings) for group in found.groups] == [
+        ("tiff", 5, {"log": "steps.txt"}),
+        ("dxchange", 1, {}),
+    ]
+    assert found.groups[1].notes["projections"] == 1
+    assert (found.unknown, found.failed) == ([], [])
+    path, _ = write_draft(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert 'files = ["xtm/*/"]' in text
+    assert "# Projections, left out" in text
+    path.write_text(text.replace('# timezone = "Europe/Paris"', 'timezone = "Europe/Zurich"'), encoding="utf-8")
+    summary = run(load(path))
+    assert (summary.exit_code, summary.scans) == (0, {"xtm/xtm": 5})
+    with operando.open(summary.store) as tree:
+        assert not np.isnat(tree["xtm/xtm/raw"]["time"].values).any()
+
+
+def test_zarr_volumes_are_found_and_stores_of_operando_are_not(whole, tmp_path):
+    places = {dim: (np.arange(8) + 0.5) * 0.5 for dim in "zyx"}
+    write_ome_zarr(tmp_path / "volume.zarr", xr.DataArray(np.zeros((8, 8, 8), np.uint16), places, ("z", "y", "x")))
+    shutil.copytree(whole[1].store, tmp_path / "cell.zarr")
+    found = survey(tmp_path)
+    assert [(group.technique, [path.name for path in group.paths]) for group in found.groups] == [
+        ("xtm", ["volume.zarr"])
+    ]
+    assert not any("cell.zarr" in str(path) for path in found.unknown)
+
+
+def moved(path: Path, number: int, shift: int, gain: float) -> None:
+    """Write a volume of balls, moved along y, on a grey scale of its own."""
+    z, y, x = np.indices((24, 28, 32))
+    grey = np.full(z.shape, 100.0)
+    for place, radius in (((8, 9, 9), 5), ((14, 17, 22), 6), ((18, 9, 27), 3)):
+        inside = (z - place[0]) ** 2 + (y - place[1] - shift) ** 2 + (x - place[2]) ** 2 < radius**2
+        grey[inside] = 200.0
+    grey = (grey + np.random.default_rng(number).normal(0, 3, z.shape)) * gain
+    tifffile.imwrite(path / f"v_{number}.tif", grey.astype(np.uint16))
+
+
+MOVED = """[experiment]
+store = "out.zarr"
+[[series]]
+node = "balls"
+technique = "xtm"
+files = ["v_*.tif"]
+read = { voxel_size = 0.5 }
+"""
+
+
+def steps(*uses: str) -> str:
+    return "".join(f"[[series.steps]]\nuse = {use}\n" for use in uses)
+
+
+@pytest.fixture
+def balls(tmp_path):
+    for number, (shift, gain) in enumerate(((0, 10.0), (2, 12.0)), 1):
+        moved(tmp_path, number, shift, gain)
+
+    def make(*uses):
+        (tmp_path / "beamtime.toml").write_text(MOVED + steps(*uses), encoding="utf-8")
+        return load(tmp_path)
+
+    return make
+
+
+def test_volumes_are_brought_to_the_place_and_the_scale_of_the_first(balls):
+    recipe = balls(
+        '"denoise"',
+        '"match_grey"\npeaks = [1000.0, 2000.0]',
+        '"register"\nkind = "translation"',
+        '"align"\norder = 1',
+        '"segment"\nclasses = 2\nnames = ["matrix", "ball"]',
+        '"fractions"',
+        '"label"\nof = "ball"',
+        '"track"',
+    )
+    summary = run(recipe)
+    assert summary.failed == []
+    with operando.open(summary.store) as tree:
+        found = tree["xtm/balls/processed"].to_dataset().load()
+        tracks = tree["xtm/balls/track"].to_dataset().load()
+    np.testing.assert_allclose(found["translation"], [[0, 0, 0], [0, 1.0, 0]], atol=0.02)
+    np.testing.assert_allclose(found["grey_gain"], [1, 10 / 12], rtol=0.01)
+    filled = found["volume"].sel(phase="ball")
+    np.testing.assert_allclose(filled[1], filled[0], rtol=0.01)
+    assert found["objects"].values.tolist() == [3, 3]
+    assert tracks.sizes["crack"] == 3
+    assert (tracks["last_scan"] == 1).all()
+
+
+def test_images_are_copied_if_the_recipe_says_so(balls):
+    recipe = balls('"segment"\nthresholds = [1500.0]')
+    text = recipe.path.read_text(encoding="utf-8").replace('technique = "xtm"', 'technique = "xtm"\ncopied = true')
+    recipe.path.write_text(text, encoding="utf-8")
+    with operando.open(run(load(recipe.path)).store) as tree:
+        assert tree["xtm/balls/raw"]["grey"].shape == (2, 24, 28, 32)
+
+
+@pytest.mark.parametrize(
+    ("uses", "said"),
+    [
+        (['"segment"\nlevels = [1000.0, 2000.0]\nthresholds = [1200.0, 1500.0]'], "one level more than thresholds"),
+        (['"segment"\nclasses = 2', '"label"\nof = "ball"'], "'of' among crack, void, phase_1, phase_2, got 'ball'"),
+        (['"label"'], "put the step 'cracks' before it"),
+        (['"cracks"\nmatrix = 1000.0\nvoid = 2000.0\nnoise = 30.0\nblur = 0.7'], "void darker than the matrix"),
+    ],
+)
+def test_a_step_that_refuses_volumes_is_listed_with_each(balls, uses, said):
+    summary = run(balls(*uses))
+    assert (summary.exit_code, [one["source"] for one in summary.failed]) == (3, ["v_1.tif", "v_2.tif"])
+    assert all(said in one["reason"] for one in summary.failed)
+
+
+@pytest.mark.parametrize("use", ["align", "fractions", "objects", "track"])
+def test_a_step_without_the_one_it_works_on_is_no_recipe(balls, use):
+    with pytest.raises(RecipeError, match="put that step before it"):
+        balls(f'"{use}"')
+
+
+def test_a_volume_of_other_voxels_is_listed_and_stops_no_other(balls, tmp_path):
+    summary = run(balls('"segment"\nthresholds = [1500.0]'))
+    tifffile.imwrite(tmp_path / "v_3.tif", np.zeros((24, 20, 32), np.uint16))
+    moved(tmp_path, 4, 1, 10.0)
+    summary = run(load(tmp_path))
+    assert (summary.scans, summary.new) == ({"xtm/balls": 3}, 1)
+    assert [one["source"] for one in summary.failed] == ["v_3.tif"]
+    assert "expected 28 along 'y'" in summary.failed[0]["reason"]
+
+
+def test_a_volume_beyond_the_memory_is_refused_before_it_is_read():
+    import dask.array as da
+
+    chunks = (64, 64, 64)
+    volume = xr.DataArray(da.zeros((20000, 20000, 20000), dtype=np.uint16, chunks=chunks[0] * 64), dims=("z", "y", "x"))
+    with pytest.raises(OperandoError, match="use smaller chunks"):
+        affordable(volume, "plate_filter")
+    assert affordable(volume[:64, :64, :64], "plate_filter").shape == chunks
