@@ -13,7 +13,7 @@ from operando.errors import OperandoError
 from .recipe import RECIPE_NAME
 from .survey import ECHEM, Group, Survey, first_signal, survey
 from .toml_text import toml, toml_key
-from .volume_survey import FOLDERS
+from .volume_survey import FOLDERS, OPEN
 
 
 def write_draft(folder: str | Path) -> tuple[Path, Survey]:
@@ -143,7 +143,9 @@ def _middle(group: Group) -> Iterator[str]:
 def _read(group: Group, table: str) -> Iterator[str]:
     if group.settings:
         yield f"[{table}]"
-        yield from (f"{toml_key(key)} = {toml(value)}" for key, value in group.settings.items())
+        for key, value in group.settings.items():
+            about = "   # FILL IN the edge of a voxel in um, such as 0.65" if value == OPEN else ""
+            yield f"{toml_key(key)} = {toml(value)}{about}"
 
 
 def _steps(group: Group) -> Iterator[str]:
