@@ -13,7 +13,7 @@ from operando.errors import OperandoError
 from .recipe import RECIPE_NAME
 from .survey import ECHEM, Group, Survey, first_signal, survey
 from .toml_text import toml, toml_key
-from .volume_survey import FOLDERS
+from .volume_survey import FOLDERS, OPEN
 
 
 def write_draft(folder: str | Path) -> tuple[Path, Survey]:
@@ -143,7 +143,9 @@ def _middle(group: Group) -> Iterator[str]:
 def _read(group: Group, table: str) -> Iterator[str]:
     if group.settings:
         yield f"[{table}]"
-        yield from (f"{toml_key(key)} = {toml(value)}" for key, value in group.settings.items())
+        for key, value in group.settings.items():
+            about = "   # FILL IN the edge of a voxel in um, such as 0.65" if value == OPEN else ""
+            yield f"{toml_key(key)} = {toml(value)}{about}"
 
 
 def _steps(group: Group) -> Iterator[str]:
@@ -221,6 +223,8 @@ def _volume_steps(_group: Group) -> Iterator[str]:
     yield "# Then cracks; fill in grey levels of what they run through and of void, or leave them to the first volume:"
     yield '# [[series.steps]]   use = "cracks"   matrix = 13000.0   void = 9000.0'
     yield '# [[series.steps]]   use = "label"   of = "crack"   smallest = 30'
+    yield "[[series.steps]]   # keeps slices for the report: after the steps whose results they shall show"
+    yield 'use = "preview"'
     yield '# [[series.steps]]   use = "objects"'
     yield '# [[series.steps]]   use = "track"   node = "cracks"'
 

@@ -18,7 +18,7 @@ from operando.errors import FileError, OperandoError, SeveralRegionsError
 from .processing import told_apart
 from .recipe import RECIPE_NAME, natural_key
 from .steps import TECHNIQUES
-from .volume_survey import by_folder, is_store, is_volume
+from .volume_survey import by_folder, is_store, is_volume, looked_into
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,7 +169,7 @@ def _add(
 ) -> None:
     """Add what a reader finds in a file to the group it belongs to; files that are too large are not read."""
     with told_apart() as left_out:
-        data = named.read(path, timezone="UTC", **settings) if read else None
+        data, settings = looked_into(path, named, settings) if read else (None, settings)
     images = _images(path, data)
     found.taken |= images
     # A stack with its images beside it has a folder of its own: stacks are told apart by these.

@@ -6,14 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operando.errors import OperandoError
+from operando.errors import FileError, OperandoError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
+    from operando.sniff import Format
+
     from .survey import Group
 
 FOLDERS = "/"
 """What ends the names of folders, as the ending of a file ends its name."""
 
+OPEN = ""
+"""A setting that only the user knows."""
+
+_NO_VOXEL = "the edge of a voxel"
 _LOG, _SLICES = "step_log", "tiff"
 _MARKS = ("zarr.json", ".zgroup", ".zarray")
 
@@ -34,6 +42,23 @@ def is_volume(folder: Path) -> bool:
         start = sniff.head(folder, folders=True)
         return any(fmt.folders and fmt.name != _SLICES and fmt.recognizes(start) for fmt in tomo.formats.FORMATS)
     return False
+
+
+def looked_into(path: Path, named: Format, settings: dict[str, Any]) -> tuple[xr.Dataset, dict[str, Any]]:
+    """Return what a reader finds, and the settings for it; a size of voxels that the file does not state stays open.
+
+    Raises
+    ------
+    OperandoError
+        If it cannot be read, whatever the size of its voxels.
+    """
+    known = {key: value for key, value in settings.items() if value != OPEN}
+    try:
+        return named.read(path, timezone="UTC", **known), settings
+    except FileError as error:
+        if error.expected != _NO_VOXEL:
+            raise
+    return named.read(path, timezone="UTC", **known, voxel_size=1.0), {**settings, "voxel_size": OPEN}
 
 
 def by_folder(groups: Iterable[Group], taken: set[Path]) -> list[Group]:
@@ -65,20 +90,18 @@ def _all_slices(group: Group, taken: set[Path]) -> bool:
 
 def _of_folders(group: Group, folders: list[Path], logs: list[Group], taken: set[Path]) -> Group:
     """Return the group of folders: with the log that names all of them, if there is one, else without."""
-    named = [log for group in logs for log in group.paths if log.parent == group.folder]
-    for settings in [*({"log": log.name} for log in named if log.parent == folders[0].parent), {}]:
-        made = type(group)(folders[0].parent, FOLDERS, group.technique, group.reader, settings, group.label)
+    from operando.tomo.formats.tiff import TIFF
+
+    named = [log for one in logs for log in one.paths if log.parent == folders[0].parent]
+    for start in [*({"log": log.name} for log in named), {}]:
         try:
-            for folder in folders:
-                made.include(folder, _read(folder, settings))
+            looked = [looked_into(folder, TIFF, start) for folder in folders]
         except OperandoError:
             continue
+        settings = looked[0][1]
+        made = type(group)(folders[0].parent, FOLDERS, group.technique, group.reader, settings, group.label)
+        for folder, (data, _) in zip(folders, looked, strict=True):
+            made.include(folder, data)
         taken |= {log for log in named if log.name == settings.get("log")}
         return made
     return group
-
-
-def _read(folder: Path, settings: dict[str, Any]) -> Any:
-    from operando import tomo
-
-    return tomo.read(folder, reader=_SLICES, timezone="UTC", **settings)

@@ -215,6 +215,21 @@ def test_zarr_volumes_are_found_and_stores_of_operando_are_not(whole, tmp_path):
     assert not any("cell.zarr" in str(path) for path in found.unknown)
 
 
+def test_a_size_of_voxels_that_no_file_states_is_left_to_the_user(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            tifffile.imwrite(tmp_path / folder / f"s_{number}.tif", np.full((8, 8), number, np.uint8))
+    path, _ = write_draft(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert 'files = ["*/"]' in text
+    assert 'voxel_size = ""   # FILL IN' in text
+    with pytest.raises(RecipeError, match="voxel_size"):
+        run(load(path))
+    path.write_text(text.replace('voxel_size = ""', "voxel_size = 0.5"), encoding="utf-8")
+    assert load(path).files(load(path).series[0]) == [tmp_path / "a", tmp_path / "b"]
+
+
 def moved(path: Path, number: int, shift: int, gain: float) -> None:
     """Write a volume of balls, moved along y, on a grey scale of its own."""
     z, y, x = np.indices((24, 28, 32))
