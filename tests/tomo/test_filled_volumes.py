@@ -76,6 +76,16 @@ def test_objects_add_up_to_all_cracks():
     np.testing.assert_allclose(each["void_volume"].sum(), void_volumes(found)["void_volume"], rtol=1e-6)
 
 
+def test_cracks_alone_add_up_too_where_they_touch_other_voids():
+    share, crack, void, _ = plate_and_ball()
+    share, void = share + np.roll(share, -12, 0), void | np.roll(void, -12, 0)
+    found = segmented(share, crack, void)
+    labels = xr.DataArray(ndimage.label(crack, np.ones((3, 3, 3)))[0].astype(np.int32), dims=DIMS)
+    each = void_volumes(found, labels.assign_coords(found["share"].coords))
+    assert each["number"].values.tolist() == [1]
+    np.testing.assert_allclose(each["void_volume"].sum(), void_volumes(found)["crack_volume"], rtol=1e-6)
+
+
 def test_what_lies_beside_particles_is_a_third_uncertain():
     share, crack, void, (_, ball) = plate_and_ball()
     grey = 100 - 40 * share
