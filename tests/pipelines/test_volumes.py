@@ -160,6 +160,16 @@ def test_volumes_larger_than_memory_give_the_same_numbers(whole, tmp_path, monke
             np.testing.assert_array_equal(found[name], array, err_msg=str(name))
 
 
+def test_projections_are_no_volumes_and_listed_beside_them(tmp_path):
+    shutil.copytree(SMALL / "xtm" / "step_001", tmp_path / "xtm" / "step_001")
+    shutil.copy(SMALL / "xtm" / "step_001.h5", tmp_path / "xtm")
+    series = '[[series]]\nnode = "a"\ntechnique = "xtm"\nfiles = ["xtm/step_*"]\n'
+    (tmp_path / "beamtime.toml").write_text(series, encoding="utf-8")
+    summary = run(load(tmp_path))
+    assert (summary.exit_code, summary.scans) == (3, {"xtm/a": 1})
+    assert "expected scans along z, got projections along angle, y, x" in summary.failed[0]["reason"]
+
+
 def test_a_slice_that_changes_changes_the_folder(tmp_path):
     shutil.copytree(SMALL / "xtm" / "step_001", tmp_path / "step_001")
     before = checksum(tmp_path / "step_001")
