@@ -75,9 +75,23 @@ class Processing:
         return f"{self.folder}/{REFERENCES}"
 
     def read(self, path: Path) -> xr.Dataset:
-        """Read one scan as the recipe says."""
+        """Read one scan as the recipe says.
+
+        Raises
+        ------
+        FileError
+            If it cannot be read, or holds something else than scans of the technique, such as projections.
+        """
+        technique = TECHNIQUES[self.series.technique]
         settings = {"reader": self.series.reader, "timezone": self.recipe.zone(self.series), **self.series.read}
-        return TECHNIQUES[self.series.technique].read(path, **settings)
+        scan = technique.read(path, **settings)
+        if technique.axis not in scan.dims:
+            kind = next((name for name in technique.referenced if name in scan), "a scan")
+            got = f"{kind} along {', '.join(map(str, scan.dims))}"
+            raise FileError(
+                path, f"scans along {technique.axis}", got, remedy=f"make {technique.name} scans of it first"
+            )
+        return scan
 
     def nodes(
         self, scans: xr.Dataset, echem: Electrochemistry, first: xr.Dataset | None = None

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 from operando.flags import Flag, raised
 from operando.pipelines.scratch import kept
-from operando.tomo.counted_voxels import LEFT_OUT
 
 from .step import with_result
 from .volume_costs import affordable
@@ -107,15 +106,19 @@ def register(
 def align(raw: xr.Dataset, processed: xr.Dataset, *, order: Literal[0, 1, 2, 3] = 3) -> xr.Dataset:
     """Move every volume back to where the first shows the sample; NaN where it shows nothing of the place."""
     from operando import tomo
+    from operando.tomo.counted_voxels import LEFT_OUT, kept_slices
 
     if "translation" not in processed:
         raise OperandoError("align: expected how the sample lies, got none; put the step 'register' before it")
-    moved = tomo.align(grey_of("align", raw, processed), processed, order=order)
+    grey = grey_of("align", raw, processed)
+    # Slices that were lost are NaN where they have been moved to, and no longer flagged at their old places.
+    sound = kept_slices(grey)
+    whole = grey if bool(sound.all()) else grey.where(sound)
+    moved = tomo.align(whole.assign_attrs(grey.attrs), processed, order=order)
     volumes = kept(xr.Dataset({GREY: moved.variable}))
-    # Slices that were lost are NaN where they have been moved to, and no longer at their old places.
-    kinds = processed["frame_flag"] & ~int(LEFT_OUT)
+    kinds = (processed["frame_flag"] & ~int(LEFT_OUT)).astype(np.int32).assign_attrs(processed["frame_flag"].attrs)
     out = processed.assign(volumes.data_vars).assign_attrs(history=moved.attrs["history"])
-    return out.assign_coords(frame_flag=kinds.astype(np.int32).assign_attrs(processed["frame_flag"].attrs))
+    return out.assign_coords(frame_flag=kinds)
 
 
 def segment(

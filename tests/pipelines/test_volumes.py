@@ -13,12 +13,14 @@ import xarray as xr
 import operando
 from operando import example_scans, tomo
 from operando.errors import OperandoError, RecipeError
+from operando.flags import Flag
 from operando.pipelines import report, scratch
 from operando.pipelines.draft import write_draft
 from operando.pipelines.export import write_ome_zarr
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 from operando.pipelines.sources import checksum
+from operando.pipelines.steps import volumes
 from operando.pipelines.steps.volume_costs import affordable
 from operando.pipelines.survey import survey
 from operando.pipelines.writer import Writer
@@ -176,6 +178,16 @@ def test_volumes_larger_than_memory_give_the_same_numbers(whole, tmp_path, monke
             np.testing.assert_array_equal(found[name], array, err_msg=str(name))
 
 
+def test_projections_are_no_volumes_and_listed_beside_them(tmp_path):
+    shutil.copytree(SMALL / "xtm" / "step_001", tmp_path / "xtm" / "step_001")
+    shutil.copy(SMALL / "xtm" / "step_001.h5", tmp_path / "xtm")
+    series = '[[series]]\nnode = "a"\ntechnique = "xtm"\nfiles = ["xtm/step_*"]\n'
+    (tmp_path / "beamtime.toml").write_text(series, encoding="utf-8")
+    summary = run(load(tmp_path))
+    assert (summary.exit_code, summary.scans) == (3, {"xtm/a": 1})
+    assert "expected scans along z, got projections along angle, y, x" in summary.failed[0]["reason"]
+
+
 def test_a_slice_that_changes_changes_the_folder(tmp_path):
     shutil.copytree(SMALL / "xtm" / "step_001", tmp_path / "step_001")
     before = checksum(tmp_path / "step_001")
@@ -290,6 +302,25 @@ def test_volumes_are_brought_to_the_place_and_the_scale_of_the_first(balls):
     assert found["objects"].values.tolist() == [3, 3]
     assert tracks.sizes["crack"] == 3
     assert (tracks["last_scan"] == 1).all()
+
+
+def test_a_slice_that_was_lost_is_no_void_where_it_is_moved_to():
+    grey = np.full((1, 16, 12, 12), 100, np.uint16)
+    grey[0, 5] = 0
+    flags = np.zeros((1, 16), np.int32)
+    flags[0, 5] = int(Flag.missing_frame)
+    raw = xr.Dataset(
+        {"grey": (("scan", "z", "y", "x"), grey, {"units": "1"})},
+        {dim: (np.arange(size) + 0.5) * 0.5 for dim, size in zip("zyx", grey.shape[1:], strict=True)},
+        {"history": "[]"},
+    ).assign_coords(frame_flag=(("scan", "z"), flags))
+    known = raw.drop_vars("grey").assign(
+        translation=(("scan", "axis"), [[1.0, 0.0, 0.0]]), matrix=(("scan", "axis", "column"), np.eye(3)[np.newaxis])
+    )
+    moved = volumes.align(raw, known.assign_coords(center=("axis", [4.0, 3.0, 3.0])), order=0)
+    assert np.isnan(moved["grey"][0, 3]).all()
+    assert (moved["grey"].isel(scan=0, z=[1, 5, 8]) == 100).all()
+    assert not moved["frame_flag"].any()
 
 
 def test_images_are_copied_if_the_recipe_says_so(balls):
