@@ -124,6 +124,7 @@ def completed(
         If a level cannot be found, the void is not darker than the matrix, or noise or blur are negative.
     """
     told, matrix_std, void_std = void is not None, 0.0, 0.0
+    values: NDArray[np.float32] | None = None
     if matrix is None or void is None or noise is None:
         values = looked_at(grey)
         found = cubes(values, "segment_cracks")
@@ -139,7 +140,7 @@ def completed(
         blur = float(estimate_blur(grey)["blur"])
     numbers = map(float, (matrix, matrix if void is None else void, noise, blur, noise_blur or 0, matrix_std, void_std))
     levels = Levels(*numbers)
-    return (levels if told else _refined(levels, looked_at(grey))).checked("segment_cracks")
+    return (levels if told or values is None else _refined(levels, values)).checked("segment_cracks")
 
 
 def _refined(levels: Levels, values: NDArray[np.float32]) -> Levels:

@@ -140,6 +140,9 @@ def test_every_kernel_runs_in_another_process_from_the_code_on_disk(client):
     here, *_ = everything()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     there, loaded, compiled = client.submit(everything, pure=False).result()
+    if compiled:  # Another run of the tests may have written the folder of compiled code at the same time.
+        client.restart()
+        there, loaded, compiled = client.submit(everything, pure=False).result()
     assert loaded >= outer
     assert not compiled
     for one, other in zip(there, here, strict=True):
