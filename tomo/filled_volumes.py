@@ -35,8 +35,8 @@ _PARTS = {
     "uncertainty": "both uncertainties in quadrature: ",
     "sampling": "standard deviation over volumes of the material: ",
 }
-LOST = 1 / 3
-"""Share of a gap 2.2 voxels wide that is lost beside a particle, see ``segment_cracks``."""
+GAPS, LOST = (2.2, 2.6, 3.4), (1 / 3, 0.07, 0.02)
+"""Widths of gaps beside particles, voxels, and the shares of them that are lost, see ``segment_cracks``."""
 
 
 def void_volumes(
@@ -57,11 +57,12 @@ def void_volumes(
     -------
     xarray.Dataset
         Without labels, over the leading dims: ``crack_volume`` and ``void_volume``, cracks included (um^3), and
-        ``crack_fraction`` and ``void_fraction`` of the voxels that count (1), each with ``_std``: what the noise of the
-        voxels makes of it; ``_systematic``, what the uncertainties of the grey values of matrix and void change, where
-        ``found`` has them, and, with ``volume``, in quadrature a third of what lies within reach of brighter particles,
-        since so much of a gap 2.2 voxels wide is lost there; and ``_uncertainty``, both in quadrature. The fractions
-        also have ``_sampling``: by how much they may differ from those of the material that the volume was cut from
+        ``crack_fraction`` and ``void_fraction`` of the voxels that count (1), each with ``_std``: what the
+        noise of the voxels makes of it; ``_systematic``, what the uncertainties of the grey values of matrix
+        and void change, where ``found`` has them, and, with ``volume``, in quadrature what may be lost within
+        reach of brighter particles: 2 %, of cracks as much as of gaps of their apertures, up to a third at 2.2
+        voxels; and ``_uncertainty``, both in quadrature. The fractions also have ``_sampling``: by how much
+        they may differ from those of the material that the volume was cut from
         (:func:`operando.tomo.subvolumes.spread_of_mean`). With labels a table (object) with ``number``,
         ``void_volume``, its ``_std`` and, without ``volume``, ``_systematic`` and ``_uncertainty``.
 
@@ -77,7 +78,7 @@ def void_volumes(
     is that of the sum of N voxels with white noise s and contrast c, v s sqrt(N)/c; noise that neighbors share
     counts as the white noise that was blurred. Errors of the levels of matrix, m, and void, o, move V by ((v N - V)
     m + V o)/c; what moved thresholds change is far less, since both edges of a void lie beyond them: 10 % moved V
-    by 0.1 to 0.4 %. What is thinner than 2 voxels and lies on a particle is lost altogether, and in no uncertainty.
+    by 0.05 to 0.4 %. What is thinner than 2 voxels and lies on a particle is lost altogether, and in no uncertainty.
     """
     lacking = [name for name in _NEEDED if name not in found]
     if lacking:
@@ -93,7 +94,8 @@ def void_volumes(
         grown = grown + _BESIDE * beside_particles(as_volume(volume, STEP), levels)
     table = regions(grown.astype(numbers.dtype), share)
     if labels is None:
-        ds = _of_volumes(table, share, levels, systematic=volume is not None or levels.void_std > 0)
+        lost = None if volume is None else _lost(found, grown, table)
+        ds = _of_volumes(table, share, levels, lost)
         ds = ds.assign(_sampling(share, grown % _BESIDE))
     else:
         ds = _of_objects(table.isel(object=table["number"].to_numpy() > 1), edges.volume, levels)
@@ -114,6 +116,25 @@ def beside_particles(volume: xr.DataArray, levels: Levels) -> xr.DataArray:
     reach = math.ceil(levels.reach)
     near = over_blocks(_near_bright, volume, margin=reach, dtype=np.uint8, bright=levels.bright, reach=reach)
     return near.assign_coords(volume.coords)
+
+
+def _lost(found: xr.Dataset, kind: xr.DataArray, table: xr.Dataset) -> dict[str, Floats]:
+    """Return how much void beside particles may be lost, of each volume: of cracks by their apertures."""
+    aperture = as_volume(found["aperture"], STEP)
+    width = aperture / np.float32(voxel(aperture, STEP).cube(STEP))
+    shares = xr.apply_ufunc(_lost_at, width, dask="parallelized", output_dtypes=[np.float32])
+    cracks = regions(kind.where(as_volume(found["crack"], STEP), 0).astype(np.uint8), shares)
+    filled, number = (table["volume"] * table["intensity_mean"]).to_numpy(), table["number"].to_numpy()
+    beside = cracks["number"].to_numpy() == _CRACK + _BESIDE
+    mean = _summed(cracks, np.where(beside, cracks["intensity_mean"].to_numpy(), 0.0), kind)
+    crack = mean * _summed(table, np.where(number == _CRACK + _BESIDE, filled, 0.0), kind)
+    other = LOST[-1] * _summed(table, np.where(number == _VOID + _BESIDE, filled, 0.0), kind)
+    return {"crack": crack, "void": crack + other}
+
+
+def _lost_at(width: NDArray[np.floating]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = np.interp(width, GAPS, LOST).astype(np.float32)
+    return found
 
 
 def _near_bright(block: NDArray[Any], *, bright: float, reach: int) -> NDArray[Any]:
@@ -153,20 +174,18 @@ def _levels(found: xr.Dataset) -> Levels:
     return Levels(*(float(found[name]) for name in names), *unsure)
 
 
-def _of_volumes(table: xr.Dataset, share: xr.DataArray, levels: Levels, *, systematic: bool) -> xr.Dataset:
+def _of_volumes(table: xr.Dataset, share: xr.DataArray, levels: Levels, lost: dict[str, Floats] | None) -> xr.Dataset:
     """Return volumes and fractions of cracks and voids over the dims before z, y, x."""
     leading, cube = share.dims[: -len(PLACES)], voxel(share, STEP).volume
     whole = _counted(share)
     filled, space = (table["volume"] * table["intensity_mean"]).to_numpy(), table["volume"].to_numpy()
     # What is beside a particle and no void has the number _BESIDE, and kind 0.
-    kind, beside = table["number"].to_numpy() % _BESIDE, table["number"].to_numpy() > _BESIDE
+    kind = table["number"].to_numpy() % _BESIDE
     ds = xr.Dataset(coords={name: one for name, one in share.coords.items() if set(one.dims) <= set(leading)})
     for name, least in (("crack", _CRACK), ("void", _VOID)):
-        total, within, lost = (
-            _summed(table, np.where(kind >= least, values, 0.0), share)
-            for values in (filled, space, LOST * np.where(beside, filled, 0.0))
-        )
-        parts = _parts(total, within, cube, levels, lost if systematic else None)
+        total, within = (_summed(table, np.where(kind >= least, values, 0.0), share) for values in (filled, space))
+        unsure = np.zeros(total.shape) if levels.void_std > 0 else None
+        parts = _parts(total, within, cube, levels, unsure if lost is None else lost[name])
         for part, values in parts.items():
             ds[f"{name}_volume{part}"] = (leading, values)
             ds[f"{name}_fraction{part}"] = (leading, values / whole)

@@ -114,6 +114,8 @@ PROCESSED = Layout(
         ),
         Variable("matrix_level", ("scan",), "", "f", "grey level of what cracks run through", False),
         Variable("void_level", ("scan",), "", "f", "grey level of void", False),
+        Variable("matrix_level_std", ("scan",), "", "f", "standard uncertainty of the matrix's grey level", False),
+        Variable("void_level_std", ("scan",), "", "f", "standard uncertainty of the void's grey level", False),
         Variable("preview", ("scan", *_PREVIEW), "", "f", "grey value, mean over the voxels of a pixel", False),
         Variable("preview_kind", ("scan", *_PREVIEW), "1", "iu", "what fills the pixel", False),
         Variable(

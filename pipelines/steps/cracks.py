@@ -16,6 +16,7 @@ from .volumes import grey_of
 
 _IMAGES = {"crack": "crack_mask", "void": "void_mask", "share": "void_share", "aperture": "crack_aperture"}
 _LEVELS = {"matrix_level": "matrix", "void_level": "void", "noise": "noise", "noise_blur": "noise_blur", "blur": "blur"}
+_UNSURE = ("matrix_level_std", "void_level_std")
 _LIMIT = ("detection_limit", "detection_limit_std")
 _CURVES = {"found": "crack_found", "volume_bias": "crack_volume_bias"}
 _LIMITS = (*_LIMIT, *(f"{name}{ending}" for name in _CURVES.values() for ending in ("", "_std")))
@@ -54,10 +55,12 @@ def cracks(
         {own: float(first[name][0]) for name, own in _LEVELS.items()} if first and "matrix_level" in first else given
     )
     found = kept(tomo.segment_cracks(grey, **known, **search))
+    if first and _UNSURE[0] in first:
+        found = found.assign({name: first[name][0].reset_coords(drop=True) for name in _UNSURE})
     sizes = tomo.void_volumes(found, volume=grey)
     levels = {name: float(found[name]) for name in _LEVELS}
     scans = grey.sizes["scan"]
-    numbers = {name: found[name].expand_dims(scan=scans) for name in levels}
+    numbers = {name: found[name].expand_dims(scan=scans) for name in (*levels, *_UNSURE)}
     numbers |= {str(name): one for name, one in sizes.data_vars.items()}
     if repeats:
         numbers |= _limits(first, grey, levels, {**search, "radius": radius, "repeats": repeats})
@@ -108,7 +111,7 @@ def objects(
     if "void_share" in series:
         found = _segmentation(series)
         filled = tomo.void_volumes(found, labels)
-        table = table.assign({name: filled[name] for name in ("void_volume", "void_volume_std")})
+        table = table.assign({str(name): one for name, one in filled.data_vars.items() if name != "number"})
         table = table.assign(_apertures(series, labels, table))
     if surface:
         phases = series.get("phase_label")
@@ -184,7 +187,8 @@ def _labels(step: str, series: xr.Dataset) -> xr.DataArray:
 def _segmentation(series: xr.Dataset) -> xr.Dataset:
     """Return stored images and levels by the names that the functions of cracks have for them."""
     found = series[list(_IMAGES.values())].rename({name: own for own, name in _IMAGES.items()})
-    return found.assign({name: series[name][0].reset_coords(drop=True) for name in _LEVELS})
+    known = [name for name in (*_LEVELS, *_UNSURE) if name in series]
+    return found.assign({name: series[name][0].reset_coords(drop=True) for name in known})
 
 
 def _apertures(series: xr.Dataset, labels: xr.DataArray, table: xr.Dataset) -> dict[str, tuple[str, Any, Any]]:

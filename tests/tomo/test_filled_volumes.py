@@ -86,19 +86,34 @@ def test_cracks_alone_add_up_too_where_they_touch_other_voids():
     np.testing.assert_allclose(each["void_volume"].sum(), void_volumes(found)["crack_volume"], rtol=1e-6)
 
 
-def test_what_lies_beside_particles_is_a_third_uncertain():
+@pytest.mark.parametrize(("width", "share_lost"), [(1.0, 1 / 3), (2.4, (1 / 3 + 0.07) / 2), (6.0, 0.02)])
+def test_of_cracks_beside_particles_as_much_is_uncertain_as_gaps_so_wide_lose(width, share_lost):
+    share, crack, void, (plate, _) = plate_and_ball()
+    grey = 100 - 40 * share
+    grey[14:16] = 400.0
+    found = segmented(share, crack, void).assign(aperture=(DIMS, np.where(crack, width * SIZE, 0).astype(np.float32)))
+    volumes = void_volumes(found, volume=found["share"].copy(data=grey))
+    beside = float(volumes["crack_volume_systematic"]) / share_lost
+    assert 0.1 * plate < beside < plate
+    np.testing.assert_allclose(volumes["void_volume_systematic"], volumes["crack_volume_systematic"])
+    np.testing.assert_allclose(
+        volumes["crack_volume_uncertainty"], np.hypot(volumes["crack_volume_std"], volumes["crack_volume_systematic"])
+    )
+    widest = void_volumes(found.assign(aperture=found["aperture"] * 0 + 9.0), volume=found["share"].copy(data=grey))
+    np.testing.assert_allclose(widest["crack_volume_systematic"], 0.02 * beside, rtol=1e-5)
+
+
+def test_of_other_voids_beside_particles_a_fiftieth_is_uncertain_and_nothing_without_particles():
     share, crack, void, (_, ball) = plate_and_ball()
     grey = 100 - 40 * share
     grey[33:36, 10:26, 10:26] = 400.0
-    volume = segmented(share, crack, void)["share"].copy(data=grey)
-    found = void_volumes(segmented(share, crack, void), volume=volume)
-    assert float(found["crack_volume_systematic"]) == 0
-    assert 0 < float(found["void_volume_systematic"]) < ball / 3
-    np.testing.assert_allclose(
-        found["void_volume_uncertainty"], np.hypot(found["void_volume_std"], found["void_volume_systematic"])
-    )
+    found = segmented(share, crack, void).assign(aperture=(DIMS, np.zeros(share.shape, np.float32)))
+    volume = found["share"].copy(data=grey)
+    volumes = void_volumes(found, volume=volume)
+    assert float(volumes["crack_volume_systematic"]) == 0
+    assert 0 < float(volumes["void_volume_systematic"]) < ball / 50
     dark = volume.copy(data=np.minimum(grey, 100.0))
-    assert float(void_volumes(segmented(share, crack, void), volume=dark)["void_volume_systematic"]) == 0
+    assert float(void_volumes(found, volume=dark)["void_volume_systematic"]) == 0
 
 
 @pytest.mark.parametrize(("level", "moved"), [("matrix_level", 0.4), ("void_level", 0.8)])
