@@ -62,6 +62,9 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   of = "crack"
   smallest = 30                     # voxels
 
+  [[series.steps]]                  # some slices, so that the report does not need the volumes themselves
+  use = "preview"
+
   [[series.steps]]
   use = "objects"
   active = "ncm"

@@ -85,10 +85,11 @@ def _drawn(kinds: dict[int, str]) -> dict[int, HalfCycle]:
 
 
 def unit_label(units: str) -> str:
-    """Return a unit as it is printed: ``cm^2`` as ``cm²``, nothing for dimensionless numbers."""
+    """Return a unit as it is printed: ``cm^2`` as ``cm²``, ``um`` as ``µm``, nothing for dimensionless numbers."""
     if units in ("", DIMENSIONLESS, "dimensionless"):
         return ""
-    return re.sub(r"\^(-?\d+)", lambda found: found[1].translate(_RAISED), units)
+    greek = re.sub(r"\bum\b", "µm", units)
+    return re.sub(r"\^(-?\d+)", lambda found: found[1].translate(_RAISED), greek)
 
 
 def axis_label(array: xr.DataArray) -> str:

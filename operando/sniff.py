@@ -147,9 +147,29 @@ def choose(path: str | Path, formats: Sequence[Format], name: str | None = None)
         return named
     found = identify(start, formats)
     if found is None:
-        got = "a folder without any of them" if start.is_folder else f"a file that begins with {start.data[:24]!r}"
-        raise FileError(path, f"a format among {known}", got, remedy="name its reader in the recipe")
+        raise FileError(path, f"a format among {known}", _content(start), remedy="name its reader in the recipe")
     return found
+
+
+def _content(start: Head) -> str:
+    """Return what a file is that no format recognizes.
+
+    Raises
+    ------
+    FileError
+        If it is HDF5 that breaks off.
+    """
+    from . import hdf5
+
+    if start.is_folder:
+        try:
+            return "a folder without any of them" if any(start.path.iterdir()) else "an empty folder"
+        except OSError as error:
+            return f"a folder that cannot be listed ({error.strerror})"
+    if not hdf5.is_hdf5(start):
+        return f"a file that begins with {start.data[:24]!r}"
+    with hdf5.opened(start.path) as root:
+        return f"HDF5 that holds {hdf5.content(root)}"
 
 
 def _folder(path: Path) -> FileError:

@@ -223,6 +223,8 @@ def _volume_steps(_group: Group) -> Iterator[str]:
     yield "# Then cracks; fill in grey levels of what they run through and of void, or leave them to the first volume:"
     yield '# [[series.steps]]   use = "cracks"   matrix = 13000.0   void = 9000.0'
     yield '# [[series.steps]]   use = "label"   of = "crack"   smallest = 30'
+    yield "[[series.steps]]   # keeps slices for the report: after the steps whose results they shall show"
+    yield 'use = "preview"'
     yield '# [[series.steps]]   use = "objects"'
     yield '# [[series.steps]]   use = "track"   node = "cracks"'
 

@@ -65,6 +65,10 @@ def aperture(
     crack as it is. The normal is that of the structure tensor (:func:`~operando.tomo.orientations.orientation`; sigma
     1, rho 2 voxels).
 
+    ``segment_cracks`` finds the same integral along the normal of its plate filter, where it saw a plate and out to
+    where the share falls to a tenth of its largest; on plates 3 and 5 voxels wide both agree within 0.05 voxel on
+    average. This one takes any share or mask, at every voxel.
+
     Of a mask alone: :func:`~operando.tomo.thickness.local_thickness` less half a voxel, at least half a voxel. For
     layers in any direction and place 2 to 9 voxels wide this is right on average within 0.1 voxel, and a single one is
     off by 0.15 to 0.35 voxel (standard deviation).

@@ -1,17 +1,21 @@
-"""Small results, such as counts, of every block of volumes, in memory or lazy."""
+"""Small results, such as counts, of every block of volumes with its margins, in memory or lazy.
+
+Blocks without margins that hand on more than they return are ``grids.each_block``'s; those of grey levels of which some
+do not count, ``counted_voxels.of_each``'s.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
 import xarray as xr
 from dask.base import compute
 from dask.delayed import delayed
 
-from .blocks import EDGE
+from .grids import grid_of, three
 from .layout import PLACES
 
 Cut = tuple[int, int, int]
@@ -58,33 +62,15 @@ def of_blocks(
 
 
 def _places(volume: xr.DataArray, margins: Sequence[Cut]) -> Iterator[tuple[Place, list[dict[str, slice]]]]:
-    size = _cut(volume.sizes[name] for name in PLACES)
-    for parts in product(*(_edges(volume, name) for name in PLACES)):
-        begin, end = _cut(part[0] for part in parts), _cut(part[1] for part in parts)
+    grid = grid_of(volume.data)
+    size = grid.shape
+    for block in grid.blocks():
+        begin, shape = grid.origin(block), grid.extent(block)
+        end = three(at + length for at, length in zip(begin, shape, strict=True))
         cuts, inset = [], []
         for margin in margins:
-            first = _cut(max(at - wide, 0) for at, wide in zip(begin, margin, strict=True))
-            last = _cut(min(at + wide, most) for at, wide, most in zip(end, margin, size, strict=True))
+            first = three(max(at - wide, 0) for at, wide in zip(begin, margin, strict=True))
+            last = three(min(at + wide, most) for at, wide, most in zip(end, margin, size, strict=True))
             cuts.append({name: slice(a, b) for name, a, b in zip(PLACES, first, last, strict=True)})
-            inset.append(_minus(begin, first))
-        yield Place(begin, _minus(end, begin), tuple(inset)), cuts
-
-
-def _edges(volume: xr.DataArray, name: str) -> list[tuple[int, int]]:
-    size = volume.sizes[name]
-    if volume.chunks is None:
-        return [(at, min(at + EDGE, size)) for at in range(0, size, EDGE)]
-    edges, at = [], 0
-    for length in volume.chunksizes[name]:
-        edges.append((at, at + length))
-        at += length
-    return edges
-
-
-def _minus(one: Cut, other: Cut) -> Cut:
-    return _cut(a - b for a, b in zip(one, other, strict=True))
-
-
-def _cut(numbers: Iterable[int]) -> Cut:
-    z, y, x = numbers
-    return z, y, x
+            inset.append(three(a - b for a, b in zip(begin, first, strict=True)))
+        yield Place(begin, shape, tuple(inset)), cuts

@@ -58,7 +58,8 @@ def segment_cracks(
         brighter. What is not finite, and slices that are missing, saturated or surplus in ``frame_flag``, hold no void.
     matrix, void
         Grey values of what cracks run through, and of void. Found from the volume, of a series the first, where not
-        given: the phase that fills most voxels, and the darkest that fills cubes of 6 x 6 x 6 voxels.
+        given: the phase that fills most voxels; the mean of what is dark and farther from all that is not than the blur
+        reaches, or the darkest phase that fills cubes of 6 x 6 x 6 voxels.
     noise, noise_blur
         Standard deviation of the noise of a voxel (grey values) and of its Gaussian blur (voxels, 0: white); as
         :func:`estimate_noise` finds them where ``noise`` is not given.
@@ -83,7 +84,8 @@ def segment_cracks(
         Dims of the volume, lazy where it is: ``crack`` and ``void`` (bool), the cracks and all that is empty, cracks
         included; ``share`` (float32), the share of void of every voxel of both and around them as far as the blur
         carries it, else 0; ``aperture`` (float32, unit of the voxels) at voxels of ``crack``, else 0. And the numbers
-        that were used: ``matrix_level``, ``void_level``, ``noise``, ``noise_blur``, ``blur``.
+        that were used: ``matrix_level`` and ``void_level`` with ``_std`` (0 where given), ``noise``, ``noise_blur``,
+        ``blur``.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from operando.errors import OperandoError
 
-from .grey_levels import Sample, levels_of_masks, levels_of_peaks, levels_of_quantiles, sampled
+from .reference_levels import Sample, levels_of_masks, levels_of_peaks, levels_of_quantiles, sampled
 from .results import described
 from .voxels import as_volume
 

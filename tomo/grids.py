@@ -60,10 +60,10 @@ class Grid:
 
 
 def grid_of(array: Any) -> Grid:
-    """Return the chunks of a lazy volume (z, y, x), or blocks of ``EDGE`` voxels of one in memory."""
+    """Return the chunks of a lazy volume (..., z, y, x), or blocks of ``EDGE`` voxels of one in memory."""
     if hasattr(array, "chunks"):
-        return Grid(array.chunks)
-    return Grid(tuple(_sizes(length, blocks.EDGE) for length in array.shape))
+        return Grid(array.chunks[-3:])
+    return Grid(tuple(_sizes(length, blocks.EDGE) for length in array.shape[-3:]))
 
 
 def each_block(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 
 from .counted_voxels import Array, Block, as_mask, computed, kept_slices, of_each
+from .labels import label
 from .layout import PLACES
 from .results import described
 from .voxels import as_volume
@@ -89,22 +90,17 @@ def hysteresis(
 
 
 def _in_memory(loose: xr.DataArray, strict: xr.DataArray, connectivity: int) -> xr.DataArray:
-    import cc3d
-
+    pieces, table = label(loose, connectivity)
     chosen = np.empty(loose.shape, dtype=bool)
     for index in np.ndindex(*loose.shape[: -len(PLACES)]):
-        pieces: Any = cc3d.connected_components(  # type: ignore[call-overload]
-            np.ascontiguousarray(loose.values[index]), connectivity=connectivity
-        )
-        chosen[index] = _kept(pieces[strict.values[index]], int(pieces.max(initial=0)))[pieces]
+        numbers = pieces.values[index]
+        chosen[index] = _kept(numbers[strict.values[index]], table.sizes["object"])[numbers]
     return loose.copy(data=chosen)
 
 
 def _lazily(loose: xr.DataArray, strict: xr.DataArray, connectivity: int, store: Any) -> xr.DataArray:
     import dask.array as da
     from dask.delayed import delayed
-
-    from .labels import label
 
     pieces, table = label(loose, connectivity, store=store)
     chosen = []

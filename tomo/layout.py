@@ -85,6 +85,8 @@ CRACKS = Layout(
     ),
 )
 
+_PREVIEW = tuple(f"preview_{axis}" for axis in PLACES)
+
 PROCESSED = Layout(
     "xtm processed",
     "what the steps of a recipe make of volumes, scan by scan",
@@ -106,8 +108,17 @@ PROCESSED = Layout(
         Variable("crack_volume", ("scan",), "um^3", "f", "volume of cracks", False),
         Variable("void_volume", ("scan",), "um^3", "f", "volume of all that is empty, cracks included", False),
         Variable("detection_limit", ("scan",), "um", "f", "aperture at which half of a crack is found", False),
+        Variable("crack_found", ("scan", "aperture"), "1", "f", "share found of simulated cracks", False),
+        Variable(
+            "crack_volume_bias", ("scan", "aperture"), "1", "f", "volume found of them over the true, less 1", False
+        ),
         Variable("matrix_level", ("scan",), "", "f", "grey level of what cracks run through", False),
         Variable("void_level", ("scan",), "", "f", "grey level of void", False),
+        Variable("preview", ("scan", *_PREVIEW), "", "f", "grey value, mean over the voxels of a pixel", False),
+        Variable("preview_kind", ("scan", *_PREVIEW), "1", "iu", "what fills the pixel", False),
+        Variable(
+            "preview_label", ("scan", *_PREVIEW), "1", "iu", "number of the object in the pixel, 0 outside", False
+        ),
         Variable("translation", ("scan", "axis"), "um", "f", "shift of the sample against the first scan", False),
         Variable("rotation", ("scan", "axis"), "deg", "f", "rotation of the sample against the first scan", False),
         *SERIES,

@@ -28,6 +28,11 @@ def noise_level(volume: xr.DataArray, step: str) -> xr.DataArray:
     ------
     OperandoError
         If there are fewer than two voxels along an edge, or no finite values.
+
+    Notes
+    -----
+    :func:`~operando.tomo.image_quality.estimate_noise` looks within phases, so that edges and the blur of noise leave
+    it right; it needs phases that fill cubes of 6 voxels, and looks at the middle of one volume. This one does not.
     """
     if min(volume.sizes[name] for name in PLACES) < 2:
         raise OperandoError(f"{step}: expected at least 2 voxels along every edge, got {dict(volume.sizes)}")

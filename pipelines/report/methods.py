@@ -15,11 +15,13 @@ from .parts import table, text
 from .series import Series, all_series, json_list, local_time, over_all
 from .tables import compact
 from .verdict import METHODS
+from .volume_methods import volume_methods
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _MARKUP = re.compile(r"(?::[a-z]+:)?`+~?([^`]*)`+")
+_DOI = re.compile(r"doi:10\.\d+/[^\s,;]*[^\s,;.)]")
 _STEP = re.compile(r"(?:[a-z][a-z0-9_]*\.)*[a-z][a-z0-9_]*")
 
 
@@ -27,7 +29,8 @@ def methods(tree: xr.DataTree) -> str:
     """Return the methods section as HTML; everything that comes from files is escaped."""
     said = [_times(tree), _clocks(tree), _potential(tree), _uncertainty()]
     steps = [_node_steps(title, ds, after) for title, ds, after in _nodes(tree)]
-    return "".join([*(f"<p>{one}</p>" for one in said if one), *steps, _provenance(tree), _recipe(tree)])
+    told = [*(f"<p>{one}</p>" for one in said if one), *volume_methods(tree)]
+    return "".join([*told, *steps, _provenance(tree), _recipe(tree)])
 
 
 def _times(tree: xr.DataTree) -> str:
@@ -123,7 +126,15 @@ def _short(value: Any, most: int = 600) -> str:
 
 
 def _about(name: str) -> str:
-    """Return the first line of the docstring of the function a step names; empty if there is none."""
+    """Return the first line of the docstring of the function a step names, and its sources; empty if there is none."""
+    said = _docstring(name).strip()
+    if not said:
+        return ""
+    sources = ", ".join(dict.fromkeys(_DOI.findall(said)))
+    return _MARKUP.sub(r"\1", said.splitlines()[0]) + (f" ({sources})" if sources else "")
+
+
+def _docstring(name: str) -> str:
     module, _, function = f"operando.{name}".rpartition(".")
     if not _STEP.fullmatch(name):
         return ""
@@ -131,8 +142,7 @@ def _about(name: str) -> str:
         found = getattr(import_module(module), function, None)
     except ImportError:
         return ""
-    lines = (getattr(found, "__doc__", None) or "").strip().splitlines()
-    return _MARKUP.sub(r"\1", lines[0]) if callable(found) and lines else ""
+    return getattr(found, "__doc__", None) or "" if callable(found) else ""
 
 
 def _provenance(tree: xr.DataTree) -> str:

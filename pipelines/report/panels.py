@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import components, damage, exafs, fits, mixtures, spectra, stacks, tables, timeline
+from . import components, damage, exafs, fits, mixtures, spectra, stacks, tables, timeline, volumes
 from .parts import Panel
 from .trends import Trend, Trends
 
@@ -30,6 +30,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("Fits", fits.wants, fits.draw),
     Panel("Oscillations", exafs.wants, exafs.draw),
     Panel("Images", stacks.wants, stacks.draw),
+    Panel("Volumes", volumes.wants, volumes.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
     Panel("Files that could not be read", tables.wants_failed, tables.draw_failed),

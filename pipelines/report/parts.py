@@ -65,6 +65,11 @@ def heading(value: object) -> Html:
     return Html(f"<h3>{text(value)}</h3>")
 
 
+def unbroken(words: str) -> Html:
+    """Return text that is not broken into lines."""
+    return Html(f'<span class="unbroken">{text(words)}</span>')
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return an HTML table; every cell that is not :class:`Html` already is escaped."""
     top = "".join(f"<th>{text(name)}</th>" for name in head)
@@ -78,5 +83,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return ``number`` with its noun: ``1 scan``, ``10 000 scans`` (no break within)."""
-    many = noun if number == 1 or noun.endswith("s") else f"{noun}s"
+    first, of, rest = noun.partition(" of ")
+    many = noun if number == 1 or first.endswith("s") else f"{first}s{of}{rest}"
     return f"{number:,} {many}".replace(",", "\u202f").replace(" ", "\u00a0", 1)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.plot import INK, axis_label
+from operando.plot import axis_label
 
-from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, add_color_bar, choice, hover, layouts, models, new_figure
+from .figures import Figure, Model, add_color_bar, choice, hover, layouts, models, new_figure
 from .parts import Part, Plot, counted, text
 from .pictures import MAP_PALETTE, empty_picture, limits, place, reduced, scaled
 from .region_colors import region_colors
 from .series import LocalTime, Series, thinned
+from .series_slider import head, scan_slider, titles
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,8 +46,8 @@ def draw_maps(series: Series, ds: xr.Dataset, local: LocalTime) -> Iterator[Part
         return
     most = min(_MAPS // max(1, len(quantities)), _LINES // max(1, ds.sizes.get("region", 1)))
     scan = thinned(series.count, max(2, most))
-    figures, args = [], _nothing(_titles(series, scan, local))
-    slider, buttons = _slider(scan.size), _buttons([name for name, _ in quantities])
+    figures, args = [], _nothing(titles(series, scan, local, "stack"))
+    slider, buttons = scan_slider(scan.size), _buttons([name for name, _ in quantities])
     if quantities:
         figures.append(_map_figure(series, ds, quantities, scan, args))
     if spectra is not None:
@@ -82,23 +83,6 @@ def _nothing(titles: list[str]) -> dict[str, Any]:
     return nothing | {"maps": [], "ranges": [], "names": [], "spectra": [], "headings": [], "titles": titles}
 
 
-def _titles(series: Series, scan: NDArray[np.intp], local: LocalTime) -> list[str]:
-    potential, time = series.column("potential"), series.times()
-    titles = []
-    for at in scan:
-        said = [f"stack {at}"]
-        said += [] if np.isnat(time[at]) else [local.text(time[at])]
-        said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
-        titles.append(", ".join(said))
-    return titles
-
-
-def _slider(count: int) -> Model:
-    slider = models.Slider(start=0, end=max(1, count - 1), step=1, value=0, title=None, show_value=False, bar_color=INK)
-    slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
-    return slider
-
-
 def _buttons(names: list[str]) -> Model | None:
     return choice(names, wrapped=True) if len(names) > 1 else None
 
@@ -129,7 +113,7 @@ def _map_figure(
     low, high = args["ranges"][0]
     args["mapper"] = models.LinearColorMapper(palette=MAP_PALETTE[1:], low=low, high=high)
     args["name"] = add_color_bar(fig, args["mapper"], args["names"][0])[1]
-    _head(fig, args)
+    args["headings"].append(head(fig, args["titles"][0]))
     return fig
 
 
@@ -149,7 +133,7 @@ def _spectra_figure(spectra: xr.DataArray, scan: NDArray[np.intp], args: dict[st
     args["lines"] = models.ColumnDataSource(data)
     lines = fig.multi_line("xs", "ys", source=args["lines"], line_color="color", line_width=1.2, line_alpha=0.8)
     hover(fig, [lines], [("region", "@region")])
-    _head(fig, args)
+    args["headings"].append(head(fig, args["titles"][0]))
     return fig
 
 
@@ -162,11 +146,6 @@ def _gapless(line: NDArray[np.float32]) -> NDArray[np.float32]:
     bridged = np.interp(at, at[known], line[known]).astype(np.float32)
     bridged[(at < at[known][0]) | (at > at[known][-1])] = np.nan
     return bridged
-
-
-def _head(fig: Figure, args: dict[str, Any]) -> None:
-    fig.title = models.Title(text=args["titles"][0], text_font=FONT, text_font_style="normal", text_font_size="13px")
-    args["headings"].append(fig.title)
 
 
 def _caption(series: Series, ds: xr.Dataset, count: int, spectra: str | None) -> str:

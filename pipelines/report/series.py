@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ENERGIES = {technique.axis for technique in TECHNIQUES.values()}
 _AXES = ("scan", *sorted(_ENERGIES), "k", "r")
-STACKS = "xpeem"
+STACKS, VOLUMES = "xpeem", "xtm"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -93,8 +93,8 @@ def all_series(tree: xr.DataTree) -> list[Series]:
 
 
 def spectra_series(tree: xr.DataTree) -> list[Series]:
-    """Return the series whose scans are a spectrum each; stacks of images have a panel of their own."""
-    return [series for series in all_series(tree) if series.technique != STACKS]
+    """Return the series whose scans are a spectrum each; images and volumes have panels of their own."""
+    return [series for series in all_series(tree) if series.technique not in (STACKS, VOLUMES)]
 
 
 def stack_series(tree: xr.DataTree) -> list[Series]:

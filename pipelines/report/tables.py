@@ -11,7 +11,7 @@ import numpy as np
 from operando import flags
 from operando.plot import unit_label
 
-from .parts import Html, Part, counted, table, text
+from .parts import Html, Part, counted, table, text, unbroken
 from .series import LocalTime, Series, all_series, failed, local_time
 
 if TYPE_CHECKING:
@@ -75,11 +75,7 @@ def draw_flags(tree: xr.DataTree) -> Iterator[Part]:
 def _flagged(series: Series, local: LocalTime) -> Iterator[tuple[object, ...]]:
     sources, time, flag = series.sources(), series.times(), series.flags()
     for at in np.flatnonzero(flag)[:_ROWS]:
-        yield series.name, at, _unbroken(local.text(time[at])), sources[at], "; ".join(flags.describe(flag[at]))
-
-
-def _unbroken(words: str) -> Html:
-    return Html(f'<span class="unbroken">{text(words)}</span>')
+        yield series.name, at, unbroken(local.text(time[at])), sources[at], "; ".join(flags.describe(flag[at]))
 
 
 def _reasons(series: Series) -> list[tuple[str, str, int, str]]:

@@ -13,6 +13,7 @@ from operando import flags
 from .damage import damages, said
 from .parts import counted, text
 from .series import Series, all_series, failed, json_list, local_time
+from .void_volumes import in_short, limit_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -93,6 +94,10 @@ def _edge_facts(series: Series) -> Iterator[Fact]:
         lost = int(np.count_nonzero(np.isnan(np.asarray(series.processed["edge_energy"].values, float))))
         if lost:
             yield Fact("edge energy", f"{counted(lost, 'value')} of {series.name} could not be found", True)
+    elif in_short(series.processed):
+        yield Fact(
+            "cracks", f"{series.name}: {in_short(series.processed)}", not np.isfinite(limit_of(series.processed)[0])
+        )
 
 
 def _echem_facts(tree: xr.DataTree) -> Iterator[Fact]:

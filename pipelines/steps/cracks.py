@@ -17,6 +17,8 @@ from .volumes import grey_of
 _IMAGES = {"crack": "crack_mask", "void": "void_mask", "share": "void_share", "aperture": "crack_aperture"}
 _LEVELS = {"matrix_level": "matrix", "void_level": "void", "noise": "noise", "noise_blur": "noise_blur", "blur": "blur"}
 _LIMIT = ("detection_limit", "detection_limit_std")
+_CURVES = {"found": "crack_found", "volume_bias": "crack_volume_bias"}
+_LIMITS = (*_LIMIT, *(f"{name}{ending}" for name in _CURVES.values() for ending in ("", "_std")))
 MASKS = ("crack", "void")
 
 
@@ -135,12 +137,13 @@ _NUMBERED = {"units": "1", "long_name": "number of the row"}
 def _limits(
     first: xr.Dataset, grey: xr.DataArray, levels: dict[str, float], settings: dict[str, Any]
 ) -> dict[str, xr.DataArray]:
-    """Return the detection limit of each scan: that of the first, since all share levels and voxels."""
+    """Return what is found of thin cracks in each scan: as in the first, since all share levels and voxels."""
     from operando import tomo
 
     scans = grey.sizes["scan"]
     if first and _LIMIT[0] in first:
-        return {name: first[name].reset_coords(drop=True).compute().isel(scan=np.zeros(scans, int)) for name in _LIMIT}
+        known = first[[*_LIMITS]].reset_coords(drop=True).compute().isel(scan=np.zeros(scans, int))
+        return {name: known[name] for name in (*_LIMITS, "aperture")}
     found = tomo.detection_limit(
         float(grey["voxel_size"][0]),
         blur=levels["blur"],
@@ -149,7 +152,9 @@ def _limits(
         contrast=levels["matrix_level"] - levels["void_level"],
         **settings,
     )
-    return {name: found[name].expand_dims(scan=scans) for name in _LIMIT}
+    named = {f"{name}{ending}": f"{own}{ending}" for name, own in _CURVES.items() for ending in ("", "_std")}
+    known = found.rename(named)[[*_LIMITS]].expand_dims(scan=scans)
+    return {name: known[name] for name in (*_LIMITS, "aperture")}
 
 
 def _mask(processed: xr.Dataset, of: str) -> xr.DataArray:

@@ -106,6 +106,7 @@ def test_a_label_is_the_long_name_and_the_unit(attrs, label):
 
 def test_negative_powers_are_raised():
     assert unit_label("mA*cm^-2") == "mA*cm⁻²"
+    assert unit_label("um^3") == "µm³"
 
 
 def test_the_timeline_has_the_potential_and_a_tick_for_every_scan():

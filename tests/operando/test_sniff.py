@@ -1,5 +1,7 @@
 """A format is found by content; bad files and unknown names are one-line errors."""
 
+import h5py
+import numpy as np
 import pytest
 
 from operando.errors import FileError
@@ -90,3 +92,18 @@ def test_folders_are_for_readers_that_take_them(tmp_path):
     never = Format("never", "test", "none", recognizes=never_likely, read=dict, folders=True)
     with pytest.raises(FileError, match="expected a format among never, got a folder without any of them"):
         choose(tmp_path, [never])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileError, match="expected a format among never, got an empty folder"):
+        choose(tmp_path / "empty", [never])
+
+
+def test_hdf5_that_no_reader_knows_is_told_by_what_it_holds_or_lacks(tmp_path):
+    never = Format("never", "test", "none", recognizes=never_likely, read=dict)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["stuff/x"] = np.arange(5000)
+    with pytest.raises(FileError, match=r"got HDF5 that holds /stuff, /stuff/x \(5000,\)"):
+        choose(tmp_path / "a.h5", [never])
+    whole = (tmp_path / "a.h5").read_bytes()
+    (tmp_path / "half.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FileError, match="expected a sound HDF5 file, got truncated file"):
+        choose(tmp_path / "half.h5", [never])

@@ -14,7 +14,7 @@ import operando
 from operando import example_scans, tomo
 from operando.errors import OperandoError, RecipeError
 from operando.flags import Flag
-from operando.pipelines import scratch
+from operando.pipelines import report, scratch
 from operando.pipelines.draft import write_draft
 from operando.pipelines.export import write_ome_zarr
 from operando.pipelines.recipe import load
@@ -111,6 +111,24 @@ def test_the_table_holds_the_objects_of_all_volumes_and_their_numbers(whole):
     assert table["phase"].values.tolist() == ["unknown", "void", "electrolyte", "ncm"]
     largest = table.isel(object=int(table["void_volume"].argmax("object")))
     assert float(largest["void_volume_std"]) < 0.02 * float(largest["void_volume"])
+
+
+def test_the_report_shows_slices_cracks_and_their_limit_where_the_volumes_are_out_of_reach(whole, tmp_path):
+    shutil.copytree(whole[1].store, tmp_path / "alone.zarr")
+    said = report.write_store(tmp_path / "alone.zarr", tmp_path / "report.html").read_text("utf-8")
+    processed = whole[2]["processed"]
+    for words in ("which shows most of the cracks", "Copy the table", "(detection limit) more than half of the volume"):
+        assert words in said
+    assert (
+        f"{float(processed['crack_volume'][-1]):.0f} ± {float(processed['crack_volume_uncertainty'][-1]):.0f}" in said
+    )
+    middle = processed["preview_z"].values[processed.sizes["preview_z"] // 2]
+    at = int(np.flatnonzero(processed["z"] == middle)[0])
+    cracked = processed["preview_kind"].attrs["flag_meanings"].split().index("crack")
+    number = np.ravel(processed["preview_kind"].attrs["flag_values"])[cracked]
+    np.testing.assert_array_equal(
+        processed["preview_kind"].sel(preview_z=middle) == number, processed["crack_mask"].isel(z=at).astype(bool)
+    )
 
 
 def test_the_crack_that_grows_is_one_crack_and_dated(whole, truth):

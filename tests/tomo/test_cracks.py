@@ -94,6 +94,27 @@ def test_grey_values_noise_and_blur_of_a_composite_are_found(composite, segmente
     assert float(segmented["blur"]) == pytest.approx(law.blur, abs=0.05)
 
 
+def test_the_level_of_void_is_within_its_uncertainty(composite, segmented):
+    law = composite[0].tomography
+    assert 0 < float(segmented["void_level_std"]) < 0.02 * law.grey_zero
+    assert abs(float(segmented["void_level"]) - law.grey_zero) < 3.3 * float(segmented["void_level_std"])
+    assert 0 < float(segmented["matrix_level_std"]) < float(segmented["void_level_std"])
+
+
+def test_a_crack_wider_than_the_blur_tells_the_level_of_void_where_no_cube_of_voxels_fits():
+    share = cv.crack_share(cv.direction(40), 9.0, radius=16.0)
+    ds = tomo.segment_cracks(cv.scanned(share, np.random.default_rng(20)), blur=cv.BLUR)
+    assert abs(float(ds["void_level"]) - cv.VOID) < 3.3 * float(ds["void_level_std"]) < 0.1 * cv.VOID
+
+
+def test_what_lies_outside_of_the_field_of_view_is_no_void():
+    share = cv.crack_share(cv.direction(40), 9.0, radius=16.0)
+    grey = cv.scanned(share, np.random.default_rng(20))
+    grey[:, :, :12] = 0.0
+    with pytest.raises(OperandoError, match="state 'void'"):
+        tomo.segment_cracks(grey, blur=cv.BLUR)
+
+
 def test_skins_of_particles_hold_no_void():
     place = np.arange(48) - 23.5
     radius = np.sqrt(sum(axis**2 for axis in np.meshgrid(place, place, place, indexing="ij")))

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from operando.errors import OperandoError
 from operando.flags import Flag
-from operando.tomo import void_volumes
+from operando.tomo import fractions, void_volumes
 from operando.tomo.filled_volumes import nearest_labels
 
 SIZE = 0.5
@@ -76,6 +76,16 @@ def test_objects_add_up_to_all_cracks():
     np.testing.assert_allclose(each["void_volume"].sum(), void_volumes(found)["void_volume"], rtol=1e-6)
 
 
+def test_cracks_alone_add_up_too_where_they_touch_other_voids():
+    share, crack, void, _ = plate_and_ball()
+    share, void = share + np.roll(share, -12, 0), void | np.roll(void, -12, 0)
+    found = segmented(share, crack, void)
+    labels = xr.DataArray(ndimage.label(crack, np.ones((3, 3, 3)))[0].astype(np.int32), dims=DIMS)
+    each = void_volumes(found, labels.assign_coords(found["share"].coords))
+    assert each["number"].values.tolist() == [1]
+    np.testing.assert_allclose(each["void_volume"].sum(), void_volumes(found)["crack_volume"], rtol=1e-6)
+
+
 def test_what_lies_beside_particles_is_a_third_uncertain():
     share, crack, void, (_, ball) = plate_and_ball()
     grey = 100 - 40 * share
@@ -89,6 +99,32 @@ def test_what_lies_beside_particles_is_a_third_uncertain():
     )
     dark = volume.copy(data=np.minimum(grey, 100.0))
     assert float(void_volumes(segmented(share, crack, void), volume=dark)["void_volume_systematic"]) == 0
+
+
+@pytest.mark.parametrize(("level", "moved"), [("matrix_level", 0.4), ("void_level", 0.8)])
+def test_uncertain_grey_values_change_volumes_by_as_much_as_moved_ones(level, moved):
+    share, crack, void, _ = plate_and_ball()
+    known = segmented(share, crack, void).assign(matrix_level_std=0.0, void_level_std=1e-9)
+    found = void_volumes(known.assign({f"{level}_std": moved}))
+    levels = {**LEVELS, level: LEVELS[level] + moved}
+    grey = 100 - 40 * share
+    other = (levels["matrix_level"] - grey) / (levels["matrix_level"] - levels["void_level"])
+    change = void_volumes(segmented(other, crack, void))["void_volume"] - found["void_volume"]
+    np.testing.assert_allclose(found["void_volume_systematic"], abs(change), rtol=0.03)
+    assert float(found["void_volume_uncertainty"]) > float(found["void_volume_systematic"])
+    labels = known["void"].astype(np.int32)
+    each = void_volumes(known.assign({f"{level}_std": moved}), labels)
+    np.testing.assert_allclose(each["void_volume_systematic"], found["void_volume_systematic"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("chunks", [None, 13])
+def test_whole_voxels_tell_the_spread_of_the_material_as_phases_do(chunks):
+    void = ndimage.gaussian_filter(np.random.default_rng(5).normal(size=(32, 32, 32)), 2) > 0.05
+    found = void_volumes(segmented(void.astype(float), void, void, chunks=chunks))
+    labels = xr.DataArray(void.astype(np.uint8), dims=DIMS)
+    told = fractions(labels, names={0: "matrix", 1: "void"})["fraction_std"][1]
+    for name in ("crack", "void"):
+        np.testing.assert_allclose(found[f"{name}_fraction_sampling"], told, rtol=1e-6)
 
 
 def test_lost_slices_do_not_count_and_scans_are_told_apart():

@@ -148,7 +148,9 @@ def test_series_without_objects_have_no_tracks():
 
 
 def test_a_crack_says_when_it_was_born_and_when_it_was_last_seen():
-    table = crack_table(track(history(), gap=1))
+    tracks = track(history(), gap=1)
+    table = crack_table(tracks)
+    np.testing.assert_array_equal(table["object"], tracks["object"])
     assert table["time_birth"].values[3] == TIME[1]
     assert table["time_unseen"].values[3] == TIME[0]
     assert problems(table, CRACKS) == []

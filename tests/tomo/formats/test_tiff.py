@@ -238,7 +238,7 @@ def test_wrong_settings_and_empty_folders_are_told_in_a_line(tmp_path):
         with pytest.raises(OperandoError, match=said):
             tomo.read(folder, "tiff", **settings)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OperandoError, match=r"expected a format among tiff.*got a folder without any of them"):
+    with pytest.raises(OperandoError, match=r"expected a format among tiff.*got an empty folder"):
         tomo.read(tmp_path / "empty")
     with pytest.raises(OperandoError, match="expected TIFF files, got none"):
         tomo.read(tmp_path / "empty", "tiff")

@@ -1,0 +1,46 @@
+"""A slider that goes through the scans of a series, and the title that each of them has under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from operando.plot import INK
+
+from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, models
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .series import LocalTime, Series
+
+
+_BESIDE_BUTTONS = (10, 5, 8, 5)
+"""Margins with which a slider is as high as a row of buttons, so that the figures under them are level."""
+
+
+def titles(series: Series, scan: NDArray[np.intp], local: LocalTime, noun: str) -> list[str]:
+    """Return number, time and potential of scans, as far as they are known."""
+    potential, time = series.column("potential"), series.times()
+    found = []
+    for at in scan:
+        said = [f"{noun} {at}"]
+        said += [] if np.isnat(time[at]) else [local.text(time[at])]
+        said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
+        found.append(", ".join(said))
+    return found
+
+
+def scan_slider(count: int) -> Model:
+    """Return a slider over the numbers from 0 on; the titles say what they stand for."""
+    slider = models.Slider(start=0, end=max(1, count - 1), step=1, value=0, title=None, show_value=False, bar_color=INK)
+    slider.margin = _BESIDE_BUTTONS
+    slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
+    return slider
+
+
+def head(fig: Figure, title: str) -> Model:
+    """Put a title over a figure and return it."""
+    fig.title = models.Title(text=title, text_font=FONT, text_font_style="normal", text_font_size="13px")
+    return fig.title

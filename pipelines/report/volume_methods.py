@@ -1,0 +1,78 @@
+"""How volumes were told apart into phases and cracks, and what is lost of thin cracks, for the methods section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .parts import table, text
+from .void_volumes import limit_words, measured
+from .volumes import worked_up
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from .series import Series
+
+_CURVES = ("crack_found", "crack_volume_bias")
+_LEVELS = ("matrix_level", "void_level", "noise", "blur")
+
+
+def volume_methods(tree: xr.DataTree) -> Iterator[str]:
+    """Yield paragraphs and tables (HTML) on every series of volumes that was worked up."""
+    for series, ds in worked_up(tree):
+        said = [*_phases(series, ds), *_cracks(series, ds)]
+        if said:
+            yield f"<p>{' '.join(said)}</p>{_curve(ds)}"
+
+
+def _phases(series: Series, ds: xr.Dataset) -> Iterator[str]:
+    if "threshold" not in ds or "phase" not in ds.coords or not ds.sizes.get("scan"):
+        return
+    limits = ds["threshold"].transpose("scan", "boundary").values
+    names = [str(name) for name in ds["phase"].values]
+    unit = str(ds["threshold"].attrs.get("units", ""))
+    each = ", ".join(f"{one:.5g}" for one in limits[0])
+    same = "" if (limits == limits[0]).all() else " in the first volume; others have their own"
+    yield (
+        f"Phases of {text(series.name)}, from the darkest on: {text(', '.join(names))}; grey values"
+        f"{f' ({text(unit)})' if unit not in ('', '1') else ''} above {each} belong to the next{same}."
+    )
+
+
+def _cracks(series: Series, ds: xr.Dataset) -> Iterator[str]:
+    if not set(_LEVELS) <= set(ds.variables):
+        return
+    matrix, void, noise, blur = (float(ds[name].values[0]) for name in _LEVELS)
+    contrast = (matrix - void) / noise if noise > 0 else np.inf
+    yield (
+        f"The share of void of a voxel of {text(series.name)} is (I<sub>matrix</sub> − I)/(I<sub>matrix</sub> −"
+        f" I<sub>void</sub>) with I<sub>matrix</sub> = {matrix:.5g} and I<sub>void</sub> = {void:.5g}, a contrast of"
+        f" {contrast:.1f} times the noise, at a blur of {blur:.2f} voxels"
+        f"{_size(series)}. Volumes of cracks and voids are sums of it, which keeps what is thinner than a voxel."
+    )
+    yield limit_words(ds)
+
+
+def _size(series: Series) -> str:
+    size = series.column("voxel_size")
+    return f" of {size[0]:.4g} µm" if np.isfinite(size[0]) else ""
+
+
+def _curve(ds: xr.Dataset) -> str:
+    """Return what simulated cracks of each aperture lose, as a table."""
+    if not set(_CURVES) <= set(ds.variables) or "aperture" not in ds.coords:
+        return ""
+    columns = [ds[name].transpose("scan", "aperture").values[0] for name in _CURVES]
+    errors = [
+        ds[f"{name}_std"].transpose("scan", "aperture").values[0] if f"{name}_std" in ds else column * np.nan
+        for name, column in zip(_CURVES, columns, strict=True)
+    ]
+    rows = [
+        (f"{opening:.3g}", *(measured(column[at], error[at]) for column, error in zip(columns, errors, strict=True)))
+        for at, opening in enumerate(ds["aperture"].values)
+    ]
+    said = "Simulated cracks of known aperture in an even matrix, with the same noise and blur, found in the same way:"
+    return f"<p>{said}</p>{table(('aperture (µm)', 'share found', 'bias of the volume'), rows)}"
