@@ -24,7 +24,7 @@ def kept(ds: xr.Dataset) -> xr.Dataset:
     What is larger than ``IN_MEMORY`` is written chunk by chunk to a temporary folder, in dask's
     ``temporary-directory`` if that is set, and stays lazy; the folder vanishes with the last of these variables.
     """
-    lazy = {str(name): array for name, array in ds.variables.items() if array.chunks is not None}
+    lazy = {str(name): one for name, one in ds.variables.items() if one.chunks is not None and one.dtype.kind in "biuf"}
     if sum(array.nbytes for array in lazy.values()) <= IN_MEMORY:
         return ds.compute()
     folder = Path(tempfile.mkdtemp(prefix="operando-", dir=dask.config.get("temporary-directory", None)))
@@ -40,9 +40,10 @@ def kept(ds: xr.Dataset) -> xr.Dataset:
         name: xr.Variable(array.dims, _lazily(_Held(to, together), f"scratch-{folder.name}-{name}"), array.attrs)
         for (name, array), to in zip(lazy.items(), targets, strict=True)
     }
-    return ds.assign({name: variable for name, variable in made.items() if name in ds.data_vars}).assign_coords(
-        {name: variable for name, variable in made.items() if name in ds.coords}
-    )
+    # Text and times are few.
+    small = ds.drop_vars(list(lazy)).compute()
+    coords = {name: variable for name, variable in made.items() if name in ds.coords}
+    return small.assign({name: one for name, one in made.items() if name not in coords}).assign_coords(coords)
 
 
 class _Folder:

@@ -106,6 +106,7 @@ def objects(
     """
     from operando import tomo
 
+    series = _known_places(series)
     labels = _labels("objects", series)
     table = tomo.regions(affordable(labels, "regions"))
     if "void_share" in series:
@@ -128,7 +129,7 @@ def track(series: xr.Dataset, *, smallest_share: float = 0.1, gap: int = 0, smal
     """Follow the objects through the series: which is which, when each appears, grows, merges, splits or heals."""
     from operando import tomo
 
-    labels = _labels("track", series)
+    labels = _labels("track", _known_places(series))
     tracks = tomo.track(labels, smallest_share=smallest_share, gap=gap, smallest_change=smallest_change)
     return tomo.crack_table(tracks)
 
@@ -176,6 +177,11 @@ def _phase_number(series: xr.Dataset, name: str) -> int:
     if name not in known:
         raise OperandoError(f"objects: expected 'active' among the phases {', '.join(known) or '(none)'}, got {name!r}")
     return known.index(name) + 1
+
+
+def _known_places(series: xr.Dataset) -> xr.Dataset:
+    """Return a stored series with its coordinates in memory: those of slices are stored in other chunks than images."""
+    return series.assign_coords({name: one.variable.compute() for name, one in series.coords.items()})
 
 
 def _labels(step: str, series: xr.Dataset) -> xr.DataArray:
