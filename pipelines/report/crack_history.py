@@ -187,7 +187,7 @@ def _caption(series: Series, cracks: Cracks, lines: list[Line]) -> str:
     said = [f"{text(which)} in {text(series.name)}, followed through {counted(series.count, 'scan')}."]
     if any(line.std is not None and np.isfinite(line.std).any() for line in lines):
         said.append(
-            "The volume of each includes what is empty within reach of the blur, such as a void that it opens into."
+            "The volume of each includes the shares of void around it, as far as the blur carries them."
             " Error bars are one standard uncertainty of noise."
         )
     if any(line.events for line in lines):
