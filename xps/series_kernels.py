@@ -19,7 +19,7 @@ from .fit_kernels import (
     room,
     weigh,
 )
-from .model_kernels import NO_LOSS, PER_LINE, Floats, Form, Grid, Ints, Spectrum, assign, expand, fill_line
+from .model_kernels import NO_LOSS, PER_LINE, Floats, Form, Grid, Ints, Spectrum, Structure, assign, expand, fill_line
 from .step_kernels import Bools, bounded_step, factored, scaled_matrix, solved
 
 Linear = tuple[Ints, Floats, Floats, Floats]
@@ -35,6 +35,31 @@ CANDIDATES, _HOPELESS = 3, 3.0
 """Starts that are followed to their minimum, unless their squares exceed the best start's by this factor."""
 _ROUNDING = 1e-9
 """Residuals below this part of the curve have no sign."""
+
+
+@compiled
+def fill_starts(structure: Structure, grid: Grid, starts: Floats, places: Ints, tables: Floats) -> None:
+    """Write shape and background of each free area at each start (start, 2, area + 1, energy), zero before.
+
+    ``places`` is where a free parameter stands among the areas, -1 if it is none; what is fixed comes last.
+    """
+    _, pointers, columns, factors, offsets = structure
+    full, table = np.empty(offsets.size), np.zeros((2 * PER_LINE, grid[0].size))
+    last = tables.shape[2] - 1
+    for s in range(starts.shape[0]):
+        expand(structure, starts[s], full)
+        for line in range(structure[0].size):
+            if not fill_line(structure, grid, full, line, table):
+                continue
+            row, span = PER_LINE * line, grid[4][grid[5][line]]
+            for k in range(2):
+                for i in range(span[0], span[1]):
+                    tables[s, k, last, i] += offsets[row] * table[k * PER_LINE, i]
+                for entry in range(pointers[row], pointers[row + 1]):
+                    place = places[columns[entry]]
+                    factor = factors[entry] * (1.0 if place >= 0 else starts[s, columns[entry]])
+                    for i in range(span[0], span[1]):
+                        tables[s, k, place if place >= 0 else last, i] += factor * table[k * PER_LINE, i]
 
 
 @compiled_sums

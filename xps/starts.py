@@ -9,8 +9,8 @@ import numpy as np
 
 from .affine import Affine
 from .compiled_model import AREA, FWHM, POSITION, SHIFT, Compiled
-from .model_kernels import PER_LINE, Floats, Grid, expand, fill_line
-from .series_kernels import Linear
+from .model_kernels import PER_LINE, Floats, Grid
+from .series_kernels import Linear, fill_starts
 
 _RIGID = (-1.0, -0.5, 0.5, 1.0)
 _SINGLE = (-0.5, 0.5)
@@ -66,22 +66,13 @@ def linear(model: Compiled) -> Linear:
 
 def start_tables(model: Compiled, grid: Grid, linear: Linear, starts: Floats) -> Floats:
     """Return shape and background of each free area at each start (start, 2, area + 1, energy); fixed areas last."""
-    structure = model.structure
-    _, pointers, columns, factors, offsets = structure
-    place = {int(free): k for k, free in enumerate(linear[0][: linear[0].size - grid[4].shape[0] - grid[1].shape[0]])}
-    tables = np.zeros((len(starts), 2, len(place) + 1, grid[0].size))
-    full, table = np.empty(offsets.size), np.zeros((2 * PER_LINE, grid[0].size))
-    for found, start in zip(tables, starts, strict=True):
-        expand(structure, start, full)
-        for line in range(structure[0].size):
-            row = PER_LINE * line
-            if fill_line(structure, grid, full, line, table):
-                inside = slice(*grid[4][grid[5][line]])
-                both = table[::PER_LINE, inside]
-                found[:, -1, inside] += offsets[row] * both
-                for entry in range(pointers[row], pointers[row + 1]):
-                    of, factor = int(columns[entry]), factors[entry]
-                    found[:, place.get(of, -1), inside] += factor * (1.0 if of in place else start[of]) * both
+    areas = linear[0][: linear[0].size - grid[4].shape[0] - grid[1].shape[0]]
+    places = np.full(starts.shape[1], -1, np.int64)
+    places[areas] = np.arange(areas.size)
+    tables = np.zeros((len(starts), 2, areas.size + 1, grid[0].size))
+    codes, pointers, columns, factors, offsets = model.structure
+    own = codes.copy(), pointers.copy(), columns.copy(), factors.copy(), offsets.copy()
+    fill_starts(own, grid, starts, places, tables)
     return tables
 
 

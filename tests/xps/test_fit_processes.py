@@ -99,6 +99,7 @@ def arguments() -> dict[str, tuple]:
         "fit_kernels.go": (ones, ones, (0 * ones, 1.5 * ones), 0 * ones),
         "fit_kernels.settled": (square, 0 * ones, 1e-4 * ones, 1.0),
         "fit_kernels.minimize": (form, spectrum, task, (free.copy(), free, np.inf), memory),
+        "series_kernels.fill_starts": (structure, grid, begin, places, np.zeros((len(begin), 2, 2, points))),
         "series_kernels.evaluate_linear": (screening[2][0], grid, np.ones(3), curve.copy(), np.zeros((3, points))),
         "series_kernels.screened": (grid, spectrum, (lines, screening[2][0]), np.zeros(3), small),
         "series_kernels.ranked": (np.array([1.0, 3.0]), 2.0, np.zeros((2, size))),
