@@ -7,34 +7,11 @@ import numpy as np
 from operando.kernels import compiled
 
 from .fit_kernels import Room, room
-from .model_kernels import PER_LINE, Floats, Form, Grid, Ints, Spectrum, Structure, assign, expand, fill_line
-from .series_kernels import Linear, Stack, finite, lightened, one_spectrum, screened
+from .model_kernels import PER_LINE, Floats, Form, Ints, Spectrum, assign, expand
+from .series_kernels import Linear, Stack, fill_shapes, finite, lightened, one_spectrum, screened
 
 _BETTER = 0.98
 """Share of the squares below which a place is better worth a fit; noise alone does not reach it."""
-
-
-@compiled
-def fill_shapes(structure: Structure, grid: Grid, full: Floats, places: Ints, out: tuple[Floats, Floats]) -> bool:
-    """Write shape and background of each free area (2, area + 1, energy), fixed areas last; false without a width.
-
-    ``places`` is where a free parameter stands among the areas, -1 if it is none; ``out`` is (those, room for a line).
-    """
-    tables, table = out
-    _, pointers, columns, factors, offsets = structure
-    tables[:] = 0.0
-    last = tables.shape[1] - 1
-    for line in range(structure[0].size):
-        if not fill_line(structure, grid, full, line, table):
-            return False
-        row, span = PER_LINE * line, grid[4][grid[5][line]]
-        for i in range(span[0], span[1]):
-            for k in range(2):
-                value = table[k * PER_LINE, i]
-                tables[k, last, i] += offsets[row] * value
-                for entry in range(pointers[row], pointers[row + 1]):
-                    tables[k, places[columns[entry]], i] += factors[entry] * value
-    return True
 
 
 @compiled
@@ -46,7 +23,7 @@ def expected_at(
     work, tables, values = memory
     full, table = np.empty(model[0][4].size), np.zeros((2 * PER_LINE, model[1][0].size))
     expand(model[0], free, full)
-    if not fill_shapes(model[0], model[1], full, places, (tables, table)):
+    if not fill_shapes(model[0], model[1], (free, full), places, (tables, table)):
         return np.inf
     squares = screened(model[1], spectrum, (linear, tables), values, work)
     for a in range(values.size):

@@ -38,28 +38,42 @@ _ROUNDING = 1e-9
 
 
 @compiled
-def fill_starts(structure: Structure, grid: Grid, starts: Floats, places: Ints, tables: Floats) -> None:
-    """Write shape and background of each free area at each start (start, 2, area + 1, energy), zero before.
+def fill_shapes(
+    structure: Structure, grid: Grid, at: tuple[Floats, Floats], places: Ints, out: tuple[Floats, Floats]
+) -> bool:
+    """Write shape and background of each free area (2, area + 1, energy), fixed areas last; false without a width.
 
-    ``places`` is where a free parameter stands among the areas, -1 if it is none; what is fixed comes last.
+    ``at`` is (free parameters, full parameters), ``places`` where a free parameter stands among the areas, -1 if it is
+    none; ``out`` is (those, room for a line).
     """
+    free, full = at
+    tables, table = out
     _, pointers, columns, factors, offsets = structure
-    full, table = np.empty(offsets.size), np.zeros((2 * PER_LINE, grid[0].size))
-    last = tables.shape[2] - 1
+    tables[:] = 0.0
+    last = tables.shape[1] - 1
+    for line in range(structure[0].size):
+        if not fill_line(structure, grid, full, line, table):
+            return False
+        row, span = PER_LINE * line, grid[4][grid[5][line]]
+        for k in range(2):
+            for i in range(span[0], span[1]):
+                tables[k, last, i] += offsets[row] * table[k * PER_LINE, i]
+            for entry in range(pointers[row], pointers[row + 1]):
+                place = places[columns[entry]]
+                factor = factors[entry] * (1.0 if place >= 0 else free[columns[entry]])
+                for i in range(span[0], span[1]):
+                    tables[k, place if place >= 0 else last, i] += factor * table[k * PER_LINE, i]
+    return True
+
+
+@compiled
+def fill_starts(structure: Structure, grid: Grid, starts: Floats, places: Ints, tables: Floats) -> None:
+    """Write what :func:`fill_shapes` does for each start (start, 2, area + 1, energy); nothing without a width."""
+    full, table = np.empty(structure[4].size), np.zeros((2 * PER_LINE, grid[0].size))
     for s in range(starts.shape[0]):
         expand(structure, starts[s], full)
-        for line in range(structure[0].size):
-            if not fill_line(structure, grid, full, line, table):
-                continue
-            row, span = PER_LINE * line, grid[4][grid[5][line]]
-            for k in range(2):
-                for i in range(span[0], span[1]):
-                    tables[s, k, last, i] += offsets[row] * table[k * PER_LINE, i]
-                for entry in range(pointers[row], pointers[row + 1]):
-                    place = places[columns[entry]]
-                    factor = factors[entry] * (1.0 if place >= 0 else starts[s, columns[entry]])
-                    for i in range(span[0], span[1]):
-                        tables[s, k, place if place >= 0 else last, i] += factor * table[k * PER_LINE, i]
+        if not fill_shapes(structure, grid, (starts[s], full), places, (tables[s], table)):
+            tables[s] = 0.0
 
 
 @compiled_sums

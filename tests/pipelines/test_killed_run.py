@@ -25,14 +25,17 @@ PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
 STORE = "cell7.zarr"
 KILLS, SEED = 30, 20260302
 SCANS, BATCH = 24, 3
+REPORTED = 6
+"""One run in so many goes on to its report, and is killed about then."""
 
 
-def run_once(folder):
-    """Bring the store up to date; the report, half of the time of so small a run, is left out."""
+def run_once(folder, reported=False):
+    """Bring the store up to date; the report, half of the time of so small a run, is mostly left out."""
     from operando.pipelines import recipe, run
 
     run.BATCH = BATCH
-    run.report.write_store = lambda *_: None
+    if not reported:
+        run.report.write_store = lambda *_: None
     run.run(recipe.load(folder))
 
 
@@ -45,8 +48,10 @@ def kill(folder):
     seconds, moments, number = time.perf_counter() - started, random.Random(SEED), 0
     current = beamtime(folder, "killed0")
     (folder / "began").touch()
-    for _ in range(KILLS):
-        if forked(lambda folder=current: run_once(folder), moments.uniform(0, seconds)):
+    for number_of_run in range(KILLS):
+        reported = number_of_run % REPORTED == 0
+        moment = moments.uniform(seconds, 2 * seconds) if reported else moments.uniform(0, seconds)
+        if forked(lambda folder=current, reported=reported: run_once(folder, reported), moment):
             number += 1
             current = beamtime(folder, f"killed{number}")
     forked(lambda: run_once(current))
@@ -114,6 +119,8 @@ def test_thirty_kills_leave_the_store_of_an_undisturbed_run(tmp_path):
     assert killer.returncode == 0, errors
     assert report["wrong"] == []
     assert report["seen"] > KILLS
+    for page in tmp_path.glob("killed*/report.html"):
+        assert page.read_text(encoding="utf-8").rstrip().endswith("</html>"), page
     for path in tmp_path.glob("killed*"):
         for node in NODES:
             assert loaded(path / STORE, node).identical(loaded(tmp_path / "whole" / STORE, node)), f"{path.name}{node}"

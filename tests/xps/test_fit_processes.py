@@ -140,7 +140,7 @@ def arguments() -> dict[str, tuple]:
             (rows, normal[0], np.array([0, 3]), np.ones(2)),
             np.zeros((2, 2, 3)),
         ),
-        "relocation_kernels.fill_shapes": (structure, grid, full, places, (shapes, np.zeros((14, points)))),
+        "series_kernels.fill_shapes": (structure, grid, (free, full), places, (shapes, np.zeros((14, points)))),
         "relocation_kernels.expected_at": (form, spectrum, free, (lines, places), (small, shapes, np.zeros(3))),
         "relocation_kernels.relocate_rows": (
             form,
