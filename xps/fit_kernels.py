@@ -34,7 +34,7 @@ SAME, LEFT = 4, 8
 
 FEWEST_COUNTS = 1e-3
 """Counts below which a model is taken as too low to be true."""
-_ITERATIONS, _SLOW = 120, 25
+_ITERATIONS, _SLOW, _HEAVIEST = 120, 25, 1e12
 _NEAR, _CONVERGED = 1e-7, 1e-16
 """What a step may still lower, in units of one squared deviation: below rounding of the objective; below notice."""
 _STILL = 1e-6
@@ -210,6 +210,8 @@ def minimize(
     normal(here[2], marks, matrix, gradient, scratch)
     damping, near = 1e-3, 0
     for turn in range(_ITERATIONS):
+        if damping > _HEAVIEST:
+            break
         gain = next_step((matrix, bend, gradient), free, (low, high), damping, (step, whole))
         scale = unit if unit > 0.0 else objective / marks.shape[1]
         go(free, step, (low, high), trial)
@@ -217,7 +219,7 @@ def minimize(
             if settled(matrix, free, trial, scale):
                 return objective, 0
             bend[:] = 0.0
-            damping = 1e-3
+            damping = max(8.0 * damping, 1e-3)
             continue
         if bar < np.inf:
             state = verdict(matrix, trial, objective - _HOPE * gain if turn > 1 else -np.inf, (rival, bar), scale)
@@ -227,8 +229,6 @@ def minimize(
         close = gain < _NEAR * scale
         if not (lowest <= objective or (close and lowest < np.inf)):
             damping = max(8.0 * damping, 3e-3)
-            if damping > 1e12:
-                break
             continue
         damping *= 0.1 if objective - lowest > 0.5 * gain else 1.0
         advance(free, trial, step)

@@ -7,7 +7,7 @@ from math import log, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.kernels import compiled
+from operando.kernels import compiled_sums
 
 from .smooth_kernels import arctan_ratio, erfc_scaled, exp_falling
 
@@ -18,7 +18,7 @@ GAUSS_HEIGHT = sqrt(FOUR_LN_2 / pi)
 """Height of a Gaussian of unit area and unit full width at half maximum."""
 
 
-@compiled
+@compiled_sums
 def fill_gl_sum(x: Floats, position: float, fwhm: float, mixing: float, out: Floats) -> None:
     """Fill rows 0 to 3 and 7 to 10 of ``out``; rows serve as scratch, and loops are short so that they vectorize."""
     n = x.size

@@ -5,13 +5,13 @@ The polynomials are Chebyshev fits of our own; each function's error is absolute
 
 from __future__ import annotations
 
-from operando.kernels import compiled
+from operando.kernels import compiled_sums
 
 DEEPEST = -80.0
 """Exponents below this count as this: exp(-80) = 2e-35 is nothing beside a line."""
 
 
-@compiled
+@compiled_sums
 def exp_falling(y: float) -> float:
     """Return exp(y) for y <= 0, error below 1e-12: the 128th power of a short polynomial."""
     y = max(y, DEEPEST) / 128
@@ -29,7 +29,7 @@ def exp_falling(y: float) -> float:
     return p * p
 
 
-@compiled
+@compiled_sums
 def erfc_scaled(a: float) -> float:
     """Return erfc(a) exp(a^2) for a >= 0; its product with exp(-a^2) has an error below 1e-13."""
     t = (a - 3.75) / (a + 3.75)
@@ -44,7 +44,7 @@ def erfc_scaled(a: float) -> float:
     return p / (1 + 2 * a)
 
 
-@compiled
+@compiled_sums
 def arctan_ratio(y: float, x: float) -> float:
     """Return atan(y / x) for x > 0 and any y, error below 1e-13."""
     size = abs(y)

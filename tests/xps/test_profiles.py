@@ -11,6 +11,7 @@ from sulfur_spectra import ENERGY, LINES, RATIO, SPLITTING, spectra
 
 from operando import xps
 from operando.errors import OperandoError
+from operando.flags import Flag
 from operando.history import entries
 from operando.xps import Background, Doublet, Fixed, Link, Model, Peak
 
@@ -133,3 +134,8 @@ def test_at_20_counts_intervals_hold_the_truth_as_often_as_they_say():
         low, high = stats.binom.ppf([5e-4, 1 - 5e-4], held.size, share)
         assert held.size >= 200
         assert low <= held.sum() <= high
+
+
+def test_at_few_counts_searches_end_although_lines_too_weak_to_see_run_into_their_bounds():
+    found = xps.fit(spectra(2000, seed=43, scale=FEW, constant=20.0), few_count_model(), curves=False)
+    assert (found["flag"] & Flag.not_converged != 0).sum() <= 1
