@@ -133,8 +133,10 @@ def _show_summary(summary: Summary) -> None:
     scans = ", ".join(f"{node}: {count} scan{'s' * (count != 1)}" for node, count in summary.scans.items())
     terminal.say(f"{scans or 'no scans'} ({summary.new} new, {summary.flagged} flagged) in {summary.seconds:.1f} s")
     if summary.failed:
-        count = len(summary.failed)
-        terminal.warn(f"{count} file{'s' * (count != 1)} could not be read: named above and in the report")
+        from .report.parts import not_done
+
+        lost = not_done(summary.failed).replace("\u00a0", " ")
+        terminal.warn(f"{lost}: named above and in the report")
     terminal.say(f"store:  {summary.store}")
     terminal.say(f"report: {summary.report}")
 

@@ -56,7 +56,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 if every file was read, 3 if some were not."""
+        """0 if every file was read and every step taken, 3 if some were not."""
         return 3 if self.failed else 0
 
 

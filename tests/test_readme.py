@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+from made_once import made_once
 from typer.testing import CliRunner
 
 from operando.pipelines.cli import app
@@ -18,10 +19,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("readme")
-    ended = CliRunner().invoke(app, ["demo", str(folder / "demo")])
-    assert ended.exit_code == 0, ended.output
-    return folder
+    def make(folder: Path) -> None:
+        ended = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["demo", str(folder / "demo")])
+        assert ended.exit_code == 0, ended.output
+        (folder / "shown.txt").write_text(ended.output, encoding="utf-8")
+
+    return made_once(tmp_path_factory, "readme", make)
+
+
+def test_the_demo_prints_estimate_truth_and_pull(demo):
+    shown = (demo / "shown.txt").read_text(encoding="utf-8")
+    for text in ("clock, offset at the end", "half-cycles", "edge energy", "pull", "not yet", "report:"):
+        assert text in shown
 
 
 def test_the_python_lines_draw_the_edge_against_potential(demo, monkeypatch):

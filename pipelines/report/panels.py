@@ -33,6 +33,6 @@ PANELS: tuple[Panel, ...] = (
     Panel("Volumes", volumes.wants, volumes.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
-    Panel("Files that could not be read", tables.wants_failed, tables.draw_failed),
+    Panel("Files that could not be read, steps that could not be taken", tables.wants_failed, tables.draw_failed),
 )
 """The report's sections, in their order; those that the experiment has nothing for are left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     )
     wide = " wide" if len(head) > 3 else ""
     return f'<div class="table{wide}"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def not_done(failed: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many files could not be read and how many steps, which name no file, could not be taken."""
+    steps = sum(item.get("source") == "" for item in failed)
+    files = len(failed) - steps
+    said = [f"{counted(files, 'file')} could not be read"] if files else []
+    return " and ".join([*said, *([f"{counted(steps, 'step')} could not be taken"] if steps else [])])
 
 
 def counted(number: int, noun: str) -> str:

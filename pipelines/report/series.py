@@ -185,7 +185,7 @@ def _utc(time: np.datetime64) -> datetime:
 
 
 def failed(tree: xr.DataTree) -> list[dict[str, str]]:
-    """Return the files that could not be read (series, source, reason), each once."""
+    """Return what could not be read or done (series, source, reason), each once; a step has no source."""
     found = [{"node": "", **item} for item in json_list(tree.attrs.get("failed"))]
     seen = {(item.get("source"), item.get("reason")) for item in found}
     for series in all_series(tree):

@@ -96,14 +96,14 @@ def ranges(numbers: np.ndarray, most: int = 60) -> str:
 
 
 def wants_failed(tree: xr.DataTree) -> bool:
-    """Return whether some file could not be read."""
+    """Return whether some file could not be read or some step not taken."""
     return bool(failed(tree))
 
 
 def draw_failed(tree: xr.DataTree) -> Iterator[Part]:
-    """Yield the files that could not be read, and why."""
+    """Yield the files that could not be read and the steps that could not be taken, and why."""
     items = failed(tree)
-    rows = [(item.get("node") or "–", item.get("source", "–"), item.get("reason", "–")) for item in items[:_ROWS]]
+    rows = [(item.get("node") or "–", item.get("source") or "–", item.get("reason", "–")) for item in items[:_ROWS]]
     kept = f"<p>The first {_ROWS} are listed.</p>" if len(items) > _ROWS else ""
     yield Html(kept + table(("series", "file", "reason"), rows))
 

@@ -11,7 +11,7 @@ import numpy as np
 from operando import flags
 
 from .damage import damages, said
-from .parts import counted, text
+from .parts import counted, not_done, text
 from .series import Series, all_series, failed, json_list, local_time
 from .void_volumes import in_short, limit_of
 
@@ -52,11 +52,11 @@ def _sentence(tree: xr.DataTree) -> str:
     series, lost = all_series(tree), failed(tree)
     total = sum(one.count for one in series)
     if not total:
-        return f"No scan was read; {counted(len(lost), 'file')} could not be read." if lost else "There are no scans."
+        return f"No scan was read; {not_done(lost)}." if lost else "There are no scans."
     flagged = sum(int(np.count_nonzero(one.flags())) for one in series)
     said = f"{counted(total, 'scan')} in {counted(len(series), 'series')}, "
     said += f"{flagged:,} flagged".replace(",", "\u202f") if flagged else "none flagged"
-    return said + (f"; {counted(len(lost), 'file')} could not be read." if lost else "; every file was read.")
+    return said + (f"; {not_done(lost)}." if lost else "; every file was read.")
 
 
 def _facts(tree: xr.DataTree) -> Iterator[Fact]:
@@ -75,8 +75,8 @@ def _facts(tree: xr.DataTree) -> Iterator[Fact]:
         yield Fact("clocks", "none is stated: times are taken as the files give them", "echem" in tree.children)
     lost = failed(tree)
     if lost:
-        names = ", ".join(str(item.get("source", "?")) for item in lost[:3]) + (" …" if len(lost) > 3 else "")
-        yield Fact("failed", f"{counted(len(lost), 'file')} could not be read: {names}", True)
+        names = ", ".join(str(item.get("source") or item.get("reason", "?")) for item in lost[:3])
+        yield Fact("failed", f"{not_done(lost)}: {names}{' …' if len(lost) > 3 else ''}", True)
 
 
 def _flagged(series: Series) -> str:

@@ -93,7 +93,11 @@ def test_a_mistake_is_one_line_and_exit_code_2(operando_cli, tmp_path, monkeypat
 
 
 def test_simulate_then_report_from_the_store(operando_cli, tmp_path):
-    assert operando_cli("simulate", tmp_path / "cell")[0] == 0
+    changes = tmp_path / "changes.toml"
+    changes.write_text(
+        "[nickel]\nscans = 12\n[xps]\nscans = 8\n[xpeem]\nscans = 1\n[tomography]\nsteps = 1\n", encoding="utf-8"
+    )
+    assert operando_cli("simulate", tmp_path / "cell", "--changes", changes)[0] == 0
     assert operando_cli("run", tmp_path / "cell")[0] == 0
     assert operando_cli("report", tmp_path / "cell" / "cell7.zarr", tmp_path / "again.html")[0] == 0
     again = (tmp_path / "again.html").read_text(encoding="utf-8")
@@ -115,13 +119,6 @@ def test_a_user_simulates_a_cell_of_their_own(operando_cli, tmp_path):
     code, _, told = operando_cli("simulate", tmp_path / "other", "--changes", changes)
     assert code == 2
     assert "cell.mass" in told
-
-
-def test_the_demo_prints_estimate_truth_and_pull(operando_cli, tmp_path):
-    code, shown, _ = operando_cli("demo", tmp_path)
-    assert code == 0
-    for text in ("clock, offset at the end", "half-cycles", "edge energy", "pull", "not yet", "report:"):
-        assert text in shown
 
 
 def test_a_log_gets_plain_lines(beamtime):

@@ -227,6 +227,15 @@ def test_an_empty_experiment_has_a_report(tmp_path):
     assert "No scan was read; 1 file could not be read." in words
 
 
+def test_a_step_that_failed_is_no_file(tmp_path):
+    tree = experiment(20)
+    failed = [{"node": "Ni_K", "source": "", "reason": "too few scans"}, {"node": "", "source": "a", "reason": "empty"}]
+    tree.attrs["failed"] = json.dumps(failed)
+    words = page(tree, tmp_path).text
+    assert "1 file could not be read and 1 step could not be taken." in words
+    assert "1 step could not be taken: too few scans, a" in words
+
+
 def test_a_failed_file_is_listed_once_though_two_places_tell_of_it(tmp_path):
     tree = spoiled(experiment(20))
     tree.attrs["failed"] = tree["xas/Ni_K/raw"].attrs["failed"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import xarray as xr
+from made_once import made_once
 
 import operando
 from operando import example_scans
@@ -28,16 +31,27 @@ class Result:
     truth: xr.DataTree
 
 
+def result(beamtime: Path, truth: Path) -> Result:
+    """Return the store of a run and the truth, in memory."""
+    store = recipe.load(beamtime).store
+    return Result(operando.open(store).load(), xr.open_datatree(truth, engine="zarr").load())
+
+
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory) -> Callable[..., Result]:
     """Return a function that simulates a beamtime, hides its truth, runs its recipe and returns both."""
 
     def evaluate(seed: int, overrides: dict | None = None) -> Result:
-        folder = tmp_path_factory.mktemp(f"seed{seed}")
-        example_scans.simulate(folder / "beamtime", seed=seed, overrides=NO_IMAGES | (overrides or {}))
-        shutil.move(folder / "beamtime" / "truth.zarr", folder / "truth.zarr")
-        store = run(recipe.load(folder / "beamtime")).store
-        return Result(operando.open(store).load(), xr.open_datatree(folder / "truth.zarr", engine="zarr").load())
+        changes = NO_IMAGES | (overrides or {})
+
+        def make(folder: Path) -> None:
+            example_scans.simulate(folder / "beamtime", seed=seed, overrides=changes)
+            shutil.move(folder / "beamtime" / "truth.zarr", folder / "truth.zarr")
+            run(recipe.load(folder / "beamtime"))
+
+        name = f"seed{seed}-{zlib.crc32(json.dumps(changes, sort_keys=True).encode()):08x}"
+        folder = made_once(tmp_path_factory, name, make)
+        return result(folder / "beamtime", folder / "truth.zarr")
 
     return evaluate
 
@@ -61,8 +75,10 @@ def imaged(evaluated) -> list[Result]:
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory) -> Result:
     """Return the result of the example scans as shipped."""
-    folder = tmp_path_factory.mktemp("shipped") / "beamtime"
     small = Path(example_scans.__file__).parent / "small"
-    shutil.copytree(small, folder, ignore=shutil.ignore_patterns("truth.zarr"))
-    store = run(recipe.load(folder)).store
-    return Result(operando.open(store).load(), xr.open_datatree(small / "truth.zarr", engine="zarr").load())
+
+    def make(folder: Path) -> None:
+        shutil.copytree(small, folder / "beamtime", ignore=shutil.ignore_patterns("truth.zarr"))
+        run(recipe.load(folder / "beamtime"))
+
+    return result(made_once(tmp_path_factory, "shipped", make) / "beamtime", small / "truth.zarr")
