@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
-import types
 
 import cloudpickle
 import dask
@@ -13,6 +10,7 @@ import distributed
 import numpy as np
 import pytest
 import xarray as xr
+from compiled_kernels import kernels, outermost
 from numpy.testing import assert_array_equal
 from phase_phantoms import strokes
 from scipy.ndimage import gaussian_filter
@@ -99,7 +97,7 @@ def everything():
         found = [one.to_numpy() for one in [*results(chunks), *tables(chunks)]]
     angles = np.arange(0.0, 180.0, 10.0)
     found.append(back_projection(np.ones((2, angles.size, 16), np.float32), np.deg2rad(angles), 7.5, 12))
-    ran = {name: kernel.stats for name, kernel in kernels().items() if kernel.signatures}
+    ran = {name: kernel.stats for name, kernel in kernels(tomo).items() if kernel.signatures}
     return (
         found,
         {name for name, stats in ran.items() if stats.cache_hits},
@@ -107,36 +105,9 @@ def everything():
     )
 
 
-def kernels():
-    """Return the kernels of the floor by module and name."""
-    from numba.core.dispatcher import Dispatcher
-
-    found = {}
-    for one in pkgutil.iter_modules(tomo.__path__):
-        module = importlib.import_module(f"operando.tomo.{one.name}")
-        for key, value in vars(module).items():
-            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
-                found[f"{one.name}.{key}"] = value
-    return found
-
-
-def called_by(kernel):
-    """Return the compiled functions whose names a kernel's code holds."""
-    waiting, names = [kernel.py_func.__code__], set()
-    while waiting:
-        code = waiting.pop()
-        names |= set(code.co_names)
-        waiting += [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    known = [kernel.py_func.__globals__.get(name) for name in names]
-    modules = [one for one in known if isinstance(one, types.ModuleType)]
-    return [*known, *(getattr(module, name, None) for module in modules for name in names)]
-
-
 def test_every_kernel_runs_in_another_process_from_the_code_on_disk(client):
     """Kernels that others call are part of those."""
-    known = kernels()
-    inner = {id(called) for kernel in known.values() for called in called_by(kernel) if called is not kernel}
-    outer = {name for name, kernel in known.items() if id(kernel) not in inner}
+    outer = outermost(kernels(tomo))
     here, *_ = everything()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     there, loaded, compiled = client.submit(everything, pure=False).result()
