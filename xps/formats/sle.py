@@ -253,6 +253,8 @@ def _remarks(region: SleRegion, total: Floats, *, counted: bool) -> list[str]:
     for key, text in region.plan.fields.items():
         if key.startswith("processing.") and text not in ("0", "0.0"):
             told.append(f"{key.removeprefix('processing.')} = {text} of Prodigy's display is not applied")
+    if region.transmission_left_out:
+        told.append(f"the transmission has {region.transmission_left_out} values and was left out")
     if (region.gains != 1).any():
         told.append(f"gains of the channels are not applied: {', '.join(f'{gain:g}' for gain in region.gains[:20])}")
     return told

@@ -91,6 +91,8 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(where, uri=True)) as database:
             yield database
+    except UnicodeDecodeError:
+        raise FileError(path, "a whole SQLite database", "text that is none", remedy=DAMAGED) from None
     except (sqlite3.Error, OverflowError) as error:
         raise FileError(path, "a whole SQLite database", printable(str(error)), remedy=DAMAGED) from None
 
@@ -110,6 +112,7 @@ def tables(path: Path) -> Tables:
         _require_columns(path, database, version)
         rows = database.execute("SELECT InternalID, Node FROM NodeMapping").fetchall()
         nodes = {_whole(path, internal, "NodeMapping"): _whole(path, node, "NodeMapping") for internal, node in rows}
+        _require_kept(path, database)
         return Tables(
             version=version,
             app_version=said.get("appversion", ""),
@@ -127,20 +130,23 @@ def node_text(path: Path, node: int) -> str:
             return ""
         query = "SELECT substr(Data, 1, ?) FROM NodeData WHERE Node = ?"
         row = database.execute(query, (_MOST_CHARACTERS, node)).fetchone()
-    return row[0] if row and isinstance(row[0], str) else ""
+    found = row[0] if row else ""
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found or "")
 
 
-def transmission(path: Path, node: int, points: int) -> Floats:
-    """Return the transmission of a spectrum, empty if there is none for each of its points."""
+def transmission(path: Path, node: int) -> Floats:
+    """Return the transmission of a spectrum, in the order measured; empty if there is none."""
     with opened(path) as database:
         if "TransmissionData" in _names(database):
-            query = "SELECT Data FROM TransmissionData WHERE Node = ? AND length(Data) <= ? LIMIT 2"
-        elif "TransmissionData" in _columns(database, "Spectrum"):
-            query = "SELECT TransmissionData FROM Spectrum WHERE Node = ? AND length(TransmissionData) <= ?"
+            query = "SELECT Data, Samples FROM TransmissionData WHERE Node = ? AND length(Data) <= ? LIMIT 2"
+        elif {"TransmissionData", "TransmissionLen"} <= _columns(database, "Spectrum"):
+            query = "SELECT TransmissionData, TransmissionLen FROM Spectrum WHERE Node = ? AND length(TransmissionData) <= ?"
         else:
             return np.empty(0)
-        rows = database.execute(query, (node, 8 * points)).fetchall()
-    values = _numbers(rows[0][0], points) if len(rows) == 1 and isinstance(rows[0][0], bytes) else None
+        rows = database.execute(query, (node, _MOST_VALUES)).fetchall()
+    if len(rows) != 1 or not isinstance(rows[0][1], int) or not 0 < rows[0][1] <= _MOST_VALUES:
+        return np.empty(0)
+    values = _numbers(*rows[0])
     usable = values is not None and np.isfinite(values).all() and (values > 0).all()
     return values if usable and values is not None else np.empty(0)
 
@@ -204,6 +210,23 @@ def _require_columns(path: Path, database: sqlite3.Connection, version: str) -> 
         if missing:
             got = f"version {printable(version)[:20] or 'unknown'} without {', '.join(missing)}"
             raise FileError(path, f"a known table {table}", got, remedy=EXPORT)
+
+
+def _require_kept(path: Path, database: sqlite3.Connection) -> None:
+    """Refuse a database that lost rows: SQLite finds damage between its pages, not that a row has no other one."""
+    found = database.execute("PRAGMA quick_check(1)").fetchone()
+    if found != ("ok",):
+        said = " ".join(printable(str(found[0])).split())[:200] if found else "nothing"
+        raise FileError(path, "a whole SQLite database", said, remedy=DAMAGED)
+    for what, table, column, kept in (
+        ("spectra of the scans", "RawData", "Node", "Spectrum"),
+        ("scans of the counts", "CountRateData", "RawID", "RawData"),
+    ):
+        query = f"SELECT {column} FROM {table} WHERE {column} NOT IN (SELECT {column} FROM {kept}) LIMIT 1"  # noqa: S608
+        lost = database.execute(query).fetchone()
+        if lost is not None:
+            got = f"none for {column} {printable(str(lost[0]))[:40]}"
+            raise FileError(path, what, got, place=f"table {kept}", remedy=DAMAGED)
 
 
 def _names(database: sqlite3.Connection) -> set[str]:

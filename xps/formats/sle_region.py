@@ -43,7 +43,12 @@ class SleRegion:
     @property
     def transmission(self) -> Floats:
         """The transmission at each energy, or empty."""
-        return self.numbers.transmission
+        return self.numbers.transmission if self.numbers.transmission.size == self.numbers.points else np.empty(0)
+
+    @property
+    def transmission_left_out(self) -> int:
+        """How many values a transmission has that does not fit to the axis."""
+        return self.numbers.transmission.size - self.transmission.size
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -120,7 +125,7 @@ def sle_region(path: Path, stored: Tables, plan: Planned) -> SleRegion:
         tail=tail,
         shifts=shifts,
         gains=gains,
-        transmission=transmission(path, node, points),
+        transmission=transmission(path, node),
     )
     require_channels(path, numbers, place)
     return SleRegion(measured, plan, numbers, stored.version, stored.app_version)
