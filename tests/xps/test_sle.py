@@ -187,6 +187,26 @@ def test_other_versions_and_what_the_display_does_are_told(tmp_path):
     assert "ScanMask = 1,3 of Prodigy's display is not applied" in remarks(ds)
 
 
+def test_a_transmission_may_lie_in_the_table_of_spectra_and_has_to_fit(tmp_path):
+    passed = np.linspace(2, 3, 101)
+    path = written(tmp_path, SleSpectrum("Au4f", peak))
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("DROP TABLE TransmissionData")
+        made.execute("ALTER TABLE Spectrum ADD COLUMN TransmissionData BLOB")
+        made.execute("ALTER TABLE Spectrum ADD COLUMN TransmissionLen INTEGER")
+        made.execute(
+            "UPDATE Spectrum SET TransmissionData = ?, TransmissionLen = 101", (passed.astype("<f4").tobytes(),)
+        )
+        made.commit()
+    np.testing.assert_allclose(xps.read(path)["transmission"], passed[::-1], rtol=1e-7)
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("UPDATE Spectrum SET TransmissionData = ?, TransmissionLen = 3", (passed[:3].tobytes(),))
+        made.commit()
+    ds = xps.read(path)
+    assert "transmission" not in ds
+    assert "the transmission has 3 values and was left out" in remarks(ds)
+
+
 def test_groups_of_one_name_and_spectra_of_one_name_are_told_apart(tmp_path):
     form = "cell, #Treatments: , #Temp: RT"
     wide = SleSpectrum("Au4f", peak, points=401, start=115)

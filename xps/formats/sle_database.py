@@ -140,7 +140,8 @@ def transmission(path: Path, node: int) -> Floats:
         if "TransmissionData" in _names(database):
             query = "SELECT Data, Samples FROM TransmissionData WHERE Node = ? AND length(Data) <= ? LIMIT 2"
         elif {"TransmissionData", "TransmissionLen"} <= _columns(database, "Spectrum"):
-            query = "SELECT TransmissionData, TransmissionLen FROM Spectrum WHERE Node = ? AND length(TransmissionData) <= ?"
+            query = "SELECT TransmissionData, TransmissionLen FROM Spectrum WHERE Node = ?"
+            query += " AND length(TransmissionData) <= ?"
         else:
             return np.empty(0)
         rows = database.execute(query, (node, _MOST_VALUES)).fetchall()
