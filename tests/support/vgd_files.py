@@ -76,13 +76,16 @@ def compound(streams: Mapping[str, bytes]) -> bytes:
         right = k + 2 if k + 1 < len(names) else _FREE
         entries.append(_entry(name, 2, places[name], len(streams[name]), child=_FREE, right=right))
     directory = chain(b"".join(entries))
-    fat.append(_FAT)
-    sectors.append(struct.pack(f"<{len(fat)}I", *fat).ljust(_SECTOR, b"\xff"))
-    assert len(fat) <= _SECTOR // 4
+    tables, first = 1, len(fat)
+    while (first + tables) * 4 > tables * _SECTOR:
+        tables += 1
+    fat += [_FAT] * tables
+    table = struct.pack(f"<{len(fat)}I", *fat).ljust(tables * _SECTOR, b"\xff")
+    sectors += [table[k * _SECTOR : (k + 1) * _SECTOR] for k in range(tables)]
     header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16)
     header += struct.pack("<5H6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<9I", 0, 1, directory, 0, _CUTOFF, mini, -(-len(mini_fat) * 4 // _SECTOR), _END, 0)
-    header += struct.pack("<I", len(sectors) - 1)
+    header += struct.pack("<9I", 0, tables, directory, 0, _CUTOFF, mini, -(-len(mini_fat) * 4 // _SECTOR), _END, 0)
+    header += struct.pack(f"<{tables}I", *range(first, first + tables))
     return header.ljust(_SECTOR, b"\xff") + b"".join(sectors)
 
 

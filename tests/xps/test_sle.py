@@ -149,6 +149,9 @@ def test_a_scan_that_stopped_has_nothing_behind_it_and_zeros_at_an_end_are_count
     assert np.isnan(ds["counts"].values[:41]).all()
     assert flagged(ds) == [["truncated", "not_finite"]]
 
+    with pytest.raises(FileError, match="stopped before its first point"):
+        xps.read(written(tmp_path, SleSpectrum("Au4f", peak, written={0: 0}), name="c.sle"))
+
     def fades(kinetic, scan):
         return np.where(PHOTONS - kinetic < 87, 0.0, 40.0)
 

@@ -99,6 +99,14 @@ def test_files_are_recognized_by_their_streams_and_never_written_to(package, tmp
     assert identify(head(other), FORMATS) is None
 
 
+def test_a_directory_behind_many_spectra_is_found(package, tmp_path):
+    rows = np.stack([line(10.0 * k) for k in range(1, 31)])
+    path = vgd(tmp_path / "depth.dat", rows)
+    assert identify(head(path), FORMATS).name == "vgd"
+    assert b"V\0G\0D\0a\0t\0a" not in head(path).data
+    np.testing.assert_array_equal(xps.read(path)["counts"], rows[:, ::-1])
+
+
 def test_without_the_package_its_name_is_told(monkeypatch, tmp_path):
     imported = builtins.__import__
 

@@ -108,15 +108,17 @@ def read(
     Notes
     -----
     The format is not published. Seen on a measured file of version 4.63 (527 scans, Au 4f in oxygen): energies begin at
-    ``ElectronEnergy`` and fall by ``Step`` (Au 4f7/2 lies at 84.1 eV); numbers are counts, since scans scatter by
-    2/3 of their mean and 1/4 of that between neighbours, as the sum of many channels does that were interpolated
-    linearly; ``ScanDate`` is the end of a scan, and a scan took the time since the one before it ended, 1.3 times the
-    time counted; ``WriteIndex`` is the number of points written; a channel sees electrons of ``Shift`` times the pass
-    energy more than the analyser is set to (the Au 4f doublet on 130 channels at a fixed energy).
+    ``ElectronEnergy`` and fall by ``Step`` (Au 4f7/2 lies at 84.1 eV). Numbers are counts: from scan to scan their
+    variance is 2/3 of their mean and the covariance of neighbours 1/6 of it, as in the sum of many channels that were
+    each interpolated linearly. ``ScanDate`` is the end of a scan: a scan took the time since the one before it ended,
+    1.3 times the time counted; where that is more than 1.6 times, it is taken to have no dead time. ``WriteIndex`` is
+    the number of points written. A channel sees electrons of ``Shift`` times the pass energy more than the analyser is
+    set to (the Au 4f doublet on 130 channels at a fixed energy).
 
     Not seen: swept spectra whose channels were kept apart. They are added as those of SpecsLab2 are, each channel at
-    its nearest point, if ``Head`` and ``Tail`` fit to the shifts, else refused. Numbers of 32 bits, deflated ones and
-    a transmission in the table ``Spectrum``, which other versions are said to have, were tried on simulated files only.
+    its nearest point where Prodigy interpolates: whole counts stay whole, energies are off by half a step at most. If
+    ``Head`` and ``Tail`` do not fit to the shifts they are refused. Numbers of 32 bits, deflated ones and a
+    transmission in the table ``Spectrum``, which other versions are said to have, were tried on simulated files only.
 
     A flipped bit among the counts shows only where it makes them no counts: SQLite keeps no checksums.
     """

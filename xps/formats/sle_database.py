@@ -160,6 +160,8 @@ def counts(path: Path, scan: StoredScan, channels: int, place: str) -> Floats:
     FileError
         If they are not there, or no counts.
     """
+    if scan.written == 0:
+        raise FileError(path, "a scan", "one that stopped before its first point", place=place)
     with opened(path) as database:
         query = "SELECT Offset, NextOffset, ChunkSize, length(Data) FROM CountRateData WHERE RawID = ? ORDER BY Offset"
         chunks = database.execute(query, (scan.number,)).fetchall()
@@ -277,7 +279,7 @@ def _numbers(data: object, count: int) -> Floats | None:
     """Return as many numbers as asked for: 64 or 32 bits each, perhaps deflated; None if the bytes are others."""
     if not isinstance(data, bytes):
         return None
-    if data.startswith(_DEFLATE):
+    if len(data) != 8 * count and data.startswith(_DEFLATE):
         with suppress(zlib.error):
             data = zlib.decompressobj().decompress(data, 8 * count + 1)
     kind = {8 * count: "<f8", 4 * count: "<f4"}.get(len(data))
