@@ -186,17 +186,21 @@ def points_stored(path: Path, scan: StoredScan) -> int:
 
 def _require_whole(path: Path) -> None:
     """Refuse a file that is shorter than its header states, or that another program is still writing."""
-    with path.open("rb") as stream:
-        start = stream.read(100)
+    start = _begins(path, 100)
     page, pages = int.from_bytes(start[_PAGE], "big"), int.from_bytes(start[_PAGES], "big")
     stated, size = (65536 if page == 1 else page) * pages, path.stat().st_size
     if size < stated:
         raise FileError(path, f"{stated} bytes", f"{size}: the file breaks off", remedy=DAMAGED)
     for ending in ("-wal", "-journal"):
         beside = path.with_name(path.name + ending)
-        if beside.is_file() and beside.stat().st_size:
+        if beside.is_file() and _begins(beside, 8).strip(b"\x00"):
             remedy = "close it in Prodigy, or copy the file afterwards"
             raise FileError(path, "a database at rest", f"one that is being written ({beside.name})", remedy=remedy)
+
+
+def _begins(path: Path, size: int) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(size)
 
 
 def _configuration(path: Path, database: sqlite3.Connection) -> dict[str, str]:
