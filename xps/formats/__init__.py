@@ -10,10 +10,11 @@ from .columns import COLUMNS
 from .nexus import NEXUS
 from .phi import PHI
 from .scienta import SCIENTA_IBW, SCIENTA_TXT
+from .sle import SLE
 from .specs_xml import SPECS_XML
 from .specs_xy import SPECS_XY
 from .vamas import VAMAS
-from .vendor_files import SLE, VGD
+from .vgd import VGD
 
 FORMATS: tuple[Format, ...] = (
     VAMAS,

@@ -1,4 +1,4 @@
-"""One region of a SpecsLab2 file in numbers: its axis, its channels, and the sum of the channels at each energy."""
+"""One region of SPECS in numbers: its axis, its channels, and the sum of the channels at each energy."""
 
 from __future__ import annotations
 
@@ -79,13 +79,20 @@ class SpecsRegion:
         Points that a channel lacks are NaN.
         """
         counts, stopped = _measured(scan.counts)
+        return self.sum_of_channels(counts), stopped or len(counts) < self.head + self.points + self.tail
+
+    def sum_of_channels(self, counts: Floats) -> Floats:
+        """Return the counts (point, channel) of all channels at the energies of the axis, NaN where a channel has none.
+
+        Points that are missing at the end were not measured.
+        """
         whole = np.full((self.head + self.points + self.tail, counts.shape[1]), np.nan)
         whole[: len(counts)] = counts
         rows = self.first_points()[None, :] + np.arange(self.points)[:, None]
         inside = (rows >= 0) & (rows < len(whole))
         taken = np.take_along_axis(whole, np.clip(rows, 0, len(whole) - 1), axis=0)
         total: Floats = np.where(inside, taken, np.nan).sum(axis=1)
-        return total, stopped or len(counts) < len(whole)
+        return total
 
 
 def stated_name(element: Element) -> str:
@@ -120,7 +127,7 @@ def specs_region(path: Path, group: str, element: Element) -> SpecsRegion:
         transmission=_numbers(path, element.find("sequence[@name='transmission']"), place),
     )
     _require_spectrum(path, region, place)
-    _require_channels(path, region, place)
+    require_channels(path, region, place)
     scans = list(_scans(path, region, element, place))
     if not scans:
         compact = element.find("sequence[@name='compact_cycles']")
@@ -168,8 +175,14 @@ def _require_spectrum(path: Path, region: SpecsRegion, place: str) -> None:
         raise FileError(path, "kinetic energies from 0 eV", f"a kinetic_energy_base of {base:g} eV", place=place)
 
 
-def _require_channels(path: Path, region: SpecsRegion, place: str) -> None:
-    """Refuse channels whose shifts do not fit to the extra points before and behind the axis."""
+def require_channels(path: Path, region: SpecsRegion, place: str) -> None:
+    """Refuse channels whose shifts do not fit to the extra points before and behind the axis.
+
+    Raises
+    ------
+    FileError
+        If there are none, or they would begin elsewhere than within these points.
+    """
     channels = region.shifts.size
     if not channels or not np.isfinite(region.shifts).all() or region.head < 0 or region.tail < 0:
         raise FileError(path, "detectors with shifts", f"{channels} detectors", place=place)

@@ -37,6 +37,7 @@ def spectrum(
     conditions: Mapping[str, float | None] | None = None,
     flag: Flag | None = None,
     remarks: Sequence[str] = (),
+    complete: bool = False,
 ) -> xr.Dataset:
     """Return a spectrum as every reader gives it.
 
@@ -55,6 +56,8 @@ def spectrum(
         out (an angle may be 0).
     flag
         What the reader found odd; what the numbers show is added here.
+    complete
+        Whether the file states that all points were measured: zeros at the end are then counts.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def spectrum(
         flag |= Flag.unsorted_energy
     if (np.diff(energy) == 0).any():
         flag |= Flag.duplicate_energy
-    flag |= _shown(columns, falling=bool(steps.sum() < 0))
+    flag |= _shown(columns, falling=bool(steps.sum() < 0), complete=complete)
     if np.isnat(times.start):
         flag |= Flag.no_time
     known = {
@@ -104,10 +107,10 @@ def spectrum(
     return _labelled(ds)
 
 
-def _shown(columns: dict[str, Floats], *, falling: bool) -> Flag:
+def _shown(columns: dict[str, Floats], *, falling: bool, complete: bool) -> Flag:
     """Return what the measured values show: nothing measured at all, or nothing more from some point on.
 
-    Zeros behind that point are made NaN: they are no counts.
+    Zeros behind that point are made NaN: they are no counts, unless the spectrum is known to be complete.
     """
     flag = Flag(0)
     for name in MEASURED:
@@ -119,7 +122,7 @@ def _shown(columns: dict[str, Floats], *, falling: bool) -> Flag:
             return flag | Flag.dead_detector
         measured = np.flatnonzero(np.nan_to_num(values) != 0)
         behind = slice(None, measured[0]) if falling else slice(measured[-1] + 1, None)
-        if np.count_nonzero(values[behind] == 0) >= FEWEST and np.median(finite) >= FEWEST:
+        if not complete and np.count_nonzero(values[behind] == 0) >= FEWEST and np.median(finite) >= FEWEST:
             columns[name] = values.copy()
             columns[name][behind] = np.nan
             flag |= Flag.truncated
