@@ -17,7 +17,7 @@ from .layout import PLACES
 from .phase_retrieval import Paganin, paganin
 from .results import described
 from .rotation_center import rotation_center
-from .slice_methods import METHODS, STRIPES, without_stripes
+from .slice_methods import METHODS, STRIPES, stripe_removal, without_stripes
 from .transmissions import Singles, attenuation, flat_shares, transmission
 
 _ROWS = 8
@@ -94,6 +94,8 @@ def reconstruct(
     adds to one image from several threads at once, so ``fbp`` uses a kernel of this package.
     """
     ds = _checked(projections, method, window, rings)
+    if rings is not None:
+        stripe_removal(rings, ring_settings or {})
     pixels = ds.sizes["x"]
     width = pixels if size is None else size
     _check_size(width, pixels, center, method)

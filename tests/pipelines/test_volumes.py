@@ -221,6 +221,7 @@ def test_a_survey_knows_folders_their_log_and_projections(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert 'files = ["xtm/*/"]' in text
     assert "# Projections, left out" in text
+    assert '# use = "reconstruct"' in text
     path.write_text(text.replace('# timezone = "Europe/Paris"', 'timezone = "Europe/Zurich"'), encoding="utf-8")
     summary = run(load(path))
     assert (summary.exit_code, summary.scans) == (0, {"xtm/xtm": 5})
