@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from glob import escape
@@ -64,10 +65,11 @@ class Place:
         ds["grey"].attrs |= {"units": str(told.get("units", "1")), "long_name": "linear attenuation coefficient"}
         return ds.assign_attrs({HISTORY: json.dumps(told.get(HISTORY, []), ensure_ascii=False)})
 
-    def keep(self, make: Callable[[], xr.DataArray]) -> None:
+    def keep(self, make: Callable[[Path], xr.DataArray]) -> None:
         """Write the volume that ``make`` returns, unless it is there from the same origin.
 
-        It appears under its name when it is whole. What runs that were killed have left of it goes.
+        It is given an empty folder for what has to wait, which then goes. The volume appears under its name when it is
+        whole. What runs that were killed have left of it goes, too.
 
         Raises
         ------
@@ -88,8 +90,10 @@ class Place:
             self.store.parent.mkdir(parents=True, exist_ok=True)
         for left in self.store.parent.glob(f".{escape(self.store.name)}.*.partial"):
             shutil.rmtree(left, ignore_errors=True)
-        made = make()
-        write_ome_zarr(self.store, made.assign_attrs({MADE_FROM: self.origin}), overwrite=True)
+        prefix, folder = f".{self.store.name}.", self.store.parent
+        with one_line_errors(self.store), tempfile.TemporaryDirectory(".partial", prefix, folder) as waiting:
+            made = make(Path(waiting))
+            write_ome_zarr(self.store, made.assign_attrs({MADE_FROM: self.origin}), overwrite=True)
 
 
 def origin_of(store: Path) -> str | None:

@@ -10,6 +10,7 @@ import xarray as xr
 from operando.errors import OperandoError
 from operando.history import HISTORY, entries
 from operando.pipelines.derived_volumes import Place
+from operando.pipelines.scratch import IN_MEMORY
 
 from .volume_costs import affordable_slices
 
@@ -56,7 +57,8 @@ def reconstruct(
     affordable_slices(scan["projections"], size)
     if place is None:
         return _tried(scan, settings)
-    place.keep(lambda: tomo.reconstruct(scan, **settings, outside=np.nan))
+    large = scan["projections"].size * np.dtype(np.float32).itemsize > IN_MEMORY
+    place.keep(lambda folder: tomo.reconstruct(scan, **settings, outside=np.nan, store=folder if large else None))
     return _as_scan(scan, place)
 
 

@@ -148,6 +148,13 @@ def test_what_a_killed_run_left_goes_and_what_is_not_ours_stays(tmp_path):
     assert [path.name for path in kept.iterdir()] == ["scan_1.h5.ome.zarr"]
 
 
+def test_frames_that_wait_after_phase_retrieval_go_when_the_volume_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("operando.pipelines.steps.reconstructions.IN_MEMORY", 0)
+    folder = folder_of(tmp_path / "cell", HEAD + "delta_beta = 5.0\nenergy = 20.0\ndistance = 1.0\n")
+    assert run(load(folder)).failed == []
+    assert [path.name for path in (folder / "cell.volumes" / "rod").iterdir()] == ["scan_1.h5.ome.zarr"]
+
+
 def test_volumes_go_where_the_recipe_says_and_are_no_scans_of_their_own(tmp_path):
     folder = folder_of(tmp_path / "cell", '[experiment]\nvolumes = "scratch"\n' + HEAD)
     run(load(folder))
