@@ -92,7 +92,7 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
     for path in recipe.files(series)[:_TRIES]:
         try:
             with told_apart():
-                scan = work.read(path)
+                scan = work.read(path, trial=True)
         except (OperandoError, TypeError) as error:
             unread.append(str(error))
             continue

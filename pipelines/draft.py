@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from operando.errors import OperandoError
@@ -13,7 +14,9 @@ from operando.errors import OperandoError
 from .recipe import RECIPE_NAME
 from .survey import ECHEM, Group, Survey, first_signal, survey
 from .toml_text import toml, toml_key
-from .volume_survey import FOLDERS, OPEN
+from .volume_survey import FOLDERS, OPEN, few_values
+
+VOLUMES = "xtm"
 
 
 def write_draft(folder: str | Path) -> tuple[Path, Survey]:
@@ -48,11 +51,11 @@ def draft(found: Survey) -> str:
         lines += [*_cell(logs[0]), *_echem(logs[0], found.folder), *_clock(series)]
     lines += [line for log in logs[1:] for line in _other_log(log, found.folder)]
     names: dict[str, set[str]] = defaultdict(set)
-    whole = [group for group in series if not group.notes["projections"]]
-    lines += [line for group in series if group.notes["projections"] for line in _projections(group, found.folder)]
-    for group in whole:
+    made = any(group.technique == VOLUMES and not group.notes["projections"] for group in series)
+    for group in series:
         name = _unused(group.label, names[group.technique])
-        lines += _series(group, found, linked=bool(logs), name=name)
+        drafted = _series(group, found, linked=bool(logs), name=name)
+        lines += _left_out(drafted) if made and group.notes["projections"] else drafted
     return "\n".join(lines) + "\n"
 
 
@@ -99,11 +102,11 @@ def _other_log(log: Group, folder: Path) -> Iterator[str]:
     yield f"# files = {toml(_patterns(log, folder))}   reader = {toml(log.reader)}"
 
 
-def _projections(group: Group, folder: Path) -> Iterator[str]:
+def _left_out(projections: Iterable[str]) -> Iterator[str]:
+    """Yield the series of projections that lie beside volumes, ready to be taken."""
     yield ""
-    yield f"# Projections, left out: {_about(group)}"
-    yield f"# files = {toml(_patterns(group, folder))}   reader = {toml(group.reader)}"
-    yield "# tomo.reconstruct makes volumes of them, which a recipe reads"
+    yield "# Projections, left out since volumes are there; without the '# ' before these lines they are made anew:"
+    yield from (f"# {line}" for line in projections if line)
 
 
 def _clock(series: list[Group]) -> Iterator[str]:
@@ -119,8 +122,9 @@ def _clock(series: list[Group]) -> Iterator[str]:
 def _series(group: Group, found: Survey, *, linked: bool, name: str) -> Iterator[str]:
     yield ""
     yield f"[[series]]   # {_about(group)}"
-    if group.notes:
-        yield f"# flagged: {', '.join(f'{count} {note}' for note, count in group.notes.most_common())}"
+    notes = [f"{count} {note}" for note, count in group.notes.most_common() if note != "projections"]
+    if notes:
+        yield f"# flagged: {', '.join(notes)}"
     yield f"node = {toml(name)}"
     yield f"technique = {toml(group.technique)}"
     yield f"files = {toml(_patterns(group, found.folder))}"
@@ -212,11 +216,36 @@ def _image_steps(_group: Group) -> Iterator[str]:
     yield '# and for these use = "normalize", "edge_energy", "lcf"; for every pixel "maps", "fraction_maps"'
 
 
-def _volume_steps(_group: Group) -> Iterator[str]:
+def _reconstruction(group: Group) -> Iterator[str]:
+    """Yield the step that makes volumes of projections."""
+    yield "[[series.steps]]   # keeps the volumes beside the store, in the folder experiment.volumes"
+    yield 'use = "reconstruct"'
+    if _flats(group) is False:
+        yield "# The files hold no images of the beam alone (flats): name them above as datasets = { flat = '/path' }"
+    yield "# center = 1023.5               # pixel onto which the axis of rotation falls; looked for by default"
+    yield '# rings = "sorting"             # takes stripes out of sinograms; or filtering, fitting, large, dead, all'
+    yield "# delta_beta = 500.0   energy = 20.0   distance = 100.0   # keV, mm: phase retrieval, one a line"
+
+
+def _flats(group: Group) -> bool | None:
+    """Whether projections come with images of the beam; None where it is not known."""
+    return None if group.example is None else "flat" in group.example
+
+
+def _volume_steps(group: Group) -> Iterator[str]:
     """Yield the steps of volumes as far as they need no numbers, and those that do for the user."""
-    yield "[[series.steps]]   # from the first volume; or thresholds = [...], levels = [...] of known phases"
-    yield 'use = "segment"'
-    yield "classes = 3"
+    if group.notes["projections"]:
+        yield from _reconstruction(group)
+    values = few_values(group.example)
+    if values:
+        yield f"# The volume holds the values {', '.join(map(str, values))} and no others: it was segmented before."
+        yield "[[series.steps]]   # names = [...] tells what they are, from the lowest on"
+        yield 'use = "segment"'
+        yield f"thresholds = {toml([(low + high) / 2 for low, high in pairwise(values)])}"
+    else:
+        yield "[[series.steps]]   # from the first volume; or thresholds = [...], levels = [...] of known phases"
+        yield 'use = "segment"'
+        yield "classes = 3   # 2 for one material and what surrounds it: a third class would be but their edges"
     yield "[[series.steps]]"
     yield 'use = "fractions"'
     yield "# Before them 'denoise', 'remove_rings', 'match_grey', 'register' and 'align' prepare the volumes."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,12 +18,13 @@ from operando.schema import SERIES, check
 from operando.series import stack
 
 from .recipe import REFERENCES, Recipe, References, Series, StepSection
-from .sources import file_of
+from .sources import ENTRY, checksum_with, file_of, made_from
 from .steps import STEPS, TECHNIQUES, Step
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from .derived_volumes import Place
     from .electrochemistry import Electrochemistry
 
 FIRST, FIRST_RAW = "first", "first_raw"
@@ -74,24 +75,61 @@ class Processing:
         """The path of the references."""
         return f"{self.folder}/{REFERENCES}"
 
-    def read(self, path: Path) -> xr.Dataset:
-        """Read one scan as the recipe says.
+    def read(self, path: Path, *, trial: bool = False) -> xr.Dataset:
+        """Read one scan as the recipe says; a step that makes scans of what the file holds is taken.
+
+        Parameters
+        ----------
+        path
+            The file.
+        trial
+            Whether such a step is only tried, so that nothing is computed or kept.
 
         Raises
         ------
         FileError
             If it cannot be read, or holds something else than scans of the technique, such as projections.
+        OperandoError
+            If a step cannot make a scan of it.
         """
         technique = TECHNIQUES[self.series.technique]
         settings = {"reader": self.series.reader, "timezone": self.recipe.zone(self.series), **self.series.read}
         scan = technique.read(path, **settings)
+        for section, step in self._steps():
+            if step.makes_scans:
+                places = [None] * _count(scan) if trial else self._places(path, scan, section)
+                scan = self._made(section, step, scan, places)
         if technique.axis not in scan.dims:
             kind = next((name for name in technique.referenced if name in scan), "a scan")
             got = f"{kind} along {', '.join(map(str, scan.dims))}"
-            raise FileError(
-                path, f"scans along {technique.axis}", got, remedy=f"make {technique.name} scans of it first"
-            )
+            makers = [name for name, step in STEPS[technique.name].items() if step.makes_scans]
+            remedy = f"put the step {makers[0]!r} first" if makers else f"make {technique.name} scans of it first"
+            raise FileError(path, f"scans along {technique.axis}", got, remedy=remedy)
         return scan
+
+    def _places(self, path: Path, scan: xr.Dataset, section: StepSection) -> list[Place]:
+        """Return where what is made of the scans of a file is kept."""
+        from .derived_volumes import place_of
+
+        images = str(np.ravel(scan["images"].values)[0]) if "images" in scan.coords else ""
+        parameters = STEPS[self.series.technique][section.use].validated(section.parameters)
+        origin = checksum_with(path, images), scan.attrs.get("settings"), parameters
+        folder, file = self.recipe.volumes / self.series.node, path.relative_to(self.recipe.folder).as_posix()
+        entries = [str(source).partition(ENTRY) for source in np.ravel(scan["source"].values)]
+        return [
+            place_of(folder, f"{file}{mark}{entry}", made_from(*origin, entry), self.recipe.folder)
+            for _, mark, entry in entries
+        ]
+
+    def _made(self, section: StepSection, step: Step, scan: xr.Dataset, places: Sequence[Place | None]) -> xr.Dataset:
+        """Return what a step makes of each scan of a file, as a series if it holds several."""
+        if "scan" not in scan.dims:
+            return self._taken(section, step, {"scan": scan, "place": places[0]})
+        made = [
+            self._taken(section, step, {"scan": scan.isel(scan=number), "place": place})
+            for number, place in enumerate(places)
+        ]
+        return stack(made, TECHNIQUES[self.series.technique].axis, interpolate=False)
 
     def nodes(
         self, scans: xr.Dataset, echem: Electrochemistry, first: xr.Dataset | None = None
@@ -131,7 +169,7 @@ class Processing:
             if step.prepares:
                 state["raw"] = self._taken(section, step, state)
                 state["processed"] = self._bare(state["raw"], scans)
-            elif not step.needs_all:
+            elif not (step.needs_all or step.makes_scans):
                 state["processed"] = self._taken(section, step, state)
         return state["processed"]
 
@@ -244,7 +282,7 @@ class Processing:
         known = STEPS[self.series.technique]
         return ((section, known[section.use]) for section in self.series.steps)
 
-    def _taken(self, section: StepSection, step: Step, state: dict[str, xr.Dataset], **own: Any) -> xr.Dataset:
+    def _taken(self, section: StepSection, step: Step, state: Mapping[str, Any], **own: Any) -> xr.Dataset:
         """Run one step on what it works on, with the recipe's parameters and those of its ``own``."""
         try:
             given = [self.references if name == REFERENCES else state[name] for name in step.inputs]
@@ -258,3 +296,7 @@ class Processing:
         return scans.drop_vars(
             [name for name, array in scans.data_vars.items() if name in measured or axis in array.dims]
         )
+
+
+def _count(scan: xr.Dataset) -> int:
+    return int(scan.sizes.get("scan", 1))

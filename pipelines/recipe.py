@@ -49,6 +49,7 @@ class Experiment(Zoned):
     name: str | None = Field(default=None, description="a title")
     store: str | None = Field(default=None, description="the store to write, beside the recipe")
     report: str | None = Field(default=None, description="the report to write, beside the recipe")
+    volumes: str | None = Field(default=None, description="the folder of reconstructed volumes, beside the recipe")
 
     @field_validator("report")
     @classmethod
@@ -193,6 +194,12 @@ class Recipe(Section):
     def report(self) -> Path:
         """The report that a run writes."""
         return self.folder / (self.experiment.report or "report.html")
+
+    @property
+    def volumes(self) -> Path:
+        """The folder that a run keeps reconstructed volumes in; beside the store, named after it, by default."""
+        default = self.store.with_name(f"{self.store.stem}.volumes")
+        return self.folder / self.experiment.volumes if self.experiment.volumes else default
 
     def zone(self, section: Zoned) -> str | None:
         """Return the zone of a section's local times: its own, else the experiment's."""
@@ -354,7 +361,9 @@ def _step_problems(key: str, series: Series) -> Iterable[str]:
             yield from (f"{where}.{text}" for text in step_sentences(error, list(step.parameters.model_fields)))
         if step.prepares and working:
             yield f"{where}.use: {section.use!r} changes the scans themselves, so it comes before {working!r}"
-        working = working or ("" if step.prepares else section.use)
+        if step.makes_scans and number:
+            yield f"{where}.use: {section.use!r} makes the scans, so it comes first, before {series.steps[0].use!r}"
+        working = working or ("" if step.prepares or step.makes_scans else section.use)
         if step.after and step.after not in before:
             yield f"{where}.use: {section.use!r} works on what {step.after!r} finds; put that step before it"
         before.add(section.use)

@@ -209,7 +209,7 @@ def node_name(scan: xr.Dataset | None, path: Path) -> str:
     if scan is not None and "region" in scan.attrs:
         return _slug(str(scan.attrs["region"]))
     edge = _edge(scan) if scan is not None else None
-    return edge or _slug(path.parent.name)
+    return edge or _slug(path.parent.absolute().name)
 
 
 def _slug(name: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from operando.errors import FileError, OperandoError
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ FOLDERS = "/"
 OPEN = ""
 """A setting that only the user knows."""
 
+MOST_LABELS = 8
+"""Different values up to which a volume is taken for labels."""
+
+GREY = "grey"
 _NO_VOXEL = "the edge of a voxel"
 _LOG, _SLICES = "step_log", "tiff"
 _MARKS = ("zarr.json", ".zgroup", ".zarray")
@@ -32,10 +38,17 @@ def is_store(folder: Path) -> bool:
 
 
 def is_volume(folder: Path) -> bool:
-    """Whether a Zarr store holds a volume that a reader knows; a store that operando wrote does not count."""
+    """Whether a Zarr store holds a volume that a reader knows; what operando wrote, of whatever kind, does not count.
+
+    That is an experiment, or a volume that a run has reconstructed; one that was exported is a volume like others.
+    """
     from operando import sniff, tomo
     from operando.store import read_root
 
+    from .derived_volumes import origin_of
+
+    if origin_of(folder) is not None:
+        return False
     try:
         read_root(folder)
     except OperandoError:
@@ -105,3 +118,15 @@ def _of_folders(group: Group, folders: list[Path], logs: list[Group], taken: set
         taken |= {log for log in named if log.name == settings.get("log")}
         return made
     return group
+
+
+def few_values(scan: xr.Dataset | None) -> list[int]:
+    """Return the values of a volume of labels: whole numbers, 2 to 8 of them in a few of its slices; else none.
+
+    Grey values of a camera or a reconstruction are many more in any slice.
+    """
+    if scan is None or GREY not in scan or scan[GREY].dtype.kind not in "iu" or not scan[GREY].size:
+        return []
+    count = scan.sizes["z"]
+    found = np.unique(scan[GREY].isel(z=np.unique([count // 4, count // 2, 3 * count // 4])).to_numpy())
+    return [int(value) for value in found] if 1 < found.size <= MOST_LABELS else []

@@ -181,7 +181,8 @@ def cubes(values: NDArray[np.float32], step: str) -> Cubes:
     found = [np.concatenate(part) if part else np.empty(0) for part in (mean, std, neighbors)]
     usable = np.isfinite(found[1]) & (found[1] > 0)
     if usable.sum() < FEWEST:
-        raise OperandoError(f"{step}: expected {FEWEST} cubes of {CUBE} voxels with noise, got {int(usable.sum())}")
+        got = f"got {int(usable.sum())}; state noise and blur"
+        raise OperandoError(f"{step}: expected {FEWEST} cubes of {CUBE} voxels with noise, {got}")
     average, deviation, difference = (part[usable] for part in found)
     return Cubes(average, deviation, 1 - difference / (2 * deviation**2))
 

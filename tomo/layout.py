@@ -23,6 +23,8 @@ RAW = Layout(
         Variable("frame_flag", ("scan", "z"), "1", "iu", "reasons for doubt of each slice"),
         Variable("voxel_size", ("scan",), "um", "f", "edge of a voxel"),
         Variable("images", ("scan",), "", "T", "files of the slices beside the source, one a line", False),
+        Variable("reconstructed", ("scan",), "", "T", "store of the volume, if it was made of projections", False),
+        Variable("rotation_center", ("scan",), "px", "f", "pixel onto which the axis of rotation falls", False),
         *SERIES,
     ),
     ("format", "metadata", "settings"),

@@ -59,7 +59,8 @@ def fractions(
     margin
         Voxels around other phases, as far as the point spread function reaches, in which the ``grey`` method looks at
         nothing: the two phases are held to share them as they share the rest. What gathers at the surface of a third
-        phase, such as lost contact, is therefore missed.
+        phase, such as lost contact, is therefore missed. With a blur of s voxels (standard deviation), that of a voxel
+        with it, ceil(3.3 sqrt(s^2 + 1/12) - 1/2) of them leave less than 1e-3 of the other phase's contrast: 2 at 0.7.
     subvolumes
         Along each dim, from whose differences the statistical uncertainty comes.
 

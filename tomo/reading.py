@@ -102,6 +102,7 @@ def reopen(series: xr.Dataset, folder: str | Path) -> xr.Dataset:
     -------
     xarray.Dataset
         ``series`` with ``grey`` (or ``projections``, ``flat`` and ``dark``). A scan that ends early is 0 (NaN) there.
+        Where a run has reconstructed the volume (coordinate ``reconstructed``), it is that one.
 
     Raises
     ------
@@ -119,11 +120,12 @@ def reopen(series: xr.Dataset, folder: str | Path) -> xr.Dataset:
     dim = along(series)
     opened: dict[Path, xr.Dataset] = {}
     single = []
-    for source in map(str, series["source"].to_numpy()):
-        file, _, entry = source.partition(_ENTRY)
+    made = series["reconstructed"].to_numpy() if "reconstructed" in series.coords else [""] * series.sizes["scan"]
+    for source, own in zip(map(str, series["source"].to_numpy()), map(str, made), strict=True):
+        file, _, entry = (own, "", "") if own else source.partition(_ENTRY)
         path = Path(folder) / file
         if path not in opened:
-            opened[path] = read(path, **settings)
+            opened[path] = read(path, reader="ome_zarr") if own else read(path, **settings)
         one = _entry(path, opened[path], entry)
         _require_places(path, one, series)
         single.append(one)

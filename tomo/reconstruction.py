@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -17,8 +19,11 @@ from .layout import PLACES
 from .phase_retrieval import Paganin, paganin
 from .results import described
 from .rotation_center import rotation_center
-from .slice_methods import METHODS, STRIPES, without_stripes
+from .slice_methods import METHODS, STRIPES, stripe_removal, without_stripes
 from .transmissions import Singles, attenuation, flat_shares, transmission
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 _ROWS = 8
 """Rows worked on together; four times as many after phase retrieval, which takes whole frames."""
@@ -26,6 +31,7 @@ _FRAMES = 16
 """Projections worked on together."""
 _LOOKED_AT = 5
 """Rows in which the axis of rotation is sought."""
+_PIECE = (_FRAMES, 4 * _ROWS, 2**16)
 _CORE = ("angle", "y", "x")
 
 
@@ -41,6 +47,7 @@ def reconstruct(
     size: int | None = None,
     outside: float = 0.0,
     iterations: int = 100,
+    store: str | PathLike[str] | None = None,
 ) -> xr.DataArray:
     """Return the volume of the linear attenuation coefficient from parallel-beam projections.
 
@@ -74,6 +81,9 @@ def reconstruct(
         Value of voxels that not every projection sees.
     iterations
         Of ``sirt``.
+    store
+        An empty folder for the frames after phase retrieval (4 bytes a pixel), for as long as the result is read.
+        Without it they are retrieved again for every block of rows that is computed by itself.
 
     Returns
     -------
@@ -94,10 +104,12 @@ def reconstruct(
     adds to one image from several threads at once, so ``fbp`` uses a kernel of this package.
     """
     ds = _checked(projections, method, window, rings)
+    if rings is not None:
+        stripe_removal(rings, ring_settings or {})
     pixels = ds.sizes["x"]
     width = pixels if size is None else size
     _check_size(width, pixels, center, method)
-    line = _lines(ds, phase)
+    line = _lines(ds, phase, store)
     centers = _centers(line, center)
     of_method: dict[str, Any] = {"iterations": iterations} if method == "sirt" else {"window": window}
     chosen = {"method": method, "rings": rings, "ring_settings": dict(ring_settings or {})}
@@ -159,7 +171,7 @@ def _check_size(size: int, pixels: int, center: float | None, method: str) -> No
         raise OperandoError(f"reconstruct: expected the center within the {pixels} pixels, got {center}")
 
 
-def _lines(ds: xr.Dataset, phase: Paganin | None) -> xr.DataArray:
+def _lines(ds: xr.Dataset, phase: Paganin | None, store: str | PathLike[str] | None = None) -> xr.DataArray:
     """Return the attenuation along the rays, lazily, all angles of a block of rows together."""
     import dask.array as da
 
@@ -196,9 +208,24 @@ def _lines(ds: xr.Dataset, phase: Paganin | None) -> xr.DataArray:
         meta=np.empty((0,) * seen.ndim, dtype=np.float32),
         length=phase.length / _pixel_size(ds) if phase else None,
     )
+    if phase is not None and store is not None:
+        found = _waiting(found, Path(store) / "frames")
     found = found.rechunk({len(lead): -1, len(lead) + 1: 4 * _ROWS if phase else _ROWS})
     found = found.map_blocks(_attenuated, dtype=np.float32, meta=np.empty((0,) * seen.ndim, dtype=np.float32))
     return seen.copy(data=found).drop_attrs()
+
+
+def _waiting(frames: da.Array, folder: Path) -> da.Array:
+    """Return frames (..., angle, y, x) from a folder, written once, in pieces from which blocks of rows are read."""
+    import dask.array as da
+    import zarr
+
+    chunks = (*(1 for _ in frames.shape[:-3]), *(min(a, b) for a, b in zip(frames.shape[-3:], _PIECE, strict=True)))
+    kept = zarr.create_array(folder, shape=frames.shape, dtype=frames.dtype, chunks=chunks, compressors=None)
+    pieces: da.Array = frames.rechunk(chunks)  # type: ignore[no-untyped-call]
+    da.store(pieces, kept, lock=False)  # type: ignore[arg-type]
+    read: da.Array = da.from_zarr(kept)  # type: ignore[no-untyped-call]
+    return read
 
 
 def _transmitted(

@@ -13,6 +13,7 @@ from operando.errors import OperandoError, OperandoWarning
 from .back_projection import back_projection
 from .extras import imported
 
+_PACKAGE = ("algotom.prep.calculation", "to find the axis of rotation, or its pixel as 'center'")
 _STEP = 0.25
 _FINE = 0.05
 _COARSE = 320
@@ -30,6 +31,18 @@ _SPREAD = 2.0
 _TURN = 180.0
 _MARGIN = 1.5
 """Steps by which a scan of half a turn may end short of it or beyond."""
+
+
+def require_findable(angles: NDArray[np.float64]) -> None:
+    """Refuse projections whose axis of rotation cannot be found.
+
+    Raises
+    ------
+    OperandoError
+        If algotom is not installed, or the angles do not reach over half a turn.
+    """
+    imported(*_PACKAGE)
+    half_turn(angles)
 
 
 def half_turn(angles: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -65,7 +78,7 @@ def rotation_center(sinograms: NDArray[np.float32], angles: NDArray[np.float64])
     OperandoError
         If algotom is not installed, or the angles do not reach over half a turn.
     """
-    calculation = imported("algotom.prep.calculation", "to find the axis of rotation; or state its pixel as 'center'")
+    calculation = imported(*_PACKAGE)
     chosen = half_turn(angles)
     chosen = chosen[:: max(1, chosen.size // _ENOUGH)]
     turn = np.ascontiguousarray(sinograms[:, chosen])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 from operando.history import entries, software_version
 from operando.pipelines.commit import sync_folder
+from operando.pipelines.derived_volumes import MADE_FROM
 from operando.tomo.layout import PLACES
 from operando.tomo.voxels import Voxel, as_volume, voxel
 
@@ -220,6 +221,8 @@ def _describe(aside: Path, name: str, volume: xr.DataArray, edges: Voxel, levels
         "history": entries(volume),
         "units": volume.attrs.get("units", "1"),
     }
+    if MADE_FROM in volume.attrs:
+        about[MADE_FROM] = volume.attrs[MADE_FROM]
     zarr.open_group(aside, mode="r+").update_attributes({"ome": ome, "operando": about})
 
 

@@ -1,4 +1,7 @@
-"""Slices of a series of volumes: grey values and, beside them, what was found; a slider goes through the scans."""
+"""Slices of volumes: grey values and, beside them, what was found.
+
+A slider goes through the scans, or through the slices of a single one.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +43,28 @@ mapper.palette = grey.map((color, i) => this.active.includes((i >> 5) - 1) ? ove
 
 @dataclass(frozen=True)
 class Slices:
-    """One slice of evenly chosen scans: pixels as bytes, what they may show, and where the slice lies."""
+    """One slice of evenly chosen scans, or several of a single one: pixels as bytes, what they show, where they lie.
+
+    ``first`` is the picture to begin with.
+    """
 
     scan: NDArray[np.intp]
     images: list[NDArray[np.uint8]]
     names: list[str]
     place: dict[str, float]
     unit: str
-    z: float
+    z: list[float]
+    first: int
     cracked: bool
+
+    @property
+    def across(self) -> bool:
+        """Whether the pictures are slices of one scan."""
+        return len(self.z) > 1
 
 
 def draw_slices(series: Series, ds: xr.Dataset, objects: xr.Dataset | None, local: LocalTime) -> Iterator[Part]:
-    """Yield the slice that shows most of the cracks, of every scan for which the page has room."""
+    """Yield the slice that shows most of the cracks, of every scan for which the page has room; of one, all slices."""
     if PREVIEW not in ds:
         yield Html(
             f"<p>No slices of {text(series.name)} were kept: the step <code>preview</code> of a recipe does.</p>"
@@ -60,13 +72,14 @@ def draw_slices(series: Series, ds: xr.Dataset, objects: xr.Dataset | None, loca
         return
     shown = _slices(ds, objects)
     said = [plain(title) for title in titles(series, shown.scan, local, "scan")]
-    args: dict[str, Any] = {"images": shown.images, "titles": said, "slider": scan_slider(len(said))}
-    args["image"] = models.ColumnDataSource({"image": [shown.images[0]]})
+    said = [f"{said[0]}, z = {_length(z, shown)}" for z in shown.z] if shown.across else said
+    args: dict[str, Any] = {"images": shown.images, "titles": said, "slider": scan_slider(len(said), shown.first)}
+    args["image"] = models.ColumnDataSource({"image": [shown.images[shown.first]]})
     grey, overlay = _palettes(shown.names)
     active = [at for at, name in enumerate(shown.names) if kind_of(name) != "electrolyte"]
     mixed = [overlay[byte] if byte // _LEVELS - 1 in active else grey[byte] for byte in range(len(grey))]
     figures = [_picture(shown, args["image"], palette) for palette in ((grey, mixed) if shown.names else (grey,))]
-    args["headings"] = [head(fig, said[0]) for fig in figures]
+    args["headings"] = [head(fig, said[shown.first]) for fig in figures]
     for fig in figures[1:]:
         fig.x_range, fig.y_range = figures[0].x_range, figures[0].y_range
     args["slider"].js_on_change("value", models.CustomJS(args=args, code=_SHOW))
@@ -98,15 +111,16 @@ def _slices(ds: xr.Dataset, objects: xr.Dataset | None) -> Slices:
     count = ds.sizes["scan"]
     edge = int(np.clip(np.sqrt(_BYTES / count), _SMALLEST, _EDGE))
     scan = thinned(count, max(2, _BYTES // edge**2))
-    small = [reduced(_pixels(ds, PREVIEW, one, at), edge) for one in scan]
+    z = ds[AXES[0]]
+    shown = [(int(one), at) for one in scan] if count > 1 else [(0, slice_) for slice_ in range(z.size)]
+    small = [reduced(_pixels(ds, PREVIEW, *one), edge) for one in shown]
     low, high = _range(np.concatenate([image.ravel() for image in small]))
     images = [
-        _bytes(image, _at_the_size_of(image, _filled(ds, objects, named, int(one), at)), low, high)
-        for image, one in zip(small, scan, strict=True)
+        _bytes(image, _at_the_size_of(image, _filled(ds, objects, named, *one)), low, high)
+        for image, one in zip(small, shown, strict=True)
     ]
-    z = ds[AXES[0]]
-    unit = str(z.attrs.get("units", "px"))
-    return Slices(scan, images, list(named), _place(ds), unit, float(z.values[at]), cracked)
+    unit, places = str(z.attrs.get("units", "px")), [float(z.values[at])] if count > 1 else z.values.tolist()
+    return Slices(scan, images, list(named), _place(ds), unit, places, 0 if count > 1 else at, cracked)
 
 
 def _pixels(ds: xr.Dataset, name: str, scan: int, at: int) -> NDArray[Any]:
@@ -233,9 +247,9 @@ def _toggles(names: list[str], active: list[int], fig: Figure, palettes: tuple[l
 
 
 def _caption(series: Series, shown: Slices) -> str:
-    unit = "µm" if shown.unit == "um" else shown.unit
+    at = shown.z[shown.first] if shown.across else shown.z[0]
     said = [
-        f"Slice of {text(series.name)} at z = {shown.z:.1f} {unit}"
+        f"Slice of {text(series.name)} at z = {_length(at, shown)}"
         + (", which shows most of the cracks" * shown.cracked)
         + "."
     ]
@@ -243,8 +257,14 @@ def _caption(series: Series, shown: Slices) -> str:
         said[0] = said[0][:-1] + ": grey values and, beside them, what was found."
         said.append("A pixel shows a void or a crack if any of its voxels is one; the buttons hide and show each kind.")
     said.append("Brightness is the square root of the grey value above the lowest.")
+    if shown.across:
+        said.append(f"The slider goes through {counted(len(shown.z), 'slice')}, evenly spaced.")
     if len(shown.scan) > 1:
         said.append(f"The slider goes through {counted(len(shown.scan), 'scan')}.")
     if len(shown.scan) < series.count:
         said.append(f"They are evenly chosen out of {series.count}.")
     return " ".join(said)
+
+
+def _length(z: float, shown: Slices) -> str:
+    return f"{z:.1f} {'µm' if shown.unit == 'um' else shown.unit}"

@@ -14,6 +14,7 @@ from . import (
     photoemission,
     preparation,
     previews,
+    reconstructions,
     repeats,
     surfaces,
     volumes,
@@ -81,6 +82,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "shift_trend": Step(photoemission.shift_trend, after="fit"),
     },
     "xtm": {
+        "reconstruct": Step(reconstructions.reconstruct),
         "denoise": Step(volumes.denoise),
         "remove_rings": Step(volumes.remove_rings),
         "match_grey": Step(volumes.match_grey),

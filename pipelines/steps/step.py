@@ -59,6 +59,8 @@ class Step:
     ======================  =======================================================================
     positional parameters   what the step returns
     ======================  =======================================================================
+    ``scan, place``         one scan of what a file holds, such as projections, made of it before it joins the
+                            series; ``place`` is where what is made is kept, None if it is only tried
     ``raw``                 the scans as the next steps shall see them; the store keeps those measured
     ``raw, processed``      ``processed`` with more variables
     ``series``              from all scans of the processed series, lazily given: a node of its own
@@ -85,6 +87,11 @@ class Step:
     def prepares(self) -> bool:
         """Whether it changes the scans before they are worked up."""
         return "raw" in self.inputs and not {"processed", "series"} & set(self.inputs)
+
+    @property
+    def makes_scans(self) -> bool:
+        """Whether it makes the scans of what the files hold."""
+        return "scan" in self.inputs
 
     @property
     def needs_all(self) -> bool:

@@ -98,6 +98,18 @@ def test_a_slice_shows_the_largest_crack_and_a_byte_holds_kind_and_grey_level():
     assert f"at z = {0.5 * DEEPEST + 0.25:.1f} µm, which shows most of the cracks" in part.caption
 
 
+def test_the_slider_of_a_single_volume_goes_through_its_slices():
+    part = drawn(draw_slices, None, scans=1)
+    slider = part.models[0].children[0]
+    shown = slider.js_property_callbacks["change:value"][0].args
+    assert (len(shown["images"]), slider.value, slider.end) == (SLICES, DEEPEST, SLICES - 1)
+    assert shown["titles"][1].endswith("z = 0.8 µm")
+    _, filled = grey_and_kinds(1, (60, 80))
+    for at in range(SLICES):
+        np.testing.assert_array_equal(shown["images"][at] // 32, filled.values[0, at])
+    assert f"goes through {SLICES} slices" in part.caption.replace("\u00a0", " ")
+
+
 def test_objects_that_were_told_apart_have_their_own_kind_in_the_slice():
     part = drawn(draw_slices, objects())
     last = part.models[0].children[0].js_property_callbacks["change:value"][0].args["images"][-1]

@@ -200,12 +200,25 @@ def test_projections_are_no_volumes_and_listed_beside_them(tmp_path):
     assert "expected scans along z, got projections along angle, y, x" in summary.failed[0]["reason"]
 
 
-def test_a_slice_that_changes_changes_the_folder(tmp_path):
-    shutil.copytree(SMALL / "xtm" / "step_001", tmp_path / "step_001")
-    before = checksum(tmp_path / "step_001")
-    assert checksum(tmp_path / "step_001") == before
-    (tmp_path / "step_001" / "slice_0001.tif").unlink()
-    assert checksum(tmp_path / "step_001") != before
+def test_a_slice_that_changes_changes_the_folder_and_a_copy_does_not(tmp_path):
+    folder = tmp_path / "step_001"
+    shutil.copytree(SMALL / "xtm" / "step_001", folder, copy_function=shutil.copyfile)
+    before = checksum(folder)
+    assert before == checksum(SMALL / "xtm" / "step_001")
+    one = folder / "slice_0001.tif"
+    content = one.read_bytes()
+    middle = len(content) // 2
+    for changed in (content[:-1] + bytes([content[-1] ^ 1]), content[:middle] + b"\1\2\3" + content[middle + 3 :]):
+        one.write_bytes(changed)
+        assert checksum(folder) != before
+    one.write_bytes(content)
+    assert checksum(folder) == before
+    one.rename(folder / "slice_0099.tif")
+    assert checksum(folder) != before
+    one.symlink_to(folder / "slice_0099.tif")
+    with_link = checksum(folder)
+    (folder / "slice_0099.tif").write_bytes(content[:-1])
+    assert checksum(folder) != with_link
 
 
 def test_a_survey_knows_folders_their_log_and_projections(tmp_path):
@@ -221,6 +234,7 @@ def test_a_survey_knows_folders_their_log_and_projections(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert 'files = ["xtm/*/"]' in text
     assert "# Projections, left out" in text
+    assert '# use = "reconstruct"' in text
     path.write_text(text.replace('# timezone = "Europe/Paris"', 'timezone = "Europe/Zurich"'), encoding="utf-8")
     summary = run(load(path))
     assert (summary.exit_code, summary.scans) == (0, {"xtm/xtm": 5})

@@ -60,9 +60,12 @@ def as_projections(lines: np.ndarray, angle: np.ndarray, counts: float, noise: n
     return ds.astype(np.uint16)
 
 
-def simulated_projections(rows: int = 8) -> tuple[xr.Dataset, np.ndarray]:
-    """Return a step's projections from its DXchange file, and the attenuation (z, y, x) of the rows, 1/um."""
-    law = parameters.load("small")
+def simulated_projections(rows: int = 8, **changes: int) -> tuple[xr.Dataset, np.ndarray]:
+    """Return a step's projections from its DXchange file, and the attenuation (z, y, x) of the rows, 1/um.
+
+    ``changes`` are those of the tomograph's parameters, such as ``flat_frames``.
+    """
+    law = parameters.load("small", {"tomography": changes})
     first = (LAW.voxels - rows) // 2
     true = tomography.attenuation(law, composite())[first : first + rows]
     names = {

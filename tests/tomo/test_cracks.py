@@ -4,6 +4,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
+from scipy.stats import chi
 
 from operando import tomo
 from operando.errors import OperandoError
@@ -73,6 +74,7 @@ def test_blurred_noise_raises_the_threshold():
 
 
 def test_void_and_crack_fractions_of_a_composite_are_right_for_features_of_three_voxels(composite, segmented):
+    """From three voxels on, 3.9 widths of an edge at this blur, the middle of a feature is as dark as void to 5 %."""
     _, _, filled = composite
     share = segmented["share"].values
     assert share.sum() == pytest.approx(filled.void.sum(), rel=0.05)
@@ -82,6 +84,49 @@ def test_void_and_crack_fractions_of_a_composite_are_right_for_features_of_three
     for phase in (3, 4, 5):
         assert share[kind == phase].sum() == pytest.approx(filled.void[kind == phase].sum(), rel=0.1)
     assert share[kind == 0].sum() < 0.01 * filled.void.sum()
+
+
+def least_ball(blur):
+    """Return the diameter, px, of a ball whose middle is half dark once a voxel and Gaussians have blurred it."""
+    return 2 * chi(3).median() * np.sqrt(blur**2 + 1 / 12 + 1)
+
+
+@pytest.mark.parametrize("blur", [0.5, 1.1])
+@pytest.mark.parametrize(("times", "found"), [(0.85, False), (1.15, True)])
+def test_the_least_ball_that_is_found_is_half_dark_in_its_middle(blur, times, found):
+    place = np.moveaxis(np.indices((80,) * 3), 0, -1) / 2 + 0.25 - 20
+    ball = (place**2).sum(axis=-1) < (times * least_ball(blur) / 2) ** 2
+    share = ball.reshape(40, 2, 40, 2, 40, 2).mean(axis=(1, 3, 5))
+    scan = {"matrix": 31000.0, "void": 22000.0, "noise": 900.0, "blur": blur}
+    grey = cv.scanned(share, np.random.default_rng(13), **scan)
+    assert bool(tomo.segment_cracks(grey, **scan)["void"].any()) == found
+
+
+@pytest.mark.parametrize("blur", [0.5, 1.1])
+@pytest.mark.parametrize("degrees", [15, 50])
+def test_ovals_and_balls_of_another_scan_keep_their_volume_from_that_thickness_on(blur, degrees):
+    """Contrast 6 times the noise, grey values of another scale.
+
+    The oval is 3.9 widths of an edge, sqrt(blur^2 + 1/12), thick; the ball 1.4 times as wide as the least one found.
+    """
+    thick, edge = 2 * 1.96 * np.hypot(blur, 1 / np.sqrt(12)), 56
+    radius = 1.4 * least_ball(blur) / 2
+    normal = cv.direction(degrees)
+    place = np.moveaxis(np.indices((2 * edge,) * 3), 0, -1) / 2 + 0.25 - edge / 2
+    along = place @ normal
+    across = (place**2).sum(axis=-1) - along**2
+    oval = (2 * along / thick) ** 2 + across / 15**2 < 1
+    ball = ((place - [18, -18, 18]) ** 2).sum(axis=-1) < radius**2
+    share = (oval | ball).reshape(edge, 2, edge, 2, edge, 2).mean(axis=(1, 3, 5))
+    scan = {"matrix": 31000.0, "void": 22000.0, "noise": 1500.0, "blur": blur}
+    grey = cv.scanned(share, np.random.default_rng(round(100 * blur) + degrees), **scan)
+    found = tomo.segment_cracks(grey, **scan)["share"].values
+    middles = np.moveaxis(np.indices(share.shape), 0, -1) - (edge - 1) / 2
+    near = np.linalg.norm(middles - [18, -18, 18], axis=-1) < radius + 4
+    for part in (near, ~near):
+        counted = np.count_nonzero(found[part])
+        chance = 3.3 * scan["noise"] / (scan["matrix"] - scan["void"]) * np.sqrt(counted)
+        assert found[part].sum() == pytest.approx(share[part].sum(), abs=0.05 * share[part].sum() + chance)
 
 
 def test_grey_values_noise_and_blur_of_a_composite_are_found(composite, segmented):

@@ -7,9 +7,12 @@ import pytest
 import xarray as xr
 from pulls import assert_unit_normal
 from scipy import ndimage
+from scipy.optimize import brentq
+from scipy.stats import norm
 from simulated_volumes import LAW, as_volume, composite, grey_values
 
 from operando.errors import OperandoError
+from operando.example_scans import parameters, tomography
 from operando.example_scans.microstructure import ELECTROLYTE, NCM
 from operando.history import entries
 from operando.tomo import match_grey
@@ -112,9 +115,32 @@ def test_a_phase_that_is_hardly_there_is_refused(phases):
         match_grey(drifted((1, 2)).isel(scan=0), peaks=(1, 2))
 
 
+def told_of_edges(still, noise):
+    """Return what the median of |d| tells where the structure itself, without noise, has the differences ``still``.
+
+    It is m with mean(Phi((m - d)/s) - Phi((-m - d)/s)) = 1/2, s = sqrt(8) noise, d the differences of 2 x 2 x 2 voxels.
+    """
+    z, y, x = (slice(0, size // 2 * 2) for size in still.shape)
+    part, spread = still[z, y, x], np.sqrt(8) * noise
+    for _ in range(3):
+        part = np.moveaxis(part[::2] - part[1::2], 0, -1)
+    half = brentq(
+        lambda m: (norm.cdf((m - part) / spread) - norm.cdf((-m - part) / spread)).mean() - 0.5, 0, 9 * spread
+    )
+    return half / norm.ppf(0.75) / np.sqrt(8)
+
+
 def test_the_noise_is_told_whatever_the_structure():
-    found = noise_level(as_volume(grey_values(1)), "test")
-    assert float(found) == pytest.approx(NOISE, rel=0.1)
+    """Edges raise it by what they add to the differences, 4 %; chance by 1.17/sqrt(n) for the median of n."""
+    volume = grey_values(1)
+    found = float(noise_level(as_volume(volume), "test"))
+    still = LAW.grey_per_attenuation * ndimage.gaussian_filter(
+        tomography.attenuation(parameters.load("small"), composite(1)), LAW.blur, mode="nearest"
+    )
+    expected = told_of_edges(still, NOISE)
+    pairs = 16 * (volume.shape[1] // 2) * (volume.shape[2] // 2)
+    assert NOISE < expected < 1.06 * NOISE
+    assert found == pytest.approx(expected, rel=3.3 * 1.17 / np.sqrt(pairs))
     flat = noise_level(as_volume(np.random.default_rng(4).normal(size=(2, 40, 60, 60)) * 3), "test")
     np.testing.assert_allclose(flat, 3, rtol=0.03)
     with pytest.raises(OperandoError, match="finite values"):

@@ -39,7 +39,7 @@ def test_the_length_of_the_filter_follows_from_the_setting():
         Paganin(delta_beta=100, energy=12, distance=0)
 
 
-def test_phase_retrieval_is_a_step_of_the_reconstruction():
+def test_phase_retrieval_is_a_step_of_the_reconstruction(tmp_path):
     angle = np.arange(0, 180, 2.0)
     lines = discs_projected([(0.0, 0.0, 20.0, 0.01)], np.deg2rad(angle), 60, 29.5)
     ds = as_projections(np.repeat(lines[:, np.newaxis], 12, axis=1), angle, 3e4, np.random.default_rng(2))
@@ -50,6 +50,9 @@ def test_phase_retrieval_is_a_step_of_the_reconstruction():
     assert smooth.to_numpy()[middle].mean() == pytest.approx(sharp.to_numpy()[middle].mean(), rel=0.02)
     lazy = reconstruct(ds.chunk(angle=7, y=5), center=29.5, phase=phase)
     np.testing.assert_array_equal(lazy.to_numpy(), smooth.to_numpy())
+    again = reconstruct(ds.chunk(angle=7, y=5), center=29.5, phase=phase, store=tmp_path)
+    np.testing.assert_array_equal(again.to_numpy(), smooth.to_numpy())
+    assert (tmp_path / "frames").is_dir()
     with pytest.raises(OperandoError, match="expected the coordinate pixel_size"):
         reconstruct(ds.drop_vars("pixel_size"), center=29.5, phase=phase)
     with pytest.raises(OperandoError, match="one positive pixel_size"):

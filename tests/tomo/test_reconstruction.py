@@ -146,10 +146,18 @@ def test_the_beam_is_interpolated_between_flats():
 
 @pytest.mark.parametrize(
     ("settings", "tolerance"),
-    [({"method": "dfi"}, 0.01), ({"window": "hann"}, 0.01), ({"rings": "sorting"}, 0.05)],
+    [
+        ({"method": "dfi"}, 0.01),
+        ({"window": "hann"}, 0.01),
+        ({"rings": "sorting", "ring_settings": {"size": 11}}, 0.02),
+    ],
     ids=["dfi", "hann", "sorting"],
 )
 def test_other_ways_give_the_same_attenuation(measured, settings, tolerance):
+    """A stripe is what changes within the window of the sorting's median, here 11 of the 16 pixels of the smaller disc.
+
+    With algotom's own 21 pixels a part of the disc itself goes with the stripes, 3 % of its attenuation.
+    """
     found = reconstruct(measured.isel(y=slice(2)), center=CENTER, size=SIZE, **settings)
     assert attenuation(found, BODY) == pytest.approx(0.01, rel=tolerance)
     assert attenuation(found, CORE) == pytest.approx(0.03, rel=tolerance)
@@ -225,18 +233,56 @@ def test_rows_that_disagree_on_the_axis_are_told(measured):
         reconstruct(spoiled)
 
 
-def test_the_simulated_tomograph_is_undone():
-    ds, true = simulated_projections()
+def seen_through(true):
+    """Return a volume as an ideal tomograph shows it.
+
+    The detector blurs along z and across; the Hann window cuts frequencies f (cycles a pixel) by (1 + cos 2 pi f)/2;
+    linear interpolation along the rays, and again in the back-projection, by sinc^2 each.
+    """
+    beside = 16
+    padded = np.pad(ndimage.gaussian_filter1d(true, LAW.blur, axis=0), ((0, 0), (beside, beside), (beside, beside)))
+    size = padded.shape[-1]
+    frequency = np.hypot(np.fft.fftfreq(size)[:, np.newaxis], np.fft.rfftfreq(size))
+    kept = np.exp(-2 * (np.pi * LAW.blur * frequency) ** 2) * hann(frequency) * np.sinc(frequency) ** 4
+    return np.fft.irfft2(np.fft.rfft2(padded) * kept, (size, size))[:, beside:-beside, beside:-beside]
+
+
+def hann(frequency):
+    return np.where(frequency < 0.5, (1 + np.cos(2 * np.pi * frequency)) / 2, 0)
+
+
+def photon_noise(ds, center):
+    """Return the standard deviation of a voxel that the counts leave, 1/um.
+
+    That of a line integral is sqrt(variance)/counts; n of them, filtered by W, add up to pi/sqrt(n) times their rms in
+    the rays through the voxels, times the root of the integral of W^2 (1 - 2/3 sin^2 pi f), which is the mean over all
+    places between two pixels that are interpolated linearly. So many flats that their noise, in rings, is none.
+    """
+    seen = ds["projections"].to_numpy().astype(float)
+    line = seen / (seen - LAW.dark_counts) ** 2
+    place, angle = np.arange(LAW.voxels) - (LAW.voxels - 1) / 2, np.deg2rad(ds["angle"].to_numpy())
+    rays = [np.rint(center + place * np.cos(one) + place[:, np.newaxis] * np.sin(one)).astype(int) for one in angle]
+    mean = np.mean([row[:, at].mean() for row, at in zip(line, rays, strict=True)])
+    frequency = (np.arange(4000) + 0.5) / 8000
+    between = 1 - 2 / 3 * np.sin(np.pi * frequency) ** 2
+    passed = 2 * np.sum((frequency * hann(frequency)) ** 2 * between) / 8000
+    return np.pi * np.sqrt(mean * passed / angle.size) / LAW.voxel_size
+
+
+def test_the_simulated_tomograph_is_undone_up_to_the_noise_of_its_photons():
+    """180 projections of 99 pixels are more than the pi/2 x 99 that keep streaks below the noise."""
+    ds, true = simulated_projections(flat_frames=400, projections=180)
     found = reconstruct(ds, size=LAW.voxels, window="hann")
     assert float(found["rotation_center"]) == pytest.approx(simulation.axis(LAW.voxels, LAW.axis_offset), abs=0.25)
-    inside = ndimage.binary_erosion(np.abs(true - 1 / LAW.attenuation_lengths["ncm"]) < 1e-6, iterations=3)
-    electrolyte = ndimage.binary_erosion(np.abs(true - 1 / LAW.attenuation_lengths["electrolyte"]) < 1e-6, iterations=3)
-    assert inside.sum() > 30
-    assert electrolyte.sum() > 100
-    assert found.to_numpy()[inside].mean() == pytest.approx(1 / 112, rel=0.02)
-    assert found.to_numpy()[electrolyte].mean() == pytest.approx(1 / 934, rel=0.06)
-    smooth = ndimage.gaussian_filter(true, (LAW.blur, 1, 1))
-    assert np.corrcoef(found.to_numpy().ravel(), smooth.ravel())[0, 1] > 0.97
+    wanted, noise = seen_through(true), photon_noise(ds, float(found["rotation_center"]))
+    left = found.to_numpy() - wanted
+    assert left.std() == pytest.approx(noise, rel=0.05)
+    assert np.corrcoef(found.to_numpy().ravel(), wanted.ravel())[0, 1] > 1 / np.hypot(1, 1.05 * noise / wanted.std())
+    for phase in ("ncm", "electrolyte"):
+        level = 1 / LAW.attenuation_lengths[phase]
+        inside = ndimage.binary_erosion(np.abs(true - level) < 1e-6, iterations=3)
+        assert inside.sum() > 30
+        assert abs(left[inside].mean()) < 3.3 * noise / np.sqrt(inside.sum())
 
 
 @pytest.mark.realdata

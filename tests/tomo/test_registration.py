@@ -232,4 +232,5 @@ def test_measured_snow_turned_and_stretched_by_numbers_is_found(realdata, kind):
         np.testing.assert_allclose(found["translation"], SHIFT, atol=0.02)
         np.testing.assert_allclose(found["rotation"], TURN, atol=0.02)
     else:
-        assert float(found["volume_ratio"]) == pytest.approx(1.02**3, abs=1e-3)
+        # Interpolating the moved copy by splines of a lower order blurs it: linear ones alone shift this by 3e-4.
+        assert float(found["volume_ratio"]) == pytest.approx(1.02**3, abs=2e-4)

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
 from scipy import ndimage
+from scipy.stats import norm
 
 from operando.example_scans import microstructure, parameters, tomography
 from operando.tomo import fractions, histogram, threshold_mixture
@@ -50,3 +51,26 @@ def test_particles_are_found_between_voxels_that_they_share_with_the_electrolyte
     assert_allclose(found["threshold"][1], (levels[1] + levels[2]) / 2, rtol=0.03)
     particles = segment(grey, found["threshold"].values, ["void", "electrolyte", "ncm"]) == 3
     assert_allclose(particles.mean(), volume.ncm.mean(), rtol=0.03)
+
+
+@pytest.mark.parametrize("blur", [0.7, 1.2, 1.8])
+def test_a_margin_of_three_widths_of_the_blur_keeps_a_third_phase_out(blur):
+    """A plane of a phase twenty times as bright: what it adds beyond the margin is its contrast times the tail."""
+    edge, wide = 60, np.sqrt(blur**2 + 1 / 12)
+    dark, bright, third = 100.0, 200.0, 2200.0
+    grey = np.full((edge, edge, edge), dark)
+    grey[:, : edge // 2] = bright
+    grey[:, :, :20] = third
+    grey = ndimage.gaussian_filter(grey, blur, mode="nearest")
+    limits = xr.Dataset({"threshold": ("boundary", [150.0, 1200.0]), "grey_level": ("phase", [dark, bright, third])})
+    enough = int(np.ceil(3.3 * wide - 0.5))
+
+    def error(margin):
+        found = fractions(grey, limits, method="grey", margin=margin)["fraction"].to_numpy()
+        return found[1] / (found[0] + found[1]) - 0.5
+
+    columns = edge - 20 - enough
+    # The next column is half a voxel or more beyond the margin; all that lies behind it adds up.
+    left = (third - dark) / (bright - dark) * wide * 1.1 * norm.sf(3.3) / columns
+    assert abs(error(enough)) < left
+    assert error(enough - 1) > 2 * abs(error(enough))

@@ -8,7 +8,9 @@ import pickle
 import numpy as np
 import pytest
 import zarr
+from numcodecs import Blosc
 from volume_files import EDGE, grey, ome_zarr, zarr_array
+from zarr.codecs import BloscCodec
 
 from operando import tomo
 from operando.errors import OperandoError, OperandoWarning
@@ -131,3 +133,21 @@ def test_a_folder_without_a_store_or_with_a_damaged_chunk_is_told(tmp_path):
     (path / "c" / "0" / "1" / "1").write_bytes(b"nothing")
     with pytest.raises(OperandoError, match=r"v\.zarr: expected a sound Zarr store"):
         ds["grey"].compute()
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_chunk_that_broke_off_is_told_even_where_it_could_not_be_compressed(tmp_path, zarr_format):
+    """Blosc stores noise as it is, and makes values of whatever lies in memory behind a part of it."""
+    noise = np.random.default_rng(8).integers(0, 65535, (6, 20, 24)).astype(np.uint16)
+    compressor = Blosc(cname="zstd") if zarr_format == 2 else BloscCodec(cname="zstd")
+    path = tmp_path / "v.zarr"
+    zarr.create_array(path, data=noise, chunks=(3, 20, 24), zarr_format=zarr_format, compressors=compressor)
+    ds = tomo.read(path, voxel_size=1)
+    np.testing.assert_array_equal(ds["grey"], noise)
+    chunk = path / ("1.0.0" if zarr_format == 2 else "c/1/0/0")
+    data = chunk.read_bytes()
+    for tenths in range(10):
+        chunk.write_bytes(data[: len(data) * tenths // 10])
+        with pytest.raises(OperandoError, match=rf"expected a whole chunk, got {len(data) * tenths // 10} of "):
+            ds["grey"].compute()
+    np.testing.assert_array_equal(ds["grey"][:3], noise[:3])
