@@ -33,6 +33,8 @@ Index = tuple[int, ...]
 Box = tuple[slice, ...]
 WindowWork = Callable[..., Array]
 Sizes = tuple[tuple[int, ...], ...]
+Layers = Array | dict[Index, Array]
+"""What a block hands on: a layer for each neighbor, or all of it where these were more."""
 
 
 @dataclass(frozen=True)
@@ -228,14 +230,22 @@ def _handed(plan: _Plan, array: da.Array) -> dict[str, Any]:
     return {cut: layers, plan.name: tasks} if layers else {plan.name: tasks}
 
 
-def _cut_off(block: Array, parts: dict[Index, Box]) -> dict[Index, Array]:
-    """Return copies of the layers that each neighbor needs, so that the block itself need not stay for them."""
-    return {neighbor: block[part].copy() for neighbor, part in parts.items()}
+def _cut_off(block: Array, parts: dict[Index, Box]) -> Layers:
+    """Return copies of the layers that each neighbor needs, so that the block need not wait; it, where it is less."""
+    layers = {neighbor: block[part] for neighbor, part in parts.items()}
+    if sum(layer.size for layer in layers.values()) >= block.size:
+        return block
+    return {neighbor: layer.copy() for neighbor, layer in layers.items()}
 
 
 def _work_on_handed(
-    work: WindowWork, index: Index, window: Window, block: Array, /, *handed: dict[Index, Array], **settings: Any
+    work: WindowWork, index: Index, window: Window, block: Array, /, *handed: Layers, **settings: Any
 ) -> Array:
-    layers = iter(handed)
-    parts = (block if chunk == index else next(layers)[index] for chunk, _, _ in window.pieces)
+    others = iter(handed)
+    parts = (block if chunk == index else _layer(next(others), index, part) for chunk, part, _ in window.pieces)
     return work(_assembled(window, parts), window.kept, **settings)
+
+
+def _layer(layers: Layers, index: Index, part: Box) -> Array:
+    """Return what a neighbor handed to a block."""
+    return layers[index] if isinstance(layers, dict) else layers[part]
