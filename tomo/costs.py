@@ -123,9 +123,10 @@ def cost(
     -----
     With blocks of v voxels, margins among them, and w workers: memory = ``w (fixed + v (copies itemsize + bytes)) +
     once + whole``. Blocks hand margins to their neighbors: about two layers of them, ``2 n_y n_x + 3 n_x + 3`` of the
-    n_z n_y n_x blocks, wait in memory, in ``4 n`` tasks. Where these are more than ``windows.WAITING`` bytes, blocks
-    read their margins from the files, and none waits; a block is then a task, two with the name that writing gives it.
-    Time = voxels, margins among them, / (speed w), for files whose chunks are smaller than the blocks.
+    n_z n_y n_x blocks, wait in memory, down to half as many with thin margins, in ``4 n`` tasks. Where two layers are
+    more than ``windows.WAITING`` bytes, blocks read their margins from the files, and none waits; a block is then a
+    task, two with the name that writing gives it. Time = voxels, margins among them, / (speed w), for files whose
+    chunks are smaller than the blocks.
     """
     if operation not in OPERATIONS:
         raise OperandoError(f"cost: expected one of {', '.join(OPERATIONS)}, got {operation!r}")
@@ -144,7 +145,9 @@ def cost(
     each = work.fixed + held * (work.copies * source + work.bytes)
     held_back = waiting(counts) * math.prod(block) * source if work.margin else 0.0
     handed_on = 0 < held_back <= WAITING
-    together = work.once + (held_back if handed_on else 0.0) + work.whole * min(voxels, work.whole_most)
+    layers = math.prod(1 + 2 * work.margin / edge for edge in block) - 1
+    held_back *= min(1.0, 0.5 + layers) if handed_on else 0.0
+    together = work.once + held_back + work.whole * min(voxels, work.whole_most)
     worked = _with_margin(sides, block, work.margin if work.margin_worked else 0) * (angles or 1)
     return Cost(
         operation,
