@@ -27,6 +27,11 @@ from operando import tomo
 
 SIZE = (512, 1024, 1024)
 CHUNK = 256
+"""Edge of the blocks that are worked on."""
+
+STORED = (64, 128, 128)
+"""Chunks of the files, as ``write_ome_zarr`` makes them: margins of blocks are read from a few of them."""
+
 WORKERS, LIMIT = 2, 2_000_000_000
 MATRIX, VOID, NOISE = 30_000.0, 6_000.0, 2_500.0
 SCALES = (1.0, 2.0)
@@ -81,14 +86,17 @@ def write_volume(folder: Path, size: tuple[int, ...]) -> None:
 
 def store(volume: xr.DataArray, path: Path) -> int:
     """Write a lazy volume and return how many tasks that takes."""
-    lazy = volume.drop_attrs().to_dataset(name="volume").to_zarr(path, compute=False, consolidated=False)
+    chunks = {"volume": {"chunks": tuple(map(min, STORED, volume.shape))}}
+    lazy = (
+        volume.drop_attrs().to_dataset(name="volume").to_zarr(path, compute=False, consolidated=False, encoding=chunks)
+    )
     tasks = len(dict(dask.optimize(lazy)[0].__dask_graph__()))
     dask.compute(lazy)
     return tasks
 
 
 def opened(path: Path) -> xr.DataArray:
-    return xr.open_zarr(path, consolidated=False)["volume"]
+    return xr.open_zarr(path, consolidated=False, chunks=dict.fromkeys(DIMS, CHUNK))["volume"]
 
 
 def limit_of(grey: xr.DataArray) -> float:
@@ -148,7 +156,7 @@ def plan(per_core: dict[str, float]) -> str:
     chunks = int(np.prod([-(-length // CHUNK) for length in size]))
     hours = sum(voxels / rate for rate in per_core.values()) / 3600
     return (
-        f"plan: {steps} steps of {voxels / 1e9:.1f} gigavoxels = {chunks} chunks of {CHUNK}^3 a step, one step a job, "
+        f"plan: {steps} steps of {voxels / 1e9:.1f} gigavoxels = {chunks} blocks of {CHUNK}^3 a step, one step a job, "
         f"each stage to disk: {hours:.1f} core hours a step, {steps * hours:.0f} for all; on 64 cores "
         f"{steps * hours / 64:.1f} h; largest arrays of a step {2 * voxels / 1e9:.0f} GB grey levels read, "
         f"{voxels / 1e9:.0f} GB mask and {4 * voxels / 1e9:.0f} GB labels written (before compression)"

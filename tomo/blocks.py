@@ -9,13 +9,13 @@ from itertools import product
 from typing import Any
 
 import dask
-import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.system import CPU_COUNT
 from numpy.typing import DTypeLike, NDArray
 
 from .layout import PLACES
+from .windows import over_windows
 
 EDGE = 128
 """Edge of the blocks that a volume in memory is worked on in, voxels; half of it along z."""
@@ -49,21 +49,7 @@ def over_blocks(
     reach = (margin,) * len(PLACES) if isinstance(margin, int) else tuple(margin)
     if volume.chunks is None:
         return _like(volume, _in_memory(kernel, volume.data, reach, dtype, settings))
-    leading = volume.ndim - len(PLACES)
-    array = volume.data.rechunk(dict.fromkeys(range(leading), 1))
-    whole_axes = [axis for axis, away in enumerate(reach, leading) if away >= array.shape[axis]]
-    array = array.rechunk(dict.fromkeys(whole_axes, -1))
-    depth = {axis: 0 if axis < leading or axis in whole_axes else reach[axis - leading] for axis in range(array.ndim)}
-    found = da.map_overlap(  # type: ignore[no-untyped-call]
-        _each,
-        array,
-        depth=depth,
-        boundary="none",
-        dtype=dtype,
-        meta=np.empty((0,) * array.ndim, dtype=dtype),
-        kernel=kernel,
-        settings=settings,
-    )
+    found = over_windows(_kept, volume.data, reach, dtype=dtype, kernel=kernel, settings=settings)
     return _like(volume, found)
 
 
@@ -124,8 +110,9 @@ def _parts(size: int, edge: int) -> list[slice]:
     return [slice(size * part // count, size * (part + 1) // count) for part in range(count)]
 
 
-def _each(block: NDArray[np.generic], kernel: BlockKernel, settings: dict[str, Any]) -> NDArray[np.generic]:
-    leading = block.shape[: block.ndim - len(PLACES)]
-    return kernel(block.reshape(block.shape[-len(PLACES) :]), **settings).reshape(
-        *leading, *block.shape[-len(PLACES) :]
-    )
+def _kept(
+    window: NDArray[np.generic], kept: tuple[slice, ...], *, kernel: BlockKernel, settings: dict[str, Any]
+) -> NDArray[np.generic]:
+    """Return what a kernel makes of a block with its margins, without these."""
+    found = kernel(window.reshape(window.shape[-len(PLACES) :]), **settings)[kept[-len(PLACES) :]]
+    return found.reshape(*window.shape[: -len(PLACES)], *found.shape)

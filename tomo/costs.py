@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from operando.errors import OperandoError
 
 from .layout import PLACES
+from .windows import WAITING, waiting
 
 MOST_TASKS = 5000
 """Tasks of a graph above which the scheduler, and not the work, takes the time."""
@@ -28,7 +29,8 @@ class Work:
     ``speed`` is Mvoxel/s of a core (voxels times angles for a reconstruction), counted with margins where
     ``margin_worked``; ``copies`` how many times a worker holds what is read of a block with its margins; ``bytes`` what
     it holds beside that per voxel, ``fixed`` per worker, ``once`` of all together; ``whole`` bytes per voxel of the
-    whole volume, of at most ``whole_most`` voxels.
+    whole volume, of at most ``whole_most`` voxels; ``tasks`` how many nodes a block has in the graph, twice as many
+    where blocks hand margins to their neighbors.
     """
 
     speed: float
@@ -40,15 +42,16 @@ class Work:
     margin_worked: bool = True
     whole: float = 0.0
     whole_most: float = math.inf
+    tasks: float = 1.0
 
 
 OPERATIONS = {
-    "classify": Work(speed=1.45, copies=2, bytes=2, fixed=65e6, margin=25, margin_worked=False),
-    "denoise": Work(speed=2.6, copies=2, bytes=12, margin=1),
-    "histogram": Work(speed=150.0, copies=2, bytes=3, once=10e6),
+    "classify": Work(speed=1.45, copies=2, bytes=2, fixed=65e6, margin=25, margin_worked=False, tasks=2),
+    "denoise": Work(speed=2.6, copies=2, bytes=12, margin=1, tasks=2),
+    "histogram": Work(speed=150.0, copies=2, bytes=3, once=10e6, tasks=2.1),
     "label": Work(speed=40.0, copies=2, bytes=6, once=40e6),
-    "local_thickness": Work(speed=9.3, copies=2, bytes=12.5, fixed=15e6, margin=24),
-    "plate_filter": Work(speed=14.0, copies=2, bytes=10, fixed=4e6, margin=14),
+    "local_thickness": Work(speed=9.3, copies=2, bytes=12.5, fixed=15e6, margin=24, tasks=2),
+    "plate_filter": Work(speed=14.0, copies=2, bytes=10, fixed=4e6, margin=14, tasks=2),
     "reconstruct": Work(speed=1.4e3, copies=1, bytes=6, fixed=12e6),
     "regions": Work(speed=115.0, copies=2, bytes=5.5),
     "register": Work(speed=2.1, copies=0, bytes=0, whole=64, whole_most=20e6),
@@ -88,7 +91,7 @@ def cost(
     workers: int = 2,
     angles: int | None = None,
 ) -> Cost:
-    """Return what an operation with its default settings will cost on a lazy volume, whose result is written.
+    """Return what an operation with its default settings will cost on a volume from files, whose result is written.
 
     Parameters
     ----------
@@ -119,9 +122,11 @@ def cost(
     Notes
     -----
     With blocks of v voxels, margins among them, and w workers: memory = ``w (fixed + v (copies itemsize + bytes)) +
-    once + whole``. Blocks that neighbors need as margins wait in memory: about two layers of them, ``2 n_y n_x + 3 n_x
-    + 3`` of the n_z n_y n_x blocks. Tasks = ``3 n + prod(3 n_i - 2)`` for n blocks with margins, n without; time =
-    voxels, margins among them, / (speed w).
+    once + whole``. Blocks hand margins to their neighbors: about two layers of them, ``2 n_y n_x + 3 n_x + 3`` of the
+    n_z n_y n_x blocks, wait in memory, down to half as many with thin margins, in ``4 n`` tasks. Where two layers are
+    more than ``windows.WAITING`` bytes, blocks read their margins from the files, and none waits; a block is then a
+    task, two with the name that writing gives it. Time = voxels, margins among them, / (speed w), for files whose
+    chunks are smaller than the blocks.
     """
     if operation not in OPERATIONS:
         raise OperandoError(f"cost: expected one of {', '.join(OPERATIONS)}, got {operation!r}")
@@ -138,14 +143,17 @@ def cost(
     source = np.dtype(dtype).itemsize * (1.0 if angles is None else angles / sides[1])
     at_once = min(workers, math.prod(counts))
     each = work.fixed + held * (work.copies * source + work.bytes)
-    waiting = _waiting(counts) * math.prod(block) * source if work.margin else 0.0
-    together = work.once + waiting + work.whole * min(voxels, work.whole_most)
+    held_back = waiting(counts) * math.prod(block) * source if work.margin else 0.0
+    handed_on = 0 < held_back <= WAITING
+    layers = math.prod(1 + 2 * work.margin / edge for edge in block) - 1
+    held_back *= min(1.0, 0.5 + layers) if handed_on else 0.0
+    together = work.once + held_back + work.whole * min(voxels, work.whole_most)
     worked = _with_margin(sides, block, work.margin if work.margin_worked else 0) * (angles or 1)
     return Cost(
         operation,
         bytes_read=series * voxels * source,
         peak_memory=at_once * each + together,
-        tasks=_tasks(counts, with_margin=work.margin > 0),
+        tasks=math.ceil(work.tasks * math.prod(counts)) * (2 if handed_on else 1),
         seconds=series * worked / (work.speed * 1e6 * at_once),
     )
 
@@ -183,17 +191,6 @@ def _block(sides: tuple[int, ...], chunks: int | Sequence[int] | None, *, whole_
 def _with_margin(sides: Sequence[int], block: Sequence[int], margin: int) -> int:
     """Return the voxels of all blocks with their margins; at the faces of the volume there is none."""
     return math.prod(side + 2 * margin * (math.ceil(side / edge) - 1) for side, edge in zip(sides, block, strict=True))
-
-
-def _waiting(counts: Sequence[int]) -> int:
-    """Return how many blocks wait in memory until their neighbors are done; of flat volumes, at most so many."""
-    _, rows, columns = counts
-    return min(math.prod(counts), 2 * rows * columns + 3 * columns + 3)
-
-
-def _tasks(counts: Sequence[int], *, with_margin: bool) -> int:
-    pieces = math.prod(3 * count - 2 for count in counts) if with_margin else 0
-    return pieces + (3 if with_margin else 1) * math.prod(counts)
 
 
 def _amount(size: float) -> str:

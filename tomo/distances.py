@@ -17,6 +17,7 @@ from .layout import PLACES
 from .parabolas import along_x, lower_along_y, lower_along_z, squared_distances
 from .results import described
 from .voxels import as_volume, voxel
+from .windows import over_windows
 
 _Z, _Y, _X = -3, -2, -1
 
@@ -71,7 +72,11 @@ def distance(mask: xr.DataArray | NDArray[np.bool_], cap: float | None = None) -
         raise OperandoError(f"tomo.distance: expected a cap above 0 {size.units}, got {cap:g}")
     if cap is not None:
         z, y, x = (math.ceil(cap / edge) for edge in size.edges)
-        found = over_blocks(capped, volume, margin=(z, y, x), dtype=np.float32, edges=size.edges, cap=cap)
+        margin = (z, y, x)
+        if volume.chunks is None:
+            found = over_blocks(capped, volume, margin=margin, dtype=np.float32, edges=size.edges, cap=cap)
+        else:
+            found = _capped_lazily(volume, margin, size.edges, cap)
     elif volume.chunks is None:
         found = by_volume(capped, volume, dtype=np.float32, edges=size.edges, cap=math.inf)
     else:
@@ -92,6 +97,27 @@ def capped(block: NDArray[np.bool_], edges: tuple[float, float, float], cap: flo
     squared = squared_distances(np.ascontiguousarray(block), *edges)
     np.sqrt(squared, out=squared)
     return np.minimum(squared, np.float32(cap), out=squared)
+
+
+def _capped_lazily(
+    volume: xr.DataArray, margin: tuple[int, int, int], edges: tuple[float, float, float], cap: float
+) -> xr.DataArray:
+    within = over_windows(_capped_within, volume.data, margin, dtype=np.float32, edges=edges, cap=cap)
+    return volume.copy(data=within).drop_attrs()
+
+
+def _capped_within(
+    window: NDArray[np.bool_], kept: tuple[slice, ...], *, edges: tuple[float, float, float], cap: float
+) -> NDArray[np.float32]:
+    """Return what ``capped`` gives of a block with margins, without these: they go as soon as a pass has seen them."""
+    z, y, x = kept[_Z:]
+    squared = np.ascontiguousarray(along_x(window.reshape(window.shape[_Z:]), edges[_X])[:, :, x])
+    lower_along_y(squared, edges[_Y])
+    squared = np.ascontiguousarray(squared[:, y])
+    lower_along_z(squared, edges[_Z])
+    found = np.sqrt(squared[z])
+    np.minimum(found, np.float32(cap), out=found)
+    return found.reshape(*window.shape[:_Z], *found.shape)
 
 
 def by_volume(kernel: Any, volume: xr.DataArray, *, dtype: Any, **settings: Any) -> xr.DataArray:

@@ -10,7 +10,7 @@ from operando.errors import OperandoError
 from .grids import Block, Grid
 from .piece_store import Numbers, PieceStore
 from .region_sums import FIRST, Sums, merge_boxes, merge_places, no_sums, sum_runs
-from .run_kernels import connect_runs, find_runs, flatten_sets, join_planes, paint, sides
+from .run_kernels import Rows, connect_runs, find_mask_runs, flatten_sets, join_planes, paint, sides
 
 MOST = int(np.iinfo(np.uint32).max)
 """Most objects that a label image can number."""
@@ -18,15 +18,22 @@ MOST = int(np.iinfo(np.uint32).max)
 
 def find_pieces(mask: NDArray[np.bool_], block: Block, grid: Grid, store: PieceStore, connectivity: int) -> Sums:
     """Return the sums of the pieces of one block; their runs go to the store, and what lies on its sides."""
-    solid = np.ascontiguousarray(mask).view(np.uint8)
     shape = grid.extent(block)
-    found = find_runs(solid.reshape(-1, shape[2]))
+    found = mask_runs(mask)
     piece, count = connect_runs(found, shape, connectivity)
     runs = (*found[:2], piece)
     sums = no_sums(count)
     sum_runs(sums, runs, shape, grid.origin(block), grid.shape)
     store.put(block, runs, sides(runs, shape))
     return sums
+
+
+def mask_runs(mask: NDArray[np.bool_]) -> Rows:
+    """Return the runs of a mask (z, y, x)."""
+    solid = np.ascontiguousarray(mask).view(np.uint8).reshape(-1)
+    if solid.max() > 1:
+        solid = (solid != 0).view(np.uint8)
+    return find_mask_runs(solid, solid[: solid.size // 8 * 8].view(np.uint64), mask.shape[-1])
 
 
 def join_pieces(grid: Grid, store: PieceStore, sums: dict[Block, Sums], connectivity: int) -> Numbers:

@@ -138,10 +138,11 @@ class FolderStore(PieceStore):
     def pieces(self, block: Block, begin: int = 0, end: int = _ALL) -> Pieces:
         """Return the runs of a block, or those of a part."""
         first, count = self._starts(block)[-1], self._runs(block)
-        low, high = 0, count
-        if count and (begin, end) != (0, _ALL):
-            starts = np.memmap(self._file(block), np.uint32, "r", offset=4 * first, shape=(count,))
-            low, high = np.searchsorted(starts, (begin, end)).tolist()
+        if not count or (begin, end) == (0, _ALL):
+            every = self._read(block, first, 3 * count).reshape(3, count)
+            return every[0], every[1], every[2]
+        starts = np.memmap(self._file(block), np.uint32, "r", offset=4 * first, shape=(count,))
+        low, high = np.searchsorted(starts, (begin, end)).tolist()
         start, stop, piece = (self._read(block, first + row * count + low, high - low) for row in range(3))
         return start, stop, piece
 
@@ -154,11 +155,12 @@ class FolderStore(PieceStore):
     def put_numbers(self, numbers: Numbers) -> None:
         """Keep the final numbers of all pieces."""
         numbers.every.tofile(self.folder / "numbers")
-        np.save(self.folder / "bases.npy", numbers.bases)
+        numbers.bases.tofile(self.folder / "bases")
 
     def numbers(self, block: Block) -> Face:
         """Return the final numbers of the pieces of a block."""
-        begin, end = np.load(self.folder / "bases.npy", mmap_mode="r")[block]
+        at = int(np.ravel_multi_index(block, self.grid.counts))
+        begin, end = np.fromfile(self.folder / "bases", np.int64, 2, offset=16 * at).tolist()
         return np.fromfile(self.folder / "numbers", np.uint32, end - begin, offset=4 * begin)
 
     def _read(self, block: Block, begin: int, count: int) -> Face:

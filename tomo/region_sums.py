@@ -37,10 +37,17 @@ def sum_runs(sums: Sums, runs: Pieces, shape: Triple, origin: Triple, whole: Tri
     Boxes and first voxels are those in the whole volume, places are counted from the block's ``origin``.
     """
     start, stop, piece = runs
+    _, height, width = shape
+    z, y, begin = 0, 0, 0
     for run in range(start.size):
-        row, x = divmod(np.int64(start[run]), shape[2])
-        z, y = divmod(row, shape[1])
-        length = np.int64(stop[run]) - np.int64(start[run])
+        at = np.int64(start[run])
+        while at >= begin + width:
+            begin += width
+            y += 1
+            if y == height:
+                z, y = z + 1, 0
+        x = at - begin
+        length = np.int64(stop[run]) - at
         last = x + length - 1
         along = (x + last) * length // 2
         squares = _squares(last) - _squares(x - 1)

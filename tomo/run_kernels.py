@@ -6,10 +6,16 @@ memory than voxels, and sums over them are closed forms.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from operando.kernels import compiled
+
+_NONE, _ONE, _BYTE, _TOP = np.uint64(0), np.uint64(1), np.uint64(8), np.uint64(56)
+_ONES = np.uint64(0x0101010101010101)
+"""A one in each byte: times a word of zeros and ones, their sum is in the highest byte."""
 
 Whole = NDArray[np.uint32]
 Face = NDArray[np.uint32]
@@ -25,7 +31,7 @@ Pieces = tuple[Whole, Whole, Whole]
 
 @compiled
 def find_runs(rows: NDArray[np.generic]) -> Rows:
-    """Return the runs of one value other than 0 in rows (row, x)."""
+    """Return the runs of one value other than 0 in rows (row, x) of labels."""
     count, width = 0, rows.shape[1]
     first = np.empty(rows.shape[0] + 1, np.int64)
     for row in range(rows.shape[0]):
@@ -47,6 +53,79 @@ def find_runs(rows: NDArray[np.generic]) -> Rows:
             stop[run] = row * width + x
             run += 1
     return start, stop, first
+
+
+@compiled
+def find_mask_runs(flat: NDArray[np.uint8], words: NDArray[np.uint64], width: int) -> Rows:
+    """Return the runs of 1 in a mask of 0 and 1, its rows of ``width`` one after the other; ``words`` are eights of it.
+
+    Words without a change are passed over at once.
+    """
+    count = _count_mask_runs(flat, words, width)
+    start, stop = np.empty(count, np.uint32), np.empty(count, np.uint32)
+    first = np.zeros(flat.size // width + 1, np.int64)
+    run, row, before = 0, 0, _NONE
+    begin: Any = -1
+    for number in range(words.size):
+        word = words[number]
+        changed = word ^ ((word << _BYTE) | before)
+        before = word >> _TOP
+        while changed:
+            lowest = changed & (~changed + _ONE)
+            changed ^= lowest
+            at = 8 * number + np.int64((((lowest - _ONE) & _ONES) * _ONES) >> _TOP)
+            if begin < 0:
+                begin = at
+            else:
+                run, row = _add_run(start, stop, first, (begin, at, run, row), width)
+                begin = -1
+    for voxel in range(8 * words.size, flat.size):
+        if flat[voxel] and begin < 0:
+            begin = voxel
+        elif not flat[voxel] and begin >= 0:
+            run, row = _add_run(start, stop, first, (begin, voxel, run, row), width)
+            begin = -1
+    if begin >= 0:
+        run, row = _add_run(start, stop, first, (begin, flat.size, run, row), width)
+    first[row + 1 :] = run
+    return start, stop, first
+
+
+@compiled
+def _count_mask_runs(flat: NDArray[np.uint8], words: NDArray[np.uint64], width: int) -> Any:
+    """Return how many runs a mask has: where it rises, and where it goes on from row to row."""
+    before, changes = _NONE, _NONE
+    for word in words:
+        changed = word ^ ((word << _BYTE) | before)
+        before = word >> _TOP
+        changes += (changed * _ONES) >> _TOP
+    last = np.uint8(before)
+    count: Any = np.int64(changes)
+    for at in range(8 * words.size, flat.size):
+        count += flat[at] != last
+        last = flat[at]
+    count = (count + 1) // 2
+    for at in range(width, flat.size, width):
+        count += flat[at] & flat[at - 1]
+    return count
+
+
+@compiled
+def _add_run(
+    start: Whole, stop: Whole, first: NDArray[np.int64], place: tuple[Any, Any, int, int], width: int
+) -> tuple[int, int]:
+    """Write down a run, as one of each row that it lies in; return the numbers of the next run and of its last row."""
+    begin, end, run, row = place
+    while begin >= (row + 1) * width:
+        row += 1
+        first[row] = run
+    while end > (row + 1) * width:
+        start[run], stop[run] = begin, (row + 1) * width
+        begin = (row + 1) * width
+        row, run = row + 1, run + 1
+        first[row] = run
+    start[run], stop[run] = begin, end
+    return run + 1, row
 
 
 @compiled
@@ -124,10 +203,15 @@ def sides(runs: Pieces, shape: tuple[int, int, int]) -> Faces:
     depth, height, width = shape
     y_first, y_last = np.zeros((depth, width), np.uint32), np.zeros((depth, width), np.uint32)
     x_first, x_last = np.zeros((depth, height), np.uint32), np.zeros((depth, height), np.uint32)
+    z, y, begin = 0, 0, 0
     for run in range(start.size):
-        row, x = divmod(np.int64(start[run]), width)
-        z, y = divmod(row, height)
-        end = x + np.int64(stop[run]) - np.int64(start[run])
+        at = np.int64(start[run])
+        while at >= begin + width:
+            begin += width
+            y += 1
+            if y == height:
+                z, y = z + 1, 0
+        x, end = at - begin, np.int64(stop[run]) - begin
         if y == 0:
             y_first[z, x:end] = piece[run]
         if y == height - 1:

@@ -22,13 +22,22 @@ def painted(mask: NDArray[np.bool_], most: float) -> NDArray[np.float32]:
     full = distances >= ceiling if ceiling else np.zeros(mask.shape, np.bool_)
     reached = squared_distances(~full, 1.0, 1.0, 1.0) < ceiling if full.any() else full
     distances[full] = 0
-    squared = distances.astype(np.int32)
+    squared = _whole_numbers(distances)
+    del full, distances
     limit = int(squared.max(initial=0))
     cover = np.where(reached, np.int32(ceiling), np.int32(0))
     paint(cover, squared, middles(squared, inclusion(limit)), half_widths(limit))
     radius = np.sqrt(cover, dtype=np.float32)
     radius[reached] = most
     return radius
+
+
+def _whole_numbers(values: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return values as whole numbers in the same memory, which is theirs from now on."""
+    numbers = values.view(np.int32)
+    for number, plane in zip(numbers, values, strict=True):
+        number[...] = plane
+    return numbers
 
 
 @compiled

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .blocks import EDGE
 from .layout import PLACES
+from .windows import over_windows
 
 TILE = 64
 """Longest edge of a tile, voxels."""
@@ -75,58 +76,43 @@ def over_tiles(
     lazy = volume.chunks is not None
     leading = volume.ndim - _DIMS
     array = volume.data if lazy else da.from_array(volume.data, chunks=(1,) * leading + (EDGE,) * _DIMS, name=False)  # type: ignore[no-untyped-call]
-    thin = [axis for axis in range(leading, array.ndim) if array.shape[axis] <= margin]
-    array = array.rechunk(dict.fromkeys(range(leading), 1) | dict.fromkeys(thin, -1))
-    depth = {axis: 0 if axis < leading or axis in thin else margin for axis in range(array.ndim)}
-    around = da.overlap.overlap(array, depth=depth, boundary="none")  # type: ignore[no-untyped-call]
-    sides = tuple(_kept(side, depth[axis]) for axis, side in enumerate(around.chunks))
-    found = da.map_blocks(  # type: ignore[no-untyped-call]
+    found = over_windows(
         _each,
-        around,
+        array,
+        (margin,) * _DIMS,
         dtype=dtype,
-        chunks=(*sides[:leading], *([(channels,)] if channels else []), *sides[leading:]),
-        new_axis=[leading] if channels else None,
-        meta=np.empty((0,) * (volume.ndim + bool(channels)), dtype=dtype),
+        channels=channels,
         kernel=kernel,
         margin=margin,
-        channels=channels,
+        made=(np.dtype(dtype), channels),
         **settings,
     )
-    if not lazy:
-        whole = np.empty(found.shape, dtype=dtype)
-        da.store(found, whole, lock=False, scheduler="threads")
-        found = whole
     dims = [*volume.dims[:leading], *(["channel"] if channels else []), *PLACES]
-    return xr.DataArray(found, dims=dims, coords=volume.coords)
-
-
-def _kept(side: tuple[int, ...], depth: int) -> tuple[int, ...]:
-    """Return the lengths of blocks without their margins."""
-    last = len(side) - 1
-    return tuple(length - depth * ((at > 0) + (at < last)) for at, length in enumerate(side))
+    if lazy:
+        return xr.DataArray(found, dims=dims, coords=volume.coords)
+    whole = np.empty(found.shape, dtype=dtype)
+    da.store(found, whole, lock=False, scheduler="threads")
+    return xr.DataArray(whole, dims=dims, coords=volume.coords)
 
 
 def _each(
     block: NDArray[np.generic],
+    kept: tuple[slice, ...],
+    *,
     kernel: TileKernel,
     margin: int,
-    channels: int,
-    block_info: Any = None,
+    made: tuple[np.dtype[Any], int],
     **settings: Any,
 ) -> NDArray[np.generic]:
-    """Return what the kernel makes of the tiles of a block, without its margins."""
-    leading = block.shape[:-_DIMS]
-    volume: NDArray[np.generic] = block.reshape(block.shape[-_DIMS:])
-    info = block_info[0]
-    place, count = info["chunk-location"][-_DIMS:], info["num-chunks"][-_DIMS:]
-    first = [margin if at > 0 else 0 for at in place]
-    last = [edge - (margin if at + 1 < many else 0) for edge, at, many in zip(volume.shape, place, count, strict=True)]
-    z, y, x = map(slice, first, last)
-    found = np.empty(
-        ((channels,) if channels else ()) + tuple(side.stop - side.start for side in (z, y, x)),
-        dtype=block_info[None]["dtype"],
-    )
+    """Return what the kernel makes of the tiles of a block, without its margins; ``made`` are type and channels."""
+    volume = block.reshape(block.shape[-_DIMS:])
+    z, y, x = kept[-_DIMS:]
+    dtype, channels = made
+    sides = tuple(side.stop - side.start for side in (z, y, x))
+    found = np.empty(((channels,) if channels else ()) + sides, dtype)
     for box in boxes((z, y, x)):
-        oz, oy, ox = (slice(side.start - low, side.stop - low) for side, low in zip(box, first, strict=True))
+        oz, oy, ox = (
+            slice(side.start - low.start, side.stop - low.start) for side, low in zip(box, (z, y, x), strict=True)
+        )
         found[..., oz, oy, ox] = kernel(window(volume, box, margin), **settings)
-    return found.reshape(*leading, *found.shape)
+    return found.reshape(*block.shape[:-_DIMS], *found.shape)

@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter
 from operando import tomo
 from operando.errors import OperandoError
 from operando.history import entries
+from operando.tomo import piece_joining, run_kernels
 
 SHAPE = (23, 31, 18)
 CHUNKS = [
@@ -80,6 +81,16 @@ def test_small_masks_are_labeled_as_by_scipy(solid, connectivity, edge):
     theirs = ndimage.label(solid, ndimage.generate_binary_structure(3, steps))[0]
     order = {int(number): at for at, number in enumerate(dict.fromkeys(theirs[solid].tolist()), 1)}
     assert_array_equal(labels, np.vectorize(lambda number: order.get(int(number), 0), otypes=[int])(theirs))
+
+
+@settings(max_examples=60, deadline=None)
+@given(solid=arrays(bool, st.tuples(*[st.integers(1, 9)] * 3), elements=st.booleans(), fill=st.booleans()))
+def test_runs_of_a_mask_are_those_of_its_voxels_one_by_one(solid):
+    voxels = solid.astype(np.uint8)
+    expected = run_kernels.find_runs(voxels.reshape(-1, solid.shape[2]))
+    for truth in (solid, (200 * voxels).view(bool), np.asfortranarray(solid)):
+        for found, one in zip(piece_joining.mask_runs(truth), expected, strict=True):
+            assert_array_equal(found, one)
 
 
 def test_pieces_that_touch_at_a_corner_of_four_or_eight_chunks_are_one_only_where_asked():
