@@ -1,0 +1,186 @@
+"""Faces between voxels that differ, each weighed by how steeply the surface through it stands to that face."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operando.kernels import compiled
+
+REACH = 4
+"""Voxels that the normal at a face looks away from it."""
+
+ABSENT = -1
+"""Code of voxels that are not there or count for nothing."""
+
+WHOLE = 1 << 24
+"""Weight of a face that lies in the surface; whole numbers add up to the same in every order."""
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
+
+
+@cache
+def windows() -> tuple[Integers, Floats]:
+    """Return steps (axis, step, 3) from the first voxel of a face to voxels on one side of it, and their moments.
+
+    The face lies between two neighbors along ``axis``; a voxel d from its middle has the moment (1 - d^2/r^2)^2 d, with
+    r = ``REACH`` voxels. Those on the other side lie opposite.
+    """
+    steps, moments = [], []
+    for axis in range(3):
+        near = np.array(list(product(range(-REACH, REACH + 1), repeat=3)))
+        away = near - 0.5 * np.eye(3)[axis]
+        share = 1 - (away**2).sum(axis=1) / REACH**2
+        first = away[np.arange(len(away)), (away != 0).argmax(axis=1)]
+        kept = (share > 0) & (first > 0)
+        steps.append(near[kept])
+        moments.append((share**2)[kept, np.newaxis] * away[kept])
+    return np.array(steps), np.array(moments)
+
+
+@compiled
+def faces(
+    codes: Codes, begin: Integers, end: Integers, outer: Integers
+) -> tuple[Integers, NDArray[np.int8], NDArray[np.int8]]:
+    """Return the faces between differing voxels: first voxel (flat), axis, and how many quarters of it count.
+
+    Parameters
+    ----------
+    codes
+        What each voxel is, at least one voxel farther than the faces wanted; ``ABSENT`` where nothing is known.
+    begin, end
+        First voxels of the faces, from and to; the second may be ``end`` itself.
+    outer
+        Dims axis, side: first and last voxel of the whole volume.
+
+    Notes
+    -----
+    What counts lies within the box through the middles of the outermost voxels: a face on its side does so by half.
+    """
+    count = _count(codes, begin, end)
+    flat, along, quarters = np.empty(count, np.int64), np.empty(count, np.int8), np.empty(count, np.int8)
+    _, ny, nx = codes.shape
+    at = 0
+    for i in range(begin[0], end[0]):
+        for j in range(begin[1], end[1]):
+            for k in range(begin[2], end[2]):
+                for axis in range(3):
+                    if _differ(codes[i, j, k], codes[i + (axis == 0), j + (axis == 1), k + (axis == 2)]):
+                        flat[at], along[at] = (i * ny + j) * nx + k, axis
+                        quarters[at] = within(i, j, k, axis, outer)
+                        at += 1
+    return flat, along, quarters
+
+
+@compiled
+def _count(codes: Codes, begin: Integers, end: Integers) -> Any:
+    count = 0
+    for i in range(begin[0], end[0]):
+        for j in range(begin[1], end[1]):
+            for k in range(begin[2], end[2]):
+                for axis in range(3):
+                    count += _differ(codes[i, j, k], codes[i + (axis == 0), j + (axis == 1), k + (axis == 2)])
+    return count
+
+
+@compiled
+def _differ(here: Any, there: Any) -> Any:
+    return here != there and here != ABSENT and there != ABSENT  # noqa: PLR1714
+
+
+@compiled
+def within(i: Any, j: Any, k: Any, axis: Any, outer: Integers) -> Any:
+    """Return quarters of a face, or of an edge along ``axis``, that lie within the middles of the outermost voxels."""
+    quarters = 4
+    if axis != 0 and (i == outer[0, 0] or i == outer[0, 1]):  # noqa: PLR1714
+        quarters //= 2
+    if axis != 1 and (j == outer[1, 0] or j == outer[1, 1]):  # noqa: PLR1714
+        quarters //= 2
+    if axis != 2 and (k == outer[2, 0] or k == outer[2, 1]):  # noqa: PLR1714
+        quarters //= 2
+    return quarters
+
+
+@compiled
+def shares(
+    codes: Codes, flat: Integers, along: NDArray[np.int8], steps: Integers, moments: Floats
+) -> Integers:
+    """Return by how much the surface through each face stands along the face's axis, in units of ``WHOLE``.
+
+    Notes
+    -----
+    The moments of the voxels of a body add up to its gradient. Of the two bodies that meet, that with the longer one
+    tells the normal: it is the smoother one here. A voxel that is not there is taken for the opposite of the one
+    across the middle of the face, as on a plane through it.
+    """
+    found = np.empty(flat.size, np.int64)
+    _, ny, nx = codes.shape
+    for at in range(flat.size):
+        axis = along[at]
+        i, j, k = flat[at] // (ny * nx), flat[at] // nx % ny, flat[at] % nx
+        p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
+        here, there = codes[i, j, k], codes[p, q, r]
+        a0, a1, a2, b0, b1, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for n in range(steps.shape[1]):
+            s0, s1, s2 = steps[axis, n, 0], steps[axis, n, 1], steps[axis, n, 2]
+            up, down = codes[i + s0, j + s1, k + s2], codes[p - s0, q - s1, r - s2]
+            if up == down:
+                continue
+            one, other = np.int64(up == here) - (down == here), np.int64(up == there) - (down == there)
+            if up == ABSENT:
+                one, other = 1 - 2 * (down == here), 1 - 2 * (down == there)
+            elif down == ABSENT:
+                one, other = 2 * (up == here) - 1, 2 * (up == there) - 1
+            m0, m1, m2 = moments[axis, n, 0], moments[axis, n, 1], moments[axis, n, 2]
+            a0, a1, a2 = a0 + one * m0, a1 + one * m1, a2 + one * m2
+            b0, b1, b2 = b0 + other * m0, b1 + other * m1, b2 + other * m2
+        own, beyond = a0 * a0 + a1 * a1 + a2 * a2, b0 * b0 + b1 * b1 + b2 * b2
+        if beyond > own:
+            a0, a1, a2, own = b0, b1, b2, beyond
+        found[at] = _whole(a0, a1, a2, axis)
+    return found
+
+
+@compiled
+def grey_shares(  # noqa: PLR0917
+    levels: NDArray[np.float32],
+    threshold: float,
+    flat: Integers,
+    along: NDArray[np.int8],
+    steps: Integers,
+    moments: Floats,
+) -> Integers:
+    """Return what :func:`shares` does, the gradient being that of grey levels; those that are NaN are not there."""
+    found = np.empty(flat.size, np.int64)
+    _, ny, nx = levels.shape
+    for at in range(flat.size):
+        axis = along[at]
+        i, j, k = flat[at] // (ny * nx), flat[at] // nx % ny, flat[at] % nx
+        p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
+        a0, a1, a2 = 0.0, 0.0, 0.0
+        for n in range(steps.shape[1]):
+            s0, s1, s2 = steps[axis, n, 0], steps[axis, n, 1], steps[axis, n, 2]
+            up, down = levels[i + s0, j + s1, k + s2] - threshold, levels[p - s0, q - s1, r - s2] - threshold
+            rise = up - down
+            if np.isnan(rise):
+                rise = 2 * up if np.isnan(down) else -2 * down
+                if np.isnan(rise):
+                    continue
+            m0, m1, m2 = moments[axis, n, 0], moments[axis, n, 1], moments[axis, n, 2]
+            a0, a1, a2 = a0 + rise * m0, a1 + rise * m1, a2 + rise * m2
+        found[at] = _whole(a0, a1, a2, axis)
+    return found
+
+
+@compiled
+def _whole(a0: float, a1: float, a2: float, axis: Any) -> Any:
+    """Return the part of a vector along an axis, of its length, in units of ``WHOLE``."""
+    length = np.sqrt(a0 * a0 + a1 * a1 + a2 * a2)
+    along = a0 if axis == 0 else (a1 if axis == 1 else a2)
+    return np.int64(np.rint(abs(along) / length * WHOLE)) if length > 0 else np.int64(WHOLE)
