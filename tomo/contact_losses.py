@@ -12,8 +12,8 @@ from operando.errors import OperandoError
 from operando.history import recorded
 
 from .contacts import Phase, Touching, attrs, beside, grains_at, pair, share, touching
-from .known_voxels import single_volumes
 from .layout import PLACES
+from .single_volumes import series_coords, single_volumes
 from .voxels import as_volume, voxel
 
 STEP = "tomo.contact_loss"
@@ -77,11 +77,8 @@ def contact_loss(
         columns |= _lost(prefix, columns[f"{prefix}contact_share"], columns[f"{prefix}contact_share_std"], reference)
     units = voxel(labels, STEP).units
     found = xr.Dataset(
-        {
-            name: (("scan", "particle")[: values.ndim], values, attrs(name, units))
-            for name, values in columns.items()
-        },
-        coords={name: one for name, one in labels.coords.items() if set(one.dims) <= {"scan"}},
+        {name: (("scan", "particle")[: values.ndim], values, attrs(name, units)) for name, values in columns.items()},
+        coords=series_coords(labels),
     ).assign_coords(particle=_names(known, numbers))
     settings = {"active": active, "electrolyte": electrolyte, "reference": reference, "tracked": numbers is not None}
     return recorded(found, STEP, settings, after=xr.Dataset(attrs=labels.attrs))

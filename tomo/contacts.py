@@ -13,8 +13,18 @@ from operando.errors import OperandoError
 from operando.history import recorded
 
 from .interfaces import interfaces, share_error, standard_error
-from .known_voxels import At, known_voxels, phase_number, phase_values, single_volumes
 from .layout import PLACES
+from .single_volumes import (
+    At,
+    check_extent,
+    even_edges,
+    known_voxels,
+    object_coords,
+    phase_number,
+    phase_values,
+    series_coords,
+    single_volumes,
+)
 from .voxels import as_volume, voxel
 
 STEP = "tomo.contact_area"
@@ -92,8 +102,7 @@ def pair(labels: xr.DataArray, a: Phase, b: Phase, step: str) -> tuple[dict[int,
     first, second = (phase_number(labels, one, called, step) for one in (a, b))
     if first == second:
         raise OperandoError(f"{step}: expected two phases, got {a!r} twice")
-    if min(labels.sizes[name] for name in PLACES) < 2:  # noqa: PLR2004
-        raise OperandoError(f"{step}: expected a volume of two voxels or more along z, y, x, got {dict(labels.sizes)}")
+    check_extent(labels, step)
     return called, first, second
 
 
@@ -128,14 +137,15 @@ def touching(
     own, wanted = (labels.data == one for one in phases)
     kinds = labels.copy(data=own.astype(np.uint8) * _SAME + wanted.astype(np.uint8) * _WANTED)
     bodies = labels.copy(data=own if grains is None else np.multiply(own, grains.data))
-    edges = voxel(labels, STEP).edges
+    edges = even_edges(labels, STEP)
     found = interfaces(bodies, kinds, edges=edges, known=known_voxels(labels, None, {}, called))
     wide = max(0, _WANTED + 1 - found.area.shape[1])
     area, faces = (np.pad(one, ((0, 0), (0, wide))) for one in (found.area, found.faces))
     columns = [[_WANTED], [_OTHER, _WANTED], [_SAME]]
-    areas, counts = (np.array([one[:, column].sum(axis=1) for column in columns]) for one in (area, faces))
+    areas: Floats = np.array([area[:, column].sum(axis=1) for column in columns])
+    counts = np.array([faces[:, column].sum(axis=1) for column in columns])
     errors = standard_error(areas, counts, edges)
-    return Touching(found.numbers, areas, errors, share_error(area[:, _WANTED], areas[1], faces[:, [0, 2]], edges))
+    return Touching(found.numbers, areas, errors, share_error(areas[0], areas[1], faces[:, [_OTHER, _WANTED]], edges))
 
 
 def _totals(labels: xr.DataArray, rows: list[Touching]) -> xr.Dataset:
@@ -147,25 +157,16 @@ def _totals(labels: xr.DataArray, rows: list[Touching]) -> xr.Dataset:
         whole = np.array([one[0] if one.size else (np.nan if "share" in name else 0.0) for one in made])
         if not name.startswith("particle"):
             values[name] = (leading, whole.reshape(shape), attrs(name, units))
-    coords = {name: one for name, one in labels.coords.items() if set(one.dims) <= set(leading)}
-    return xr.Dataset(values, coords=coords)
+    return xr.Dataset(values, coords=series_coords(labels))
 
 
 def _particles(labels: xr.DataArray, rows: list[Touching]) -> xr.Dataset:
     units = voxel(labels, STEP).units
-    leading = labels.dims[: -len(PLACES)]
     number = {"units": "1", "long_name": "number of the particle"}
     found = xr.Dataset({"number": ("object", np.concatenate([row.numbers for row in rows]), number)})
     for name, made in _columns(rows).items():
         found[name] = ("object", np.concatenate(made), attrs(name, units))
-    places = np.array(list(np.ndindex(labels.shape[: -len(PLACES)]))).reshape(len(rows), -1)
-    places = np.repeat(places, [row.numbers.size for row in rows], axis=0)
-    return found.assign_coords(
-        {
-            str(name): ("object", places[:, at], {"units": "1", "long_name": f"index along {name}"})
-            for at, name in enumerate(leading)
-        }
-    )
+    return found.assign_coords(object_coords(labels, [row.numbers.size for row in rows]))
 
 
 def _columns(rows: list[Touching]) -> dict[str, list[Floats]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from operando.errors import OperandoError
 
-from .block_results import Place, of_blocks
-from .surface_kernels import ABSENT, REACH, WHOLE, Codes, Floats, Integers, faces, grey_shares, shares, windows
+from .block_results import Place, around, of_blocks
+from .grids import three
+from .surface_kernels import ABSENT, NARROW, REACH, WHOLE, Floats, Integers, faces, grey_shares, reaches, shares, window
 
 ISOTROPIC = 1.00088
 """What the faces of large balls add up to, over their surface: normals from voxels are off by some degrees."""
@@ -75,7 +77,7 @@ def share_error(part: Floats, whole: Floats, count: NDArray[Any], edges: tuple[f
     return found
 
 
-def interfaces(  # noqa: PLR0913
+def interfaces(
     bodies: xr.DataArray,
     phases: xr.DataArray | None = None,
     *,
@@ -113,7 +115,7 @@ def interfaces(  # noqa: PLR0913
     found = of_blocks(
         _areas,
         volumes,
-        [(REACH + 1,) * 3] * len(volumes),
+        [three(one + 1 for one in reaches(edges))] * len(volumes),
         which=which,
         size=tuple(bodies.shape),
         edges=edges,
@@ -145,7 +147,7 @@ def _gathered(keys: Integers, sums: Integers, edges: tuple[float, float, float],
     return Areas(numbers, whole @ face, count, parts.reshape(*voxels.shape, *parts.shape[1:]), voxels)
 
 
-def _areas(  # noqa: PLR0913
+def _areas(
     place: Place,
     *pieces: NDArray[Any],
     which: tuple[str, ...],
@@ -158,28 +160,30 @@ def _areas(  # noqa: PLR0913
     bodies, given = pieces[0], dict(zip(which, pieces[1:], strict=True))
     phases = _phases(given.get("phases"), bodies)
     present = given.get("known", np.ones((1, 1, 1), bool))
-    codes = around(np.where(present, coded(bodies, phases), ABSENT), place, size, ABSENT)
-    begin = np.full(3, REACH, np.int64)
+    reach = reaches(edges)
+    far = reach, reach
+    codes = around(
+        np.where(present, coded(bodies, phases), np.int32(ABSENT)), place, size, reach=far, fill=ABSENT, dtype=np.int32
+    )
+    begin = np.array(reach, np.int64)
     end = begin + place.shape
     outer = np.stack([begin - place.begin, begin - place.begin + size - 1], axis=1).astype(np.int64)
     flat, along, quarters = faces(codes, begin, end, outer)
-    steps, moments = windows()
-    moments = moments / np.array(edges)
+    wide = window(REACH, edges)
     if "grey" in given:
-        levels = around(np.where(present, given["grey"], np.nan).astype(np.float32), place, size, np.nan)
-        weight = grey_shares(levels, threshold, flat, along, steps, moments)
+        levels = around(np.where(present, given["grey"], np.nan), place, size, reach=far, fill=np.nan, dtype=np.float32)
+        weight = grey_shares(levels, threshold, flat, along, wide)
     else:
-        weight = shares(codes, flat, along, steps, moments)
+        weight = shares(codes, flat, along, wide, window(NARROW, edges))
     weight = weight * quarters // 4
-    first = np.stack(np.unravel_index(flat, codes.shape))
-    at = first - REACH + np.array(place.inset[0])[:, np.newaxis]
+    first = np.stack(np.unravel_index(flat, codes.shape)).astype(np.int64)
+    at = first + (np.array(place.inset[0]) - reach)[:, np.newaxis]
     step = np.eye(3, dtype=np.int64)[along].T
-    sub = _subvolumes(first - REACH + np.array(place.begin)[:, np.newaxis], cuts)
+    sub = _subvolumes(first + (np.array(place.begin) - reach)[:, np.newaxis], cuts)
     rows = []
     for own, other in ((at, at + step), (at + step, at)):
         body, beyond = bodies[tuple(own)].astype(np.int64), phases[tuple(other)].astype(np.int64)
         counts = body > 0
-        counts &= body != bodies[tuple(other)]
         rows.append(_summed((((body * BEYOND + beyond) * _PARTS + sub) * 4 + along)[counts], weight[counts]))
     return np.concatenate(rows), _known(place, present, cuts)
 
@@ -191,27 +195,15 @@ def _summed(keys: Integers, weight: Integers) -> Integers:
     return np.column_stack([found, total, count])
 
 
-def coded(bodies: NDArray[Any], phases: NDArray[Any]) -> NDArray[np.int64]:
+def coded(bodies: NDArray[Any], phases: NDArray[Any]) -> NDArray[np.int32]:
     """Return one number a voxel: that of its body, or one of its phase outside of bodies."""
     if bodies.dtype.kind not in "iub" or bodies.min(initial=0) < 0 or bodies.max(initial=0) >= 2**31 - BEYOND:
         raise OperandoError(
             f"interfaces: expected labels that are whole numbers from 0 to {2**31 - BEYOND - 1}, got {bodies.dtype} "
             f"from {bodies.min()} to {bodies.max()}"
         )
-    found: NDArray[np.int64] = np.where(bodies > 0, bodies.astype(np.int64) + BEYOND, phases)
-    return found
-
-
-def around(piece: NDArray[Any], place: Place, size: tuple[int, ...], fill: float) -> Any:
-    """Return a block and ``REACH`` voxels around it; beyond the volume they are ``fill``."""
-    dtype = np.float32 if piece.dtype.kind == "f" else np.int32
-    found = np.full([length + 2 * REACH for length in place.shape], fill, dtype)
-    inner, outer = [], []
-    for inset, begin, length, whole in zip(place.inset[0], place.begin, place.shape, size, strict=True):
-        low, high = max(begin - REACH, 0), min(begin + length + REACH, whole)
-        inner.append(slice(low - begin + REACH, high - begin + REACH))
-        outer.append(slice(low - begin + inset, high - begin + inset))
-    found[tuple(inner)] = piece[tuple(outer)]
+    found = bodies.astype(np.int32)
+    found += np.where(found > 0, BEYOND, phases).astype(np.int32)
     return found
 
 
@@ -226,7 +218,7 @@ def _phases(phases: NDArray[Any] | None, bodies: NDArray[Any]) -> NDArray[np.uin
     return phases.astype(np.uint8)
 
 
-def _subvolumes(at: Integers, cuts: list[Integers] | None) -> Integers:
+def _subvolumes(at: NDArray[Any], cuts: list[Integers] | None) -> Integers:
     if cuts is None:
         return np.zeros(at.shape[1], np.int64)
     found = [np.searchsorted(cut, one, side="right") - 1 for cut, one in zip(cuts, at, strict=True)]
@@ -242,7 +234,7 @@ def _known(place: Place, present: NDArray[np.bool_], cuts: list[Integers] | None
     whole = np.broadcast_to(present, place.shape) if present.size == 1 else present[inner]
     found = np.zeros([cut.size - 1 for cut in cuts])
     bounds = [
-        [(max(a - begin, 0), max(min(b - begin, length), 0)) for a, b in zip(cut[:-1], cut[1:], strict=True)]
+        [(max(a - begin, 0), max(min(b - begin, length), 0)) for a, b in pairwise(cut)]
         for cut, begin, length in zip(cuts, place.begin, place.shape, strict=True)
     ]
     for at in np.ndindex(*found.shape):

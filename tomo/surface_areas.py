@@ -15,10 +15,18 @@ from operando.history import recorded
 
 from .counted_voxels import as_mask
 from .interfaces import interfaces, standard_error
-from .known_voxels import known_voxels, phase_values, single_volumes
 from .layout import PLACES
 from .phase_counts import MOVED
 from .phases import Thresholds, as_thresholds
+from .single_volumes import (
+    check_extent,
+    even_edges,
+    known_voxels,
+    object_coords,
+    phase_values,
+    series_coords,
+    single_volumes,
+)
 from .subvolumes import HALVES, SUBVOLUMES, parts_of, spread_of_mean
 from .voxels import as_volume, voxel
 
@@ -109,8 +117,7 @@ def surface_area(
 def _check(volume: xr.DataArray, threshold: Any, subvolumes: int) -> None:
     if subvolumes < HALVES:
         raise OperandoError(f"{STEP}: expected two subvolumes or more along each dim, got {subvolumes}")
-    if min(volume.sizes[name] for name in PLACES) < 2:  # noqa: PLR2004
-        raise OperandoError(f"{STEP}: expected a volume of two voxels or more along z, y, x, got {dict(volume.sizes)}")
+    check_extent(volume, STEP)
     if threshold is None and volume.dtype.kind not in "iub":
         raise OperandoError(f"{STEP}: expected a mask or labels, got {volume.dtype}; state a threshold of grey levels")
     if threshold is not None and volume.dtype == bool:
@@ -125,10 +132,11 @@ def _surface(
     threshold: float = 0.0,
 ) -> _Surface:
     size = voxel(bodies, STEP)
+    edges = even_edges(bodies, STEP)
     cuts = [parts_of(bodies.sizes[name], HALVES * subvolumes) for name in PLACES]
-    found = interfaces(bodies, edges=size.edges, known=known, grey=grey, threshold=threshold, cuts=cuts)
+    found = interfaces(bodies, edges=edges, known=known, grey=grey, threshold=threshold, cuts=cuts)
     area, faces = found.area.sum(axis=1), found.faces.sum(axis=1)
-    error = standard_error(area, faces, size.edges)
+    error = standard_error(area, faces, edges)
     counted = found.known.sum() * _inner_share(bodies) * size.volume
     if not counted:
         raise OperandoError(f"{STEP}: expected voxels that count, got none; look at mask, names and flags")
@@ -186,9 +194,7 @@ def _phases(
         for column, one in enumerate(wanted):
             at = np.flatnonzero(row.numbers == one)
             if at.size:
-                table[:, number, column] = [
-                    values[at[0]] for values in (row.area, row.error, row.specific, row.spread)
-                ]
+                table[:, number, column] = [values[at[0]] for values in (row.area, row.error, row.specific, row.spread)]
     leading = volume.dims[: -len(PLACES)]
     dims = leading if called is None else (*leading, "phase")
     shape = tuple(volume.sizes[name] for name in leading) + (() if called is None else (wanted.size,))
@@ -198,7 +204,7 @@ def _phases(
         columns[f"{name}_uncertainty"] = np.hypot(columns[f"{name}_std"][:, 0], values)
     units = voxel(volume, STEP).units
     found = xr.Dataset({name: (dims, values.reshape(shape), _attrs(name, units)) for name, values in columns.items()})
-    found = found.assign_coords({name: one for name, one in volume.coords.items() if set(one.dims) <= set(leading)})
+    found = found.assign_coords(series_coords(volume))
     if called is None:
         return found
     return found.assign_coords(phase=("phase", np.array(list(called.values()), dtype=object), {"long_name": "phase"}))
@@ -206,24 +212,13 @@ def _phases(
 
 def _table(volume: xr.DataArray, rows: list[_Surface]) -> xr.Dataset:
     """Return one row an object, with the place of its volume in the series."""
-    leading = volume.dims[: -len(PLACES)]
     units = voxel(volume, STEP).units
-    places = np.repeat(
-        np.array(list(np.ndindex(volume.shape[: -len(PLACES)]))).reshape(len(rows), -1),
-        [row.numbers.size for row in rows],
-        axis=0,
-    )
     number = {"units": "1", "long_name": "number in the label image"}
     found = xr.Dataset({"number": ("object", np.concatenate([row.numbers for row in rows]), number)})
     for name, part in zip(_NAMES[:2], ("area", "error"), strict=True):
         values = np.concatenate([getattr(row, part) for row in rows])
         found[name] = ("object", values, _attrs(name, units))
-    return found.assign_coords(
-        {
-            str(name): ("object", places[:, column], {"units": "1", "long_name": f"index along {name}"})
-            for column, name in enumerate(leading)
-        }
-    )
+    return found.assign_coords(object_coords(volume, [row.numbers.size for row in rows]))
 
 
 _NAMES = ("surface_area", "surface_area_std", "specific_surface_area", "specific_surface_area_std")
@@ -239,5 +234,3 @@ def _attrs(name: str, units: str) -> dict[str, str]:
     text = "surface per volume" if quantity.startswith("specific") else "surface"
     unit = f"1/{units}" if quantity.startswith("specific") else f"{units}^2"
     return {"units": unit, "long_name": _ENDINGS[ending[1:]].format(text) if ending else text}
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from itertools import product
 from typing import Any
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from operando.kernels import compiled
 
 REACH = 4
-"""Voxels that the normal at a face looks away from it."""
+"""Voxels that the normal at a face looks away from it, in their longest edge."""
+
+NARROW, EVEN = 2.8, 0.9
+"""The same where the surface is not even: where the gradient is shorter than this share of that of planes."""
 
 ABSENT = -1
 """Code of voxels that are not there or count for nothing."""
@@ -25,23 +29,38 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 
 
+Window = tuple[Integers, Floats, Floats]
+Edges = tuple[float, float, float]
+
+
+def reaches(edges: Edges) -> tuple[int, int, int]:
+    """Return how many voxels along z, y, x the normal at a face looks away: ``REACH`` of the longest edges."""
+    z, y, x = (math.ceil(REACH * max(edges) / edge) for edge in edges)
+    return z, y, x
+
+
 @cache
-def windows() -> tuple[Integers, Floats]:
+def window(reach: float, edges: Edges) -> Window:
     """Return steps (axis, step, 3) from the first voxel of a face to voxels on one side of it, and their moments.
 
     The face lies between two neighbors along ``axis``; a voxel d from its middle has the moment (1 - d^2/r^2)^2 d, with
-    r = ``REACH`` voxels. Those on the other side lie opposite.
+    r = ``reach`` of the longest edges of a voxel. Those on the other side lie opposite. Last comes what the moments add
+    up to where the face is part of a plane across the axis.
     """
     steps, moments = [], []
+    sizes = np.array(edges) / max(edges)
+    grid = np.array(list(product(*(range(-far, far + 1) for far in reaches(edges)))))
     for axis in range(3):
-        near = np.array(list(product(range(-REACH, REACH + 1), repeat=3)))
-        away = near - 0.5 * np.eye(3)[axis]
-        share = 1 - (away**2).sum(axis=1) / REACH**2
+        away = (grid - 0.5 * np.eye(3)[axis]) * sizes
+        share = 1 - (away**2).sum(axis=1) / reach**2
         first = away[np.arange(len(away)), (away != 0).argmax(axis=1)]
         kept = (share > 0) & (first > 0)
-        steps.append(near[kept])
+        steps.append(grid[kept])
         moments.append((share**2)[kept, np.newaxis] * away[kept])
-    return np.array(steps), np.array(moments)
+    most = max(len(one) for one in steps)
+    whole = np.array([np.abs(one[:, axis]).sum() for axis, one in enumerate(moments)])
+    padded = [np.pad(np.array(one), ((0, most - len(one)), (0, 0))) for one in (*steps, *moments)]
+    return np.array(padded[:3]).astype(np.int64), np.array(padded[3:]), whole
 
 
 @compiled
@@ -91,72 +110,86 @@ def _count(codes: Codes, begin: Integers, end: Integers) -> Any:
 
 @compiled
 def _differ(here: Any, there: Any) -> Any:
-    return here != there and here != ABSENT and there != ABSENT  # noqa: PLR1714
+    return here != there and min(here, there) > ABSENT
 
 
 @compiled
 def within(i: Any, j: Any, k: Any, axis: Any, outer: Integers) -> Any:
     """Return quarters of a face, or of an edge along ``axis``, that lie within the middles of the outermost voxels."""
     quarters = 4
-    if axis != 0 and (i == outer[0, 0] or i == outer[0, 1]):  # noqa: PLR1714
+    if axis != 0 and (i == outer[0, 0] or i == outer[0, 1]):
         quarters //= 2
-    if axis != 1 and (j == outer[1, 0] or j == outer[1, 1]):  # noqa: PLR1714
+    if axis != 1 and (j == outer[1, 0] or j == outer[1, 1]):
         quarters //= 2
-    if axis != 2 and (k == outer[2, 0] or k == outer[2, 1]):  # noqa: PLR1714
+    if axis != 2 and (k == outer[2, 0] or k == outer[2, 1]):
         quarters //= 2
     return quarters
 
 
 @compiled
-def shares(
-    codes: Codes, flat: Integers, along: NDArray[np.int8], steps: Integers, moments: Floats
-) -> Integers:
+def shares(codes: Codes, flat: Integers, along: NDArray[np.int8], wide: Window, narrow: Window) -> Integers:
     """Return by how much the surface through each face stands along the face's axis, in units of ``WHOLE``.
+
+    Parameters
+    ----------
+    codes, flat, along
+        As :func:`faces` takes and returns them.
+    wide, narrow
+        Windows of ``REACH`` and ``NARROW``.
 
     Notes
     -----
     The moments of the voxels of a body add up to its gradient. Of the two bodies that meet, that with the longer one
-    tells the normal: it is the smoother one here. A voxel that is not there is taken for the opposite of the one
-    across the middle of the face, as on a plane through it.
+    tells the normal: it is the smoother one here. Where it is shorter than on planes, a rim or a second surface is
+    near, and the narrow window tells. A voxel that is not there is taken for the opposite of the one across the middle
+    of the face, as on a plane through it.
     """
     found = np.empty(flat.size, np.int64)
-    _, ny, nx = codes.shape
     for at in range(flat.size):
         axis = along[at]
-        i, j, k = flat[at] // (ny * nx), flat[at] // nx % ny, flat[at] % nx
-        p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
-        here, there = codes[i, j, k], codes[p, q, r]
-        a0, a1, a2, b0, b1, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for n in range(steps.shape[1]):
-            s0, s1, s2 = steps[axis, n, 0], steps[axis, n, 1], steps[axis, n, 2]
-            up, down = codes[i + s0, j + s1, k + s2], codes[p - s0, q - s1, r - s2]
-            if up == down:
-                continue
-            one, other = np.int64(up == here) - (down == here), np.int64(up == there) - (down == there)
-            if up == ABSENT:
-                one, other = 1 - 2 * (down == here), 1 - 2 * (down == there)
-            elif down == ABSENT:
-                one, other = 2 * (up == here) - 1, 2 * (up == there) - 1
-            m0, m1, m2 = moments[axis, n, 0], moments[axis, n, 1], moments[axis, n, 2]
-            a0, a1, a2 = a0 + one * m0, a1 + one * m1, a2 + one * m2
-            b0, b1, b2 = b0 + other * m0, b1 + other * m1, b2 + other * m2
-        own, beyond = a0 * a0 + a1 * a1 + a2 * a2, b0 * b0 + b1 * b1 + b2 * b2
-        if beyond > own:
-            a0, a1, a2, own = b0, b1, b2, beyond
+        a0, a1, a2 = _gradient(codes, flat[at], axis, wide[0], wide[1])
+        if a0 * a0 + a1 * a1 + a2 * a2 < (EVEN * wide[2][axis]) ** 2:
+            a0, a1, a2 = _gradient(codes, flat[at], axis, narrow[0], narrow[1])
         found[at] = _whole(a0, a1, a2, axis)
     return found
 
 
 @compiled
-def grey_shares(  # noqa: PLR0917
+def _gradient(codes: Codes, flat: Any, axis: Any, steps: Integers, moments: Floats) -> Any:
+    """Return the longer gradient of the two bodies that meet at a face."""
+    _, ny, nx = codes.shape
+    i, j, k = flat // (ny * nx), flat // nx % ny, flat % nx
+    p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
+    here, there = codes[i, j, k], codes[p, q, r]
+    a0, a1, a2, b0, b1, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for n in range(steps.shape[1]):
+        s0, s1, s2 = steps[axis, n, 0], steps[axis, n, 1], steps[axis, n, 2]
+        up, down = codes[i + s0, j + s1, k + s2], codes[p - s0, q - s1, r - s2]
+        if up == down:
+            continue
+        one, other = np.int64(up == here) - (down == here), np.int64(up == there) - (down == there)
+        if up == ABSENT:
+            one, other = 1 - 2 * (down == here), 1 - 2 * (down == there)
+        elif down == ABSENT:
+            one, other = 2 * (up == here) - 1, 2 * (up == there) - 1
+        m0, m1, m2 = moments[axis, n, 0], moments[axis, n, 1], moments[axis, n, 2]
+        a0, a1, a2 = a0 + one * m0, a1 + one * m1, a2 + one * m2
+        b0, b1, b2 = b0 + other * m0, b1 + other * m1, b2 + other * m2
+    if b0 * b0 + b1 * b1 + b2 * b2 > a0 * a0 + a1 * a1 + a2 * a2:
+        return b0, b1, b2
+    return a0, a1, a2
+
+
+@compiled
+def grey_shares(
     levels: NDArray[np.float32],
     threshold: float,
     flat: Integers,
     along: NDArray[np.int8],
-    steps: Integers,
-    moments: Floats,
+    wide: Window,
 ) -> Integers:
     """Return what :func:`shares` does, the gradient being that of grey levels; those that are NaN are not there."""
+    steps, moments, _ = wide
     found = np.empty(flat.size, np.int64)
     _, ny, nx = levels.shape
     for at in range(flat.size):

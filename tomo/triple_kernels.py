@@ -13,7 +13,7 @@ from operando.kernels import compiled
 
 from .surface_kernels import WHOLE, Floats, Integers
 
-REACH = 5
+REACH = 7
 """Voxels that the direction of a line at an edge looks away from it."""
 
 NONE = 3
@@ -108,7 +108,7 @@ def length(  # noqa: PLR0917
                         continue
                     along = _along(found, (i, j, k), axis, edges, grid, weights)
                     place = (i, j, k)[axis]
-                    halves = 1 if place == outer[axis, 0] or place == outer[axis, 1] else 2  # noqa: PLR1714
+                    halves = 1 if place == outer[axis, 0] or place == outer[axis, 1] else 2
                     total[axis] += turn * np.int64(np.rint(along * WHOLE)) * halves // 2
                     count += 1
     return total, count
