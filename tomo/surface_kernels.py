@@ -145,38 +145,70 @@ def shares(codes: Codes, flat: Integers, along: NDArray[np.int8], wide: Window, 
     of the face, as on a plane through it.
     """
     found = np.empty(flat.size, np.int64)
+    rows = np.array([codes.shape[1] * codes.shape[2], codes.shape[2], 1])
+    far, near = _flat(wide[0], rows), _flat(narrow[0], rows)
+    voxels = codes.reshape(-1)
+    single = _two(voxels)
     for at in range(flat.size):
         axis = along[at]
-        a0, a1, a2 = _gradient(codes, flat[at], axis, wide[0], wide[1])
+        first, second = flat[at], flat[at] + rows[axis]
+        a0, a1, a2 = _longer(voxels, first, second, far[axis], wide[1][axis], single)
         if a0 * a0 + a1 * a1 + a2 * a2 < (EVEN * wide[2][axis]) ** 2:
-            a0, a1, a2 = _gradient(codes, flat[at], axis, narrow[0], narrow[1])
+            a0, a1, a2 = _longer(voxels, first, second, near[axis], narrow[1][axis], single)
         found[at] = _whole(a0, a1, a2, axis)
     return found
 
 
 @compiled
-def _gradient(codes: Codes, flat: Any, axis: Any, steps: Integers, moments: Floats) -> Any:
-    """Return the longer gradient of the two bodies that meet at a face."""
-    _, ny, nx = codes.shape
-    i, j, k = flat // (ny * nx), flat // nx % ny, flat % nx
-    p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
-    here, there = codes[i, j, k], codes[p, q, r]
-    a0, a1, a2, b0, b1, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for n in range(steps.shape[1]):
-        s0, s1, s2 = steps[axis, n, 0], steps[axis, n, 1], steps[axis, n, 2]
-        up, down = codes[i + s0, j + s1, k + s2], codes[p - s0, q - s1, r - s2]
-        if up == down:
+def _two(voxels: Codes) -> Any:
+    """Return whether there are two bodies at most, so that the gradient of one is that of the other."""
+    one, other = ABSENT, ABSENT
+    for code in voxels:
+        if code == ABSENT or code == one or code == other:  # noqa: PLR1714
             continue
-        one, other = np.int64(up == here) - (down == here), np.int64(up == there) - (down == there)
-        if up == ABSENT:
-            one, other = 1 - 2 * (down == here), 1 - 2 * (down == there)
-        elif down == ABSENT:
-            one, other = 2 * (up == here) - 1, 2 * (up == there) - 1
-        m0, m1, m2 = moments[axis, n, 0], moments[axis, n, 1], moments[axis, n, 2]
-        a0, a1, a2 = a0 + one * m0, a1 + one * m1, a2 + one * m2
-        b0, b1, b2 = b0 + other * m0, b1 + other * m1, b2 + other * m2
+        if one == ABSENT:
+            one = code
+        elif other == ABSENT:
+            other = code
+        else:
+            return False
+    return True
+
+
+@compiled
+def _flat(steps: Integers, rows: Integers) -> Integers:
+    """Return steps in a flat array."""
+    found = np.empty(steps.shape[:2], np.int64)
+    for axis in range(steps.shape[0]):
+        for n in range(steps.shape[1]):
+            found[axis, n] = (steps[axis, n] * rows).sum()
+    return found
+
+
+@compiled
+def _longer(voxels: Codes, first: Any, second: Any, steps: Integers, moments: Floats, single: Any) -> Any:  # noqa: PLR0917
+    """Return the longer gradient of the two bodies that meet between two voxels."""
+    a0, a1, a2 = _gradient(voxels, first, second, steps, moments, voxels[first])
+    if single:
+        return a0, a1, a2
+    b0, b1, b2 = _gradient(voxels, first, second, steps, moments, voxels[second])
     if b0 * b0 + b1 * b1 + b2 * b2 > a0 * a0 + a1 * a1 + a2 * a2:
         return b0, b1, b2
+    return a0, a1, a2
+
+
+@compiled
+def _gradient(voxels: Codes, first: Any, second: Any, steps: Integers, moments: Floats, body: Any) -> Any:  # noqa: PLR0917
+    """Return the gradient of a body between two voxels."""
+    a0, a1, a2 = 0.0, 0.0, 0.0
+    for n in range(steps.size):
+        up, down = voxels[first + steps[n]], voxels[second - steps[n]]
+        rise = np.int64(up == body) - (down == body)
+        if up == ABSENT and down != ABSENT:
+            rise = 1 - 2 * (down == body)
+        elif down == ABSENT and up != ABSENT:
+            rise = 2 * (up == body) - 1
+        a0, a1, a2 = a0 + rise * moments[n, 0], a1 + rise * moments[n, 1], a2 + rise * moments[n, 2]
     return a0, a1, a2
 
 

@@ -34,14 +34,16 @@ def nearby() -> tuple[Integers, Floats]:
     for axis, other in product(range(3), repeat=2):
         away = grid + 0.5 * (np.eye(3)[axis] - np.eye(3)[other])
         weights[axis, other] = np.clip(1 - (away**2).sum(axis=1) / REACH**2, 0, None) ** 2
-    return grid, weights
+    counts = weights.any(axis=(0, 1))
+    return grid[counts], np.ascontiguousarray(weights[..., counts])
 
 
 @compiled
 def turns(codes: NDArray[np.int8]) -> Turns:
     """Return whether the phases 0, 1, 2 follow in this order around an edge (1), the other way (-1) or not (0).
 
-    Dims axis of the edge, z, y, x of the first of its voxels; right-handed around the axis.
+    Dims axis of the edge, z, y, x of the first of its voxels; right-handed around the axis. A fourth place along the
+    first dim says whether any of the three edges does.
 
     Notes
     -----
@@ -49,7 +51,7 @@ def turns(codes: NDArray[np.int8]) -> Turns:
     ends, and what the voxels of a line turn back is taken off.
     """
     nz, ny, nx = codes.shape
-    found = np.zeros((3, nz, ny, nx), np.int8)
+    found = np.zeros((4, nz, ny, nx), np.int8)
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
         for i in range(nz - (axis != 0)):
@@ -61,6 +63,7 @@ def turns(codes: NDArray[np.int8]) -> Turns:
                     third = codes[i + (axis != 0), j + (axis != 1), k + (axis != 2)]
                     if first != third and (first != second or third != fourth):
                         found[axis, i, j, k] = _turn(first, second, third, fourth)
+                        found[3, i, j, k] |= np.abs(found[axis, i, j, k])
     return found
 
 
@@ -120,6 +123,8 @@ def _along(found: Turns, at: Any, axis: Any, edges: Floats, grid: Integers, weig
     t0, t1, t2 = 0.0, 0.0, 0.0
     for n in range(len(grid)):
         i, j, k = at[0] + grid[n, 0], at[1] + grid[n, 1], at[2] + grid[n, 2]
+        if found[3, i, j, k] == 0:
+            continue
         t0 += found[0, i, j, k] * weights[axis, 0, n]
         t1 += found[1, i, j, k] * weights[axis, 1, n]
         t2 += found[2, i, j, k] * weights[axis, 2, n]
