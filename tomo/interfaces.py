@@ -176,16 +176,17 @@ def _areas(
     else:
         weight = shares(codes, flat, along, wide, window(NARROW, edges))
     weight = weight * quarters // 4
-    first = np.stack(np.unravel_index(flat, codes.shape)).astype(np.int64)
-    at = first + (np.array(place.inset[0]) - reach)[:, np.newaxis]
-    step = np.eye(3, dtype=np.int64)[along].T
-    sub = _subvolumes(first + (np.array(place.begin) - reach)[:, np.newaxis], cuts)
-    rows = []
-    for own, other in ((at, at + step), (at + step, at)):
-        body, beyond = bodies[tuple(own)].astype(np.int64), phases[tuple(other)].astype(np.int64)
-        counts = body > 0
-        rows.append(_summed((((body * BEYOND + beyond) * _PARTS + sub) * 4 + along)[counts], weight[counts]))
-    return np.concatenate(rows), _known(place, present, cuts)
+    rows = np.array([codes.shape[1] * codes.shape[2], codes.shape[2], 1])
+    voxels, kinds = codes.reshape(-1), around(phases, place, size, reach=far, fill=0, dtype=np.uint8).reshape(-1)
+    below, above = flat, flat + rows[along]
+    sub = _subvolumes(flat, codes.shape, np.array(place.begin) - reach, cuts)
+    found = []
+    for own, other in ((below, above), (above, below)):
+        counts = voxels[own] > BEYOND
+        key = (voxels[own[counts]].astype(np.int64) - BEYOND) * BEYOND + kinds[other[counts]]
+        key = (key * _PARTS + (sub if cuts is None else sub[counts])) * 4 + along[counts]
+        found.append(_summed(key, weight[counts]))
+    return np.concatenate(found), _known(place, present, cuts)
 
 
 def _summed(keys: Integers, weight: Integers) -> Integers:
@@ -203,7 +204,7 @@ def coded(bodies: NDArray[Any], phases: NDArray[Any]) -> NDArray[np.int32]:
             f"from {bodies.min()} to {bodies.max()}"
         )
     found = bodies.astype(np.int32)
-    found += np.where(found > 0, BEYOND, phases).astype(np.int32)
+    found += np.where(found > 0, np.int32(BEYOND), phases)
     return found
 
 
@@ -218,12 +219,14 @@ def _phases(phases: NDArray[Any] | None, bodies: NDArray[Any]) -> NDArray[np.uin
     return phases.astype(np.uint8)
 
 
-def _subvolumes(at: NDArray[Any], cuts: list[Integers] | None) -> Integers:
-    if cuts is None:
-        return np.zeros(at.shape[1], np.int64)
-    found = [np.searchsorted(cut, one, side="right") - 1 for cut, one in zip(cuts, at, strict=True)]
-    z, y, x = found
-    return np.asarray((z * (cuts[1].size - 1) + y) * (cuts[2].size - 1) + x, np.int64)
+def _subvolumes(flat: Integers, shape: tuple[int, ...], origin: NDArray[Any], cuts: list[Integers] | None) -> Integers:
+    """Return the subvolume of each voxel, as the one number that it has among all, or 0 where there are none."""
+    found = np.zeros(1, np.int64)
+    if cuts is not None:
+        for axis, at in enumerate(np.unravel_index(flat, shape)):
+            owner = np.searchsorted(cuts[axis], np.arange(shape[axis]) + origin[axis], side="right") - 1
+            found = found * (cuts[axis].size - 1) + owner[at]
+    return found
 
 
 def _known(place: Place, present: NDArray[np.bool_], cuts: list[Integers] | None) -> Floats:

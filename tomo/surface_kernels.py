@@ -164,7 +164,7 @@ def _two(voxels: Codes) -> Any:
     """Return whether there are two bodies at most, so that the gradient of one is that of the other."""
     one, other = ABSENT, ABSENT
     for code in voxels:
-        if code == ABSENT or code == one or code == other:  # noqa: PLR1714
+        if code == ABSENT or code == one or code == other:  # noqa: PLR1714, SIM109
             continue
         if one == ABSENT:
             one = code
