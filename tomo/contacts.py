@@ -144,8 +144,10 @@ def touching(
     columns = [[_WANTED], [_OTHER, _WANTED], [_SAME]]
     areas: Floats = np.array([area[:, column].sum(axis=1) for column in columns])
     counts = np.array([faces[:, column].sum(axis=1) for column in columns])
-    errors = standard_error(areas, counts, edges)
-    return Touching(found.numbers, areas, errors, share_error(areas[0], areas[1], faces[:, [_OTHER, _WANTED]], edges))
+    errors = standard_error(areas, counts, edges, counts[1:].sum(axis=0))
+    parts = faces[:, [_OTHER, _WANTED]]
+    of_share = share_error(areas[0], areas[1], parts, edges, counts[1])
+    return Touching(found.numbers, areas, errors, of_share)
 
 
 def _totals(labels: xr.DataArray, rows: list[Touching]) -> xr.Dataset:

@@ -21,7 +21,7 @@ ISOTROPIC = 1.00088
 
 BEYOND = 256
 _PARTS = 1 << 12
-_ROUGH, _RIM, _FLAT, _PATCH = 2.0, 0.3, 0.004, 1000.0
+_ROUGH, _RIM, _FLAT, _BODY = 2.0, 0.3, 0.004, 1000.0
 """Standard error of a body, in faces of voxels; variance of a rim as long as the root of the faces; standard error of a
 plane, relative; most faces of one of the bodies that make up a large surface."""
 
@@ -41,39 +41,41 @@ class Areas:
     known: Floats
 
 
-def standard_error(area: Floats, count: NDArray[Any], edges: tuple[float, float, float]) -> Floats:
-    """Return the standard error of an area that ``count`` faces make up.
+def standard_error(area: Floats, count: NDArray[Any], edges: tuple[float, float, float], whole: NDArray[Any]) -> Floats:
+    """Return the standard error of areas that ``count`` faces each make up, on bodies of ``whole`` faces.
 
     Notes
     -----
     Found on balls, caps and planes at random places and in random directions: 2 faces of voxels whatever the size
-    (balls of 3 to 40 voxels), the rim of a patch, and 0.4 % of planes, whose errors do not average out. A large surface
-    may be that of many bodies, of 1000 faces each.
+    (balls of 3 to 40 voxels), the rim of a patch, and 0.4 % of planes, whose errors do not average out. A large body
+    may be many, of 1000 faces each, with a patch on each of them.
     """
     face = np.prod(edges) ** (2 / 3)
-    found: Floats = np.sqrt(np.where(area > 0, face**2 * _jagged(count) + (_FLAT * area) ** 2, 0))
+    found: Floats = np.sqrt(np.where(area > 0, face**2 * _jagged(count, whole) + (_FLAT * area) ** 2, 0))
     return found
 
 
-def _jagged(count: NDArray[Any]) -> Floats:
-    """Return the variance of an area that comes from where voxels lie, in faces of voxels squared."""
-    patches = np.maximum(count / _PATCH, 1)
-    found: Floats = patches * _ROUGH**2 + _RIM * np.sqrt(patches * count)
-    return found
-
-
-def share_error(part: Floats, whole: Floats, count: NDArray[Any], edges: tuple[float, float, float]) -> Floats:
-    """Return the standard error of part over whole, of two parts of a surface with ``count`` (body, part) faces.
+def share_error(
+    part: Floats, area: Floats, count: NDArray[Any], edges: tuple[float, float, float], whole: NDArray[Any]
+) -> Floats:
+    """Return the standard error of part over area, of two parts of a surface with ``count`` (body, part) faces.
 
     Notes
     -----
     What the rim between the parts takes from one it gives to the other, and planes are wrong on both sides alike.
     """
     face = np.prod(edges) ** (2 / 3)
-    size = np.where(whole > 0, whole, np.nan)
-    rim = face * np.sqrt(_jagged(count.min(axis=1))) / size
+    size = np.where(area > 0, area, np.nan)
+    rim = face * np.sqrt(_jagged(count.min(axis=1), whole)) / size
     share = part / size
     found: Floats = np.hypot(rim, _FLAT * share * (1 - share))
+    return found
+
+
+def _jagged(count: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    """Return the variance of an area that comes from where voxels lie, in faces of voxels squared."""
+    bodies = np.maximum(whole / _BODY, 1)
+    found: Floats = bodies * _ROUGH**2 + _RIM * np.sqrt(bodies * count)
     return found
 
 

@@ -91,9 +91,10 @@ def surface_area(
     Notes
     -----
     Faces between voxels, each by the share of the surface's normal along it (:func:`~operando.tomo.interfaces`). Balls
-    of 10 to 40 voxels come out within 0.02 % on average, single planes within 0.4 % (standard deviation over their
-    directions; 1.6 % at most, 10 degrees from the faces of voxels), plates from two voxels of thickness on; Crofton's
-    formula, which ``shapes`` takes, finds 0.93 to 1.02 of a plane. Edges are rounded off within some voxels.
+    of 10 to 40 voxels come out within 0.1 % on average, single planes within 0.4 % (standard deviation over their
+    directions; 1.8 % at most, 10 degrees from the faces of voxels), plates of two voxels within 4 %; Crofton's
+    formula, which ``shapes`` takes, finds 0.93 to 1.02 of a plane. Edges are rounded off within some voxels, and what
+    labels do not resolve is not there: overlapping spheres of 20 voxels lose 1.7 %, of 10 voxels 3 %.
     """
     whole = as_volume(volume, STEP)
     _check(whole, threshold, subvolumes)
@@ -136,7 +137,7 @@ def _surface(
     cuts = [parts_of(bodies.sizes[name], HALVES * subvolumes) for name in PLACES]
     found = interfaces(bodies, edges=edges, known=known, grey=grey, threshold=threshold, cuts=cuts)
     area, faces = found.area.sum(axis=1), found.faces.sum(axis=1)
-    error = standard_error(area, faces, edges)
+    error = standard_error(area, faces, edges, faces)
     counted = found.known.sum() * _inner_share(bodies) * size.volume
     if not counted:
         raise OperandoError(f"{STEP}: expected voxels that count, got none; look at mask, names and flags")

@@ -130,6 +130,18 @@ def test_contact_is_lost_scan_by_scan_and_known_by_track():
     assert entries(found)[-1]["step"] == "tomo.contact_loss"
 
 
+def behind_gaps(law, fixed, now):
+    """Surface of particles behind gaps, and all of it, within the middles of the outermost voxels, by points on it."""
+    points, half = microstructure.sphere_points(3000), law.voxel_size / 2
+    found = np.zeros(2)
+    for center, radius, toward, angle in zip(fixed.center, now.radius, fixed.toward, now.angle, strict=True):
+        place = center + radius * points
+        seen = ((place > half) & (place < law.voxels * law.voxel_size - half)).all(axis=1)
+        hidden = seen & (points @ toward > np.cos(angle))
+        found += 4 * np.pi * radius**2 / len(points) * np.array([hidden.sum(), seen.sum()])
+    return found
+
+
 @pytest.mark.parametrize("voxels", [64, 96])
 def test_contact_lost_in_the_simulated_composite_is_the_true_one(voxels):
     """Shares of the surface of whole particles behind gaps of two voxels and more."""
@@ -159,6 +171,9 @@ def test_contact_lost_in_the_simulated_composite_is_the_true_one(voxels):
     assert 0.3 < pulls.std() < 1.2
     surface = found["surface_area"].values[inside[row]] / (4 * np.pi * now.radius[row][inside[row]] ** 2)
     assert surface.mean() == pytest.approx(1, abs=0.005)
+    total, (gone, every) = contact_area(placed(kind, size), 1, 3), behind_gaps(law, fixed, now)
+    assert abs(float(total["contact_area"]) - gone) < 2.5 * float(total["contact_area_std"])
+    assert abs(float(total["contact_share"]) - gone / every) < 2.5 * float(total["contact_share_std"])
 
 
 def test_what_cannot_touch_is_refused():
