@@ -20,7 +20,7 @@ ISOTROPIC = 1.00088
 """What the faces of large balls add up to, over their surface: normals from voxels are off by some degrees."""
 
 BEYOND = 256
-_PARTS = 1 << 12
+_PARTS = 1 << 15
 _ROUGH, _RIM, _FLAT, _BODY = 2.0, 0.3, 0.004, 1000.0
 """Standard error of a body, in faces of voxels; variance of a rim as long as the root of the faces; standard error of a
 plane, relative; most faces of one of the bodies that make up a large surface."""

@@ -31,6 +31,9 @@ from .subvolumes import HALVES, SUBVOLUMES, parts_of, spread_of_mean
 from .voxels import as_volume, voxel
 
 STEP = "tomo.surface_area"
+MOST = 16
+"""Subvolumes along each dim."""
+
 Floats = NDArray[np.float64]
 
 
@@ -105,19 +108,20 @@ def surface_area(
         settings |= {"threshold": limits, "moved": MOVED}
         return recorded(found, STEP, settings, after=xr.Dataset(attrs=whole.attrs))
     called = phase_values(whole, names, STEP) if whole.dtype != bool else None
+    objects = called is None and whole.dtype != bool
     settings |= {"names": None if called is None else list(called.values())}
     rows = []
     for at, one in single_volumes(whole):
         known = known_voxels(one, cover, at, called)
         bodies = one if called is None else one.astype(np.int32) + 1
-        rows.append(_surface(bodies, known, subvolumes))
-    found = _table(whole, rows) if called is None and whole.dtype != bool else _phases(whole, rows, called)
+        rows.append(_surface(bodies, known, 0 if objects else subvolumes))
+    found = _table(whole, rows) if objects else _phases(whole, rows, called)
     return recorded(found, STEP, settings, after=xr.Dataset(attrs=whole.attrs))
 
 
 def _check(volume: xr.DataArray, threshold: Any, subvolumes: int) -> None:
-    if subvolumes < HALVES:
-        raise OperandoError(f"{STEP}: expected two subvolumes or more along each dim, got {subvolumes}")
+    if not HALVES <= subvolumes <= MOST:
+        raise OperandoError(f"{STEP}: expected 2 to {MOST} subvolumes along each dim, got {subvolumes}")
     check_extent(volume, STEP)
     if threshold is None and volume.dtype.kind not in "iub":
         raise OperandoError(f"{STEP}: expected a mask or labels, got {volume.dtype}; state a threshold of grey levels")
@@ -134,10 +138,13 @@ def _surface(
 ) -> _Surface:
     size = voxel(bodies, STEP)
     edges = even_edges(bodies, STEP)
-    cuts = [parts_of(bodies.sizes[name], HALVES * subvolumes) for name in PLACES]
+    cuts = [parts_of(bodies.sizes[name], HALVES * subvolumes) for name in PLACES] if subvolumes else None
     found = interfaces(bodies, edges=edges, known=known, grey=grey, threshold=threshold, cuts=cuts)
     area, faces = found.area.sum(axis=1), found.faces.sum(axis=1)
     error = standard_error(area, faces, edges, faces)
+    if cuts is None:
+        nothing = np.full(area.shape, np.nan)
+        return _Surface(found.numbers, area, error, nothing, nothing)
     counted = found.known.sum() * _inner_share(bodies) * size.volume
     if not counted:
         raise OperandoError(f"{STEP}: expected voxels that count, got none; look at mask, names and flags")

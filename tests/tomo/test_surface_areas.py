@@ -221,6 +221,8 @@ def test_what_is_no_surface_is_refused():
     grey = np.zeros((4, 4, 4), np.float32)
     with pytest.raises(OperandoError, match="expected a mask or labels, got float32; state a threshold"):
         surface_area(grey)
+    with pytest.raises(OperandoError, match="expected 2 to 16 subvolumes along each dim, got 17"):
+        surface_area(grey > 0, subvolumes=17)
     with pytest.raises(OperandoError, match="expected one threshold, got 2"):
         surface_area(grey, [1.0, 2.0])
     with pytest.raises(OperandoError, match="grey levels with a threshold, got a mask"):
