@@ -25,7 +25,13 @@ from operando import tomo
 
 EDGE, CHUNKS, WORKERS, LEVEL = 256, (64, 128), (1, 2), 24000
 WITHIN = 1.5
-READ = {"label": bool, "local_thickness": bool, "regions": np.int32}
+READ = {
+    "contact_area": np.uint8,
+    "label": bool,
+    "local_thickness": bool,
+    "regions": np.int32,
+    "surface_area": bool,
+}
 """Types of what is read, where it is not uint16."""
 
 
@@ -57,6 +63,10 @@ def work(name: str, small: xr.DataArray, workers: int) -> Callable[[xr.DataArray
             return tomo.histogram(grey).load()
         if name == "label":
             return tomo.label(grey > LEVEL, store=to, workers=workers)[1].load()
+        if name == "surface_area":
+            return tomo.surface_area(grey > LEVEL).load()
+        if name == "contact_area":
+            return tomo.contact_area((grey > LEVEL).astype(np.uint8), 0, 1).load()
         if name == "regions":
             return tomo.regions((grey > LEVEL).astype(np.int32)).load()
         found = {
@@ -111,7 +121,17 @@ def compare(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    names = ("classify", "denoise", "histogram", "label", "local_thickness", "plate_filter", "regions")
+    names = (
+        "classify",
+        "denoise",
+        "histogram",
+        "label",
+        "local_thickness",
+        "plate_filter",
+        "regions",
+        "contact_area",
+        "surface_area",
+    )
     for operation in names:
         if operation == "classify" or operation in tomo.__all__:
             with tempfile.TemporaryDirectory() as scratch:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .aperture_tables import aperture_table
     from .apertures import aperture
     from .classifier import PixelClassifier
+    from .contact_losses import contact_loss
+    from .contacts import contact_area
     from .costs import check_cost, cost
     from .crack_tables import crack_table
     from .cracks import segment_cracks
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
     from .registration import register
     from .resampling import align
     from .rings import remove_rings
+    from .surface_areas import surface_area
     from .thickness import local_thickness
     from .tracking import track
+    from .triple_lines import triple_phase_length
 
 _LAZY = {
     "Features": ".features",
@@ -52,6 +56,8 @@ _LAZY = {
     "aperture_table": ".aperture_tables",
     "check_cost": ".costs",
     "classify_objects": ".object_classes",
+    "contact_area": ".contacts",
+    "contact_loss": ".contact_losses",
     "cost": ".costs",
     "crack_table": ".crack_tables",
     "denoise": ".denoising",
@@ -80,10 +86,12 @@ _LAZY = {
     "segment": ".phases",
     "segment_cracks": ".cracks",
     "shapes": ".object_shapes",
+    "surface_area": ".surface_areas",
     "threshold_local": ".local_thresholds",
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
     "track": ".tracking",
+    "triple_phase_length": ".triple_lines",
     "void_volumes": ".filled_volumes",
 }
 
@@ -96,6 +104,8 @@ __all__ = [
     "aperture_table",
     "check_cost",
     "classify_objects",
+    "contact_area",
+    "contact_loss",
     "cost",
     "crack_table",
     "denoise",
@@ -124,10 +134,12 @@ __all__ = [
     "segment",
     "segment_cracks",
     "shapes",
+    "surface_area",
     "threshold_local",
     "threshold_mixture",
     "threshold_multiotsu",
     "track",
+    "triple_phase_length",
     "void_volumes",
 ]
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from dask.base import compute
 from dask.delayed import delayed
+from numpy.typing import DTypeLike, NDArray
 
 from .grids import grid_of, three
 from .layout import PLACES
@@ -31,6 +33,24 @@ class Place:
     begin: Cut
     shape: Cut
     inset: tuple[Cut, ...]
+
+
+def around(
+    piece: NDArray[Any], place: Place, size: tuple[int, ...], *, reach: tuple[Cut, Cut], fill: float, dtype: DTypeLike
+) -> NDArray[Any]:
+    """Return a block and what lies around it, so far before and behind; where the volume has ended it is ``fill``.
+
+    ``size`` is that of the volume, ``piece`` the first that was handed over, which reaches as far at least.
+    """
+    found = np.full(np.add(place.shape, np.sum(reach, axis=0)), fill, dtype)
+    inner, outer = [], []
+    sides = zip(place.inset[0], place.begin, place.shape, size, *reach, strict=True)
+    for inset, begin, length, whole, before, behind in sides:
+        low, high = max(begin - before, 0), min(begin + length + behind, whole)
+        inner.append(slice(low - begin + before, high - begin + before))
+        outer.append(slice(low - begin + inset, high - begin + inset))
+    found[tuple(inner)] = piece[tuple(outer)]
+    return found
 
 
 def of_blocks(

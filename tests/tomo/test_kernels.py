@@ -85,6 +85,9 @@ def tables(chunks=None):
         tomo.threshold_multiotsu(grey, 3)["threshold"].round(9),
         tomo.regions(labels, grey)["intensity_mean"].round(9),
         tomo.shapes(table, labels, labels)["surface_area"].round(9),
+        tomo.surface_area(grey, 80.0)["surface_area"],
+        tomo.contact_area(tomo.segment(grey, LIMITS), 1, 2)["contact_area"],
+        tomo.triple_phase_length(tomo.segment(grey, LIMITS), 1, 2, 3)["triple_phase_length"],
         tomo.track(series)["volume"],
         fitted.predict_proba(grey),
     ]
