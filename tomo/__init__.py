@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from . import formats
     from .aperture_tables import aperture_table
     from .apertures import aperture
+    from .chords import chord_lengths
     from .classifier import PixelClassifier
+    from .constrictivities import constrictivity
+    from .correlation_functions import two_point_correlation
     from .costs import check_cost, cost
     from .crack_tables import crack_table
     from .cracks import segment_cracks
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from .distances import distance
     from .features import Features, feature_stack
     from .filled_volumes import void_volumes
+    from .geodesic import geodesic_distance, geodesic_tortuosity
     from .grey_matching import match_grey
     from .grey_mixtures import threshold_mixture
     from .histograms import histogram
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from .reconstruction import reconstruct
     from .region_measures import regions
     from .registration import register
+    from .representative_volumes import rev
     from .resampling import align
     from .rings import remove_rings
     from .thickness import local_thickness
@@ -51,7 +56,9 @@ _LAZY = {
     "aperture": ".apertures",
     "aperture_table": ".aperture_tables",
     "check_cost": ".costs",
+    "chord_lengths": ".chords",
     "classify_objects": ".object_classes",
+    "constrictivity": ".constrictivities",
     "cost": ".costs",
     "crack_table": ".crack_tables",
     "denoise": ".denoising",
@@ -62,6 +69,8 @@ _LAZY = {
     "feature_stack": ".features",
     "formats": ".formats",
     "fractions": ".phase_fractions",
+    "geodesic_distance": ".geodesic",
+    "geodesic_tortuosity": ".geodesic",
     "histogram": ".histograms",
     "hysteresis": ".hysteresis_masks",
     "label": ".labels",
@@ -77,6 +86,7 @@ _LAZY = {
     "register": ".registration",
     "remove_rings": ".rings",
     "reopen": ".reading",
+    "rev": ".representative_volumes",
     "segment": ".phases",
     "segment_cracks": ".cracks",
     "shapes": ".object_shapes",
@@ -84,6 +94,7 @@ _LAZY = {
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
     "track": ".tracking",
+    "two_point_correlation": ".correlation_functions",
     "void_volumes": ".filled_volumes",
 }
 
@@ -95,7 +106,9 @@ __all__ = [
     "aperture",
     "aperture_table",
     "check_cost",
+    "chord_lengths",
     "classify_objects",
+    "constrictivity",
     "cost",
     "crack_table",
     "denoise",
@@ -106,6 +119,8 @@ __all__ = [
     "feature_stack",
     "formats",
     "fractions",
+    "geodesic_distance",
+    "geodesic_tortuosity",
     "histogram",
     "hysteresis",
     "label",
@@ -121,6 +136,7 @@ __all__ = [
     "register",
     "remove_rings",
     "reopen",
+    "rev",
     "segment",
     "segment_cracks",
     "shapes",
@@ -128,6 +144,7 @@ __all__ = [
     "threshold_mixture",
     "threshold_multiotsu",
     "track",
+    "two_point_correlation",
     "void_volumes",
 ]
 

@@ -88,6 +88,11 @@ def tables(chunks=None):
         tomo.regions(labels, grey)["intensity_mean"].round(9),
         tomo.shapes(table, labels, labels)["surface_area"].round(9),
         tomo.track(series)["volume"],
+        tomo.geodesic_tortuosity(grey > 80)["tau_geodesic"],
+        tomo.chord_lengths(grey > 80)["chords"],
+        tomo.two_point_correlation(grey > 80)["two_point"],
+        tomo.constrictivity(grey > 80, "z")["r_min"],
+        tomo.rev(grey > 80, sizes=[6 * 0.65, 8 * 0.65])["box_spread"].round(12),
         fitted.predict_proba(grey),
     ]
 
