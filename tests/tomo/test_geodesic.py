@@ -9,7 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter, label
 
 from operando.errors import OperandoError
+from operando.tomo.eikonal import AROUND_QUEUED, OPEN, WALL, spread
 from operando.tomo.geodesic import geodesic_distance, geodesic_tortuosity
+from operando.tomo.way_blocks import from_layer, with_margin
 
 
 def blobs(shape, seed, above=0.0):
@@ -189,3 +191,21 @@ def test_ways_through_a_measured_cathode_are_a_little_longer_than_straight_ones(
     assert (tau < 2.0).all()
     assert (found["tau_geodesic_shortest"] >= 1).all()
     xr.testing.assert_allclose(geodesic_tortuosity(pores.chunk(40)), found, rtol=1e-12)
+
+
+def test_margins_that_are_not_done_yet_leave_distances_too_long_but_never_too_short():
+    """Lengths of longer ways stand around the block, as long as its neighbors have not found the shortest."""
+    mask = blobs((64, 64, 64), 9)
+    exact = from_layer(mask, 0, 0)
+    away, states = with_margin(mask.shape), np.zeros([size + 4 for size in mask.shape], np.uint8)
+    inner = (slice(2, -2),) * 3
+    away[inner] = np.where(mask, exact, np.inf)
+    edge = np.ones(mask.shape, bool)
+    edge[1:-1, 1:-1, 1:-1] = False
+    late = np.random.default_rng(10).random(mask.shape) < 0.7
+    away[inner] += np.where(edge & late, 60.0, 0.0)
+    states[inner] = np.where(edge & np.isfinite(exact), AROUND_QUEUED, np.where(mask & ~edge, OPEN, WALL))
+    away[inner][~edge] = np.inf
+    spread(away, states)
+    assert (away[inner] >= exact * (1 - 1e-12))[mask].all()
+    assert np.isfinite(away[inner][mask & ~edge]).mean() > 0.8
