@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from . import formats
     from .aperture_tables import aperture_table
     from .apertures import aperture
+    from .chords import chord_lengths
     from .classifier import PixelClassifier
+    from .constrictivities import constrictivity
     from .contact_losses import contact_loss
     from .contacts import contact_area
+    from .correlation_functions import two_point_correlation
     from .costs import check_cost, cost
     from .crack_tables import crack_table
     from .cracks import segment_cracks
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from .distances import distance
     from .features import Features, feature_stack
     from .filled_volumes import void_volumes
+    from .geodesic import geodesic_distance, geodesic_tortuosity
     from .grey_matching import match_grey
     from .grey_mixtures import threshold_mixture
     from .histograms import histogram
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from .reconstruction import reconstruct
     from .region_measures import regions
     from .registration import register
+    from .representative_volumes import rev
     from .resampling import align
     from .rings import remove_rings
     from .surface_areas import surface_area
@@ -55,7 +60,9 @@ _LAZY = {
     "aperture": ".apertures",
     "aperture_table": ".aperture_tables",
     "check_cost": ".costs",
+    "chord_lengths": ".chords",
     "classify_objects": ".object_classes",
+    "constrictivity": ".constrictivities",
     "contact_area": ".contacts",
     "contact_loss": ".contact_losses",
     "cost": ".costs",
@@ -68,6 +75,8 @@ _LAZY = {
     "feature_stack": ".features",
     "formats": ".formats",
     "fractions": ".phase_fractions",
+    "geodesic_distance": ".geodesic",
+    "geodesic_tortuosity": ".geodesic",
     "histogram": ".histograms",
     "hysteresis": ".hysteresis_masks",
     "label": ".labels",
@@ -83,6 +92,7 @@ _LAZY = {
     "register": ".registration",
     "remove_rings": ".rings",
     "reopen": ".reading",
+    "rev": ".representative_volumes",
     "segment": ".phases",
     "segment_cracks": ".cracks",
     "shapes": ".object_shapes",
@@ -92,6 +102,7 @@ _LAZY = {
     "threshold_multiotsu": ".multi_otsu",
     "track": ".tracking",
     "triple_phase_length": ".triple_lines",
+    "two_point_correlation": ".correlation_functions",
     "void_volumes": ".filled_volumes",
 }
 
@@ -103,7 +114,9 @@ __all__ = [
     "aperture",
     "aperture_table",
     "check_cost",
+    "chord_lengths",
     "classify_objects",
+    "constrictivity",
     "contact_area",
     "contact_loss",
     "cost",
@@ -116,6 +129,8 @@ __all__ = [
     "feature_stack",
     "formats",
     "fractions",
+    "geodesic_distance",
+    "geodesic_tortuosity",
     "histogram",
     "hysteresis",
     "label",
@@ -131,6 +146,7 @@ __all__ = [
     "register",
     "remove_rings",
     "reopen",
+    "rev",
     "segment",
     "segment_cracks",
     "shapes",
@@ -140,6 +156,7 @@ __all__ = [
     "threshold_multiotsu",
     "track",
     "triple_phase_length",
+    "two_point_correlation",
     "void_volumes",
 ]
 

@@ -89,6 +89,11 @@ def tables(chunks=None):
         tomo.contact_area(tomo.segment(grey, LIMITS), 1, 2)["contact_area"],
         tomo.triple_phase_length(tomo.segment(grey, LIMITS), 1, 2, 3)["triple_phase_length"],
         tomo.track(series)["volume"],
+        tomo.geodesic_tortuosity(grey > 80)["tau_geodesic"],
+        tomo.chord_lengths(grey > 80)["chords"],
+        tomo.two_point_correlation(grey > 80)["two_point"],
+        tomo.constrictivity(grey > 80, "z")["r_min"],
+        tomo.rev(grey > 80, sizes=[6 * 0.65, 8 * 0.65])["box_spread"].round(12),
         fitted.predict_proba(grey),
     ]
 
