@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from .aperture_tables import aperture_table
     from .apertures import aperture
     from .classifier import PixelClassifier
+    from .correlation import correlate
     from .costs import check_cost, cost
     from .crack_tables import crack_table
     from .cracks import segment_cracks
     from .denoising import denoise
     from .detection_limits import detection_limit
     from .direction_statistics import orientation_distribution
+    from .displacement_fields import displacement_field
     from .distances import distance
+    from .expansions import volume_expansion
     from .features import Features, feature_stack
     from .filled_volumes import void_volumes
     from .grey_matching import match_grey
@@ -52,10 +55,12 @@ _LAZY = {
     "aperture_table": ".aperture_tables",
     "check_cost": ".costs",
     "classify_objects": ".object_classes",
+    "correlate": ".correlation",
     "cost": ".costs",
     "crack_table": ".crack_tables",
     "denoise": ".denoising",
     "detection_limit": ".detection_limits",
+    "displacement_field": ".displacement_fields",
     "distance": ".distances",
     "estimate_blur": ".image_quality",
     "estimate_noise": ".image_quality",
@@ -85,6 +90,7 @@ _LAZY = {
     "threshold_multiotsu": ".multi_otsu",
     "track": ".tracking",
     "void_volumes": ".filled_volumes",
+    "volume_expansion": ".expansions",
 }
 
 __all__ = [
@@ -96,10 +102,12 @@ __all__ = [
     "aperture_table",
     "check_cost",
     "classify_objects",
+    "correlate",
     "cost",
     "crack_table",
     "denoise",
     "detection_limit",
+    "displacement_field",
     "distance",
     "estimate_blur",
     "estimate_noise",
@@ -129,6 +137,7 @@ __all__ = [
     "threshold_multiotsu",
     "track",
     "void_volumes",
+    "volume_expansion",
 ]
 
 

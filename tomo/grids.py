@@ -59,11 +59,11 @@ class Grid:
         return np.repeat(np.arange(self.counts[axis]), self.sizes[axis])
 
 
-def grid_of(array: Any) -> Grid:
-    """Return the chunks of a lazy volume (..., z, y, x), or blocks of ``EDGE`` voxels of one in memory."""
+def grid_of(array: Any, edge: int | None = None) -> Grid:
+    """Return the chunks of a lazy volume (..., z, y, x), or blocks of ``edge`` (``EDGE``) voxels of one in memory."""
     if hasattr(array, "chunks"):
         return Grid(array.chunks[-3:])
-    return Grid(tuple(_sizes(length, blocks.EDGE) for length in array.shape[-3:]))
+    return Grid(tuple(_sizes(length, edge or blocks.EDGE) for length in array.shape[-3:]))
 
 
 def each_block(
