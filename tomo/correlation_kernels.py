@@ -18,6 +18,8 @@ SEEN, SIZE, WANTED, CROSSED, JUDGED, VARIANCE, CORRELATION, SHARED = range(8)
 SUMS = SHARED + 3
 """Columns of what is known of a node's voxels."""
 
+INNER = 0.2
+"""Voxels that what is seen lies away from the faces."""
 LAGS = 3
 """Voxels apart at which differences may share noise."""
 
@@ -31,6 +33,7 @@ def compare_nodes(  # noqa: PLR0917
     labels: NDArray[np.int32],
     nodes: Integers,
     motions: Floats,
+    gates: Floats,
     near: NDArray[np.bool_],
     square: Floats,
     cross: Floats,
@@ -51,6 +54,8 @@ def compare_nodes(  # noqa: PLR0917
         Dims (node, ``COLUMNS``).
     motions
         Dims (node, 12): u, then A row by row; what is at d from the node is at A d + u from it; voxels.
+    gates
+        Maps that say which voxels are seen: the same ones while these stay as they are.
     near
         Whether the slopes of the moved volume are asked for, and how much noise neighbors share.
     square, cross
@@ -74,9 +79,10 @@ def compare_nodes(  # noqa: PLR0917
         found[WANTED] = _gathered(reference, slopes, labels, at, own, place)
         before, size = found[SEEN], int(found[SIZE])
         with_slopes = near[node] and found[CROSSED] == 0
-        seen = _sampled(coefficients, known, at, motions[node], own, place, theirs, size, with_slopes)
+        maps = motions[node], gates[node]
+        seen = _sampled(coefficients, known, at, maps, own, place, theirs, size, with_slopes)
         if near[node] and not with_slopes and seen != before:
-            seen = _sampled(coefficients, known, at, motions[node], own, place, theirs, size, True)
+            seen = _sampled(coefficients, known, at, maps, own, place, theirs, size, True)
             with_slopes = True
         found[SEEN] = seen
         if seen != before:
@@ -120,7 +126,7 @@ def _sampled(  # noqa: PLR0917
     coefficients: Singles,
     known: NDArray[np.uint8],
     node: Integers,
-    a: Floats,
+    maps: tuple[Floats, Floats],
     own: Floats,
     place: Floats,
     theirs: Floats,
@@ -133,6 +139,7 @@ def _sampled(  # noqa: PLR0917
     """
     flat = coefficients.ravel()
     depth, rows, columns = coefficients.shape
+    a, gate = maps
     first_z, first_y, first_x = node[MOVED_AT], node[MOVED_AT + 1], node[MOVED_AT + 2]
     seen = 0
     for at in range(size):
@@ -142,8 +149,13 @@ def _sampled(  # noqa: PLR0917
         px = a[2] + a[9] * dz + a[10] * dy + a[11] * dx
         fz, fy, fx = np.floor(pz), np.floor(py), np.floor(px)
         iz, iy, ix = int(fz) + first_z, int(fy) + first_y, int(fx) + first_x
+        gz = gate[0] + gate[3] * dz + gate[4] * dy + gate[5] * dx + first_z
+        gy = gate[1] + gate[6] * dz + gate[7] * dy + gate[8] * dx + first_y
+        gx = gate[2] + gate[9] * dz + gate[10] * dy + gate[11] * dx + first_x
+        seeing = 1 + INNER <= gz < depth - 2 - INNER and 1 + INNER <= gy < rows - 2 - INNER
+        seeing = seeing and 1 + INNER <= gx < columns - 2 - INNER and known[int(gz), int(gy), int(gx)]
         within = 1 <= iz < depth - 2 and 1 <= iy < rows - 2 and 1 <= ix < columns - 2
-        if own[4, at] == 0 or not within or not known[iz, iy, ix]:
+        if own[4, at] == 0 or not seeing or not within:
             for row in range(5):
                 theirs[row, at] = 0.0
             continue
@@ -152,12 +164,10 @@ def _sampled(  # noqa: PLR0917
         begin = ((iz - 1) * rows + iy - 1) * columns + ix - 1
         wz, wy, wx = _weights(pz - fz), _weights(py - fy), _weights(px - fx)
         if not sloping:
-            theirs[3, at], _ = _along(flat, begin, rows, columns, wz, wy, wx, wx)
+            theirs[3, at] = _value(flat, begin, rows, columns, wz, wy, wx)
             continue
         rz, ry, rx = _rises(pz - fz), _rises(py - fy), _rises(px - fx)
-        theirs[3, at], sx = _along(flat, begin, rows, columns, wz, wy, wx, rx)
-        sy, _ = _along(flat, begin, rows, columns, wz, ry, wx, wx)
-        sz, _ = _along(flat, begin, rows, columns, rz, wy, wx, wx)
+        theirs[3, at], sz, sy, sx = _with_slopes(flat, begin, rows, columns, (wz, rz), (wy, ry), (wx, rx))
         for axis in range(3):
             theirs[axis, at] = a[3 + axis] * sz + a[6 + axis] * sy + a[9 + axis] * sx
     return seen
@@ -178,10 +188,10 @@ def _rises(t: float) -> Four:
 
 
 @compiled_sums
-def _along(  # noqa: PLR0917
-    flat: Singles, begin: int, rows: int, columns: int, wz: Four, wy: Four, wx: Four, rx: Four
-) -> tuple[float, float]:
-    """Return the weighted sums of 4 x 4 x 4 coefficients, with two sets of weights along x."""
+def _value(  # noqa: PLR0917
+    flat: Singles, begin: int, rows: int, columns: int, wz: Four, wy: Four, wx: Four
+) -> float:
+    """Return the weighted sum of 4 x 4 x 4 coefficients."""
     v0, v1, v2, v3 = 0.0, 0.0, 0.0, 0.0
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     for k in range(4):
@@ -193,7 +203,31 @@ def _along(  # noqa: PLR0917
             v1 += w * flat[i + one]
             v2 += w * flat[i + two]
             v3 += w * flat[i + three]
-    return wx[0] * v0 + wx[1] * v1 + wx[2] * v2 + wx[3] * v3, rx[0] * v0 + rx[1] * v1 + rx[2] * v2 + rx[3] * v3
+    return wx[0] * v0 + wx[1] * v1 + wx[2] * v2 + wx[3] * v3
+
+
+@compiled_sums
+def _with_slopes(  # noqa: PLR0917
+    flat: Singles, begin: int, rows: int, columns: int, z: tuple[Four, Four], y: tuple[Four, Four], x: tuple[Four, Four]
+) -> Four:
+    """Return the weighted sum of 4 x 4 x 4 coefficients and its slopes; weights and their slopes are given."""
+    v0, v1, v2, v3, y0, y1, y2, y3, z0, z1, z2, z3 = (0.0,) * 12
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    for k in range(4):
+        for j in range(4):
+            w, wy, wz = z[0][k] * y[0][j], z[0][k] * y[1][j], z[1][k] * y[0][j]
+            i = np.uint64(begin + (k * rows + j) * columns)
+            c0, c1, c2, c3 = flat[i], flat[i + one], flat[i + two], flat[i + three]
+            v0, v1, v2, v3 = v0 + w * c0, v1 + w * c1, v2 + w * c2, v3 + w * c3
+            y0, y1, y2, y3 = y0 + wy * c0, y1 + wy * c1, y2 + wy * c2, y3 + wy * c3
+            z0, z1, z2, z3 = z0 + wz * c0, z1 + wz * c1, z2 + wz * c2, z3 + wz * c3
+    weight, rise = x
+    return (
+        weight[0] * v0 + weight[1] * v1 + weight[2] * v2 + weight[3] * v3,
+        weight[0] * z0 + weight[1] * z1 + weight[2] * z2 + weight[3] * z3,
+        weight[0] * y0 + weight[1] * y1 + weight[2] * y2 + weight[3] * y3,
+        rise[0] * v0 + rise[1] * v1 + rise[2] * v2 + rise[3] * v3,
+    )
 
 
 @compiled_sums
@@ -286,31 +320,38 @@ def _judged(  # noqa: PLR0917
     for at in range(size):
         difference = theirs[3, at] - total / count - both / own_squares * (own[3, at] - level / count)
         theirs[3, at] = difference if theirs[4, at] != 0 else 0.0
-    stride = 1
-    for slope in range(3):
-        found[SHARED + slope] = 1.0
+    added, stride = np.ones(3), 1
     for back in range(3):
         axis = 2 - back
-        for slope in range(3):
-            found[SHARED + slope] *= _shared(own[slope], theirs[3], theirs[4], place[axis], size, stride)
+        _shared(own, theirs, place[axis], size, stride, added)
         stride *= sizes[axis]
+    for slope in range(3):
+        found[SHARED + slope] = added[slope]
 
 
 @compiled_sums
 def _shared(  # noqa: PLR0917
-    slope: Floats, difference: Floats, seen: Floats, place: Floats, size: int, stride: int
-) -> float:
-    added, first, last = 0.0, 1.0, place[size - 1]
+    own: Floats, theirs: Floats, place: Floats, size: int, stride: int, factor: Floats
+) -> None:
+    """Multiply the factor of each slope by that of an axis."""
+    z, y, x, difference, seen = own[0], own[1], own[2], theirs[3], theirs[4]
+    added, first, last = np.ones(3), np.ones(3), place[size - 1]
     for lag in range(LAGS + 1):
-        step, rest, slopes, pairs = lag * stride, 0.0, 0.0, 0.0
+        step, rest, by_z, by_y, by_x, pairs = lag * stride, 0.0, 0.0, 0.0, 0.0, 0.0
         for at in range(size - step):
             to = at + step
             both = seen[at] * seen[to] if place[at] + lag <= last else 0.0
             pairs += both
             rest += both * difference[at] * difference[to]
-            slopes += both * slope[at] * slope[to]
+            by_z += both * z[at] * z[to]
+            by_y += both * y[at] * y[to]
+            by_x += both * x[at] * x[to]
+        rest /= max(pairs, 1.0)
         if lag == 0:
-            first, added = rest / pairs * slopes, 1.0
-        elif pairs > 0:
-            added += 2 * rest / pairs * slopes / first
-    return max(added, 0.1)
+            first[0], first[1], first[2] = rest * by_z, rest * by_y, rest * by_x
+        else:
+            added[0] += 2 * rest * by_z / first[0]
+            added[1] += 2 * rest * by_y / first[1]
+            added[2] += 2 * rest * by_x / first[2]
+    for slope in range(3):
+        factor[slope] *= max(added[slope], 0.1)

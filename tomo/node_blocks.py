@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Singles = NDArray[np.float32]
 
-EDGE = 64
-"""Edge of the blocks that volumes in memory are worked on in, voxels."""
+EDGES = (64, 128, 128)
+"""Edges of the blocks that volumes in memory are worked on in, voxels along z, y, x."""
 _TRUNCATE = 4.0
 _TAPS = 3
 """Voxels around a place that its interpolation looks at, and one more."""
@@ -90,7 +90,7 @@ def fit_all(
         _block,
         given,
         margins,
-        block_edge=EDGE,
+        block_edges=EDGES,
         wanted=partial(_holds, owner=owner),
         table=delayed((nodes, start, owner)),
         size=three(given[0].sizes[name] // scale for name in given[0].dims[-3:]),

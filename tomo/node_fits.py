@@ -92,7 +92,7 @@ def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, l
     basis = _basis(free)
     count, width = len(nodes), len(basis)
     linear = width - 2
-    motion, near, going = start.copy(), np.zeros(count, bool), np.ones(count, bool)
+    motion, gate, near, going = start.copy(), start.copy(), np.zeros(count, bool), np.ones(count, bool)
     square, cross, inverse = (np.zeros((count, width, width)) for _ in range(3))
     sides, sums = np.zeros((count, width)), np.zeros((count, SUMS))
     sums[:, SEEN] = -1
@@ -114,6 +114,7 @@ def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, l
             pieces.labels,
             nodes[at],
             motion[at],
+            gate[at],
             near[at],
             *results,
         )
@@ -133,13 +134,14 @@ def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, l
         done = usable & (sums[at, JUDGED] > 0) & (moved < _STILL)
         found[at[done]] = True
         going[at] = usable & ~done
+        gate[at[~near[at]]] = motion[at[~near[at]]]
         near[at] |= moved < _NEAR
     # Noise that neighbors share weighs on each column as on the slopes in it.
     shared = np.ones((count, width))
     shared[:, :linear] = np.sqrt(sums[:, SHARED : SHARED + 3])[:, _SLOPE[:linear]]
     noise = square * shared[:, :, np.newaxis] * shared[:, np.newaxis, :]
     noise *= np.maximum(sums[:, VARIANCE], 0)[:, np.newaxis, np.newaxis]
-    local = np.einsum("nij,njk,nlk->nil", inverse, noise, inverse)[:, :linear, :linear]
+    local = (inverse @ noise @ np.swapaxes(inverse, 1, 2))[:, :linear, :linear]
     return Fits(
         motion,
         _turned(local, motion),
@@ -216,5 +218,5 @@ def _turned(local: Floats, motion: Floats) -> Floats:
             part = slice(3 + column, None, 3)
             turn[:, part, part] = matrix
     found = np.zeros((len(local), 12, 12))
-    found[:, :free, :free] = np.einsum("nij,njk,nlk->nil", turn, local, turn)
+    found[:, :free, :free] = turn @ local @ np.swapaxes(turn, 1, 2)
     return found

@@ -78,9 +78,15 @@ def test_each_particle_has_its_own_stretch_and_direction():
 
 def test_chunks_and_series_change_nothing():
     still, moved, labels = halves()
-    whole_one = volume_expansion(still, moved, labels)
-    lazy = volume_expansion(still.chunk(z=17, x=23), moved.chunk(y=9), labels.chunk(z=11))
-    series = volume_expansion(still, xr.concat([still, moved], "scan"), labels)
+    parts = {
+        "matrix": (("axis", "column"), np.eye(3)),
+        "translation": ("axis", np.zeros(3)),
+        "center": ("axis", np.ones(3)),
+    }
+    start = xr.Dataset(parts)
+    whole_one = volume_expansion(still, moved, labels, start=start)
+    lazy = volume_expansion(still.chunk(z=17, x=23), moved.chunk(y=9), labels.chunk(z=11), start=start)
+    series = volume_expansion(still, xr.concat([still, moved], "scan"), labels, start=start)
     for name in ("expansion", "expansion_std", "displacement"):
         np.testing.assert_array_equal(lazy[name], whole_one[name])
         np.testing.assert_array_equal(series[name].isel(scan=1), whole_one[name])
