@@ -1,4 +1,4 @@
-"""Nodes fitted block by block: each reads the part of the volumes that it needs, in voxels as coarse as wanted."""
+"""Nodes fitted block by block: each reads the part of the volumes that it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from .block_results import Place, of_blocks
 from .correlation_kernels import AT, COLUMNS, HIGH, LABEL, LOW, MOVED_AT
 from .grids import three
-from .intensity_alignment import halved
 from .node_fits import SLACK, Fits, Pieces, fitted
 from .spline_filters import REACH, coefficients, slopes
 
@@ -55,7 +54,6 @@ def fit_all(
     start: Floats,
     *,
     free: int,
-    level: int = 0,
     least_share: float = 0.0,
     smooth: float = 0.0,
     rim: float = 0.0,
@@ -67,7 +65,7 @@ def fit_all(
     volumes
         The reference, the moved one, and labels (or a mask) of the reference; dims z, y, x, lazy or in memory.
     nodes, start
-        In voxels that are means of 2^level along each edge.
+        In voxels.
     free, least_share
         As in :func:`~operando.tomo.node_fits.fitted`.
     smooth
@@ -77,25 +75,22 @@ def fit_all(
     """
     if not len(nodes.at):
         return _empty()
-    scale = 2**level
     wide = np.maximum(nodes.at - nodes.low, nodes.high - nodes.at).max(axis=0) + _reach(smooth) + 2
     low, high = _reached(nodes, start, smooth)
     # Nodes belong to the block that holds their voxel.
     far = np.maximum(nodes.at - low, high - nodes.at).max(axis=0)
-    margins = [three(wide * scale + scale), three(far * scale + scale)]
+    margins = [three(wide), three(far)]
     given = [one for one in volumes if one is not None]
     margins += [margins[0]] * (len(given) - 2)
-    owner = nodes.at * scale + scale // 2
     found = of_blocks(
         _block,
         given,
         margins,
         block_edges=EDGES,
-        wanted=partial(_holds, owner=owner),
-        table=delayed((nodes, start, owner)),
-        size=three(given[0].sizes[name] // scale for name in given[0].dims[-3:]),
+        wanted=partial(_holds, owner=nodes.at),
+        table=delayed((nodes, start)),
+        size=three(given[0].shape),
         free=free,
-        level=level,
         least_share=least_share,
         smooth=smooth,
         rim=rim,
@@ -142,30 +137,33 @@ def _block(
     moved: NDArray[Any],
     labels: NDArray[Any] | None = None,
     *,
-    table: tuple[Nodes, Floats, Integers],
+    table: tuple[Nodes, Floats],
     size: tuple[int, int, int],
     free: int,
-    level: int,
     least_share: float,
     smooth: float,
     rim: float,
 ) -> tuple[Integers, Fits]:
     """Return the numbers of the nodes in a block, and their maps."""
-    every, start, owner = table
-    which = np.flatnonzero(_inside(place, owner))
+    every, start = table
+    which = np.flatnonzero(_inside(place, every.at))
     nodes, start = every.part(which), start[which]
     begins = [np.array(place.begin, np.int64) - np.array(inset, np.int64) for inset in place.inset]
     wide = _reach(smooth) + 1
     low, high = _cut(nodes.low.min(axis=0) - wide, nodes.high.max(axis=0) + wide, size)
-    here, there_is = _part(reference, begins[0], (low, high), level, smooth)
-    counts = np.ones(here.shape, np.int32) if labels is None else _labels(labels, begins[2], (low, high), level)
+    here, there_is = _part(reference, begins[0], (low, high), smooth)
+    counts = (
+        np.ones(here.shape, np.int32)
+        if labels is None
+        else np.array(labels[_cut_of(begins[2], (low, high))], dtype=np.int32)
+    )
     if rim > 0:
         counts = _with_rim(counts, rim)
     if there_is is not None:
         counts[~there_is] = 0
     reached = _reached(nodes, start, smooth)
     moved_low, moved_high = _cut(reached[0].min(axis=0), reached[1].max(axis=0), size)
-    there, known = _part(moved, begins[1], (moved_low, moved_high), level, smooth)
+    there, known = _part(moved, begins[1], (moved_low, moved_high), smooth)
     pieces = Pieces(
         here,
         slopes(here),
@@ -185,15 +183,12 @@ def _cut(low: Integers, high: Integers, size: tuple[int, int, int]) -> tuple[Int
 
 
 def _part(
-    piece: NDArray[Any], begin: Integers, box: tuple[Integers, Integers], level: int, smooth: float
+    piece: NDArray[Any], begin: Integers, box: tuple[Integers, Integers], smooth: float
 ) -> tuple[Singles, NDArray[np.bool_] | None]:
-    """Return the coarse voxels in a box, smoothed, and where they are sound if not all; the piece begins at a voxel."""
+    """Return the voxels in a box, smoothed, and where they are sound if not all; the piece begins at a voxel."""
     from scipy import ndimage
 
-    cut = _fine(begin, box, level)
-    values = np.ascontiguousarray(piece[cut], dtype=np.float32)
-    for _ in range(level):
-        values = halved(values)
+    values = np.ascontiguousarray(piece[_cut_of(begin, box)], dtype=np.float32)
     known = np.isfinite(values)
     if known.all():
         return _smoothed(values, smooth), None
@@ -215,20 +210,9 @@ def _smoothed(values: Singles, smooth: float) -> Singles:
     return found
 
 
-def _fine(begin: Integers, box: tuple[Integers, Integers], level: int) -> tuple[slice, ...]:
-    """Return where a box of coarse voxels lies in a piece that begins at a voxel."""
-    return tuple(slice(int((a << level) - c), int((b << level) - c)) for a, b, c in zip(*box, begin, strict=True))
-
-
-def _labels(piece: NDArray[Any], begin: Integers, box: tuple[Integers, Integers], level: int) -> NDArray[np.int32]:
-    """Return the labels of coarse voxels: those at least half of whose voxels count."""
-    cut = _fine(begin, box, level)
-    if level == 0:
-        return np.array(piece[cut], dtype=np.int32)
-    share = np.ascontiguousarray(piece[cut] > 0, dtype=np.float32)
-    for _ in range(level):
-        share = halved(share)
-    return np.where(share >= 0.5, 1, 0).astype(np.int32)
+def _cut_of(begin: Integers, box: tuple[Integers, Integers]) -> tuple[slice, ...]:
+    """Return where a box lies in a piece that begins at a voxel."""
+    return tuple(slice(int(a - c), int(b - c)) for a, b, c in zip(*box, begin, strict=True))
 
 
 def _with_rim(labels: NDArray[np.int32], rim: float) -> NDArray[np.int32]:

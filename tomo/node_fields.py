@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from .coarse_copies import coarse_copy
 from .node_blocks import fit_all, windows
 from .node_fits import TRANSLATION, Fits
 from .node_grids import Field, NodeGrid, around_each, node_grid, standing_out
@@ -19,6 +20,8 @@ Volumes = tuple[xr.DataArray, xr.DataArray, xr.DataArray | None]
 
 _TO_SIGMA = 1.4826
 _TRIES = 2
+_HALF = 0.5
+"""Share of a coarse voxel that is in the mask, from which on it is."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,11 @@ def measured(volumes: Volumes, motion: tuple[Floats, Floats], how: Search) -> Me
         else:
             start = _carried(found, place, level + 1)
         start[:, :3] /= 2**level
-        found = _at_level(volumes, grid, start, how.at(level), level)
+        mask = None if volumes[2] is None else coarse_copy(volumes[2], level) >= _HALF
+        copies = coarse_copy(volumes[0], level), coarse_copy(volumes[1], level), mask
+        found = _at_level(copies, grid, start, how.at(level))
+        if level == 0:
+            found.field.shift[found.outside], found.field.gradient[found.outside] = np.nan, np.nan
     if found is None:
         raise ValueError(f"expected levels of 0 or more, got {how.levels}")
     return found
@@ -97,9 +104,9 @@ def _carried(coarse: Measured, place: Floats, level: int) -> Floats:
     return np.column_stack([shift, (np.eye(3) + gradient).reshape(-1, 9)])
 
 
-def _at_level(volumes: Volumes, grid: NodeGrid, start: Floats, how: Search, level: int) -> Measured:
+def _at_level(volumes: Volumes, grid: NodeGrid, start: Floats, how: Search) -> Measured:
     nodes = windows(grid.voxels, how.half)
-    fit = partial(fit_all, volumes, free=how.free, level=level, least_share=how.coverage, smooth=how.smooth)
+    fit = partial(fit_all, volumes, free=how.free, least_share=how.coverage, smooth=how.smooth)
     fits = fit(nodes, start)
     outside = fits.wanted < how.coverage
     for _ in range(_TRIES):
@@ -119,8 +126,6 @@ def _at_level(volumes: Volumes, grid: NodeGrid, start: Floats, how: Search, leve
         field = _blended(smooth, field, sound & np.asarray(np.isfinite(smooth.shift).all(axis=1)))
     field = _blended(field, _filled(grid, field, sound, start, how), sound)
     field.covariance[~sound] = np.nan
-    if level == 0:
-        field.shift[outside], field.gradient[outside] = np.nan, np.nan
     return Measured(grid, field, fits, ~sound & ~outside, outside)
 
 
