@@ -30,6 +30,7 @@ _MOST_LEVEL = 3
 _LEAST_WINDOW = 5
 _ILL = 0.5
 """Uncertainty of a displacement, voxels, above which grey values are said not to tell it."""
+_CHANCE = 4.0
 
 
 def correlate(
@@ -94,7 +95,8 @@ def correlate(
         ``principal_axis``; ``anisotropy``, largest less smallest principal strain; all with ``_std``. ``correlation``
         of the grey values; ``residual``, their standard deviation from each other, in their unit; ``share`` of the
         window compared; ``steps``; ``flag``: ``not_converged`` (values are those of the nodes around, without
-        uncertainty), ``ill_conditioned`` (an uncertainty of half a voxel and more). With a repeat
+        uncertainty), ``ill_conditioned`` (an uncertainty of half a voxel and more, or a correlation
+        below 4 times its spread by chance). With a repeat
         ``displacement_std_factor`` (axis) and ``gradient_std_factor`` (axis).
 
     Raises
@@ -107,8 +109,8 @@ def correlate(
     Uncertainties follow from the differences of grey values that remain, and how much of them neighboring voxels
     share, through the normal equations. They are those of noise; where the true displacement within a window is not
     affine there is a systematic error beside it. Interpolation adds about 0.001 voxels, whose sign changes with
-    the part of a voxel. Nodes more than four voxels away from what coarser ones say are not found. Anisotropy is 0 or more: noise raises it where there is none. About 2 kB a node
-    are held in memory.
+    the part of a voxel. Nodes more than four voxels away from what coarser ones say are not found. Anisotropy is 0 or
+    more: noise raises it where there is none. About 2 kB a node are held in memory.
 
     Inverse composition: S. Baker, I. Matthews, Int. J. Comput. Vis. 56, 221 (2004),
     doi:10.1023/B:VISI.0000011205.11775.fd; volume correlation: B. K. Bay et al., Exp. Mech. 39, 217 (1999),
@@ -137,7 +139,7 @@ def correlate(
     for number, volume in enumerate(volumes):
         begin = start if start is None or scan not in start.dims else start.isel({scan: number})
         one = measured((fixed, volume, masked), whole_motion(fixed, volume, begin, edges), how)
-        found.append(_table(one if factors is None else one.scaled(*factors), edges))
+        found.append(_table(one if factors is None else one.scaled(*factors), edges, how))
     ds = found[0] if scan is None else xr.concat(found, scan)
     if factors is not None:
         ds["displacement_std_factor"], ds["gradient_std_factor"] = ("axis", factors[0]), ("axis", factors[1])
@@ -241,7 +243,7 @@ def _places(fixed: xr.DataArray, edges: Floats, how: Search) -> dict[str, Any]:
     return places
 
 
-def _table(one: Measured, edges: Floats) -> xr.Dataset:
+def _table(one: Measured, edges: Floats, how: Search) -> xr.Dataset:
     scale = edges / edges[:, np.newaxis]
     counts = one.grid.counts
     gradient = (np.eye(3) + one.field.gradient / scale.T).reshape(*counts, 3, 3)
@@ -256,7 +258,7 @@ def _table(one: Measured, edges: Floats) -> xr.Dataset:
         ),
         **strain_columns(gradient, covariance[:, 3:, 3:].reshape(*counts, 9, 9), PLACES),
     }
-    unsure = (spread / edges > _ILL).any(axis=1)
+    unsure = (spread / edges > _ILL).any(axis=1) | ~(_beyond_chance(one, how) > _CHANCE)
     flag = np.where(one.lost, int(Flag.not_converged), 0) | np.where(unsure, int(Flag.ill_conditioned), 0)
     for name, values in (
         ("correlation", one.fits.correlation),
@@ -268,6 +270,13 @@ def _table(one: Measured, edges: Floats) -> xr.Dataset:
         columns[name] = (PLACES, values.reshape(counts))
     axis = np.array(PLACES, dtype=object)
     return xr.Dataset(columns, {"axis": axis, "column": axis, "principal": np.array(PRINCIPAL, dtype=object)})
+
+
+def _beyond_chance(one: Measured, how: Search) -> Floats:
+    """Return correlations over their spread where volumes have nothing in common but the smoothing."""
+    seen = one.fits.share * how.window**3
+    alone: Floats = seen / (1 + (2 * np.sqrt(np.pi) * how.smooth) ** 3)
+    return one.fits.correlation * np.sqrt(alone)
 
 
 def _described(ds: xr.Dataset, unit: str, grey: str) -> xr.Dataset:

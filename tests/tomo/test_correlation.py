@@ -116,6 +116,13 @@ def test_a_node_that_sees_something_else_is_flagged_and_takes_what_lies_around(s
     assert np.isfinite(found["displacement_std"].where(~lost).isel(z=0)).all()
 
 
+@pytest.mark.parametrize("kind", ["affine", "translation"])
+def test_where_nothing_but_noise_is_seen_nothing_is_said_to_be_found(kind):
+    still, moved = (volume(np.random.default_rng(seed).standard_normal((36,) * 3)) for seed in (1, 2))
+    found = correlate(still, moved, spacing=9, window=13, kind=kind, start=REST)
+    assert (found["flag"] != 0).all()
+
+
 def test_nan_is_not_compared(still, stretched):
     holed, gone = still.copy(deep=True), stretched.copy(deep=True)
     holed.values[20:23, 20:23, 20:23], gone.values[5:8, 5:8, 5:8] = np.nan, np.nan
