@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .constrictivities import constrictivity
     from .contact_losses import contact_loss
     from .contacts import contact_area
+    from .correlation import correlate
     from .correlation_functions import two_point_correlation
     from .costs import check_cost, cost
     from .crack_tables import crack_table
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from .denoising import denoise
     from .detection_limits import detection_limit
     from .direction_statistics import orientation_distribution
+    from .displacement_fields import displacement_field
     from .distances import distance
+    from .expansions import volume_expansion
     from .features import Features, feature_stack
     from .filled_volumes import void_volumes
     from .geodesic import geodesic_distance, geodesic_tortuosity
@@ -65,10 +68,12 @@ _LAZY = {
     "constrictivity": ".constrictivities",
     "contact_area": ".contacts",
     "contact_loss": ".contact_losses",
+    "correlate": ".correlation",
     "cost": ".costs",
     "crack_table": ".crack_tables",
     "denoise": ".denoising",
     "detection_limit": ".detection_limits",
+    "displacement_field": ".displacement_fields",
     "distance": ".distances",
     "estimate_blur": ".image_quality",
     "estimate_noise": ".image_quality",
@@ -104,6 +109,7 @@ _LAZY = {
     "triple_phase_length": ".triple_lines",
     "two_point_correlation": ".correlation_functions",
     "void_volumes": ".filled_volumes",
+    "volume_expansion": ".expansions",
 }
 
 __all__ = [
@@ -119,10 +125,12 @@ __all__ = [
     "constrictivity",
     "contact_area",
     "contact_loss",
+    "correlate",
     "cost",
     "crack_table",
     "denoise",
     "detection_limit",
+    "displacement_field",
     "distance",
     "estimate_blur",
     "estimate_noise",
@@ -158,6 +166,7 @@ __all__ = [
     "triple_phase_length",
     "two_point_correlation",
     "void_volumes",
+    "volume_expansion",
 ]
 
 

@@ -54,7 +54,13 @@ def around(
 
 
 def of_blocks(
-    kernel: Callable[..., Any], volumes: Sequence[xr.DataArray], margins: Sequence[Cut], **settings: Any
+    kernel: Callable[..., Any],
+    volumes: Sequence[xr.DataArray],
+    margins: Sequence[Cut],
+    *,
+    block_edges: Cut | None = None,
+    wanted: Callable[[Place], bool] | None = None,
+    **settings: Any,
 ) -> list[Any]:
     """Return ``kernel(place, *pieces, **settings)`` of every block, in the order of the blocks.
 
@@ -67,10 +73,16 @@ def of_blocks(
         if none is, blocks have ``EDGE`` voxels along each dim and are worked on in threads.
     margins
         Voxels beyond the block that each volume's piece reaches along z, y, x, as far as the volume goes.
+    block_edges
+        Of the blocks of volumes in memory, voxels along z, y, x, if not ``EDGE``.
+    wanted
+        Whether a block is to be worked on; all are by default.
     """
     lazy = [volume for volume in volumes if volume.chunks is not None]
     scheduler = {} if lazy else {"scheduler": "threads"}
-    places = _places(lazy[0] if lazy else volumes[0], margins)
+    places = _places(lazy[0] if lazy else volumes[0], margins, block_edges)
+    if wanted is not None:
+        places = ((place, cuts) for place, cuts in places if wanted(place))
     found: list[Any] = []
     while batch := list(islice(places, _TOGETHER)):
         tasks = []
@@ -81,8 +93,10 @@ def of_blocks(
     return found
 
 
-def _places(volume: xr.DataArray, margins: Sequence[Cut]) -> Iterator[tuple[Place, list[dict[str, slice]]]]:
-    grid = grid_of(volume.data)
+def _places(
+    volume: xr.DataArray, margins: Sequence[Cut], edges: Cut | None
+) -> Iterator[tuple[Place, list[dict[str, slice]]]]:
+    grid = grid_of(volume.data, edges)
     size = grid.shape
     for block in grid.blocks():
         begin, shape = grid.origin(block), grid.extent(block)

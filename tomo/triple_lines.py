@@ -77,7 +77,7 @@ def triple_phase_length(phases: xr.DataArray | NDArray[np.generic], a: Phase, b:
 
 def _of_one(labels: xr.DataArray, wanted: list[int]) -> tuple[float, float, float, float]:
     edges = np.full(3, voxel(labels, STEP).cube(STEP))
-    found = of_blocks(_lengths, [labels], [(REACH + 1,) * 3], wanted=wanted, size=tuple(labels.shape), edges=edges)
+    found = of_blocks(_lengths, [labels], [(REACH + 1,) * 3], three=wanted, size=tuple(labels.shape), edges=edges)
     along = sum((one for one, _ in found[1:]), found[0][0])
     whole = float(along @ edges) / (WHOLE * STRAIGHT)
     ends = _END * float(np.prod(edges)) ** (1 / 3)
@@ -87,12 +87,12 @@ def _of_one(labels: xr.DataArray, wanted: list[int]) -> tuple[float, float, floa
 
 
 def _lengths(
-    place: Place, labels: NDArray[Any], *, wanted: list[int], size: tuple[int, ...], edges: Floats
+    place: Place, labels: NDArray[Any], *, three: list[int], size: tuple[int, ...], edges: Floats
 ) -> tuple[Integers, int]:
     """Return the parts of the length along each axis of the edges whose first voxel lies in a block."""
     far = (REACH,) * 3, (REACH + 1,) * 3
     codes = around(
-        np.select([labels == one for one in wanted], [0, 1, 2], NONE), place, size, reach=far, fill=NONE, dtype=np.int8
+        np.select([labels == one for one in three], [0, 1, 2], NONE), place, size, reach=far, fill=NONE, dtype=np.int8
     )
     begin_at = np.full(3, REACH, np.int64)
     first = begin_at - place.begin

@@ -21,6 +21,7 @@ from operando.tomo.denoising import denoise
 
 EDGE = 24
 LEVELS = {"matrix": 100.0, "void": 60.0, "noise": 4.0, "blur": 0.7}
+STILL = {"matrix": np.eye(3), "translation": np.array([0, 0, 0.65]), "center": np.full(3, 7.8)}
 LIMITS = xr.Dataset({"threshold": ("boundary", [80.0, 200.0]), "grey_level": ("phase", [60.0, 100.0, 300.0])})
 
 
@@ -81,7 +82,9 @@ def tables(chunks=None):
     phases = np.where(composite().values > 80, 2, 1).astype(np.uint8)
     fitted = classifier.fit(composite(), strokes(phases, 1, 4))
     series = xr.concat([labels, labels], "scan")
+    still = {name: (("axis", "column")[: values.ndim], values) for name, values in STILL.items()}
     return [
+        tomo.correlate(grey, grey.roll(x=1), spacing=6, window=9, start=xr.Dataset(still))["displacement"],
         tomo.threshold_multiotsu(grey, 3)["threshold"].round(9),
         tomo.regions(labels, grey)["intensity_mean"].round(9),
         tomo.shapes(table, labels, labels)["surface_area"].round(9),
