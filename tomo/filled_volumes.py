@@ -39,7 +39,7 @@ _PARTS = {
     "unseen": "what gaps beside particles too thin to be found may hold at most: ",
     "sampling": "standard deviation over volumes of the material: ",
 }
-AWRY = 0.01
+AWRY = 0.025
 """By how much of their volume voids beside particles may be wrong that are as wide as ``WHOLE`` or wider."""
 UNSEEN, WHOLE = 3.0, 3.5
 """Widths of gaps beside particles that may escape, and that are found whole, standard deviations of an edge's blur."""
@@ -65,7 +65,7 @@ def void_volumes(
         Without labels, over the leading dims: ``crack_volume`` and ``void_volume``, cracks included (um^3), and
         ``crack_fraction`` and ``void_fraction`` of the voxels that count (1), each with ``_std``: what the
         noise of the voxels makes of it; ``_systematic``, what the uncertainties of the grey values of matrix
-        and void change, where ``found`` has them, and, with ``volume``, in quadrature 1 % of what lies within
+        and void change, where ``found`` has them, and, with ``volume``, in quadrature 2.5 % of what lies within
         reach of brighter particles; and ``_uncertainty``, both in quadrature. With ``volume`` also ``_unseen``: how
         much more void there may be at most because it is too thin to be seen beside particles. It is a bound to one
         side and in no uncertainty. The fractions also have ``_sampling``: by how much
