@@ -30,6 +30,8 @@ FOUND = np.dtype([("crack", np.bool_), ("void", np.bool_), ("share", np.float32)
 DARK_BLUR = 0.7
 SMOOTHING = 1.0
 """Standard deviations, voxels, of the Gaussians before a particle's skin and a crack's depth are judged."""
+NEIGHBORS = 2
+"""Voxels to either side over whose lines across a crack its aperture is averaged."""
 HALF = 0.5
 FACE = 1.5
 """How far the mirror image at an outer face makes noise stronger, scales."""
@@ -105,9 +107,11 @@ def segment_cracks(
 
     Cracks are voxels whose share, smoothed by one voxel, is at least half that of the crack's middle, connected (26
     neighbors) to where the answer of the plate filter, divided at each scale by its spread in noise, exceeds what noise
-    does. The aperture is the integral of the smoothed share along the normal. Both were right within 1 % and 0.1
-    voxels on plates 3 and 5 voxels wide, at any inclination, with a blur of 0.7 voxels and a contrast of 4 times the
-    noise. A lazy volume is read twice: once when this is called, to find what hangs together, once for the result.
+    does. The aperture is the integral of the smoothed share along the normal, averaged over the crack's voxels in a
+    cube of five voxels around each. Volumes and mean apertures were right within 1 % and 0.1 voxels on plates 3 and 5
+    voxels wide, at any inclination, with a blur of 0.7 voxels and a contrast of 4 times the noise; the aperture of a
+    single voxel had a standard deviation of 0.11 voxels. A lazy volume is read twice: once when this is called, to find
+    what hangs together, once for the result.
     """
     grey = _counting(as_volume(volume, "segment_cracks"))
     edges = voxel(grey, "segment_cracks")
@@ -198,6 +202,8 @@ def cracks_across(block: NDArray[Any], *, reaches: tuple[float, float], grown: i
     aperture = np.zeros(block.shape, np.float32)
     void = smooth >= np.float32(wide)
     void_kernels.across(smooth, seen, normal, reaches, void, aperture)
+    del smooth, seen, normal
+    aperture = _along_the_plane(aperture)
     found = np.zeros(block.shape, FOUND)
     found["aperture"], found["crack"], found["void"] = aperture, aperture > 0, void
     if void.any():
@@ -209,9 +215,20 @@ def cracks_across(block: NDArray[Any], *, reaches: tuple[float, float], grown: i
     return found
 
 
+def _along_the_plane(aperture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean aperture of the crack's voxels in a cube around each: noise that one line meets averages out."""
+    crack = aperture > 0
+    if not crack.any():
+        return aperture
+    half = np.full(NEIGHBORS + 1, 1 / (2 * NEIGHBORS + 1), np.float32)
+    total, count = plate_kernels.smooth(aperture, half), plate_kernels.smooth(crack.astype(np.float32), half)
+    np.divide(total, count, out=aperture, where=crack)
+    return aperture
+
+
 def _across_margin(reaches: tuple[float, float], grown: int) -> int:
     climb, widest = reaches
-    return math.ceil(climb + void_kernels.FLAT * widest) + 1 + half_gauss(SMOOTHING).size + grown
+    return math.ceil(climb + void_kernels.FLAT * widest) + 1 + half_gauss(SMOOTHING).size + max(grown, NEIGHBORS)
 
 
 def found_cracks(
