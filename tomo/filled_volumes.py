@@ -106,7 +106,7 @@ def void_volumes(
         _after_others(as_volume(labels, STEP), void) if labels is not None else void.astype(np.uint8) + found["crack"]
     )
     grown = nearest_labels(as_volume(numbers, STEP), levels.grown)
-    grey = None if volume is None else as_volume(volume, STEP)
+    grey = None if volume is None else _kept(as_volume(volume, STEP))
     near = None if grey is None else beside_particles(grey, levels)
     if labels is None:
         grown = grown if near is None else (grown + _BESIDE * near).astype(grown.dtype)
@@ -128,6 +128,12 @@ def void_volumes(
 def _after_others(labels: xr.DataArray, void: xr.DataArray) -> xr.DataArray:
     """Return labels higher by one, and 1 where void has none, so that it keeps what is empty around it."""
     return (labels + 1).where(labels > 0, void.astype(labels.dtype)).astype(labels.dtype)
+
+
+def _kept(grey: xr.DataArray) -> xr.DataArray:
+    """Return a volume whose slices that do not count are not finite."""
+    kept = kept_slices(grey)
+    return grey if bool(kept.all()) else grey.where(kept).transpose(*grey.dims)
 
 
 def beside_particles(volume: xr.DataArray, levels: Levels) -> xr.DataArray:
@@ -173,7 +179,8 @@ def _faces(block: NDArray[Any], *, matrix: float, bright: float) -> NDArray[Any]
     for axis in range(block.ndim):
         if block.shape[axis] > 1:
             total += np.gradient(cut, axis=axis) ** 2
-    found: NDArray[Any] = np.sqrt(total)
+    # Beside what is not finite no surface can be told.
+    found: NDArray[Any] = np.nan_to_num(np.sqrt(total))
     return found
 
 

@@ -131,6 +131,15 @@ def test_around_a_particle_a_gap_below_the_limit_may_hide():
     assert "void_volume_unseen" not in void_volumes(found)
 
 
+def test_lost_slices_are_no_surface_of_a_particle():
+    found, volume = ball_of_particle()
+    whole = float(void_volumes(found, volume=volume)["void_volume_unseen"])
+    lost = np.arange(40) == 20
+    flag = np.where(lost, int(Flag.saturated), 0)
+    spoilt = volume.copy(data=np.where(lost[:, None, None], 65535.0, volume)).assign_coords(frame_flag=("z", flag))
+    assert 0.8 * whole < float(void_volumes(found, volume=spoilt)["void_volume_unseen"]) < whole
+
+
 def test_of_other_voids_beside_particles_a_fortieth_is_uncertain_and_nothing_without_particles():
     share, crack, void, (_, ball) = plate_and_ball()
     grey = 100 - 40 * share
