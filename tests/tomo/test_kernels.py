@@ -88,6 +88,7 @@ def tables(chunks=None):
         tomo.regions(labels, grey)["intensity_mean"].round(9),
         tomo.shapes(table, labels, labels)["surface_area"].round(9),
         tomo.track(series)["volume"],
+        tomo.void_volumes(tomo.segment_cracks(grey, **LEVELS), volume=grey)["void_volume_unseen"].round(9),
         fitted.predict_proba(grey),
     ]
 
