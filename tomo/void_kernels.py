@@ -17,7 +17,7 @@ STEP, FINE = 0.5, 0.25
 EMPTY = 0.35
 """Share of void, in the smoothed volume whose particles are cut off, that tells a gap from the skin of a particle."""
 DIRECT = 1.0
-"""From void to particle, voxels, at most where no matrix is between."""
+"""From void to particle at most where no matrix is between, standard deviations of the edge between them."""
 FLAT = 1.5
 """How far from its middle a crack goes on within its plane, apertures."""
 PLANAR = 0.5
@@ -89,7 +89,7 @@ def layer_between(  # noqa: PLR0917
 
 @compiled
 def beside_particles(  # noqa: PLR0917
-    grey: Floats, dark: Floats, near: Mask, levels: tuple[float, float], reach: float, share: Floats
+    grey: Floats, dark: Floats, near: Mask, levels: tuple[float, float], reaches: tuple[float, float], share: Floats
 ) -> None:
     """Correct the share of void where particles brighter than the matrix are near.
 
@@ -108,6 +108,7 @@ def beside_particles(  # noqa: PLR0917
         Grey values of the void, and what only particles exceed.
     """
     void, bright = levels
+    reach, direct = reaches
     depth, height, width = grey.shape
     for z in range(depth):
         for y in range(height):
@@ -118,11 +119,39 @@ def beside_particles(  # noqa: PLR0917
                 if highest(grey, place, way, reach) <= bright:
                     continue
                 layer = layer_between(grey, dark, place, way, bright, reach)
-                if layer <= DIRECT:
+                if layer <= direct:
                     top = highest(grey, place, way, reach + 2)
                     share[z, y, x] = (top - grey[z, y, x]) / (top - void)
                 elif layer == math.inf or share[z, y, x] < 0:
                     share[z, y, x] = 0
+
+
+@compiled
+def above(grey: Floats, place: tuple[int, int, int], levels: tuple[float, float]) -> float:
+    """Return how far a voxel is above what only particles exceed, from 0 to 1; not a number where it is not finite."""
+    matrix, bright = levels
+    value: float = grey[place[0], place[1], place[2]]
+    if not abs(value) < math.inf:
+        return math.nan
+    return min(max((value - bright) / (bright - matrix), 0.0), 1.0)
+
+
+@compiled
+def faces(grey: Floats, matrix: float, bright: float, area: Floats) -> None:
+    """Write the slope of grey values that are cut off below particles and above; 0 beside what is not finite."""
+    depth, height, width = grey.shape
+    levels = (matrix, bright)
+    for z in range(depth):
+        z0, z1 = max(z - 1, 0), min(z + 1, depth - 1)
+        for y in range(height):
+            y0, y1 = max(y - 1, 0), min(y + 1, height - 1)
+            for x in range(width):
+                x0, x1 = max(x - 1, 0), min(x + 1, width - 1)
+                a = (above(grey, (z1, y, x), levels) - above(grey, (z0, y, x), levels)) / max(z1 - z0, 1)
+                b = (above(grey, (z, y1, x), levels) - above(grey, (z, y0, x), levels)) / max(y1 - y0, 1)
+                c = (above(grey, (z, y, x1), levels) - above(grey, (z, y, x0), levels)) / max(x1 - x0, 1)
+                slope = math.sqrt(a * a + b * b + c * c)
+                area[z, y, x] = slope if slope >= 0 else 0.0
 
 
 @compiled

@@ -18,6 +18,7 @@ from operando.pipelines import report, scratch
 from operando.pipelines.draft import write_draft
 from operando.pipelines.export import write_ome_zarr
 from operando.pipelines.recipe import load
+from operando.pipelines.report.void_volumes import measured
 from operando.pipelines.run import run
 from operando.pipelines.sources import checksum
 from operando.pipelines.steps import cracks, volumes
@@ -92,6 +93,10 @@ def test_all_volumes_share_levels_and_a_detection_limit(whole):
         assert (processed[name] == processed[name][0]).all(), name
     size = float(processed["voxel_size"][0])
     assert 0.1 * size < float(processed["detection_limit"][0]) < 2 * size
+    gaps = processed["gap_detection_limit"]
+    assert (gaps == gaps[0]).all()
+    assert 1.5 * size < float(gaps[0]) < 4 * size
+    assert (processed["void_volume_unseen"] > 0).all()
     np.testing.assert_allclose(processed["fraction"].sum("phase"), 1, rtol=1e-12)
 
 
@@ -119,9 +124,9 @@ def test_the_report_shows_slices_cracks_and_their_limit_where_the_volumes_are_ou
     processed = whole[2]["processed"]
     for words in ("which shows most of the cracks", "Copy the table", "(detection limit) more than half of the volume"):
         assert words in said
-    assert (
-        f"{float(processed['crack_volume'][-1]):.0f} ± {float(processed['crack_volume_uncertainty'][-1]):.0f}" in said
-    )
+    last = (float(processed[f"crack_volume{part}"][-1]) for part in ("", "_uncertainty"))
+    assert measured(*last) in said
+    assert "Of gaps beside particles more than half is missed below" in said
     middle = processed["preview_z"].values[processed.sizes["preview_z"] // 2]
     at = int(np.flatnonzero(processed["z"] == middle)[0])
     cracked = processed["preview_kind"].attrs["flag_meanings"].split().index("crack")

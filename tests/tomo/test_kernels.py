@@ -97,6 +97,7 @@ def tables(chunks=None):
         tomo.two_point_correlation(grey > 80)["two_point"],
         tomo.constrictivity(grey > 80, "z")["r_min"],
         tomo.rev(grey > 80, sizes=[6 * 0.65, 8 * 0.65])["box_spread"].round(12),
+        tomo.void_volumes(tomo.segment_cracks(grey, **LEVELS), volume=grey)["void_volume_unseen"].round(9),
         fitted.predict_proba(grey),
     ]
 
