@@ -84,7 +84,7 @@ def tables(chunks=None):
     series = xr.concat([labels, labels], "scan")
     still = {name: (("axis", "column")[: values.ndim], values) for name, values in STILL.items()}
     return [
-        tomo.correlate(grey, grey.roll(x=1), spacing=6, window=9, start=xr.Dataset(still))["displacement"],
+        tomo.correlate(grey, grey.roll(x=1), spacing=6, window=9, start=xr.Dataset(still))["displacement"].round(9),
         tomo.threshold_multiotsu(grey, 3)["threshold"].round(9),
         tomo.regions(labels, grey)["intensity_mean"].round(9),
         tomo.shapes(table, labels, labels)["surface_area"].round(9),
