@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .object_classes import classify_objects
     from .object_shapes import shapes
     from .orientations import orientation
+    from .percolation import percolates
     from .phase_fractions import fractions
     from .phase_retrieval import Paganin
     from .phases import segment
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .resampling import align
     from .rings import remove_rings
     from .thickness import local_thickness
+    from .tortuosity_factors import tortuosity
     from .tracking import track
 
 _LAZY = {
@@ -69,6 +71,7 @@ _LAZY = {
     "match_grey": ".grey_matching",
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
+    "percolates": ".percolation",
     "plate_filter": ".plates",
     "read": ".reading",
     "read_series": ".reading",
@@ -83,6 +86,7 @@ _LAZY = {
     "threshold_local": ".local_thresholds",
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
+    "tortuosity": ".tortuosity_factors",
     "track": ".tracking",
     "void_volumes": ".filled_volumes",
 }
@@ -113,6 +117,7 @@ __all__ = [
     "match_grey",
     "orientation",
     "orientation_distribution",
+    "percolates",
     "plate_filter",
     "read",
     "read_series",
@@ -127,6 +132,7 @@ __all__ = [
     "threshold_local",
     "threshold_mixture",
     "threshold_multiotsu",
+    "tortuosity",
     "track",
     "void_volumes",
 ]
