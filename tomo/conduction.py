@@ -110,7 +110,8 @@ def conduct_repeated(
     if not through[axes].any():
         return [NOTHING for _ in axes], tensor
     counts = _bordered(sizes)
-    parts.paint(through.any(axis=0), counts)
+    kept: NDArray[np.bool_] = np.logical_or.reduce(through)
+    parts.paint(kept, counts)
     counts[_inner(sizes)] *= codes
     weights = material.weights
     system = PhaseSystem(counts, material.conductivities, weights, sizes, axes[0], threads, repeats=True, keep=True)
@@ -173,6 +174,7 @@ def _potential(deviation: Vector | None, counts: Codes, sizes: Sizes, axis: int)
     length = sizes[axis]
     straight = length - (np.arange(length, dtype=np.float32) + np.float32(0.5))
     shape = tuple(length if number == axis else 1 for number in range(3))
-    found: Vector = (deviation[_inner(sizes)] + straight.reshape(shape)) / np.float32(length)
+    found: Vector = deviation[_inner(sizes)] + straight.reshape(shape)
+    found /= np.float32(length)
     found[counts[_inner(sizes)] == 0] = np.nan
     return found

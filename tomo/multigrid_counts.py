@@ -181,7 +181,7 @@ def correct_and_smooth(  # noqa: PLR0917
     for z in range(low, high):
         above, here, below = planes[(z - 1) % 3], planes[z % 3], planes[(z + 1) % 3]
         _corrected(below, counts[z + 1], residual[z + 1], coarse[(z + 2) // 2], damping)
-        product = 0.0
+        product = np.float64(0)
         for y in range(1, height - 1):
             number, left, up, down = counts[z, y, 1:-1], residual[z, y, 1:-1], above[y, 1:-1], below[y, 1:-1]
             before, after, west, middle, east = (
@@ -219,7 +219,7 @@ def follow_direction(  # noqa: PLR0917
     for z in range(low, high):
         if z + 1 < high - 1:
             step_direction(direction, image, share, z + 1, z + 2)
-        product = 0.0
+        product = np.float64(0)
         for y in range(1, height - 1):
             here = direction[z, y]
             number, up, down = counts[z, y, 1:-1], direction[z - 1, y, 1:-1], direction[z + 1, y, 1:-1]
@@ -250,7 +250,8 @@ def coarsen_counts(  # noqa: PLR0917
         for cy in range(1, counts.shape[1] // 2):
             for cx in range(1, counts.shape[2] // 2):
                 z, y, x = 2 * cz - 1, 2 * cy - 1, 2 * cx - 1
-                out_z, out_y, out_x, total, inner = 0, 0, 0, 0, 0
+                out_z, out_y, out_x, inner = 0, 0, 0, 0
+                total = np.int64(0)
                 for one in range(2):
                     for other in range(2):
                         a, b = counts[z, y + one, x + other], counts[z + 1, y + one, x + other]

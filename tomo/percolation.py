@@ -13,6 +13,7 @@ from operando.errors import OperandoError
 from operando.kernels import compiled
 
 from .distances import as_mask
+from .grids import three
 from .layout import PLACES
 from .results import described
 from .run_kernels import Pieces, connect_runs, find_runs, paint, sides
@@ -114,7 +115,7 @@ class Parts:
     def __init__(self, volume: NDArray[np.uint8], *, repeats: bool) -> None:
         if volume.size > _MOST:
             raise OperandoError(f"{_STEP}: expected at most {_MOST} voxels, got {volume.size}; cut the volume")
-        self.shape: tuple[int, int, int] = volume.shape  # type: ignore[assignment]
+        self.shape = three(volume.shape)
         filled = np.minimum(np.ascontiguousarray(volume), np.uint8(1)) if volume.max(initial=0) > 1 else volume
         runs = find_runs(np.ascontiguousarray(filled).reshape(-1, self.shape[2]))
         piece, self.count = connect_runs(runs, self.shape, _ACROSS_FACES)
@@ -152,7 +153,8 @@ class Parts:
         block, shift = np.zeros((1, height, width), np.uint32), np.uint32(offset)
         numbers = np.arange(1, self.count + 1, dtype=np.uint32)
         paint(block, (start[first:last] - shift, stop[first:last] - shift, piece[first:last]), numbers)
-        return block[0]
+        plane: NDArray[np.uint32] = block[0]
+        return plane
 
     def _windings(self) -> NDArray[np.bool_]:
         """Return along which axes each part leads to its own image."""

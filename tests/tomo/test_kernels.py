@@ -88,6 +88,9 @@ def tables(chunks=None):
         tomo.regions(labels, grey)["intensity_mean"].round(9),
         tomo.shapes(table, labels, labels)["surface_area"].round(9),
         tomo.track(series)["volume"],
+        tomo.percolates(grey > 80, "all"),
+        tomo.tortuosity(grey > 80, "all")["tortuosity_factor"],
+        tomo.tortuosity(grey > 80, conductivities={1: 1.0, 0: 0.1}, boundary="periodic")["effective_diffusivity"],
         fitted.predict_proba(grey),
     ]
 
