@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .resampling import align
     from .rings import remove_rings
     from .thickness import local_thickness
+    from .tortuosity_bounds import tortuosity_bracket
     from .tortuosity_factors import tortuosity
     from .tracking import track
 
@@ -87,6 +88,7 @@ _LAZY = {
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
     "tortuosity": ".tortuosity_factors",
+    "tortuosity_bracket": ".tortuosity_bounds",
     "track": ".tracking",
     "void_volumes": ".filled_volumes",
 }
@@ -133,6 +135,7 @@ __all__ = [
     "threshold_mixture",
     "threshold_multiotsu",
     "tortuosity",
+    "tortuosity_bracket",
     "track",
     "void_volumes",
 ]

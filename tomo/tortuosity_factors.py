@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,12 @@ from operando.history import recorded
 from .conduction import Codes, Conducted, Material, conduct, conduct_repeated
 from .layout import PLACES
 from .percolation import Boundary, asked_axes, axis_names, check_boundary
-from .phases import named_phases
+from .phase_numbers import conducting_labels, numbered
 from .slab_threads import SlabThreads
+from .tortuosity_bounds import by_tubes
 from .voxels import as_volume, voxel
 
 _STEP = "tomo.tortuosity"
-_MOST = 255
 _NO_PATH = {
     "faces": "no path leads from the first to the last face along {}",
     "periodic": "no path leads to its image along {}",
@@ -113,7 +112,7 @@ def tortuosity(
     check_boundary(boundary, _STEP)
     if not 0 < tol < 1 or (tubes is not None and (tubes < 1 or boundary == "periodic")):
         raise OperandoError(f"{_STEP}: expected a tol within 0 and 1, and tubes from 1 voxel on, between faces only")
-    table = conducting_labels(whole, conductivities)
+    table = conducting_labels(whole, conductivities, _STEP)
     material = Material(np.array([0.0, *table.values()]), voxel(whole, _STEP).edges)
     leading = whole.dims[: -len(PLACES)]
     shape = tuple(whole.sizes[name] for name in leading)
@@ -139,61 +138,6 @@ def tortuosity(
     return recorded(ds, _STEP, settings, after=xr.Dataset(attrs=whole.attrs))
 
 
-def conducting_labels(labels: xr.DataArray, conductivities: Mapping[int | str, float] | None) -> dict[int, float]:
-    """Return the conductivity of each label that conducts.
-
-    Raises
-    ------
-    OperandoError
-        If labels have none, or they are no numbers from 0, or too many.
-    """
-    if labels.dtype == bool and conductivities is None:
-        return {1: 1.0}
-    if labels.dtype.kind not in "iub" or not conductivities:
-        raise OperandoError(
-            f"{_STEP}: expected a mask, or labels with conductivities = {{label: value}}, got {labels.dtype} "
-            f"with {conductivities}; a mask is such as labels == 1"
-        )
-    known = {name: label for label, name in (named_phases(labels) or {}).items()}
-    lacking = [key for key in conductivities if isinstance(key, str) and key not in known]
-    if lacking:
-        raise OperandoError(f"{_STEP}: expected phases of {sorted(known)}, got {lacking}")
-    table = {known[key] if isinstance(key, str) else int(key): float(value) for key, value in conductivities.items()}
-    values = np.array(list(table.values()))
-    if not (np.isfinite(values) & (values >= 0)).all() or not (values > 0).any() or len(table) > _MOST:
-        raise OperandoError(f"{_STEP}: expected conductivities from 0 on, some above it, got {dict(conductivities)}")
-    return {label: value for label, value in table.items() if value > 0}
-
-
-def numbered(labels: Any, known: list[int]) -> Codes:
-    """Return labels (z, y, x) of one volume as the numbers of known ones from 1, 0 elsewhere."""
-    array = np.asarray(labels)
-    if array.dtype == bool and known == [1]:
-        return np.ascontiguousarray(array).view(np.uint8)
-    codes = np.zeros(array.shape, np.uint8)
-    for number, label in enumerate(known, start=1):
-        codes[array == label] = number
-    return codes
-
-
-def by_tubes(codes: Codes, material: Material, axis: int, threads: SlabThreads, *, tol: float, edge: int) -> float:
-    """Return the conductivity of a volume cut into tubes along an axis by walls that nothing crosses.
-
-    What the unfinished solutions may still lose is taken off twice.
-    """
-    sides = [
-        [slice(None)] if number == axis else [slice(start, start + edge) for start in range(0, size, edge)]
-        for number, size in enumerate(codes.shape)
-    ]
-    total = 0.0
-    for part in product(*sides):
-        tube = np.ascontiguousarray(codes[part])
-        found = conduct(tube, material, axis, threads, tol)
-        if found.converged:
-            total += tube.size / codes.size * max(0.0, 2 * found.conductivity - found.upper)
-    return total
-
-
 def _of_one(
     codes: Codes,
     material: Material,
@@ -215,7 +159,10 @@ def _of_one(
     else:
         found = [conduct(codes, material, axis, threads, tol, keep=keep) for axis in numbers]
     if tubes is not None:
-        lower = [by_tubes(codes, material, axis, threads, tol=tol, edge=tubes) for axis in numbers]
+        lower = [
+            by_tubes(lambda part: codes[part], codes.shape, material, axis, threads, tol=tol, edge=tubes)
+            for axis in numbers
+        ]
         extra["tau_upper"] = [_ratio(mean, value) for value in lower]
     if keep:
         empty = np.full(codes.shape, np.nan, np.float32)
