@@ -87,9 +87,7 @@ def conduct(
         scale = 1 / (codes.size * material.weights[axis])
         system = PhaseSystem(counts, material.conductivities, material.weights, sizes, axis, threads, keep=keep)
     solved = minimize(system, tolerance)
-    potential = None
-    if keep:
-        potential = _potential(system.deviation, counts, sizes, axis)
+    potential = _potential(system.kept(), counts, sizes, axis) if keep else None
     return _conducted(solved, scale, potential)
 
 
@@ -115,30 +113,33 @@ def conduct_repeated(
     counts[_inner(sizes)] *= codes
     weights = material.weights
     system = PhaseSystem(counts, material.conductivities, weights, sizes, axes[0], threads, repeats=True, keep=True)
-    known: list[Vector] = []
-    found, source = [], zeros(sizes) if len(axes) > 1 else None
+    known: dict[int, Vector] = {}
+    found = []
     for row, axis in enumerate(axes):
         if not through[axis].any():
             found.append(NOTHING)
-            known.append(zeros(sizes))
             continue
         system.turn(axis, keep=True)
-        solved = minimize(system, tolerance)
-        deviation = system.deviation
-        assert deviation is not None  # noqa: S101
+        solved, deviation = minimize(system, tolerance), system.kept()
         potential = _potential(deviation, counts, sizes, axis) if keep else None
         found.append(_conducted(solved, 1 / (codes.size * weights[axis]), potential))
         tensor[row, row] = found[-1].conductivity
-        left = system.top.source.copy() if source is not None else None
-        for column, other in enumerate(axes[:row]):
-            if source is None or left is None or not through[other].any():
-                continue
-            system.linear(other, source)
-            shared = -system.product(source, deviation) - system.product(known[column], left)
-            tensor[row, column] = shared / (codes.size * math.sqrt(weights[axis] * weights[other]))
+        for other, energy in _shared_energies(system, known).items():
+            column = axes.index(other)
+            tensor[row, column] = energy / (codes.size * math.sqrt(weights[axis] * weights[other]))
             tensor[column, row] = tensor[row, column]
-        known.append(deviation)
+        known[axis] = deviation
     return found, tensor
+
+
+def _shared_energies(system: PhaseSystem, known: dict[int, Vector]) -> dict[int, float]:
+    """Return the energy that a system's potential shares with those found along other axes."""
+    source, left = zeros(system.sizes), system.top.source
+    shared = {}
+    for other, deviation in known.items():
+        system.linear(other, source)
+        shared[other] = -system.product(source, system.kept()) - system.product(deviation, left)
+    return shared
 
 
 def _conducting(codes: Codes, material: Material) -> Codes:
@@ -168,9 +169,8 @@ def _conducted(solved: Solved, scale: float, potential: Vector | None) -> Conduc
     )
 
 
-def _potential(deviation: Vector | None, counts: Codes, sizes: Sizes, axis: int) -> Vector:
+def _potential(deviation: Vector, counts: Codes, sizes: Sizes, axis: int) -> Vector:
     """Return the potential from 1 at the first face to 0 at the last, NaN where nothing flows."""
-    assert deviation is not None  # noqa: S101
     length = sizes[axis]
     straight = length - (np.arange(length, dtype=np.float32) + np.float32(0.5))
     shape = tuple(length if number == axis else 1 for number in range(3))

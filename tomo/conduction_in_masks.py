@@ -72,6 +72,18 @@ class MaskSystem:
         if step and self.deviation is not None:
             self.threads.each(kernels.step_residual, self.whole, self.deviation, self.direction, np.float32(-step))
 
+    def kept(self) -> Vector:
+        """Return by how much the potential deviates from a straight fall, in steps of 1 a voxel.
+
+        Raises
+        ------
+        ValueError
+            If it was not asked for.
+        """
+        if self.deviation is None:
+            raise ValueError("the potential was not kept")
+        return self.deviation
+
     def _step_ends(self, kernel: Callable[..., None], values: Vector, by: float) -> None:
         for first, last in self.ends:
             kernel(values, self.image, np.float32(by), first, last)

@@ -95,6 +95,18 @@ class PhaseSystem:
             if self.deviation is not None:
                 self.threads.each(step_residual, self.slabs, self.deviation, self.direction, np.float32(-step))
 
+    def kept(self) -> Vector:
+        """Return by how much the potential deviates from a straight fall, in steps of 1 a voxel.
+
+        Raises
+        ------
+        ValueError
+            If it was not asked for.
+        """
+        if self.deviation is None:
+            raise ValueError("the potential was not kept")
+        return self.deviation
+
     def product(self, one: Vector, other: Vector) -> float:
         """Return the scalar product of two arrays."""
         self.threads.each(cells.scalar_product, self.slabs, one, other, self.products)

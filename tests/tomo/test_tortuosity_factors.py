@@ -104,7 +104,7 @@ def test_what_does_not_percolate_is_infinite_and_says_why():
 
 
 @given(arrays(np.bool_, st.tuples(*[st.integers(1, 7)] * 3)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_mask_conducts_as_an_independent_solver_says(mask):
     for axis in range(3):
         assert_allclose(factor(mask, AXES[axis], tol=1e-7), conduction.tortuosity_factor(mask, axis), rtol=1e-5)
@@ -124,7 +124,7 @@ def test_blobs_conduct_as_an_independent_solver_says(filled):
 def test_the_simulated_composites_truth_is_found_from_its_labels():
     from simulated_volumes import composite
 
-    labels = composite(5).label
+    labels = composite(5).label[:40, :36, :38]
     electrolyte = dict(microstructure.PHASES)
     attrs = {"flag_values": list(electrolyte), "flag_meanings": " ".join(electrolyte.values())}
     volume = xr.DataArray(labels, dims=AXES, attrs=attrs)
@@ -138,7 +138,7 @@ def test_the_simulated_composites_truth_is_found_from_its_labels():
 @given(st.integers(0, 10**6), st.floats(0.2, 0.9), st.floats(0.0, 2.0))
 @settings(max_examples=8, deadline=None)
 def test_bounds_hold_the_tortuosity_factor_and_none_is_below_1(seed, filled, width):
-    found = tortuosity(blobs((16, 13, 15), filled, width, seed), "all", tubes=5, tol=1e-6)
+    found = tortuosity(blobs((16, 13, 15), filled, width, seed), ["z", "x"], tubes=8, tol=1e-6)
     assert (found["tau_lower"] >= 1 - 1e-6).all()
     assert (found["tortuosity_factor"] >= found["tau_lower"]).all()
     assert (found["tau_upper"] >= found["tortuosity_factor"] * (1 - 1e-5)).all()
