@@ -59,6 +59,7 @@ def percolates(
     volume = as_mask(mask, _STEP)
     axes = asked_axes(dim, _STEP)
     check_boundary(boundary, _STEP)
+    check_voxels(volume, _STEP)
     leading = volume.dims[: -len(PLACES)]
     shape = tuple(volume.sizes[name] for name in leading)
     found = np.empty((*shape, len(axes)), bool)
@@ -96,6 +97,12 @@ def check_boundary(boundary: str, step: str) -> None:
     """Raise where a boundary is unknown."""
     if boundary not in ("faces", "periodic"):
         raise OperandoError(f"{step}: expected a boundary of 'faces' or 'periodic', got {boundary!r}")
+
+
+def check_voxels(volume: xr.DataArray, step: str) -> None:
+    """Raise where a volume has no voxel."""
+    if volume.size == 0:
+        raise OperandoError(f"{step}: expected voxels, got none along some of {dict(volume.sizes)}")
 
 
 def axis_names(axes: Sequence[str]) -> tuple[str, NDArray[np.object_], dict[str, str]]:

@@ -15,7 +15,7 @@ from operando.history import recorded
 
 from .conduction import Codes, Material, conduct
 from .layout import PLACES
-from .percolation import asked_axes
+from .percolation import asked_axes, check_voxels
 from .phase_numbers import conducting_labels, numbered
 from .slab_threads import SlabThreads
 from .voxels import as_volume, voxel
@@ -74,6 +74,7 @@ def tortuosity_bracket(
     """
     whole = as_volume(volume, _STEP)
     (name,) = asked_axes([dim], _STEP)
+    check_voxels(whole, _STEP)
     if whole.ndim != len(PLACES) or min(tubes, slabs) < 1 or not 0 < tol < 1:
         raise OperandoError(
             f"{_STEP}: expected one volume, tubes and slabs of a voxel or more, and a tol within 0 and 1, got "

@@ -15,7 +15,7 @@ from operando.history import recorded
 
 from .conduction import Codes, Conducted, Material, conduct, conduct_repeated
 from .layout import PLACES
-from .percolation import Boundary, asked_axes, axis_names, check_boundary
+from .percolation import Boundary, asked_axes, axis_names, check_boundary, check_voxels
 from .phase_numbers import conducting_labels, numbered
 from .slab_threads import SlabThreads
 from .tortuosity_bounds import by_tubes
@@ -110,6 +110,7 @@ def tortuosity(
     whole = as_volume(volume, _STEP)
     axes = asked_axes(dim, _STEP)
     check_boundary(boundary, _STEP)
+    check_voxels(whole, _STEP)
     if not 0 < tol < 1 or (tubes is not None and (tubes < 1 or boundary == "periodic")):
         raise OperandoError(f"{_STEP}: expected a tol within 0 and 1, and tubes from 1 voxel on, between faces only")
     table = conducting_labels(whole, conductivities, _STEP)

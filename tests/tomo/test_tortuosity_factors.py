@@ -359,6 +359,8 @@ def test_what_cannot_be_solved_is_refused_in_a_line():
         tortuosity(labels, conductivities={1: -1.0})
     with pytest.raises(OperandoError, match="conductivities from 0 on"):
         tortuosity(labels, conductivities={1: 0.0})
+    with pytest.raises(OperandoError, match="expected voxels, got none"):
+        tortuosity(labels[:0] == 1)
     for wrong in ({"dim": "w"}, {"boundary": "open"}, {"tol": 0.0}, {"tubes": 0}, {"tubes": 2, "boundary": "periodic"}):
         with pytest.raises(OperandoError, match=r"tomo.tortuosity: expected"):
             tortuosity(labels == 1, **wrong)
