@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .object_classes import classify_objects
     from .object_shapes import shapes
     from .orientations import orientation
+    from .percolation import percolates
     from .phase_fractions import fractions
     from .phase_retrieval import Paganin
     from .phases import segment
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from .rings import remove_rings
     from .surface_areas import surface_area
     from .thickness import local_thickness
+    from .tortuosity_bounds import tortuosity_bracket
+    from .tortuosity_factors import tortuosity
     from .tracking import track
     from .triple_lines import triple_phase_length
 
@@ -89,6 +92,7 @@ _LAZY = {
     "match_grey": ".grey_matching",
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
+    "percolates": ".percolation",
     "plate_filter": ".plates",
     "read": ".reading",
     "read_series": ".reading",
@@ -105,6 +109,8 @@ _LAZY = {
     "threshold_local": ".local_thresholds",
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
+    "tortuosity": ".tortuosity_factors",
+    "tortuosity_bracket": ".tortuosity_bounds",
     "track": ".tracking",
     "triple_phase_length": ".triple_lines",
     "two_point_correlation": ".correlation_functions",
@@ -146,6 +152,7 @@ __all__ = [
     "match_grey",
     "orientation",
     "orientation_distribution",
+    "percolates",
     "plate_filter",
     "read",
     "read_series",
@@ -162,6 +169,8 @@ __all__ = [
     "threshold_local",
     "threshold_mixture",
     "threshold_multiotsu",
+    "tortuosity",
+    "tortuosity_bracket",
     "track",
     "triple_phase_length",
     "two_point_correlation",

@@ -98,6 +98,9 @@ def tables(chunks=None):
         tomo.constrictivity(grey > 80, "z")["r_min"],
         tomo.rev(grey > 80, sizes=[6 * 0.65, 8 * 0.65])["box_spread"].round(12),
         tomo.void_volumes(tomo.segment_cracks(grey, **LEVELS), volume=grey)["void_volume_unseen"].round(9),
+        tomo.percolates(grey > 80, "all"),
+        tomo.tortuosity(grey > 80, "all")["tortuosity_factor"],
+        tomo.tortuosity(grey > 80, conductivities={1: 1.0, 0: 0.1}, boundary="periodic")["effective_diffusivity"],
         fitted.predict_proba(grey),
     ]
 
