@@ -46,6 +46,6 @@ def share_touching(label: NDArray[np.integer]) -> float:
         pairs = np.moveaxis(label, axis, 0)
         for one, other in ((pairs[:-1], pairs[1:]), (pairs[1:], pairs[:-1])):
             beside = other[one == NCM]
-            touching += np.count_nonzero(beside == ELECTROLYTE)
-            total += np.count_nonzero(beside != NCM)
+            touching += int(np.count_nonzero(beside == ELECTROLYTE))
+            total += int(np.count_nonzero(beside != NCM))
     return touching / total if total else float("nan")

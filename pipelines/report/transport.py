@@ -11,7 +11,7 @@ from .kind_colors import COLORS, SIGNS, kind_of
 from .parts import Part, Plot, counted, text
 from .scan_lines import Line, draw_lines
 from .series import LocalTime, Series
-from .void_volumes import key, measured
+from .void_volumes import key, limit_of, measured
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +27,7 @@ def draw_transport(series: Series, ds: xr.Dataset, local: LocalTime) -> Iterator
     """Yield the tortuosity factor along each axis, and the share of a surface that is in contact."""
     lines = list(factor_lines(ds))
     if lines:
-        what, ends = f"Tortuosity factor of {conducting(ds)}", f"{_missing(ds)}{_bars(lines, _FACTOR_BARS)}"
+        what, ends = f"Tortuosity factor of {conducting(ds)}", f"{_missing(ds)}{_bars(ds, lines, _FACTOR_BARS)}"
         yield from _drawn(series, lines, "tortuosity factor", local, what=what, ends=ends)
     elif "tortuosity_factor" in ds:
         yield Plot((), f"{text(series.name)} has no finite tortuosity factor of {conducting(ds)}.{_missing(ds)}")
@@ -35,7 +35,9 @@ def draw_transport(series: Series, ds: xr.Dataset, local: LocalTime) -> Iterator
     if share is not None:
         body, toward = (str(ds["contact_share"].attrs.get(name, "?")).replace("_", " ") for name in ("body", "toward"))
         what = f"Share of the surface of {text(body)} that touches {text(toward)}"
-        yield from _drawn(series, [share], "share in contact", local, what=what, ends=_bars([share], _SHARE_BARS))
+        yield from _drawn(
+            series, [share], "share in contact", local, what=what, ends=f"{_bars(ds, [share], _SHARE_BARS)}{_gaps(ds)}"
+        )
 
 
 _FACTOR_BARS = " Error bars are one standard uncertainty: of the volume that was looked at, and of the thresholds."
@@ -95,9 +97,17 @@ def _drawn(series: Series, lines: list[Line], label: str, local: LocalTime, *, w
     yield Plot(draw_lines(series, lines, label, local), said, legend, beside=True)
 
 
-def _bars(lines: list[Line], words: str) -> str:
-    known = any(line.std is not None and np.isfinite(line.std).any() for line in lines)
-    return words if known else " Its uncertainty is not known."
+def _bars(ds: xr.Dataset, lines: list[Line], words: str) -> str:
+    """Return in words what the error bars hold, and what of it all scans share."""
+    if not any(line.std is not None and np.isfinite(line.std).any() for line in lines):
+        return " The uncertainty is not known."
+    shared = "threshold" in ds and ds.sizes["scan"] > 1 and bool((ds["threshold"] == ds["threshold"][0]).all())
+    return words + (" All scans share the thresholds, whose part moves them alike." if shared else "")
+
+
+def _gaps(ds: xr.Dataset) -> str:
+    limit, std = limit_of(ds, "gap_detection_limit")
+    return f" Gaps thinner than about {measured(limit, std)} µm count as contact." if np.isfinite(limit) else ""
 
 
 def _missing(ds: xr.Dataset) -> str:
