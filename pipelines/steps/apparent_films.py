@@ -82,8 +82,10 @@ def _large(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
 
 def _closed(kinds: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
     """Return kinds in which what lies between body and phase beyond, near to both, belongs to the phase beyond."""
+    from operando.tomo.distances import capped
+
     inner, outer = kinds == _INNER, kinds == _OUTER
     if not (inner.any() and outer.any()):
         return kinds
-    away = ndimage.distance_transform_edt(~inner) + ndimage.distance_transform_edt(~outer)
+    away = capped(~inner, (1.0, 1.0, 1.0), 2 * width) + capped(~outer, (1.0, 1.0, 1.0), 2 * width)
     return np.where((kinds == _FILM) & (away <= width), np.uint8(_OUTER), kinds)
