@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .kind_colors import COLORS, SIGNS, kind_of
+from .kind_colors import COLORS, kind_of
 from .parts import Part, Plot, counted, text
 from .scan_lines import Line, draw_lines
 from .series import LocalTime, Series
@@ -68,7 +68,7 @@ def contact_line(ds: xr.Dataset) -> Line | None:
         return None
     value, std = _numbers(ds, "contact_share", ("scan",))
     kind = kind_of(str(ds["contact_share"].attrs.get("body", "")))
-    return Line("in contact", COLORS.get(kind, _NO_COLOR), SIGNS.get(kind, "circle"), value, std)
+    return Line("in contact", COLORS.get(kind, _NO_COLOR), "circle", value, std)
 
 
 def conducting(ds: xr.Dataset) -> str:

@@ -124,7 +124,7 @@ def _of_one(
     changed = systematic(phases, asked.boundaries(phases), lambda moved: _factor(moved, asked))
     factor = found["tortuosity_factor"].to_numpy()
     known = np.isfinite(factor)
-    row["tortuosity_factor_systematic"] = np.where(known, changed["tortuosity_factor"], np.nan)
+    row["tortuosity_factor_systematic"] = np.where(known, changed.get("tortuosity_factor", 0.0), np.nan)
     row["tortuosity_factor_std"] = factor * _spread(phases, volume, asked, subvolumes)
     row["tortuosity_factor_uncertainty"] = np.hypot(
         row["tortuosity_factor_systematic"], np.nan_to_num(row["tortuosity_factor_std"])

@@ -9,7 +9,8 @@ import pytest
 from experiments import EVIL, experiment
 from volume_experiments import with_transport, with_volumes
 
-from operando.pipelines import report
+from operando.pipelines.report import volumes as panel
+from operando.pipelines.report.parts import Plot
 from operando.pipelines.report.series import all_series, local_time
 from operando.pipelines.report.transport import contact_line, draw_transport, factor_lines
 from operando.pipelines.report.volume_methods import volume_methods
@@ -70,8 +71,6 @@ def test_the_methods_say_how_with_a_source(tree):
     assert EVIL not in said
 
 
-def test_the_page_shows_them_among_the_volumes(tree, tmp_path):
-    page = report.write(tree, tmp_path / "report.html").read_text("utf-8")
-    section = page[page.index('<section id="volumes">') :]
-    section = section[: section.index("</section>")]
-    assert section.index("Tortuosity factor of electrolyte") < section.index("Share of the surface of")
+def test_the_panel_of_volumes_shows_them(tree):
+    said = " ".join(part.caption for part in panel.draw(tree) if isinstance(part, Plot))
+    assert said.index("Tortuosity factor of electrolyte") < said.index("Share of the surface of")

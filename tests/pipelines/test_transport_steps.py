@@ -97,6 +97,12 @@ def test_phases_conduct_as_well_as_the_recipe_says():
     np.testing.assert_allclose(alone["effective_diffusivity"][0, 0], 1.5, rtol=1e-5)
 
 
+def test_what_conducts_everywhere_hinders_nothing_and_depends_on_no_threshold():
+    found = transport.tortuosity(*phases(channels()), of=NAMES)
+    np.testing.assert_allclose(found["tortuosity_factor"], 1, atol=1e-6)
+    np.testing.assert_allclose(found["tortuosity_factor_systematic"], 0)
+
+
 BLUR = 0.8
 
 
