@@ -47,6 +47,17 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   use = "fractions"
   method = "grey"                   # void and electrolyte share voxels, which keeps small voids whole
 
+  [[series.steps]]                  # lost slices are taken to be like their neighbors
+  use = "tortuosity"
+  of = "electrolyte"
+  dims = ["z"]                      # across the electrode
+
+  [[series.steps]]
+  use = "contact"
+  a = "ncm"
+  b = "electrolyte"
+  blur = {blur:<26} # voxels: between particle and void it looks like electrolyte
+
   [[series.steps]]
   use = "cracks"
   void = {void:<26} # grey level

@@ -33,10 +33,7 @@ QUANTITIES = {
     "half_cycle": ("1", "half-cycle: 0 rest before the first current, then +1 a reversal"),
 }
 
-NOT_YET = (
-    ("tortuosity factor", "1"),
-    ("onsets", "s"),
-)
+NOT_YET = (("onsets", "s"),)
 """Quantities of the simulated cell that are not scored yet, with their units."""
 
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from .microstructure import CRACK, GAP, PORE
 from .score_rows import Row, flag_rows, matched, names_of, node_of, rms
+from .transport_score import transport_rows
 
 _NEAR = 2
 """Voxels around a void to which its blurred share may reach."""
@@ -44,6 +45,8 @@ def volumes(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
     known, found = known.isel(scan=np.flatnonzero(present)), found.isel(scan=order)
     if "void_share" in found and known.sizes["scan"]:
         yield from _voids(known, found)
+    if known.sizes["scan"]:
+        yield from transport_rows(known, found)
     if {"label", "detection_limit"} <= set(found.data_vars) and known.sizes["scan"]:
         cracks = tree[node].children.get("cracks")
         yield from _cracks(known, found, None if cracks is None else cracks.to_dataset().isel(scan=order))

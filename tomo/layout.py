@@ -89,6 +89,25 @@ CRACKS = Layout(
 
 _PREVIEW = tuple(f"preview_{axis}" for axis in PLACES)
 
+_AXES = ("scan", "axis")
+
+_FLOW = (
+    Variable("tortuosity_factor", _AXES, "1", "f", "tortuosity factor, inf where nothing leads through", False),
+    Variable("tortuosity_factor_std", _AXES, "1", "f", "its standard deviation over volumes of the material", False),
+    Variable("tortuosity_factor_systematic", _AXES, "1", "f", "its change with thresholds", False),
+    Variable("tortuosity_factor_uncertainty", _AXES, "1", "f", "both uncertainties in quadrature", False),
+    Variable("tau_lower", _AXES, "1", "f", "lower bound of the tortuosity factor of these voxels", False),
+    Variable("effective_diffusivity", _AXES, "1", "f", "effective diffusivity over that of the phase", False),
+    Variable("percolating", _AXES, "1", "b", "whether the conducting phases lead through the volume", False),
+    Variable("tortuosity_reason", _AXES, "", "T", "why there is no finite tortuosity factor", False),
+    Variable("volume_fraction", ("scan",), "1", "f", "volume fraction of all that conducts", False),
+)
+_TOUCHING = (
+    Variable("contact_area", ("scan",), "um^2", "f", "area over which two phases touch", False),
+    Variable("surface_area", ("scan",), "um^2", "f", "surface of the first of them toward all others", False),
+    Variable("contact_share", ("scan",), "1", "f", "share of that surface that is in contact", False),
+)
+
 PROCESSED = Layout(
     "xtm processed",
     "what the steps of a recipe make of volumes, scan by scan",
@@ -127,6 +146,8 @@ PROCESSED = Layout(
         Variable("void_level", ("scan",), "", "f", "grey level of void", False),
         Variable("matrix_level_std", ("scan",), "", "f", "standard uncertainty of the matrix's grey level", False),
         Variable("void_level_std", ("scan",), "", "f", "standard uncertainty of the void's grey level", False),
+        *_FLOW,
+        *_TOUCHING,
         Variable("preview", ("scan", *_PREVIEW), "", "f", "grey value, mean over the voxels of a pixel", False),
         Variable("preview_kind", ("scan", *_PREVIEW), "1", "iu", "what fills the pixel", False),
         Variable(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .parts import table, text
+from .transport import conducting
 from .void_volumes import limit_words, measured
 from .volumes import worked_up
 
@@ -23,7 +24,8 @@ _LEVELS = ("matrix_level", "void_level", "noise", "blur")
 def volume_methods(tree: xr.DataTree) -> Iterator[str]:
     """Yield paragraphs and tables (HTML) on every series of volumes that was worked up."""
     for series, ds in worked_up(tree):
-        said = [*_phases(series, ds), *_cracks(series, ds)]
+        yield from (f"<p>{said}</p>" for said in (*_phases(series, ds), *_transport(series, ds), *_contact(ds)))
+        said = list(_cracks(series, ds))
         if said:
             yield f"<p>{' '.join(said)}</p>{_curve(ds)}"
 
@@ -39,6 +41,38 @@ def _phases(series: Series, ds: xr.Dataset) -> Iterator[str]:
     yield (
         f"Phases of {text(series.name)}, from the darkest on: {text(', '.join(names))}; grey values"
         f"{f' ({text(unit)})' if unit not in ('', '1') else ''} above {each} belong to the next{same}."
+    )
+
+
+def _transport(series: Series, ds: xr.Dataset) -> Iterator[str]:
+    if "tortuosity_factor" not in ds:
+        return
+    yield (
+        f"The tortuosity factor of {text(series.name)} is τ = ⟨σ⟩/σ<sub>eff</sub>: the mean"
+        f" conductivity of all voxels, those of {conducting(ds)} conducting, over the effective one between opposite"
+        " faces, from Laplace's equation by finite volumes on the voxels (S. J. Cooper et al., SoftwareX 5, 203 (2016),"
+        " doi:10.1016/j.softx.2016.09.002). Its uncertainty holds what it changes when thresholds move by 10 % of the"
+        " contrast, and how much parts of the volume differ, but not what the size of the voxels does."
+    )
+
+
+def _contact(ds: xr.Dataset) -> Iterator[str]:
+    if "contact_share" not in ds:
+        return
+    about = ds["contact_share"].attrs
+    body, toward = (text(str(about.get(name, "?")).replace("_", " ")) for name in ("body", "toward"))
+    said = (
+        f"Contact of {body} with {toward} is the area of the voxels' faces between them, weighed by the normals there,"
+        f" over that toward all other phases."
+    )
+    blur = float(about.get("blur", 0.0))
+    yield said + (
+        f" Where {body} touches another phase, a blur of {blur:.2g} voxels passes through the grey values of {toward}:"
+        " this film is taken off, half a voxel more or less of which the uncertainty holds. Gaps too thin to be found"
+        " count as contact."
+        if blur
+        else f" A film of {toward} that blur makes between {body} and other phases was not taken off: contact may be"
+        " too large."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     absorption,
     components,
+    contacts,
     cracks,
     damage,
     depth,
@@ -17,6 +18,7 @@ from . import (
     reconstructions,
     repeats,
     surfaces,
+    transport,
     volumes,
 )
 from .step import Step, Technique
@@ -90,6 +92,8 @@ STEPS: dict[str, dict[str, Step]] = {
         "align": Step(volumes.align, after="register"),
         "segment": Step(volumes.segment),
         "fractions": Step(volumes.fractions, after="segment"),
+        "tortuosity": Step(transport.tortuosity, after="segment"),
+        "contact": Step(contacts.contact, after="segment"),
         "cracks": Step(cracks.cracks),
         "label": Step(cracks.label),
         "preview": Step(previews.preview),

@@ -105,6 +105,18 @@ def test_particles_fill_what_they_truly_fill(whole, truth):
     np.testing.assert_allclose(ncm, truth["phase_fraction"].sel(phase="ncm"), rtol=0.04)
 
 
+def test_tortuosity_and_contact_are_those_of_the_truth_within_their_errors(whole, truth):
+    processed = whole[2]["processed"]
+    factor = processed["tortuosity_factor"].sel(axis="z")
+    error = processed["tortuosity_factor_systematic"].sel(axis="z")
+    assert (np.abs(factor.to_numpy() - truth["tortuosity_factor"].to_numpy()) < 2 * error.to_numpy()).all()
+    assert processed["percolating"].sel(axis="z").all()
+    assert (processed["tortuosity_reason"].sel(axis=["y", "x"]) == "not asked for").all()
+    lost = truth["contact_lost_inside"] / truth["particle_surface_inside"]
+    # Pores touch particles as well, and gaps below the detection limit are not seen.
+    assert (np.abs(processed["contact_share"] - (1 - lost)) < 2 * processed["contact_share_uncertainty"]).all()
+
+
 def test_the_table_holds_the_objects_of_all_volumes_and_their_numbers(whole):
     table, processed = whole[2]["objects"], whole[2]["processed"]
     assert np.bincount(table["scan"], minlength=3).tolist() == processed["objects"].to_numpy().tolist()

@@ -140,3 +140,25 @@ def with_volumes(tree, scans=5, *, measured=True, followed=True, **settings):
     if followed:
         out["xtm/composite/cracks"] = xr.DataTree(tracks(scans))
     return out
+
+
+def with_transport(tree):
+    """Return an experiment whose volumes have tortuosity factors along z and y, inf along y in one, and contact."""
+    out, node = tree.copy(), "xtm/composite/processed"
+    ds = out[node].to_dataset()
+    scans = ds.sizes["scan"]
+    factor = np.column_stack([1.3 + 0.02 * np.arange(scans), np.full(scans, 1.6), np.full(scans, np.nan)])
+    factor[-1, 1] = np.inf
+    reason = np.where(np.isnan(factor), "not asked for", np.where(np.isinf(factor), f"no path along y {EVIL}", ""))
+    dims = ("scan", "axis")
+    ds = ds.assign(
+        tortuosity_factor=quantity(dims, factor, "1", "tortuosity factor"),
+        tortuosity_factor_uncertainty=quantity(dims, np.where(np.isfinite(factor), 0.05, np.nan), "1", "uncertainty"),
+        tortuosity_reason=(dims, reason.astype(object)),
+        contact_share=quantity("scan", 0.97 - 0.01 * np.arange(scans), "1", "share"),
+        contact_share_uncertainty=quantity("scan", np.full(scans, 0.03), "1", "uncertainty"),
+    ).assign_coords(axis=np.array(["z", "y", "x"], dtype=object))
+    ds["tortuosity_factor"].attrs["conducting"] = f"electrolyte, {EVIL}"
+    ds["contact_share"].attrs |= {"body": EVIL, "toward": "electrolyte", "blur": 0.7}
+    out[node] = xr.DataTree(ds)
+    return out
