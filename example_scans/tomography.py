@@ -54,6 +54,7 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   noise = {noise:<25} # of a voxel, grey levels
   noise_blur = 0.0                  # voxels: neighbors share none of it
   blur = {blur:<26} # voxels
+  particle = {ncm:<22} # of the particles, beside which gaps may open
   radius = 5.0                      # voxels, of the simulated cracks that tell the detection limit
   repeats = 3
 

@@ -16,7 +16,7 @@ _NEAR = 2
 """Voxels around a void to which its blurred share may reach."""
 _WHOLE = 0.5
 """Share of a crack's voxels that counts as most of them."""
-_RADIUS = 5.0
+RADIUS = 5.0
 """Radius of a crack, voxels, from which the detection limit of the recipe is meant for it."""
 
 Numbers = NDArray[np.int64]
@@ -73,19 +73,27 @@ def _ratios(known: xr.Dataset, share: NDArray[np.float32]) -> tuple[float, float
 def _cracks(known: xr.Dataset, found: xr.Dataset, tracks: xr.Dataset | None) -> Iterator[Row]:
     """Compare which cracks are seen, and whether they keep their identity."""
     scans, cracks = known["crack_radius"].shape
-    seen = np.array([_objects(known.isel(scan=k), found["label"].isel(scan=k).values) for k in range(scans)])
-    above = known["crack_aperture"] * (2 / 3) > found["detection_limit"].to_numpy()[:, np.newaxis]
-    due = (above & (known["crack_radius"] > _RADIUS * known.attrs["voxel_size"])).to_numpy()
+    seen = np.array([objects_of_cracks(known.isel(scan=k), found["label"].isel(scan=k).values) for k in range(scans)])
+    due = due_to_be_seen(known, found["detection_limit"].to_numpy())
     hits = float((due & (seen > 0)).sum())
     yield Row("XTM cracks above the detection limit seen, of n", "1", hits, truth=float(due.sum()))
     if tracks is None:
         return
     pairs = [(k, c) for k in range(scans - 1) for c in range(cracks) if seen[k, c] and seen[k + 1, c]]
-    kept = sum(_same(known["crack_body"].to_numpy()[k : k + 2], tracks, seen[k : k + 2], k, c) for k, c in pairs)
+    kept = sum(
+        is_same_crack(known["crack_body"].to_numpy()[k : k + 2], tracks, seen[k : k + 2], k, c) for k, c in pairs
+    )
     yield Row("XTM cracks followed to the next scan, of n", "1", float(kept), truth=float(len(pairs)))
 
 
-def _objects(known: xr.Dataset, label: Numbers) -> list[int]:
+def due_to_be_seen(known: xr.Dataset, limit: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which cracks (scan, crack) are open by more than the detection limit of each scan, um, and not small."""
+    above = known["crack_aperture"] * (2 / 3) > limit[:, np.newaxis]
+    due: NDArray[np.bool_] = (above & (known["crack_radius"] > RADIUS * known.attrs["voxel_size"])).to_numpy()
+    return due
+
+
+def objects_of_cracks(known: xr.Dataset, label: Numbers) -> list[int]:
     """Return the object that most voxels of each true crack belong to; 0 if there is none."""
     places = np.argwhere(known["label"].to_numpy() == CRACK)
     away = (places[:, np.newaxis] + 0.5) * known.attrs["voxel_size"] - known["crack_center"].to_numpy()
@@ -105,7 +113,7 @@ def _objects(known: xr.Dataset, label: Numbers) -> list[int]:
     return numbers
 
 
-def _same(bodies: Numbers, tracks: xr.Dataset, seen: Numbers, scan: int, crack: int) -> bool:
+def is_same_crack(bodies: Numbers, tracks: xr.Dataset, seen: Numbers, scan: int, crack: int) -> bool:
     """Whether a crack is on the same track in two scans, or has truly merged with another, and its track too."""
     before, after = (
         int(np.flatnonzero(tracks["object"].to_numpy()[scan + step] == seen[step, crack])[0]) for step in (0, 1)

@@ -56,14 +56,19 @@ class Levels:
         return self.matrix - self.void
 
     @property
+    def sigma(self) -> float:
+        """Standard deviation of what blurs a sharp edge: point spread function and voxel, voxels."""
+        return math.sqrt(self.blur**2 + VOXEL_VARIANCE)
+
+    @property
     def reach(self) -> float:
         """How far a sharp edge's blur is felt, voxels."""
-        return 3.3 * math.sqrt(self.blur**2 + VOXEL_VARIANCE)
+        return 3.3 * self.sigma
 
     @property
     def grown(self) -> int:
         """How far beyond half its depth a crack still has a share of voxels."""
-        return math.ceil(2.3 * math.sqrt(self.blur**2 + VOXEL_VARIANCE))
+        return math.ceil(2.3 * self.sigma)
 
     @property
     def bright(self) -> float:

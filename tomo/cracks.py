@@ -30,6 +30,8 @@ FOUND = np.dtype([("crack", np.bool_), ("void", np.bool_), ("share", np.float32)
 DARK_BLUR = 0.7
 SMOOTHING = 1.0
 """Standard deviations, voxels, of the Gaussians before a particle's skin and a crack's depth are judged."""
+NEIGHBORS = 2
+"""Voxels to either side over whose lines across a crack its aperture is averaged."""
 HALF = 0.5
 FACE = 1.5
 """How far the mirror image at an outer face makes noise stronger, scales."""
@@ -98,9 +100,10 @@ def segment_cracks(
     share = (I_matrix - I) / (I_matrix - I_void), not cut at 0 and 1: noise then cancels in sums, and the volume of what
     is found is the sum of ``share`` times that of a voxel, also of cracks thinner than the blur. Where the slope of
     the grey values leads from void straight into a particle, the particle's own level takes the place of I_matrix;
-    skins of particles without a void hold none. On simulated composites (particles 31 times the noise brighter than the
-    matrix) gaps against particles keep their volume within 2 % from 3.4 voxels on, lose 7 % at 2.6 and a third at 2.2,
-    and are not seen at 1.2; :func:`detection_limit` is about cracks within the matrix.
+    skins of particles without a void hold none. Let S be the standard deviation of what blurs an edge, blur and voxel
+    together. Gaps against particles 31 times the noise brighter than the matrix keep their volume within 2 % from a
+    width of 3.5 S on, lose half of it at 2.5 to 3 S and are not seen at 1.5 S, at blurs of 0.5 to 1 voxel; what
+    :func:`detection_limit` tells of a ``particle``.
 
     Other voids are where the share, smoothed by one voxel, is at least one half: balls from a diameter of
     3.1 sqrt(blur^2 + 1.1) voxels on (3.9 at a blur of 0.7), whole within 5 % from 1.4 times that. Smaller pores are
@@ -108,9 +111,11 @@ def segment_cracks(
 
     Cracks are voxels whose share, smoothed by one voxel, is at least half that of the crack's middle, connected (26
     neighbors) to where the answer of the plate filter, divided at each scale by its spread in noise, exceeds what noise
-    does. The aperture is the integral of the smoothed share along the normal. Both were right within 1 % and 0.1
-    voxels on plates 3 and 5 voxels wide, at any inclination, with a blur of 0.7 voxels and a contrast of 4 times the
-    noise. A lazy volume is read twice: once when this is called, to find what hangs together, once for the result.
+    does. The aperture is the integral of the smoothed share along the normal, averaged over the crack's voxels in a
+    cube of five voxels around each. Volumes and mean apertures were right within 1 % and 0.1 voxels on plates 3 and 5
+    voxels wide, at any inclination, with a blur of 0.7 voxels and a contrast of 4 times the noise; the aperture of a
+    single voxel had a standard deviation of 0.11 voxels. A lazy volume is read twice: once when this is called, to find
+    what hangs together, once for the result.
     """
     grey = _counting(as_volume(volume, "segment_cracks"))
     edges = voxel(grey, "segment_cracks")
@@ -163,7 +168,8 @@ def void_share(block: NDArray[np.generic], *, levels: Levels) -> NDArray[np.gene
 
         near = ndimage.maximum_filter(bright, 2 * math.ceil(levels.reach) + 1, mode="nearest")
         dark = plate_kernels.smooth(np.maximum(share, np.float32(0)), half_gauss(DARK_BLUR))
-        void_kernels.beside_particles(grey, dark, near, (levels.void, levels.bright), levels.reach, share)
+        reaches = levels.reach, void_kernels.DIRECT * math.hypot(levels.sigma, DARK_BLUR)
+        void_kernels.beside_particles(grey, dark, near, (levels.void, levels.bright), reaches, share)
     return share
 
 
@@ -200,6 +206,8 @@ def cracks_across(block: NDArray[Any], *, reaches: tuple[float, float], grown: i
     aperture = np.zeros(block.shape, np.float32)
     void = smooth >= np.float32(wide)
     void_kernels.across(smooth, seen, normal, reaches, void, aperture)
+    del smooth, seen, normal
+    aperture = _along_the_plane(aperture)
     found = np.zeros(block.shape, FOUND)
     found["aperture"], found["crack"], found["void"] = aperture, aperture > 0, void
     if void.any():
@@ -211,9 +219,20 @@ def cracks_across(block: NDArray[Any], *, reaches: tuple[float, float], grown: i
     return found
 
 
+def _along_the_plane(aperture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean aperture of the crack's voxels in a cube around each: noise that one line meets averages out."""
+    crack = aperture > 0
+    if not crack.any():
+        return aperture
+    half = np.full(NEIGHBORS + 1, 1 / (2 * NEIGHBORS + 1), np.float32)
+    total, count = plate_kernels.smooth(aperture, half), plate_kernels.smooth(crack.astype(np.float32), half)
+    np.divide(total, count, out=aperture, where=crack)
+    return aperture
+
+
 def _across_margin(reaches: tuple[float, float], grown: int) -> int:
     climb, widest = reaches
-    return math.ceil(climb + void_kernels.FLAT * widest) + 1 + half_gauss(SMOOTHING).size + grown
+    return math.ceil(climb + void_kernels.FLAT * widest) + 1 + half_gauss(SMOOTHING).size + max(grown, NEIGHBORS)
 
 
 def found_cracks(

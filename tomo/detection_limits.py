@@ -36,20 +36,36 @@ class Plate:
     aperture: float
     radius: float | None
 
+    def particle(self, edge: int, blur: float) -> Floats:
+        """Return the blurred share that a particle fills whose flat face is one side of the plate."""
+        from scipy.special import ndtr
+
+        filled: Floats = ndtr((-self.aperture / 2 - self._along(edge)) / self._sigma(blur))
+        return filled
+
+    def _along(self, edge: int) -> Floats:
+        along: Floats = sum(place * part for place, part in zip(_places(edge), self.normal, strict=True)) - self.offset
+        return along
+
+    def _sigma(self, blur: float) -> float:
+        return math.hypot(blur, math.sqrt(VOXEL_VARIANCE))
+
     def share(self, edge: int, blur: float) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the blurred share of void of every voxel, and which voxels the plate reaches."""
         from scipy.special import ndtr
 
-        sigma = math.hypot(blur, math.sqrt(VOXEL_VARIANCE))
-        places = np.ix_(*[np.arange(edge) - (edge - 1) / 2] * 3)
-        along = sum(place * part for place, part in zip(places, self.normal, strict=True)) - self.offset
+        sigma, along = self._sigma(blur), self._along(edge)
         half, reach = self.aperture / 2, 3 * sigma + 2
         share: Floats = ndtr((along + half) / sigma) - ndtr((along - half) / sigma)
         near: NDArray[np.bool_] = np.abs(along) <= half + reach
         if self.radius is not None:
-            distance = np.sqrt(np.maximum(sum(place**2 for place in places) - (along + self.offset) ** 2, 0))
+            distance = np.sqrt(np.maximum(sum(place**2 for place in _places(edge)) - (along + self.offset) ** 2, 0))
             share, near = share * ndtr((self.radius - distance) / sigma), near & (distance <= self.radius + reach)
         return share, near
+
+
+def _places(edge: int) -> tuple[Floats, ...]:
+    return np.ix_(*[np.arange(edge) - (edge - 1) / 2] * 3)
 
 
 def detection_limit(
@@ -59,6 +75,7 @@ def detection_limit(
     noise: float,
     contrast: float,
     noise_blur: float = 0.0,
+    particle: float | None = None,
     apertures: Sequence[float] = APERTURES,
     radius: float | None = None,
     level: float = 0.5,
@@ -80,6 +97,9 @@ def detection_limit(
         As :func:`segment_cracks` uses or finds them for the volume in question.
     contrast
         Grey value of the matrix less that of the void.
+    particle
+        Grey value of particles less that of the matrix: the cracks are gaps then between a flat particle and the
+        matrix, such as lost contact. By default there are no particles.
     apertures
         Of the simulated cracks, voxels, rising.
     radius
@@ -115,7 +135,7 @@ def detection_limit(
     ``found`` 1 / (2 ``repeats``) squared is added.
     """
     scales = checked_search(scales, widest, STEP)
-    apertures = _checked(apertures, voxel_size, contrast, level, repeats)
+    apertures = _checked(apertures, voxel_size, contrast, level, repeats, particle)
     if edge < 2 * (FACES + 8) + (0 if radius is None else 2 * radius - 16) or (radius is not None and not radius > 0):
         raise OperandoError(f"{STEP}: expected a cube that holds the crack and 8 voxels around it, got edge = {edge}")
     levels = Levels(contrast, 0.0, noise, blur, noise_blur).checked(STEP)
@@ -123,7 +143,7 @@ def detection_limit(
     rng = np.random.default_rng(seed)
     outcome = np.array(
         [
-            [_outcome(rng, _plate(rng, aperture, radius), edge, levels, settings) for _ in range(repeats)]
+            [_outcome(rng, _plate(rng, aperture, radius), edge, levels, particle, settings) for _ in range(repeats)]
             for aperture in apertures
         ]
     )
@@ -131,6 +151,7 @@ def detection_limit(
         **levels.numbers(),
         **settings,
         "voxel_size": voxel_size,
+        "particle": particle,
         "radius": radius,
         "level": level,
         "repeats": repeats,
@@ -140,8 +161,13 @@ def detection_limit(
     return recorded(_dataset(outcome, np.array(apertures), voxel_size, level), "tomo.detection_limit", parameters)
 
 
-def _checked(
-    apertures: Sequence[float], voxel_size: float, contrast: float, level: float, repeats: int
+def _checked(  # noqa: PLR0917
+    apertures: Sequence[float],
+    voxel_size: float,
+    contrast: float,
+    level: float,
+    repeats: int,
+    particle: float | None,
 ) -> tuple[float, ...]:
     numbers = tuple(float(aperture) for aperture in apertures)
     if not numbers or not numbers[0] > 0 or not (np.diff(numbers) > 0).all():
@@ -150,6 +176,8 @@ def _checked(
         came = f"{voxel_size:g}, {contrast:g}, {level:g}, {repeats}"
         wanted = "voxel_size and contrast above 0, level between 0 and 1, 2 repeats or more"
         raise OperandoError(f"{STEP}: expected {wanted}, got {came}")
+    if particle is not None and not particle > 0:
+        raise OperandoError(f"{STEP}: expected a particle brighter than the matrix, above 0, got {particle:g}")
     return numbers
 
 
@@ -158,12 +186,19 @@ def _plate(rng: np.random.Generator, aperture: float, radius: float | None) -> P
     return Plate(direction / np.linalg.norm(direction), rng.uniform(-0.5, 0.5), aperture, radius)
 
 
-def _outcome(
-    rng: np.random.Generator, plate: Plate, edge: int, levels: Levels, settings: dict[str, Any]
+def _outcome(  # noqa: PLR0917
+    rng: np.random.Generator,
+    plate: Plate,
+    edge: int,
+    levels: Levels,
+    particle: float | None,
+    settings: dict[str, Any],
 ) -> tuple[float, float, float]:
     """Return found share, bias and false alarms of one crack."""
     share, near = plate.share(edge, levels.blur)
     grey = levels.matrix - levels.contrast * share + levels.noise * _unit_noise(rng, edge, levels.noise_blur)
+    if particle is not None:
+        grey += particle * plate.particle(edge, levels.blur)
     volume = xr.DataArray(grey.astype(np.float32), dims=PLACES)
     found = found_cracks(volume, levels, **settings).to_numpy()
     inner = (slice(FACES, -FACES),) * 3

@@ -26,17 +26,23 @@ STEP = "tomo.void_volumes"
 Floats = NDArray[np.float64]
 _NEEDED = ("crack", "void", "share", "blur", "noise", "noise_blur", "matrix_level", "void_level")
 _VOID, _CRACK = 1, 2
+_LAZILY: dict[str, Any] = {"dask": "parallelized", "output_dtypes": [np.float32]}
 _BESIDE = 4
 """Added to the kind of a voxel that lies beside a particle."""
+_OWN = 7
+"""Kind of a crack's own voxels beside a particle."""
 _PARTS = {
     "": "",
     "std": "standard uncertainty from noise: ",
-    "systematic": "what uncertain grey values, and particles beside it, may change: ",
+    "systematic": "standard uncertainty from grey values and from particles beside it: ",
     "uncertainty": "both uncertainties in quadrature: ",
+    "unseen": "what gaps beside particles too thin to be found may hold at most: ",
     "sampling": "standard deviation over volumes of the material: ",
 }
-GAPS, LOST = (2.2, 2.6, 3.4), (1 / 3, 0.07, 0.02)
-"""Widths of gaps beside particles, voxels, and the shares of them that are lost, see ``segment_cracks``."""
+AWRY = 0.025
+"""By how much of their volume voids beside particles may be wrong that are as wide as ``WHOLE`` or wider."""
+UNSEEN, WHOLE = 3.0, 3.5
+"""Widths of gaps beside particles that may escape, and that are found whole, standard deviations of an edge's blur."""
 
 
 def void_volumes(
@@ -51,7 +57,7 @@ def void_volumes(
     labels
         Numbers of objects among the cracks or voids, 0 outside, of the same dims.
     volume
-        The grey values that were segmented, to tell what lies beside particles. Only without labels.
+        The grey values that were segmented, to tell what lies beside particles, and how much of it may be missing.
 
     Returns
     -------
@@ -59,12 +65,13 @@ def void_volumes(
         Without labels, over the leading dims: ``crack_volume`` and ``void_volume``, cracks included (um^3), and
         ``crack_fraction`` and ``void_fraction`` of the voxels that count (1), each with ``_std``: what the
         noise of the voxels makes of it; ``_systematic``, what the uncertainties of the grey values of matrix
-        and void change, where ``found`` has them, and, with ``volume``, in quadrature what may be lost within
-        reach of brighter particles: 2 %, of cracks as much as of gaps of their apertures, up to a third at 2.2
-        voxels; and ``_uncertainty``, both in quadrature. The fractions also have ``_sampling``: by how much
+        and void change, where ``found`` has them, and, with ``volume``, in quadrature 2.5 % of what lies within
+        reach of brighter particles; and ``_uncertainty``, both in quadrature. With ``volume`` also ``_unseen``: how
+        much more void there may be at most because it is too thin to be seen beside particles. It is a bound to one
+        side and in no uncertainty. The fractions also have ``_sampling``: by how much
         they may differ from those of the material that the volume was cut from
-        (:func:`operando.tomo.subvolumes.spread_of_mean`). With labels a table (object) with ``number``,
-        ``void_volume``, its ``_std`` and, without ``volume``, ``_systematic`` and ``_uncertainty``.
+        (:func:`operando.tomo.subvolumes.spread_of_mean`). With labels a table (object) with ``number`` and
+        ``void_volume``, its ``_std``, ``_systematic`` and ``_uncertainty``.
 
     Raises
     ------
@@ -78,7 +85,16 @@ def void_volumes(
     is that of the sum of N voxels with white noise s and contrast c, v s sqrt(N)/c; noise that neighbors share
     counts as the white noise that was blurred. Errors of the levels of matrix, m, and void, o, move V by ((v N - V)
     m + V o)/c; what moved thresholds change is far less, since both edges of a void lie beyond them: 10 % moved V
-    by 0.05 to 0.4 %. What is thinner than 2 voxels and lies on a particle is lost altogether, and in no uncertainty.
+    by 0.05 to 0.4 %.
+
+    Let S be the standard deviation of what blurs an edge, blur and voxel together, 0.76 voxels at a blur of 0.7. Voids
+    as wide as 4 S, 3 voxels then, have pulls of unit width with ``_uncertainty``. Gaps beside particles that are open
+    by less than 3 S escape for the most part. ``_unseen`` is the volume of such a gap around the surface of all
+    particles where no void was found, and what simulated gaps of their apertures lose for cracks beside particles;
+    :func:`detection_limit` tells for a ``particle`` how much of a gap is found. Of thinner ones little is in the grey
+    values: a gap of width w and contrast c beside a particle that is p brighter than the matrix moves its edge, which
+    is known no better, by w c/(c + p), and differs from a particle that much smaller only in second order of w/S. The
+    volume of thin cracks within the matrix is in none of these, but in the curve of :func:`detection_limit`.
     """
     lacking = [name for name in _NEEDED if name not in found]
     if lacking:
@@ -90,15 +106,18 @@ def void_volumes(
         _after_others(as_volume(labels, STEP), void) if labels is not None else void.astype(np.uint8) + found["crack"]
     )
     grown = nearest_labels(as_volume(numbers, STEP), levels.grown)
-    if labels is None and volume is not None:
-        grown = grown + _BESIDE * beside_particles(as_volume(volume, STEP), levels)
-    table = regions(grown.astype(numbers.dtype), share)
+    grey = None if volume is None else _kept(as_volume(volume, STEP))
+    near = None if grey is None else beside_particles(grey, levels)
     if labels is None:
-        lost = None if volume is None else _lost(found, grown, table)
-        ds = _of_volumes(table, share, levels, lost)
+        grown = grown if near is None else (grown + _BESIDE * near).astype(grown.dtype)
+        table = regions(grown, share)
+        ds = _of_volumes(table, share, levels, beside=near is not None)
         ds = ds.assign(_sampling(share, grown % _BESIDE))
+        ds = ds if grey is None else ds.assign(_unseen(ds, _escaped(found, grey, grown, table, levels), share))
     else:
-        ds = _of_objects(table.isel(object=table["number"].to_numpy() > 1), edges.volume, levels)
+        table = regions(grown, share)
+        beside = None if near is None else regions((grown * near).astype(grown.dtype), share)
+        ds = _of_objects(table.isel(object=table["number"].to_numpy() > 1), beside, edges.volume, levels)
         ds = ds.assign(number=ds["number"] - 1)
     for name, array in ds.data_vars.items():
         if name != "number":
@@ -111,6 +130,12 @@ def _after_others(labels: xr.DataArray, void: xr.DataArray) -> xr.DataArray:
     return (labels + 1).where(labels > 0, void.astype(labels.dtype)).astype(labels.dtype)
 
 
+def _kept(grey: xr.DataArray) -> xr.DataArray:
+    """Return a volume whose slices that do not count are not finite."""
+    kept = kept_slices(grey)
+    return grey if bool(kept.all()) else grey.where(kept).transpose(*grey.dims)
+
+
 def beside_particles(volume: xr.DataArray, levels: Levels) -> xr.DataArray:
     """Return which voxels lie within reach of a particle that is brighter than the matrix, uint8."""
     reach = math.ceil(levels.reach)
@@ -118,22 +143,44 @@ def beside_particles(volume: xr.DataArray, levels: Levels) -> xr.DataArray:
     return near.assign_coords(volume.coords)
 
 
-def _lost(found: xr.Dataset, kind: xr.DataArray, table: xr.Dataset) -> dict[str, Floats]:
-    """Return how much void beside particles may be lost, of each volume: of cracks by their apertures."""
+def _escaped(
+    found: xr.Dataset, volume: xr.DataArray, kind: xr.DataArray, table: xr.Dataset, levels: Levels
+) -> dict[str, Floats]:
+    """Return how much void beside particles may have escaped at most, of each volume."""
     aperture = as_volume(found["aperture"], STEP)
-    width = aperture / np.float32(voxel(aperture, STEP).cube(STEP))
-    shares = xr.apply_ufunc(_lost_at, width, dask="parallelized", output_dtypes=[np.float32])
-    cracks = regions(kind.where(as_volume(found["crack"], STEP), 0).astype(np.uint8), shares)
-    filled, number = (table["volume"] * table["intensity_mean"]).to_numpy(), table["number"].to_numpy()
-    beside = cracks["number"].to_numpy() == _CRACK + _BESIDE
-    mean = _summed(cracks, np.where(beside, cracks["intensity_mean"].to_numpy(), 0.0), kind)
-    crack = mean * _summed(table, np.where(number == _CRACK + _BESIDE, filled, 0.0), kind)
-    other = LOST[-1] * _summed(table, np.where(number == _VOID + _BESIDE, filled, 0.0), kind)
-    return {"crack": crack, "void": crack + other}
+    edge = voxel(aperture, STEP).cube(STEP)
+    face = over_blocks(_faces, volume, margin=1, dtype=np.float32, matrix=levels.matrix, bright=levels.bright)
+    lost = xr.apply_ufunc(_lost_at, aperture / np.float32(edge * levels.sigma), **_LAZILY)
+    # A crack's aperture is known at its own voxels only, and not where its share of void reaches beyond them.
+    own = (kind == _CRACK + _BESIDE) & (aperture > 0)
+    number = kind.where(~own, _OWN).astype(kind.dtype)
+    most = (np.float32(UNSEEN * levels.sigma) * face).where(number == _BESIDE, lost.where(own, np.float32(0)))
+    seen = regions(number, most.transpose(*kind.dims).assign_coords(kind.coords))
+    gap = _summed(seen, np.where(seen["number"] == _BESIDE, _filled(seen), 0.0), kind)
+    mean = _summed(seen, np.where(seen["number"] == _OWN, seen["intensity_mean"], 0.0), kind)
+    crack = mean * _summed(table, np.where(table["number"] == _CRACK + _BESIDE, _filled(table), 0.0), kind)
+    return {"crack": crack, "void": crack + gap}
 
 
 def _lost_at(width: NDArray[np.floating]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = np.interp(width, GAPS, LOST).astype(np.float32)
+    """Return how much of cracks beside particles is lost over what is found, by their width over that of an edge."""
+    found: NDArray[np.float32] = np.interp(width, (2.5, UNSEEN, WHOLE), (1.0, 0.25, 0.0)).astype(np.float32)
+    return found
+
+
+def _faces(block: NDArray[Any], *, matrix: float, bright: float) -> NDArray[Any]:
+    """Return how much surface of particles each voxel holds, voxel faces: the slope of what is cut off below them.
+
+    Of a volume cut off at two levels, the sum of its slopes over what these differ by is the area of the surface at a
+    level, averaged over all between (H. Federer, Trans. Amer. Math. Soc. 93, 418 (1959)).
+    """
+    cut = np.clip((block.astype(np.float32) - np.float32(bright)) / np.float32(bright - matrix), 0, 1)
+    total = np.zeros(block.shape, np.float32)
+    for axis in range(block.ndim):
+        if block.shape[axis] > 1:
+            total += np.gradient(cut, axis=axis) ** 2
+    # Beside what is not finite no surface can be told.
+    found: NDArray[Any] = np.nan_to_num(np.sqrt(total))
     return found
 
 
@@ -174,39 +221,55 @@ def _levels(found: xr.Dataset) -> Levels:
     return Levels(*(float(found[name]) for name in names), *unsure)
 
 
-def _of_volumes(table: xr.Dataset, share: xr.DataArray, levels: Levels, lost: dict[str, Floats] | None) -> xr.Dataset:
+def _of_volumes(table: xr.Dataset, share: xr.DataArray, levels: Levels, *, beside: bool) -> xr.Dataset:
     """Return volumes and fractions of cracks and voids over the dims before z, y, x."""
     leading, cube = share.dims[: -len(PLACES)], voxel(share, STEP).volume
     whole = _counted(share)
-    filled, space = (table["volume"] * table["intensity_mean"]).to_numpy(), table["volume"].to_numpy()
+    filled, space, number = _filled(table), table["volume"].to_numpy(), table["number"].to_numpy()
     # What is beside a particle and no void has the number _BESIDE, and kind 0.
-    kind = table["number"].to_numpy() % _BESIDE
+    kind = number % _BESIDE
     ds = xr.Dataset(coords={name: one for name, one in share.coords.items() if set(one.dims) <= set(leading)})
     for name, least in (("crack", _CRACK), ("void", _VOID)):
-        total, within = (_summed(table, np.where(kind >= least, values, 0.0), share) for values in (filled, space))
-        unsure = np.zeros(total.shape) if levels.void_std > 0 else None
-        parts = _parts(total, within, cube, levels, unsure if lost is None else lost[name])
-        for part, values in parts.items():
+        total, within, near = (
+            _summed(table, np.where(which, values, 0.0), share)
+            for which, values in ((kind >= least, filled), (kind >= least, space), (number >= least + _BESIDE, filled))
+        )
+        for part, values in _parts(total, within, cube, levels, near if beside else None).items():
             ds[f"{name}_volume{part}"] = (leading, values)
             ds[f"{name}_fraction{part}"] = (leading, values / whole)
     return ds
 
 
-def _of_objects(table: xr.Dataset, cube: float, levels: Levels) -> xr.Dataset:
+def _unseen(ds: xr.Dataset, escaped: dict[str, Floats], share: xr.DataArray) -> dict[str, tuple[Any, Floats]]:
+    dims, whole = ds["void_volume"].dims, _counted(share)
+    volumes = {f"{name}_volume_unseen": (dims, values) for name, values in escaped.items()}
+    return {**volumes, **{f"{name}_fraction_unseen": (dims, values / whole) for name, values in escaped.items()}}
+
+
+def _of_objects(table: xr.Dataset, beside: xr.Dataset | None, cube: float, levels: Levels) -> xr.Dataset:
     """Return the numbers of objects, their volumes and how sure these are."""
-    space = table["volume"].to_numpy()
-    lost = np.zeros(space.shape) if levels.void_std > 0 else None
-    parts = _parts(space * table["intensity_mean"].to_numpy(), space, cube, levels, lost)
+    filled, near = _filled(table), None
+    if beside is not None:
+        where = [name for name in ("number", *table.coords) if "object" in table[name].dims and name != "object"]
+        known = dict(zip(zip(*(beside[name].to_numpy() for name in where), strict=True), _filled(beside), strict=True))
+        rows = zip(*(table[name].to_numpy() for name in where), strict=True)
+        near = np.array([known.get(row, 0.0) for row in rows], np.float64)
+    parts = _parts(filled, table["volume"].to_numpy(), cube, levels, near)
     return table[["number"]].assign({f"void_volume{part}": ("object", values) for part, values in parts.items()})
 
 
-def _parts(filled: Floats, space: Floats, cube: float, levels: Levels, lost: Floats | None) -> dict[str, Floats]:
-    """Return volumes of void within a space of voxels of a size, and their uncertainties."""
+def _filled(table: xr.Dataset) -> Floats:
+    found: Floats = (table["volume"] * table["intensity_mean"]).to_numpy()
+    return found
+
+
+def _parts(filled: Floats, space: Floats, cube: float, levels: Levels, beside: Floats | None) -> dict[str, Floats]:
+    """Return volumes of void within a space of voxels of a size, and their uncertainties, also of those beside."""
     noise = white(levels.noise, levels.noise_blur) / levels.contrast * np.sqrt(space * cube)
     parts = {"": filled, "_std": noise}
-    if lost is not None:
+    if beside is not None or levels.void_std > 0:
         shift = np.hypot((space - filled) * levels.matrix_std, filled * levels.void_std) / levels.contrast
-        systematic = np.hypot(lost, shift)
+        systematic = np.hypot(0.0 if beside is None else AWRY * beside, shift)
         parts |= {"_systematic": systematic, "_uncertainty": np.hypot(noise, systematic)}
     return parts
 

@@ -13,6 +13,8 @@ import numpy as np
 from .label_overlaps import Integers, Objects, Overlaps
 
 Overlapping = Callable[[int, int], Overlaps]
+HEIR = 0.5
+"""An object goes on in another only if that holds more than this part of the most that one after it shares with it."""
 
 
 class Event(IntFlag):
@@ -116,10 +118,13 @@ def _follow(known: Tracks, scan: int, track: Integers) -> None:
     old = known.of_objects[scan - 1]
     kept = known.overlaps(scan - 1, scan)
     kept.sort(key=partial(_first_served, old))
+    most: dict[int, int] = {}
+    for i, _, n, _ in kept:
+        most[i] = max(n, most.get(i, 0))
     taken: set[int] = set()
     kinds: dict[tuple[int, int], Kind] = {}
-    for i, j, _, _ in kept:
-        if i not in taken and track[j] == 0:
+    for i, j, n, _ in kept:
+        if i not in taken and track[j] == 0 and n > HEIR * most[i]:
             taken.add(i)
             track[j] = old[i]
             known.objects[old[i] - 1][scan] = j

@@ -114,6 +114,15 @@ PROCESSED = Layout(
         Variable(
             "crack_volume_bias", ("scan", "aperture"), "1", "f", "volume found of them over the true, less 1", False
         ),
+        Variable(
+            "gap_detection_limit", ("scan",), "um", "f", "width at which half of a gap at a particle is found", False
+        ),
+        Variable("gap_found", ("scan", "aperture"), "1", "f", "share found of simulated gaps at particles", False),
+        Variable(
+            "gap_volume_bias", ("scan", "aperture"), "1", "f", "volume found of them over the true, less 1", False
+        ),
+        Variable("void_volume_unseen", ("scan",), "um^3", "f", "what gaps at particles may hold unseen", False),
+        Variable("crack_volume_unseen", ("scan",), "um^3", "f", "what cracks at particles may hold unseen", False),
         Variable("matrix_level", ("scan",), "", "f", "grey level of what cracks run through", False),
         Variable("void_level", ("scan",), "", "f", "grey level of void", False),
         Variable("matrix_level_std", ("scan",), "", "f", "standard uncertainty of the matrix's grey level", False),

@@ -63,10 +63,11 @@ def track(
     Notes
     -----
     Overlaps are taken from the largest down; of equal ones the older track's first. Each gives the object the track of
-    the one before, unless either has been given away. An object that is left without, but overlaps one before, has
-    split off that which it overlaps most; one before that is left without an heir, but overlaps one after, has merged
-    into that; one without any overlap after it has healed, or fell below what can be seen. Tracks that are there in the
-    first scan have no birth. Labels are moved to whole voxels.
+    the one before, unless either has been given away, or another object after it holds twice as much of the one before:
+    a crumb beside what two cracks have merged into is neither of them. An object that is left without, but overlaps one
+    before, has split off that which it overlaps most; one before that is left without an heir, but overlaps one after,
+    has merged into that; one without any overlap after it has healed, or fell below what can be seen. Tracks that are
+    there in the first scan have no birth. Labels are moved to whole voxels.
     """
     series, size = _series(labels), voxel(labels, _STEP)
     moved = _displacement(displacement, series)

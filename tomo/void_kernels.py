@@ -17,7 +17,7 @@ STEP, FINE = 0.5, 0.25
 EMPTY = 0.35
 """Share of void, in the smoothed volume whose particles are cut off, that tells a gap from the skin of a particle."""
 DIRECT = 1.0
-"""From void to particle, voxels, at most where no matrix is between."""
+"""From void to particle at most where no matrix is between, standard deviations of the edge between them."""
 FLAT = 1.5
 """How far from its middle a crack goes on within its plane, apertures."""
 PLANAR = 0.5
@@ -89,7 +89,7 @@ def layer_between(  # noqa: PLR0917
 
 @compiled
 def beside_particles(  # noqa: PLR0917
-    grey: Floats, dark: Floats, near: Mask, levels: tuple[float, float], reach: float, share: Floats
+    grey: Floats, dark: Floats, near: Mask, levels: tuple[float, float], reaches: tuple[float, float], share: Floats
 ) -> None:
     """Correct the share of void where particles brighter than the matrix are near.
 
@@ -108,6 +108,7 @@ def beside_particles(  # noqa: PLR0917
         Grey values of the void, and what only particles exceed.
     """
     void, bright = levels
+    reach, direct = reaches
     depth, height, width = grey.shape
     for z in range(depth):
         for y in range(height):
@@ -118,7 +119,7 @@ def beside_particles(  # noqa: PLR0917
                 if highest(grey, place, way, reach) <= bright:
                     continue
                 layer = layer_between(grey, dark, place, way, bright, reach)
-                if layer <= DIRECT:
+                if layer <= direct:
                     top = highest(grey, place, way, reach + 2)
                     share[z, y, x] = (top - grey[z, y, x]) / (top - void)
                 elif layer == math.inf or share[z, y, x] < 0:

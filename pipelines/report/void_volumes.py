@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LINES = {"all voids": ("void_volume", "void"), "cracks": ("crack_volume", "crack")}
 _SIGNS = {"circle": "●", "square": "■", "triangle": "▲", "diamond": "◆"}
 _CURVE, _LIMIT = "crack_volume_bias", "detection_limit"
+_GAP_LIMIT, _UNSEEN = "gap_detection_limit", "void_volume_unseen"
 _LEAST_FOUND = 0.5
 """Of a crack that is below the detection limit at least so much is taken to be found: no factor beyond 2."""
 
@@ -133,15 +134,15 @@ def in_short(ds: xr.Dataset) -> str:
     return " to ".join(f"{measured(line.value[at], std[at])} {unit}" for at in ends) + f" of cracks. {limit_words(ds)}"
 
 
-def limit_of(ds: xr.Dataset) -> tuple[float, float]:
+def limit_of(ds: xr.Dataset, name: str = _LIMIT) -> tuple[float, float]:
     """Return the detection limit of the series and its standard uncertainty, um: the largest of all scans."""
-    if _LIMIT not in ds:
+    if name not in ds:
         return np.nan, np.nan
-    values = np.atleast_1d(np.asarray(ds[_LIMIT].values, float))
+    values = np.atleast_1d(np.asarray(ds[name].values, float))
     if not np.isfinite(values).any():
         return np.nan, np.nan
     at = int(np.nanargmax(values))
-    std = np.atleast_1d(ds[f"{_LIMIT}_std"].values) if f"{_LIMIT}_std" in ds else values * np.nan
+    std = np.atleast_1d(ds[f"{name}_std"].values) if f"{name}_std" in ds else values * np.nan
     return float(values[at]), float(std[at])
 
 
@@ -149,9 +150,20 @@ def limit_words(ds: xr.Dataset) -> str:
     """Return in words how thin a crack may be to be found."""
     limit, std = limit_of(ds)
     if not np.isfinite(limit):
-        return "No detection limit was determined: thin cracks may be missing from the numbers."
+        return f"No detection limit was determined: thin cracks may be missing from the numbers.{_gap_words(ds)}"
     opening = f"{measured(limit, std)} µm (detection limit)"
-    return f"Of cracks open by less than {opening} more than half of the volume is missed."
+    return f"Of cracks open by less than {opening} more than half of the volume is missed.{_gap_words(ds)}"
+
+
+def _gap_words(ds: xr.Dataset) -> str:
+    """Return in words how thin gaps beside particles may be to be found, and how much such gaps may hold."""
+    limit, std = limit_of(ds, _GAP_LIMIT)
+    below = f" Of gaps beside particles more than half is missed below {measured(limit, std)} µm."
+    said = below if np.isfinite(limit) else ""
+    if _UNSEEN in ds and np.isfinite(most := float(np.max(ds[_UNSEEN].values, initial=0.0))) and most > 0:
+        unit = unit_label(str(ds[_UNSEEN].attrs.get("units", "")))
+        said += f" Thinner ones around all particles would hold up to {measured(most, np.nan)} {unit} more void."
+    return said
 
 
 def _caption(series: Series, ds: xr.Dataset, lines: list[Line]) -> str:

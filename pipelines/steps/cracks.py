@@ -19,7 +19,9 @@ _LEVELS = {"matrix_level": "matrix", "void_level": "void", "noise": "noise", "no
 _UNSURE = ("matrix_level_std", "void_level_std")
 _LIMIT = ("detection_limit", "detection_limit_std")
 _CURVES = {"found": "crack_found", "volume_bias": "crack_volume_bias"}
+_GAPS = {"found": "gap_found", "volume_bias": "gap_volume_bias", "detection_limit": "gap_detection_limit"}
 _LIMITS = (*_LIMIT, *(f"{name}{ending}" for name in _CURVES.values() for ending in ("", "_std")))
+_GAP_LIMITS = tuple(f"{name}{ending}" for name in _GAPS.values() for ending in ("", "_std"))
 MASKS = ("crack", "void")
 
 
@@ -33,6 +35,7 @@ def cracks(
     noise: float | None = None,
     blur: float | None = None,
     noise_blur: float | None = None,
+    particle: float | None = None,
     scales: tuple[float, ...] = (1.0, 2.0, 3.0),
     false_alarm: float = 1e-8,
     grow: float = 1e-3,
@@ -44,7 +47,8 @@ def cracks(
 
     Grey levels, noise and blur are those given, else those of the first volume, so that all share them. The detection
     limit is that of ``repeats`` simulated cracks of each aperture, 0 leaves it out; they have a ``radius`` (voxels), or
-    reach through the simulated volume.
+    reach through the simulated volume. With ``particle``, the grey level of particles, it is also told for gaps between
+    them and the matrix.
     """
     from operando import tomo
 
@@ -63,7 +67,7 @@ def cracks(
     numbers = {name: found[name].expand_dims(scan=scans) for name in (*levels, *_UNSURE)}
     numbers |= {str(name): one for name, one in sizes.data_vars.items()}
     if repeats:
-        numbers |= _limits(first, grey, levels, {**search, "radius": radius, "repeats": repeats})
+        numbers |= _limits(first, grey, levels, {**search, "radius": radius, "repeats": repeats}, particle)
     images = {name: found[own].variable for own, name in _IMAGES.items()}
     told = {name: one.variable for name, one in numbers.items()}
     return processed.assign({**images, **told}).assign_attrs({HISTORY: sizes.attrs[HISTORY]})
@@ -138,26 +142,36 @@ _NUMBERED = {"units": "1", "long_name": "number of the row"}
 
 
 def _limits(
-    first: xr.Dataset, grey: xr.DataArray, levels: dict[str, float], settings: dict[str, Any]
+    first: xr.Dataset,
+    grey: xr.DataArray,
+    levels: dict[str, float],
+    settings: dict[str, Any],
+    particle: float | None,
 ) -> dict[str, xr.DataArray]:
     """Return what is found of thin cracks in each scan: as in the first, since all share levels and voxels."""
+    scans = grey.sizes["scan"]
+    wanted = _LIMITS if particle is None else (*_LIMITS, *_GAP_LIMITS)
+    if first and set(wanted) <= set(first.variables):
+        known = first[[*wanted]].reset_coords(drop=True).compute().isel(scan=np.zeros(scans, int))
+    else:
+        size, curves = float(grey["voxel_size"][0]), {**_CURVES, "detection_limit": "detection_limit"}
+        known = _simulated(size, levels, settings, curves)
+        if particle is not None:
+            above = {**settings, "particle": particle - levels["matrix_level"]}
+            known = known.merge(_simulated(size, levels, above, _GAPS))
+        known = known[[*wanted]].expand_dims(scan=scans)
+    return {name: known[name] for name in (*wanted, "aperture")}
+
+
+def _simulated(size: float, levels: dict[str, float], settings: dict[str, Any], names: dict[str, str]) -> xr.Dataset:
+    """Return the curves and the limit of simulated cracks by other names."""
     from operando import tomo
 
-    scans = grey.sizes["scan"]
-    if first and _LIMIT[0] in first:
-        known = first[[*_LIMITS]].reset_coords(drop=True).compute().isel(scan=np.zeros(scans, int))
-        return {name: known[name] for name in (*_LIMITS, "aperture")}
-    found = tomo.detection_limit(
-        float(grey["voxel_size"][0]),
-        blur=levels["blur"],
-        noise=levels["noise"],
-        noise_blur=levels["noise_blur"],
-        contrast=levels["matrix_level"] - levels["void_level"],
-        **settings,
-    )
-    named = {f"{name}{ending}": f"{own}{ending}" for name, own in _CURVES.items() for ending in ("", "_std")}
-    known = found.rename(named)[[*_LIMITS]].expand_dims(scan=scans)
-    return {name: known[name] for name in (*_LIMITS, "aperture")}
+    contrast = levels["matrix_level"] - levels["void_level"]
+    numbers: dict[str, Any] = {name: levels[name] for name in ("blur", "noise", "noise_blur")}
+    found = tomo.detection_limit(size, **numbers, contrast=contrast, **settings)
+    both = {f"{own}{ending}": f"{name}{ending}" for own, name in names.items() for ending in ("", "_std")}
+    return found[[*both]].rename({own: name for own, name in both.items() if own != name}).drop_attrs(deep=False)
 
 
 def _mask(processed: xr.Dataset, of: str) -> xr.DataArray:

@@ -29,7 +29,7 @@ from operando.pipelines.report.figures import models
 from operando.pipelines.report.kind_colors import COLORS, kind_colors, kind_of
 from operando.pipelines.report.parts import Html
 from operando.pipelines.report.series import LocalTime, all_series, local_time
-from operando.pipelines.report.void_volumes import draw_volumes, missed
+from operando.pipelines.report.void_volumes import draw_volumes, limit_words, missed
 from operando.pipelines.report.volume_slices import draw_slices
 from operando.pipelines.steps.previews import kinds, preview, previews
 
@@ -139,6 +139,22 @@ def test_volumes_carry_values_errors_and_what_is_missed_of_cracks():
         "Of cracks open by less than 0.310 ± 0.020 µm (detection limit) more than half of the volume is missed."
         in part.caption
     )
+
+
+def test_gaps_beside_particles_have_their_limit_and_what_they_may_hold():
+    um = {"units": "um^3"}
+    ds = xr.Dataset(
+        {
+            "gap_detection_limit": ("scan", [0.61, 0.61]),
+            "gap_detection_limit_std": ("scan", [0.03, 0.03]),
+            "void_volume_unseen": ("scan", [40.0, 120.0], um),
+        }
+    )
+    said = limit_words(ds).replace("\u00a0", " ")
+    assert "thin cracks may be missing" in said
+    assert "Of gaps beside particles more than half is missed below 0.610 ± 0.030 µm." in said
+    assert "would hold up to 120 µm" in said
+    assert "gaps" not in limit_words(ds.drop_vars(ds.data_vars))
 
 
 @pytest.mark.parametrize("opening", APERTURES)

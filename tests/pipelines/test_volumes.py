@@ -92,6 +92,10 @@ def test_all_volumes_share_levels_and_a_detection_limit(whole):
         assert (processed[name] == processed[name][0]).all(), name
     size = float(processed["voxel_size"][0])
     assert 0.1 * size < float(processed["detection_limit"][0]) < 2 * size
+    gaps = processed["gap_detection_limit"]
+    assert (gaps == gaps[0]).all()
+    assert 1.5 * size < float(gaps[0]) < 4 * size
+    assert (processed["void_volume_unseen"] > 0).all()
     np.testing.assert_allclose(processed["fraction"].sum("phase"), 1, rtol=1e-12)
 
 

@@ -55,6 +55,26 @@ def test_at_four_times_the_noise_cracks_of_half_a_voxel_keep_their_volume():
     assert (ds["false_alarm"] < 1e-3).all()
 
 
+@pytest.mark.parametrize("blur", [0.5, 1.0])
+def test_gaps_beside_particles_are_found_from_three_and_a_half_times_the_blur_of_an_edge(blur):
+    edge = float(np.hypot(blur, np.sqrt(1 / 12)))
+    ds = tomo.detection_limit(
+        blur=blur,
+        noise=1.0,
+        contrast=4.3,
+        particle=31.0,
+        apertures=(1.5 * edge, 3.5 * edge),
+        repeats=4,
+        edge=40,
+        seed=8,
+    )
+    assert ds["found"].values[0] < 0.1
+    assert ds["volume_bias"].values[1] == pytest.approx(0, abs=0.1)
+    assert 1.5 * edge < float(ds["detection_limit"]) < 3.5 * edge
+    assert (ds["false_alarm"] < 1e-3).all()
+    assert entries(ds)[-1]["parameters"]["particle"] == 31.0
+
+
 def test_the_limit_is_a_number_with_a_unit_and_the_same_for_a_seed(curve):
     few = {"contrast": CONTRAST, "apertures": (2.0,), "edge": 36, "repeats": 2}
     assert tomo.detection_limit(**SCAN, **few, seed=3).identical(tomo.detection_limit(**SCAN, **few, seed=3))
@@ -78,6 +98,7 @@ def test_a_limit_that_is_never_reached_is_not_made_up():
         ({"radius": 30.0}, "holds the crack"),
         ({"contrast": -1.0}, "contrast above 0"),
         ({"noise": 0.0}, "noise above 0"),
+        ({"particle": -3.0}, "a particle brighter than the matrix"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(change, words):

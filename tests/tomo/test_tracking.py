@@ -214,3 +214,21 @@ def test_gaps_of_the_simulated_cell_stay_with_their_particles():
 def test_what_cannot_be_followed_is_refused(labels, settings, message):
     with pytest.raises(OperandoError, match=message):
         track(labels, **settings)
+
+
+def test_a_crack_that_merges_is_not_what_a_crumb_beside_the_merger_is():
+    """All of B but a crumb lies in what A has grown into; the crumb overlaps B alone."""
+    a, b = ((12, 8, 8), 5), ((12, 8, 19), 4)
+    before = labeled([a, b])[0]
+    merged = before.copy(data=(before > 0).astype(np.int32))
+    merged[11:14, 7:10, 12:16] = 1
+    merged[:, :, 21] = 0
+    merged[:, :, 22:] *= 2
+    found = track(xr.concat([before, merged], "scan"))
+    first, second = found["object"].values[0, :2]
+    assert {int(first), int(second)} == {1, 2}
+    assert (found["object"].isel(track=0) > 0).all()
+    assert found["merged_into"].values.tolist() == [0, 1, 0]
+    assert found["parent"].values.tolist() == [0, 0, 2]
+    assert Event.splitting_off in events(found, 3)[1]
+    assert Kind.merger in [Kind(int(one)) for one in found["link_kind"].values]
