@@ -25,6 +25,8 @@ from operando import tomo
 
 EDGE, CHUNKS, WORKERS, LEVEL = 256, (64, 128), (1, 2), 24000
 WITHIN = 1.5
+LEVELS = {"matrix": 20000.0, "void": 14000.0, "noise": 2000.0, "blur": 0.7}
+"""Half of the volume then is particles, beside which the share of void takes most work."""
 READ = {"label": bool, "local_thickness": bool, "regions": np.int32}
 """Types of what is read, where it is not uint16."""
 
@@ -59,6 +61,8 @@ def work(name: str, small: xr.DataArray, workers: int) -> Callable[[xr.DataArray
             return tomo.label(grey > LEVEL, store=to, workers=workers)[1].load()
         if name == "regions":
             return tomo.regions((grey > LEVEL).astype(np.int32)).load()
+        if name == "segment_cracks":
+            return tomo.segment_cracks(grey, **LEVELS).drop_attrs().to_zarr(to, consolidated=False)
         found = {
             "classify": lambda: fitted.predict(grey),
             "denoise": lambda: tomo.denoise(grey),
@@ -111,7 +115,16 @@ def compare(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    names = ("classify", "denoise", "histogram", "label", "local_thickness", "plate_filter", "regions")
+    names = tuple(sys.argv[1:]) or (
+        "classify",
+        "denoise",
+        "histogram",
+        "label",
+        "local_thickness",
+        "plate_filter",
+        "regions",
+        "segment_cracks",
+    )
     for operation in names:
         if operation == "classify" or operation in tomo.__all__:
             with tempfile.TemporaryDirectory() as scratch:
