@@ -27,7 +27,13 @@ EDGE, CHUNKS, WORKERS, LEVEL = 256, (64, 128), (1, 2), 24000
 WITHIN = 1.5
 LEVELS = {"matrix": 20000.0, "void": 14000.0, "noise": 2000.0, "blur": 0.7}
 """Half of the volume then is particles, beside which the share of void takes most work."""
-READ = {"label": bool, "local_thickness": bool, "regions": np.int32}
+READ = {
+    "contact_area": np.uint8,
+    "label": bool,
+    "local_thickness": bool,
+    "regions": np.int32,
+    "surface_area": bool,
+}
 """Types of what is read, where it is not uint16."""
 
 
@@ -55,12 +61,15 @@ def work(name: str, small: xr.DataArray, workers: int) -> Callable[[xr.DataArray
     fitted = classifier(small) if name == "classify" else None
 
     def written(grey: xr.DataArray, to: Path) -> Any:
-        if name == "histogram":
-            return tomo.histogram(grey).load()
-        if name == "label":
-            return tomo.label(grey > LEVEL, store=to, workers=workers)[1].load()
-        if name == "regions":
-            return tomo.regions((grey > LEVEL).astype(np.int32)).load()
+        small_results = {
+            "histogram": lambda: tomo.histogram(grey),
+            "label": lambda: tomo.label(grey > LEVEL, store=to, workers=workers)[1],
+            "surface_area": lambda: tomo.surface_area(grey > LEVEL),
+            "contact_area": lambda: tomo.contact_area((grey > LEVEL).astype(np.uint8), 0, 1),
+            "regions": lambda: tomo.regions((grey > LEVEL).astype(np.int32)),
+        }
+        if name in small_results:
+            return small_results[name]().load()
         if name == "segment_cracks":
             return tomo.segment_cracks(grey, **LEVELS).drop_attrs().to_zarr(to, consolidated=False)
         found = {
@@ -124,6 +133,8 @@ if __name__ == "__main__":
         "plate_filter",
         "regions",
         "segment_cracks",
+        "contact_area",
+        "surface_area",
     )
     for operation in names:
         if operation == "classify" or operation in tomo.__all__:

@@ -9,16 +9,25 @@ if TYPE_CHECKING:
     from . import formats
     from .aperture_tables import aperture_table
     from .apertures import aperture
+    from .chords import chord_lengths
     from .classifier import PixelClassifier
+    from .constrictivities import constrictivity
+    from .contact_losses import contact_loss
+    from .contacts import contact_area
+    from .correlation import correlate
+    from .correlation_functions import two_point_correlation
     from .costs import check_cost, cost
     from .crack_tables import crack_table
     from .cracks import segment_cracks
     from .denoising import denoise
     from .detection_limits import detection_limit
     from .direction_statistics import orientation_distribution
+    from .displacement_fields import displacement_field
     from .distances import distance
+    from .expansions import volume_expansion
     from .features import Features, feature_stack
     from .filled_volumes import void_volumes
+    from .geodesic import geodesic_distance, geodesic_tortuosity
     from .grey_matching import match_grey
     from .grey_mixtures import threshold_mixture
     from .histograms import histogram
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from .object_classes import classify_objects
     from .object_shapes import shapes
     from .orientations import orientation
+    from .percolation import percolates
     from .phase_fractions import fractions
     from .phase_retrieval import Paganin
     from .phases import segment
@@ -38,10 +48,15 @@ if TYPE_CHECKING:
     from .reconstruction import reconstruct
     from .region_measures import regions
     from .registration import register
+    from .representative_volumes import rev
     from .resampling import align
     from .rings import remove_rings
+    from .surface_areas import surface_area
     from .thickness import local_thickness
+    from .tortuosity_bounds import tortuosity_bracket
+    from .tortuosity_factors import tortuosity
     from .tracking import track
+    from .triple_lines import triple_phase_length
 
 _LAZY = {
     "Features": ".features",
@@ -51,17 +66,25 @@ _LAZY = {
     "aperture": ".apertures",
     "aperture_table": ".aperture_tables",
     "check_cost": ".costs",
+    "chord_lengths": ".chords",
     "classify_objects": ".object_classes",
+    "constrictivity": ".constrictivities",
+    "contact_area": ".contacts",
+    "contact_loss": ".contact_losses",
+    "correlate": ".correlation",
     "cost": ".costs",
     "crack_table": ".crack_tables",
     "denoise": ".denoising",
     "detection_limit": ".detection_limits",
+    "displacement_field": ".displacement_fields",
     "distance": ".distances",
     "estimate_blur": ".image_quality",
     "estimate_noise": ".image_quality",
     "feature_stack": ".features",
     "formats": ".formats",
     "fractions": ".phase_fractions",
+    "geodesic_distance": ".geodesic",
+    "geodesic_tortuosity": ".geodesic",
     "histogram": ".histograms",
     "hysteresis": ".hysteresis_masks",
     "label": ".labels",
@@ -69,6 +92,7 @@ _LAZY = {
     "match_grey": ".grey_matching",
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
+    "percolates": ".percolation",
     "plate_filter": ".plates",
     "read": ".reading",
     "read_series": ".reading",
@@ -77,14 +101,21 @@ _LAZY = {
     "register": ".registration",
     "remove_rings": ".rings",
     "reopen": ".reading",
+    "rev": ".representative_volumes",
     "segment": ".phases",
     "segment_cracks": ".cracks",
     "shapes": ".object_shapes",
+    "surface_area": ".surface_areas",
     "threshold_local": ".local_thresholds",
     "threshold_mixture": ".grey_mixtures",
     "threshold_multiotsu": ".multi_otsu",
+    "tortuosity": ".tortuosity_factors",
+    "tortuosity_bracket": ".tortuosity_bounds",
     "track": ".tracking",
+    "triple_phase_length": ".triple_lines",
+    "two_point_correlation": ".correlation_functions",
     "void_volumes": ".filled_volumes",
+    "volume_expansion": ".expansions",
 }
 
 __all__ = [
@@ -95,17 +126,25 @@ __all__ = [
     "aperture",
     "aperture_table",
     "check_cost",
+    "chord_lengths",
     "classify_objects",
+    "constrictivity",
+    "contact_area",
+    "contact_loss",
+    "correlate",
     "cost",
     "crack_table",
     "denoise",
     "detection_limit",
+    "displacement_field",
     "distance",
     "estimate_blur",
     "estimate_noise",
     "feature_stack",
     "formats",
     "fractions",
+    "geodesic_distance",
+    "geodesic_tortuosity",
     "histogram",
     "hysteresis",
     "label",
@@ -113,6 +152,7 @@ __all__ = [
     "match_grey",
     "orientation",
     "orientation_distribution",
+    "percolates",
     "plate_filter",
     "read",
     "read_series",
@@ -121,14 +161,21 @@ __all__ = [
     "register",
     "remove_rings",
     "reopen",
+    "rev",
     "segment",
     "segment_cracks",
     "shapes",
+    "surface_area",
     "threshold_local",
     "threshold_mixture",
     "threshold_multiotsu",
+    "tortuosity",
+    "tortuosity_bracket",
     "track",
+    "triple_phase_length",
+    "two_point_correlation",
     "void_volumes",
+    "volume_expansion",
 ]
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from dask.base import compute
 from dask.delayed import delayed
+from numpy.typing import DTypeLike, NDArray
 
 from .grids import grid_of, three
 from .layout import PLACES
@@ -33,8 +35,32 @@ class Place:
     inset: tuple[Cut, ...]
 
 
+def around(
+    piece: NDArray[Any], place: Place, size: tuple[int, ...], *, reach: tuple[Cut, Cut], fill: float, dtype: DTypeLike
+) -> NDArray[Any]:
+    """Return a block and what lies around it, so far before and behind; where the volume has ended it is ``fill``.
+
+    ``size`` is that of the volume, ``piece`` the first that was handed over, which reaches as far at least.
+    """
+    found = np.full(np.add(place.shape, np.sum(reach, axis=0)), fill, dtype)
+    inner, outer = [], []
+    sides = zip(place.inset[0], place.begin, place.shape, size, *reach, strict=True)
+    for inset, begin, length, whole, before, behind in sides:
+        low, high = max(begin - before, 0), min(begin + length + behind, whole)
+        inner.append(slice(low - begin + before, high - begin + before))
+        outer.append(slice(low - begin + inset, high - begin + inset))
+    found[tuple(inner)] = piece[tuple(outer)]
+    return found
+
+
 def of_blocks(
-    kernel: Callable[..., Any], volumes: Sequence[xr.DataArray], margins: Sequence[Cut], **settings: Any
+    kernel: Callable[..., Any],
+    volumes: Sequence[xr.DataArray],
+    margins: Sequence[Cut],
+    *,
+    block_edges: Cut | None = None,
+    wanted: Callable[[Place], bool] | None = None,
+    **settings: Any,
 ) -> list[Any]:
     """Return ``kernel(place, *pieces, **settings)`` of every block, in the order of the blocks.
 
@@ -47,10 +73,16 @@ def of_blocks(
         if none is, blocks have ``EDGE`` voxels along each dim and are worked on in threads.
     margins
         Voxels beyond the block that each volume's piece reaches along z, y, x, as far as the volume goes.
+    block_edges
+        Of the blocks of volumes in memory, voxels along z, y, x, if not ``EDGE``.
+    wanted
+        Whether a block is to be worked on; all are by default.
     """
     lazy = [volume for volume in volumes if volume.chunks is not None]
     scheduler = {} if lazy else {"scheduler": "threads"}
-    places = _places(lazy[0] if lazy else volumes[0], margins)
+    places = _places(lazy[0] if lazy else volumes[0], margins, block_edges)
+    if wanted is not None:
+        places = ((place, cuts) for place, cuts in places if wanted(place))
     found: list[Any] = []
     while batch := list(islice(places, _TOGETHER)):
         tasks = []
@@ -61,8 +93,10 @@ def of_blocks(
     return found
 
 
-def _places(volume: xr.DataArray, margins: Sequence[Cut]) -> Iterator[tuple[Place, list[dict[str, slice]]]]:
-    grid = grid_of(volume.data)
+def _places(
+    volume: xr.DataArray, margins: Sequence[Cut], edges: Cut | None
+) -> Iterator[tuple[Place, list[dict[str, slice]]]]:
+    grid = grid_of(volume.data, edges)
     size = grid.shape
     for block in grid.blocks():
         begin, shape = grid.origin(block), grid.extent(block)

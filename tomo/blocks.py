@@ -83,7 +83,7 @@ def _in_memory(
         )
         whole[index + inner] = kernel(np.ascontiguousarray(array[index + outer]), **settings)[kept]
 
-    if (workers := _workers()) == 1:
+    if (workers := threads_at_hand()) == 1:
         for place in places:
             work(place)
     else:
@@ -92,7 +92,7 @@ def _in_memory(
     return whole
 
 
-def _workers() -> int:
+def threads_at_hand() -> int:
     """Return how many threads dask would use here."""
     if dask.config.get("scheduler", None) in ("sync", "synchronous", "single-threaded"):
         return 1

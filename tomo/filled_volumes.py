@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 from operando.history import recorded
 
+from . import void_kernels
 from .blocks import over_blocks
 from .counted_voxels import kept_slices
 from .crack_levels import Levels
@@ -88,7 +89,9 @@ def void_volumes(
     by 0.05 to 0.4 %.
 
     Let S be the standard deviation of what blurs an edge, blur and voxel together, 0.76 voxels at a blur of 0.7. Voids
-    as wide as 4 S, 3 voxels then, have pulls of unit width with ``_uncertainty``. Gaps beside particles that are open
+    as wide as 4 S, 3 voxels then, have pulls of unit width with ``_uncertainty``. Small pores that
+    particles cut into end in narrower wedges: those of 2 to 4 voxels radius in simulated composites came out 3 % too
+    small on average, twice ``_uncertainty``, while those of 3 to 13 were right. Gaps beside particles that are open
     by less than 3 S escape for the most part. ``_unseen`` is the volume of such a gap around the surface of all
     particles where no void was found, and what simulated gaps of their apertures lose for cracks beside particles;
     :func:`detection_limit` tells for a ``particle`` how much of a gap is found. Of thinner ones little is in the grey
@@ -150,21 +153,34 @@ def _escaped(
     aperture = as_volume(found["aperture"], STEP)
     edge = voxel(aperture, STEP).cube(STEP)
     face = over_blocks(_faces, volume, margin=1, dtype=np.float32, matrix=levels.matrix, bright=levels.bright)
-    lost = xr.apply_ufunc(_lost_at, aperture / np.float32(edge * levels.sigma), **_LAZILY)
-    # A crack's aperture is known at its own voxels only, and not where its share of void reaches beyond them.
-    own = (kind == _CRACK + _BESIDE) & (aperture > 0)
-    number = kind.where(~own, _OWN).astype(kind.dtype)
-    most = (np.float32(UNSEEN * levels.sigma) * face).where(number == _BESIDE, lost.where(own, np.float32(0)))
-    seen = regions(number, most.transpose(*kind.dims).assign_coords(kind.coords))
+    number = xr.apply_ufunc(_own_apart, kind, aperture, dask="parallelized", output_dtypes=[kind.dtype])
+    sizes = {"edge": edge, "sigma": levels.sigma}
+    most = xr.apply_ufunc(_hidden, number, aperture, face, kwargs=sizes, **_LAZILY)
+    seen = regions(number, most.assign_coords(kind.coords))
     gap = _summed(seen, np.where(seen["number"] == _BESIDE, _filled(seen), 0.0), kind)
     mean = _summed(seen, np.where(seen["number"] == _OWN, seen["intensity_mean"], 0.0), kind)
     crack = mean * _summed(table, np.where(table["number"] == _CRACK + _BESIDE, _filled(table), 0.0), kind)
     return {"crack": crack, "void": crack + gap}
 
 
-def _lost_at(width: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return how much of cracks beside particles is lost over what is found, by their width over that of an edge."""
-    found: NDArray[np.float32] = np.interp(width, (2.5, UNSEEN, WHOLE), (1.0, 0.25, 0.0)).astype(np.float32)
+def _own_apart(kind: NDArray[Any], aperture: NDArray[np.floating]) -> NDArray[Any]:
+    """Return kinds in which a crack's own voxels, whose aperture is known, have one of their own beside particles."""
+    found = kind.copy()
+    found[(kind == _CRACK + _BESIDE) & (aperture > 0)] = _OWN
+    return found
+
+
+def _hidden(
+    kind: NDArray[Any], aperture: NDArray[np.floating], face: NDArray[np.floating], *, edge: float, sigma: float
+) -> NDArray[np.float32]:
+    """Return the share of voxels that gaps around particles may fill unseen; of cracks there, what is lost over found.
+
+    Of cracks that goes by their aperture over the width of an edge, ``sigma`` voxels.
+    """
+    found = np.zeros(kind.shape, np.float32)
+    free, own = kind == _BESIDE, kind == _OWN
+    found[free] = UNSEEN * sigma * face[free]
+    found[own] = np.interp(aperture[own] / (edge * sigma), (2.5, UNSEEN, WHOLE), (1.0, 0.25, 0.0))
     return found
 
 
@@ -174,13 +190,8 @@ def _faces(block: NDArray[Any], *, matrix: float, bright: float) -> NDArray[Any]
     Of a volume cut off at two levels, the sum of its slopes over what these differ by is the area of the surface at a
     level, averaged over all between (H. Federer, Trans. Amer. Math. Soc. 93, 418 (1959)).
     """
-    cut = np.clip((block.astype(np.float32) - np.float32(bright)) / np.float32(bright - matrix), 0, 1)
-    total = np.zeros(block.shape, np.float32)
-    for axis in range(block.ndim):
-        if block.shape[axis] > 1:
-            total += np.gradient(cut, axis=axis) ** 2
-    # Beside what is not finite no surface can be told.
-    found: NDArray[Any] = np.nan_to_num(np.sqrt(total))
+    found = np.empty(block.shape, np.float32)
+    void_kernels.faces(np.ascontiguousarray(block, np.float32), matrix, bright, found)
     return found
 
 

@@ -59,11 +59,12 @@ class Grid:
         return np.repeat(np.arange(self.counts[axis]), self.sizes[axis])
 
 
-def grid_of(array: Any) -> Grid:
-    """Return the chunks of a lazy volume (..., z, y, x), or blocks of ``EDGE`` voxels of one in memory."""
+def grid_of(array: Any, edges: Block | None = None) -> Grid:
+    """Return the chunks of a lazy volume (..., z, y, x), or blocks of ``edges`` (``EDGE``) voxels of one in memory."""
     if hasattr(array, "chunks"):
         return Grid(array.chunks[-3:])
-    return Grid(tuple(_sizes(length, blocks.EDGE) for length in array.shape[-3:]))
+    sides = zip(array.shape[-3:], edges or (blocks.EDGE,) * 3, strict=True)
+    return Grid(tuple(_sizes(length, edge) for length, edge in sides))
 
 
 def each_block(

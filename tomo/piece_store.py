@@ -197,16 +197,26 @@ def open_store(store: str | PathLike[str] | None, number: int, grid: Grid) -> Fo
     OperandoError
         If the store holds pieces already, or cannot be written.
     """
+    return FolderStore(grid, open_folder(store, f"volume_{number}", "operando-label-"), temporary=store is None)
+
+
+def open_folder(store: str | PathLike[str] | None, name: str, prefix: str) -> Path:
+    """Return a new folder in ``store``, or a temporary one for None.
+
+    Raises
+    ------
+    OperandoError
+        If it is there already, or cannot be written.
+    """
     if store is None:
         import dask
 
-        within = dask.config.get("temporary-directory", None)
-        return FolderStore(grid, Path(tempfile.mkdtemp(prefix="operando-label-", dir=within)), temporary=True)
-    folder = Path(store).absolute() / f"volume_{number}"
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=dask.config.get("temporary-directory", None)))
+    folder = Path(store).absolute() / name
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise FileError(
             store, "a folder without pieces that can be written", str(error), remedy="name one that is not there yet"
         ) from error
-    return FolderStore(grid, folder)
+    return folder

@@ -42,7 +42,7 @@ def sums(
     list
         Arrays (z, y, x, interval, 2): number of voxels and sum of levels, of the half subvolumes.
     """
-    edges = [_edges(volume.sizes[name], HALVES * subvolumes) for name in PLACES]
+    edges = [parts_of(volume.sizes[name], HALVES * subvolumes) for name in PLACES]
     rows = np.atleast_2d(np.asarray(limits, dtype=np.float64))
     leading = volume.dims[: volume.ndim - len(PLACES)]
     empty = np.zeros((*(edge.size - 1 for edge in edges), rows.shape[-1] + 1, 2))
@@ -98,7 +98,7 @@ def _paired(parts: Floats) -> Floats:
     return parts
 
 
-def _edges(size: int, parts: int) -> NDArray[np.int64]:
+def parts_of(size: int, parts: int) -> NDArray[np.int64]:
     """Return where parts of equal size begin and end; an even number of them, or one where voxels are too few."""
     number = min(parts, size - size % HALVES) or 1
     return np.round(np.linspace(0, size, number + 1)).astype(np.int64)

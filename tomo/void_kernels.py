@@ -127,6 +127,34 @@ def beside_particles(  # noqa: PLR0917
 
 
 @compiled
+def above(grey: Floats, place: tuple[int, int, int], levels: tuple[float, float]) -> float:
+    """Return how far a voxel is above what only particles exceed, from 0 to 1; not a number where it is not finite."""
+    matrix, bright = levels
+    value: float = grey[place[0], place[1], place[2]]
+    if not abs(value) < math.inf:
+        return math.nan
+    return min(max((value - bright) / (bright - matrix), 0.0), 1.0)
+
+
+@compiled
+def faces(grey: Floats, matrix: float, bright: float, area: Floats) -> None:
+    """Write the slope of grey values that are cut off below particles and above; 0 beside what is not finite."""
+    depth, height, width = grey.shape
+    levels = (matrix, bright)
+    for z in range(depth):
+        z0, z1 = max(z - 1, 0), min(z + 1, depth - 1)
+        for y in range(height):
+            y0, y1 = max(y - 1, 0), min(y + 1, height - 1)
+            for x in range(width):
+                x0, x1 = max(x - 1, 0), min(x + 1, width - 1)
+                a = (above(grey, (z1, y, x), levels) - above(grey, (z0, y, x), levels)) / max(z1 - z0, 1)
+                b = (above(grey, (z, y1, x), levels) - above(grey, (z, y0, x), levels)) / max(y1 - y0, 1)
+                c = (above(grey, (z, y, x1), levels) - above(grey, (z, y, x0), levels)) / max(x1 - x0, 1)
+                slope = math.sqrt(a * a + b * b + c * c)
+                area[z, y, x] = slope if slope >= 0 else 0.0
+
+
+@compiled
 def middle_of(smooth: Floats, place: Place, normal: Place, climb: float) -> tuple[float, float]:
     """Return where along its normal a crack is deepest, voxels from a place, and its share there."""
     middle, peak, way = 0.0, value_at(smooth, place[0], place[1], place[2]), -climb

@@ -18,6 +18,7 @@ from operando.pipelines import report, scratch
 from operando.pipelines.draft import write_draft
 from operando.pipelines.export import write_ome_zarr
 from operando.pipelines.recipe import load
+from operando.pipelines.report.void_volumes import measured
 from operando.pipelines.run import run
 from operando.pipelines.sources import checksum
 from operando.pipelines.steps import cracks, volumes
@@ -123,9 +124,9 @@ def test_the_report_shows_slices_cracks_and_their_limit_where_the_volumes_are_ou
     processed = whole[2]["processed"]
     for words in ("which shows most of the cracks", "Copy the table", "(detection limit) more than half of the volume"):
         assert words in said
-    assert (
-        f"{float(processed['crack_volume'][-1]):.0f} ± {float(processed['crack_volume_uncertainty'][-1]):.0f}" in said
-    )
+    last = (float(processed[f"crack_volume{part}"][-1]) for part in ("", "_uncertainty"))
+    assert measured(*last) in said
+    assert "Of gaps beside particles more than half is missed below" in said
     middle = processed["preview_z"].values[processed.sizes["preview_z"] // 2]
     at = int(np.flatnonzero(processed["z"] == middle)[0])
     cracked = processed["preview_kind"].attrs["flag_meanings"].split().index("crack")

@@ -174,7 +174,7 @@ def test_what_cannot_fit_is_refused_with_a_way_out():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"operation": "polish"}, "expected one of classify, denoise"),
+        ({"operation": "polish"}, "expected one of classify, contact_area"),
         ({"shape": (5, 5)}, r"a shape \(..., z, y, x\)"),
         ({"shape": (5, 0, 5)}, "a shape"),
         ({"workers": 0}, "workers"),

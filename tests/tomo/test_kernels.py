@@ -21,6 +21,7 @@ from operando.tomo.denoising import denoise
 
 EDGE = 24
 LEVELS = {"matrix": 100.0, "void": 60.0, "noise": 4.0, "blur": 0.7}
+STILL = {"matrix": np.eye(3), "translation": np.array([0, 0, 0.65]), "center": np.full(3, 7.8)}
 LIMITS = xr.Dataset({"threshold": ("boundary", [80.0, 200.0]), "grey_level": ("phase", [60.0, 100.0, 300.0])})
 
 
@@ -81,11 +82,25 @@ def tables(chunks=None):
     phases = np.where(composite().values > 80, 2, 1).astype(np.uint8)
     fitted = classifier.fit(composite(), strokes(phases, 1, 4))
     series = xr.concat([labels, labels], "scan")
+    still = {name: (("axis", "column")[: values.ndim], values) for name, values in STILL.items()}
     return [
+        tomo.correlate(grey, grey.roll(x=1), spacing=6, window=9, start=xr.Dataset(still))["displacement"].round(9),
         tomo.threshold_multiotsu(grey, 3)["threshold"].round(9),
         tomo.regions(labels, grey)["intensity_mean"].round(9),
         tomo.shapes(table, labels, labels)["surface_area"].round(9),
+        tomo.surface_area(grey, 80.0)["surface_area"],
+        tomo.contact_area(tomo.segment(grey, LIMITS), 1, 2)["contact_area"],
+        tomo.triple_phase_length(tomo.segment(grey, LIMITS), 1, 2, 3)["triple_phase_length"],
         tomo.track(series)["volume"],
+        tomo.geodesic_tortuosity(grey > 80)["tau_geodesic"],
+        tomo.chord_lengths(grey > 80)["chords"],
+        tomo.two_point_correlation(grey > 80)["two_point"],
+        tomo.constrictivity(grey > 80, "z")["r_min"],
+        tomo.rev(grey > 80, sizes=[6 * 0.65, 8 * 0.65])["box_spread"].round(12),
+        tomo.void_volumes(tomo.segment_cracks(grey, **LEVELS), volume=grey)["void_volume_unseen"].round(9),
+        tomo.percolates(grey > 80, "all"),
+        tomo.tortuosity(grey > 80, "all")["tortuosity_factor"],
+        tomo.tortuosity(grey > 80, conductivities={1: 1.0, 0: 0.1}, boundary="periodic")["effective_diffusivity"],
         fitted.predict_proba(grey),
     ]
 

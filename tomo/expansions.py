@@ -1,0 +1,188 @@
+"""How much each particle has grown or shrunk, in which direction, and where it has gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from operando.errors import OperandoError
+from operando.flags import Flag, attrs
+from operando.history import recorded
+
+from .correlation import checked_pair, each_volume, whole_motion
+from .layout import PLACES
+from .node_blocks import Nodes, fit_all
+from .node_fits import AFFINE, STRETCH, Fits
+from .region_measures import regions
+from .strains import PRINCIPAL, strain_attrs, strain_columns
+from .voxels import as_volume, voxel
+
+Floats = NDArray[np.float64]
+
+_STEP = "volume_expansion"
+_LEAST_EDGE = 8
+_FREE = {"stretch": STRETCH, "affine": AFFINE}
+
+
+def volume_expansion(
+    reference: xr.DataArray,
+    moved: xr.DataArray,
+    labels: xr.DataArray,
+    *,
+    kind: str = "stretch",
+    rim: float = 3.0,
+    smooth: float = 0.7,
+    start: xr.Dataset | None = None,
+) -> xr.Dataset:
+    """Return how much each particle has expanded since a reference: det F - 1 of the affine map of all its voxels.
+
+    The map is found as by :func:`~operando.tomo.correlate` with a window that is the particle and a rim around it: of
+    particles that are alike within, the edge tells.
+
+    Parameters
+    ----------
+    reference, moved
+        Grey values, dims (z, y, x) of equal size, in memory or lazy. ``moved`` may be a series along one more dim, each
+        compared with the reference.
+    labels
+        Numbers of the particles in the reference, 0 outside, dims (z, y, x).
+    kind
+        ``stretch``: particles do not turn beyond the turning of the whole, which nothing tells of round ones that are
+        alike within. ``affine``: they may.
+    rim
+        How far beyond its voxels a particle is looked at, voxels, where no other one is nearer. It must hold the
+        blurred edge, in both volumes; what else changes there (a gap that opens) counts as well.
+    smooth
+        Standard deviation of the Gaussian that smooths both volumes first, voxels.
+    start
+        What :func:`~operando.tomo.register` returns for ``moved``, if known.
+
+    Returns
+    -------
+    xarray.Dataset
+        Per ``object``, in the order of ``number``: ``expansion`` det F - 1; ``displacement`` of its ``centroid``
+        (axis), um; ``deformation_gradient`` (axis, column), ``strain``, ``volume_ratio``, ``principal_strain`` with
+        ``principal_axis``, ``anisotropy`` (largest less smallest principal strain) as by ``correlate``; all with
+        ``_std``. ``correlation`` and ``residual`` of the grey values; ``share`` of its voxels and its rim's that were
+        compared; ``touches_border``; ``flag``: ``not_converged``, then NaN.
+
+    Raises
+    ------
+    OperandoError
+        If volumes and labels do not fit to each other, or a setting is out of range.
+
+    Notes
+    -----
+    Uncertainties are those of noise. They do not hold what a gap or a crack at the surface adds: at simulated
+    particles that shrank by 0.040, gaps of one to two voxels took 0.004 to 0.006 more off, and the edge's blur, which
+    does not shrink along, 0.001. A particle that the volume's faces cut is told by the part seen.
+    """
+    fixed, series, numbered = (as_volume(one, _STEP) for one in (reference, moved, labels))
+    edges = checked_pair(fixed, series, _STEP, _LEAST_EDGE)
+    _check(fixed, numbered, kind, rim, smooth)
+    table = regions(numbered)
+    nodes = _nodes(table, fixed.shape, rim)
+    away = _middles(table, fixed, edges) - nodes.at
+    scan, volumes = each_volume(series)
+    found = []
+    for number, volume in enumerate(volumes):
+        begin = start if start is None or scan not in start.dims else start.isel({scan: number})
+        matrix, shift = whole_motion(fixed, volume, begin, edges)
+        first = np.column_stack(
+            [nodes.at @ (matrix - np.eye(3)).T + shift, np.tile(matrix.ravel(), (len(nodes.at), 1))]
+        )
+        fits = fit_all((fixed, volume, numbered), nodes, first, free=_FREE[kind], smooth=smooth, rim=rim)
+        found.append(_table(fits, away, edges))
+    ds = found[0] if scan is None else xr.concat(found, scan)
+    for name in ("number", "volume", "centroid", "touches_border"):
+        ds[name] = table[name].variable
+    ds = ds.assign_coords({name: one.variable for name, one in series.coords.items() if set(one.dims) <= {scan}})
+    settings = {"kind": kind, "rim": rim, "smooth": smooth, "start": start is not None}
+    described = _described(ds, voxel(fixed, _STEP).units, str(fixed.attrs.get("units", "")))
+    return recorded(described, f"tomo.{_STEP}", settings, after=xr.Dataset(attrs=series.attrs))
+
+
+def _check(fixed: xr.DataArray, labels: xr.DataArray, kind: str, rim: float, smooth: float) -> None:
+    if labels.shape != fixed.shape or labels.dtype.kind not in "iu":
+        raise OperandoError(
+            f"{_STEP}: expected labels (whole numbers) as large as the reference, {fixed.shape}, got {labels.shape} of "
+            f"{labels.dtype}"
+        )
+    if kind not in _FREE:
+        raise OperandoError(f"{_STEP}: expected kind to be one of {', '.join(_FREE)}, got {kind!r}")
+    if not (rim >= 0 and smooth >= 0):
+        raise OperandoError(f"{_STEP}: expected a rim and a smoothing of 0 or more, got {rim:g} and {smooth:g}")
+
+
+def _nodes(table: xr.Dataset, shape: tuple[int, ...], rim: float) -> Nodes:
+    """Return a node in the middle of each particle's box, which holds its rim as far as the volume goes."""
+    more = int(np.ceil(rim))
+    low = np.maximum(table["box_min"].to_numpy() - more, 0).astype(np.int64)
+    high = np.minimum(table["box_max"].to_numpy() + more + 1, shape).astype(np.int64)
+    return Nodes((low + high) // 2, low, high, table["number"].to_numpy().astype(np.int64))
+
+
+def _table(fits: Fits, place: Floats, edges: Floats) -> xr.Dataset:
+    scale = edges[:, np.newaxis] / edges
+    lost = ~fits.found
+    motion = np.where(lost[:, np.newaxis], np.nan, fits.motion)
+    gradient = motion[:, 3:].reshape(-1, 3, 3)
+    # The displacement at the centroid, a little away from the node.
+    carry = np.concatenate(
+        [np.tile(np.eye(3), (len(place), 1, 1)), np.einsum("ab,nc->nabc", np.eye(3), place).reshape(-1, 3, 9)], axis=2
+    )
+    shift = motion[:, :3] + np.einsum("nij,nj->ni", gradient - np.eye(3), place)
+    spread = np.einsum("nai,nij,naj->na", carry, fits.covariance, carry)
+    spread = np.where(lost[:, np.newaxis], np.nan, np.sqrt(np.maximum(spread, 0)))
+    weight = scale.ravel()
+    columns = strain_columns(gradient * scale, fits.covariance[:, 3:, 3:] * weight * weight[:, np.newaxis], ("object",))
+    ratio, ratio_std = columns["volume_ratio"], columns["volume_ratio_std"]
+    rows: dict[str, Any] = {
+        "expansion": (ratio[0], ratio[1] - 1),
+        "expansion_std": ratio_std,
+        "displacement": (("object", "axis"), shift * edges),
+        "displacement_std": (("object", "axis"), spread * edges),
+        **columns,
+        "correlation": ("object", np.where(lost, np.nan, fits.correlation)),
+        "residual": ("object", np.where(lost, np.nan, fits.residual)),
+        "share": ("object", fits.share / np.maximum(fits.wanted, 1e-12)),
+        "flag": ("object", np.where(lost, int(Flag.not_converged), 0).astype(np.int32)),
+    }
+    axis = np.array(PLACES, dtype=object)
+    return xr.Dataset(rows, {"axis": axis, "column": axis, "principal": np.array(PRINCIPAL, dtype=object)})
+
+
+def _middles(table: xr.Dataset, fixed: xr.DataArray, edges: Floats) -> Floats:
+    """Return the centroids of particles in voxels, 0 in the middle of the first one."""
+    if voxel(fixed, _STEP).units == "px":
+        return table["centroid"].to_numpy()
+    first = np.array(
+        [
+            float(fixed[name][0]) if name in fixed.coords else 0.5 * edge
+            for name, edge in zip(PLACES, edges, strict=True)
+        ]
+    )
+    found: Floats = (table["centroid"].to_numpy() - first) / edges
+    return found
+
+
+def _described(ds: xr.Dataset, unit: str, grey: str) -> xr.Dataset:
+    texts = {
+        "expansion": ("1", "relative change of volume since the reference"),
+        "expansion_std": ("1", "standard uncertainty: relative change of volume since the reference"),
+        "displacement": (unit, "displacement of the centroid since the reference"),
+        "displacement_std": (unit, "standard uncertainty: displacement of the centroid"),
+        "correlation": ("1", "correlation of the grey values after the map"),
+        "residual": (grey, "standard deviation of the grey values from each other after the map"),
+        "share": ("1", "share of the voxels that were compared"),
+    }
+    for name in ds.data_vars:
+        if name in texts:
+            ds[name].attrs = {"units": texts[str(name)][0], "long_name": texts[str(name)][1]}
+        elif name not in ("flag", "number", "volume", "centroid", "touches_border"):
+            ds[name].attrs = strain_attrs(str(name))
+    ds["flag"].attrs = attrs()
+    return ds

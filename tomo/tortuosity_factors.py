@@ -1,0 +1,210 @@
+"""Tortuosity factor and effective diffusivity of phases, by finite volumes on the voxels."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from operando.errors import OperandoError, OperandoWarning
+from operando.history import recorded
+
+from .conduction import Codes, Conducted, Material, conduct, conduct_repeated
+from .layout import PLACES
+from .percolation import Boundary, asked_axes, axis_names, check_boundary, check_voxels
+from .phase_numbers import conducting_labels, numbered
+from .slab_threads import SlabThreads
+from .tortuosity_bounds import by_tubes
+from .voxels import as_volume, voxel
+
+_STEP = "tomo.tortuosity"
+_NO_PATH = {
+    "faces": "no path leads from the first to the last face along {}",
+    "periodic": "no path leads to its image along {}",
+}
+_TEXTS = {
+    "tortuosity_factor": "tortuosity factor, inf where nothing percolates",
+    "tau_lower": "lower bound of the tortuosity factor of these voxels",
+    "tau_upper": "upper bound of the tortuosity factor of these voxels",
+    "effective_diffusivity": "effective diffusivity, in units of the conductivities",
+    "volume_fraction": "volume fraction of all that conducts, isolated parts too",
+    "percolating": "whether the conducting phases lead through the volume",
+    "converged": "whether the solution converged",
+    "iterations": "iterations of the solution",
+    "reason": "why there is no tortuosity factor",
+}
+
+
+def tortuosity(
+    volume: xr.DataArray | NDArray[Any],
+    dim: str | Sequence[str] = "z",
+    *,
+    conductivities: Mapping[int | str, float] | None = None,
+    boundary: Boundary = "faces",
+    tol: float = 1e-4,
+    tubes: int | None = None,
+    potential: bool = False,
+    workers: int | None = None,
+) -> xr.Dataset:
+    """Return the tortuosity factor and the effective diffusivity of a volume.
+
+    Parameters
+    ----------
+    volume
+        A mask of what conducts, or labels with ``conductivities``. Dims (..., z, y, x); voxels may be longer along one
+        dim than along another. Of a lazy one a volume at a time is held in memory.
+    dim
+        Axis of transport: ``z``, ``y`` or ``x``, several of them, or ``all``.
+    conductivities
+        ``{label: conductivity}``, or by the names in the labels' attributes ``flag_values`` and ``flag_meanings``;
+        labels without one conduct nothing.
+    boundary
+        ``faces``: the first and the last face along the dim are kept at potentials 1 and 0, nothing crosses the
+        others. ``periodic``: the volume repeats itself along z, y and x; the potential falls by 1 from one to the next.
+    tol
+        Relative error of the effective diffusivity at which the solution ends.
+    tubes
+        Edge, voxels, of tubes that span the volume along the dim: without flux between them they conduct less than the
+        whole, and bound the tortuosity factor from above. Thin ones are quick and bound it loosely.
+    potential
+        Return the potential as well.
+    workers
+        Threads; as many as dask would use by default. Their number changes no digit of the results.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``tortuosity_factor`` (..., axis), 1, ``axis`` a scalar coordinate where one dim is asked for.
+        ``effective_diffusivity`` in units of the conductivities (those of a mask are 1), ``volume_fraction``,
+        ``percolating``, ``iterations``, ``converged``. ``tau_lower``: bound by the energy of the potential, which no
+        unfinished solution comes below. ``tau_upper`` with ``tubes``. ``reason`` tells in words why a factor is inf;
+        nothing else gives an inf. ``potential`` (..., axis, z, y, x), float32, NaN where nothing flows.
+        With periodic sides and several axes ``effective_tensor`` (..., axis, along).
+
+    Raises
+    ------
+    OperandoError
+        If the volume is neither mask nor labels, conductivities do not fit, or a setting cannot be.
+
+    Warns
+    -----
+    OperandoWarning
+        If a solution did not converge; its ``tortuosity_factor`` is then no more than a lower bound.
+
+    Notes
+    -----
+    tau = <c>/D: the mean conductivity c of all voxels (the volume fraction of a mask, isolated parts included) over
+    the effective one, D = L/A sum k (u_i - u_j)^2 for a potential difference of 1 across a length L and a section A.
+    Faces conduct like half a voxel of either side in a row, electrodes lie half a voxel from the middles of voxels.
+    Parts that do not percolate are found first. The deviation from a straight fall is solved for by conjugate
+    gradients, preconditioned by a cycle of multigrid, in float32 with sums in float64. The energy bounds D from above
+    with an error that is quadratic in that of the potential; ``tortuosity_factor`` takes off what the last iterations
+    let expect. It takes 18 bytes a voxel beyond the volume for a mask of cubic voxels, else 42; 4 to 12 more where
+    potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018), doi:10.1080/09506608.2016.1249995; S. J.
+    Cooper et al., SoftwareX 5, 203 (2016), doi:10.1016/j.softx.2016.09.002.
+    """
+    whole = as_volume(volume, _STEP)
+    axes = asked_axes(dim, _STEP)
+    check_boundary(boundary, _STEP)
+    check_voxels(whole, _STEP)
+    if not 0 < tol < 1 or (tubes is not None and (tubes < 1 or boundary == "periodic")):
+        raise OperandoError(f"{_STEP}: expected a tol within 0 and 1, and tubes from 1 voxel on, between faces only")
+    table = conducting_labels(whole, conductivities, _STEP)
+    material = Material(np.array([0.0, *table.values()]), voxel(whole, _STEP).edges)
+    leading = whole.dims[: -len(PLACES)]
+    shape = tuple(whole.sizes[name] for name in leading)
+    rows = []
+    with SlabThreads(workers) as threads:
+        for at in np.ndindex(shape):
+            codes = numbered(whole.data[at], list(table))
+            rows.append(
+                _of_one(codes, material, axes, threads, boundary=boundary, tol=tol, tubes=tubes, keep=potential)
+            )
+    ds = _dataset(rows, whole, axes, potential=potential)
+    if not ds["converged"].all():
+        warnings.warn(f"{_STEP}: not every solution converged, look at 'converged'", OperandoWarning, stacklevel=2)
+    if isinstance(dim, str) and dim != "all":
+        ds = ds.isel(axis=0)
+    settings = {
+        "dim": list(axes),
+        "conductivities": {str(label): value for label, value in table.items()},
+        "boundary": boundary,
+        "tol": tol,
+        "tubes": tubes,
+    }
+    return recorded(ds, _STEP, settings, after=xr.Dataset(attrs=whole.attrs))
+
+
+def _of_one(
+    codes: Codes,
+    material: Material,
+    axes: tuple[str, ...],
+    threads: SlabThreads,
+    *,
+    boundary: Boundary,
+    tol: float,
+    tubes: int | None,
+    keep: bool,
+) -> dict[str, Any]:
+    """Return all numbers of one volume."""
+    numbers = [PLACES.index(name) for name in axes]
+    mean = material.mean(codes)
+    extra: dict[str, Any] = {}
+    if boundary == "periodic":
+        found, tensor = conduct_repeated(codes, material, numbers, threads, tol, keep=keep)
+        extra = {"effective_tensor": tensor} if len(axes) > 1 else {}
+    else:
+        found = [conduct(codes, material, axis, threads, tol, keep=keep) for axis in numbers]
+    if tubes is not None:
+        lower = [
+            by_tubes(lambda part: codes[part], codes.shape, material, axis, threads, tol=tol, edge=tubes)
+            for axis in numbers
+        ]
+        extra["tau_upper"] = [_ratio(mean, value) for value in lower]
+    if keep:
+        empty = np.full(codes.shape, np.nan, np.float32)
+        extra["potential"] = np.stack([empty if one.potential is None else one.potential for one in found])
+    return {
+        "tortuosity_factor": [_ratio(mean, one.conductivity) for one in found],
+        "tau_lower": [_ratio(mean, one.upper) for one in found],
+        "effective_diffusivity": [one.conductivity for one in found],
+        "volume_fraction": np.count_nonzero(codes) / codes.size,
+        "percolating": [one.percolates for one in found],
+        "converged": [one.converged for one in found],
+        "iterations": [one.iterations for one in found],
+        "reason": [_reason(one, name, boundary) for one, name in zip(found, axes, strict=True)],
+        **extra,
+    }
+
+
+def _ratio(mean: float, conductivity: float) -> float:
+    return mean / conductivity if conductivity > 0 else np.inf
+
+
+def _reason(found: Conducted, name: str, boundary: Boundary) -> str:
+    return "" if found.percolates else _NO_PATH[boundary].format(name)
+
+
+def _dataset(rows: list[dict[str, Any]], whole: xr.DataArray, axes: tuple[str, ...], *, potential: bool) -> xr.Dataset:
+    leading = whole.dims[: -len(PLACES)]
+    shape = tuple(whole.sizes[name] for name in leading)
+    ends = {"volume_fraction": (), "effective_tensor": ("axis", "along"), "potential": ("axis", *PLACES)}
+    texts = _TEXTS | {
+        "effective_tensor": "tensor of the effective diffusivity, in units of the conductivities",
+        "potential": "potential, from 1 at the first face to 0 at the last",
+    }
+    columns = {}
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows], dtype=object if name == "reason" else None)
+        attrs = {"long_name": texts[name]} if name == "reason" else {"units": "1", "long_name": texts[name]}
+        columns[name] = ((*leading, *ends.get(name, ("axis",))), values.reshape(shape + values.shape[1:]), attrs)
+    kept = {*leading, *PLACES} if potential else set(leading)
+    coords = {name: array for name, array in whole.coords.items() if set(array.dims) <= kept}
+    ds = xr.Dataset(columns, coords).assign_coords(axis=axis_names(axes))
+    if "effective_tensor" in ds:
+        ds = ds.assign_coords(along=("along", *axis_names(axes)[1:]))
+    return ds
