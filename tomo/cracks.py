@@ -165,6 +165,8 @@ def found_cracks(
     grey: xr.DataArray, levels: Levels, *, store: str | PathLike[str] | None = None, **settings: Any
 ) -> xr.DataArray:
     """Return records of crack, void, share and aperture (voxels) of a volume, lazily of a lazy one."""
+    if not grey.size:
+        raise OperandoError(f"segment_cracks: expected a volume, got one without voxels, {dict(grey.sizes)}")
     search = _search(levels, **settings)
     if grey.chunks is not None:
         return found_lazily(grey, levels, search, store)

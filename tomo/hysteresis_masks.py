@@ -64,7 +64,7 @@ def hysteresis(
     Raises
     ------
     OperandoError
-        If the low threshold is above the high one, the connectivity is another, or the mask does not fit.
+        If there are no voxels, the low threshold is above the high one, the connectivity is another, or the mask does not fit.
 
     Notes
     -----
@@ -72,6 +72,8 @@ def hysteresis(
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)
+    if not grey.size:
+        raise OperandoError(f"{STEP}: expected a volume, got one without voxels, {dict(grey.sizes)}")
     if not low <= high or connectivity not in CONNECTIVITIES:
         raise OperandoError(
             f"{STEP}: expected low <= high and a connectivity of 6, 18 or 26, got {low}, {high} and {connectivity}"
