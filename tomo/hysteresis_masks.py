@@ -64,7 +64,8 @@ def hysteresis(
     Raises
     ------
     OperandoError
-        If there are no voxels, the low threshold is above the high one, the connectivity is another, or the mask does not fit.
+        If there are no voxels, the low threshold is above the high one, the connectivity is another, or the mask
+        does not fit.
 
     Notes
     -----
