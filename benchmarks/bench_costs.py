@@ -25,6 +25,8 @@ from operando import tomo
 
 EDGE, CHUNKS, WORKERS, LEVEL = 256, (64, 128), (1, 2), 24000
 WITHIN = 1.5
+LEVELS = {"matrix": 20000.0, "void": 14000.0, "noise": 2000.0, "blur": 0.7}
+"""Half of the volume then is particles, beside which the share of void takes most work."""
 READ = {
     "contact_area": np.uint8,
     "label": bool,
@@ -59,16 +61,17 @@ def work(name: str, small: xr.DataArray, workers: int) -> Callable[[xr.DataArray
     fitted = classifier(small) if name == "classify" else None
 
     def written(grey: xr.DataArray, to: Path) -> Any:
-        if name == "histogram":
-            return tomo.histogram(grey).load()
-        if name == "label":
-            return tomo.label(grey > LEVEL, store=to, workers=workers)[1].load()
-        if name == "surface_area":
-            return tomo.surface_area(grey > LEVEL).load()
-        if name == "contact_area":
-            return tomo.contact_area((grey > LEVEL).astype(np.uint8), 0, 1).load()
-        if name == "regions":
-            return tomo.regions((grey > LEVEL).astype(np.int32)).load()
+        small_results = {
+            "histogram": lambda: tomo.histogram(grey),
+            "label": lambda: tomo.label(grey > LEVEL, store=to, workers=workers)[1],
+            "surface_area": lambda: tomo.surface_area(grey > LEVEL),
+            "contact_area": lambda: tomo.contact_area((grey > LEVEL).astype(np.uint8), 0, 1),
+            "regions": lambda: tomo.regions((grey > LEVEL).astype(np.int32)),
+        }
+        if name in small_results:
+            return small_results[name]().load()
+        if name == "segment_cracks":
+            return tomo.segment_cracks(grey, **LEVELS).drop_attrs().to_zarr(to, consolidated=False)
         found = {
             "classify": lambda: fitted.predict(grey),
             "denoise": lambda: tomo.denoise(grey),
@@ -121,7 +124,7 @@ def compare(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    names = (
+    names = tuple(sys.argv[1:]) or (
         "classify",
         "denoise",
         "histogram",
@@ -129,6 +132,7 @@ if __name__ == "__main__":
         "local_thickness",
         "plate_filter",
         "regions",
+        "segment_cracks",
         "contact_area",
         "surface_area",
     )

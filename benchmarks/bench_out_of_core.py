@@ -34,6 +34,9 @@ STORED = (64, 128, 128)
 
 WORKERS, LIMIT = 2, 2_000_000_000
 MATRIX, VOID, NOISE = 30_000.0, 6_000.0, 2_500.0
+LEVELS = {"matrix": MATRIX, "void": VOID, "noise": NOISE, "blur": 0.5}
+OTHER = (128, 384, 256)
+"""Blocks in which cracks are segmented once more: the whole would not fit into the memory of this machine."""
 SCALES = (1.0, 2.0)
 CONTRAST = 0.25
 """Answer of the plate filter, in contrasts between matrix and void, above which a voxel counts as crack."""
@@ -84,19 +87,18 @@ def write_volume(folder: Path, size: tuple[int, ...]) -> None:
     store(xr.DataArray(grey, dims=DIMS), folder / "grey.zarr")
 
 
-def store(volume: xr.DataArray, path: Path) -> int:
-    """Write a lazy volume and return how many tasks that takes."""
-    chunks = {"volume": {"chunks": tuple(map(min, STORED, volume.shape))}}
-    lazy = (
-        volume.drop_attrs().to_dataset(name="volume").to_zarr(path, compute=False, consolidated=False, encoding=chunks)
-    )
+def store(volume: xr.DataArray | xr.Dataset, path: Path) -> int:
+    """Write a lazy volume, or several of the same blocks, and return how many tasks that takes."""
+    ds = volume.to_dataset(name="volume") if isinstance(volume, xr.DataArray) else volume
+    chunks = {name: {"chunks": tuple(map(min, STORED, one.shape))} for name, one in ds.items() if one.ndim}
+    lazy = ds.drop_attrs().to_zarr(path, compute=False, consolidated=False, encoding=chunks)
     tasks = len(dict(dask.optimize(lazy)[0].__dask_graph__()))
     dask.compute(lazy)
     return tasks
 
 
-def opened(path: Path) -> xr.DataArray:
-    return xr.open_zarr(path, consolidated=False, chunks=dict.fromkeys(DIMS, CHUNK))["volume"]
+def opened(path: Path, chunks: tuple[int, ...] = (CHUNK,) * 3) -> xr.DataArray:
+    return xr.open_zarr(path, consolidated=False, chunks=dict(zip(DIMS, chunks, strict=True)))["volume"]
 
 
 def limit_of(grey: xr.DataArray) -> float:
@@ -122,7 +124,21 @@ def stages(folder: Path) -> tuple[dict[str, float], dict[str, int], xr.Dataset]:
     start = time.perf_counter()
     tasks["write labels"] = store(labels, folder / "labels.zarr")
     seconds["write labels"] = time.perf_counter() - start
+    start = time.perf_counter()
+    tasks["segment cracks"] = store(tomo.segment_cracks(grey, **LEVELS), folder / "cracks.zarr")
+    seconds["segment cracks"] = time.perf_counter() - start
     return seconds, tasks, table
+
+
+def same_in_other_blocks(folder: Path) -> int:
+    """Stop unless cracks come out the same in other blocks; return how many voxels are cracks."""
+    grey = opened(folder / "grey.zarr", OTHER)
+    store(tomo.segment_cracks(grey, **LEVELS), folder / "others.zarr")
+    one, other = (xr.open_zarr(folder / name, consolidated=False) for name in ("cracks.zarr", "others.zarr"))
+    for start in range(0, grey.sizes["z"], 32):
+        part = {"z": slice(start, start + 32)}
+        xr.testing.assert_equal(one.isel(part).compute(), other.isel(part).compute())
+    return int(one["crack"].sum())
 
 
 def worker_use(dask_worker: Any) -> tuple[int, float, float]:
@@ -178,6 +194,7 @@ def run(size: tuple[int, ...], folder: Path) -> None:
         write_volume(folder, size)
         seconds, tasks, table = stages(folder)
         use = list(client.run(worker_use).values())
+        cracked = same_in_other_blocks(folder)
     peak, spilled = max(used for _, used, _ in use), sum(spilled for _, _, spilled in use)
     if {pid for pid, _, _ in use} != before or peak > LIMIT:
         raise SystemExit(f"a worker went beyond its {LIMIT / 1e9:g} GB: {peak / 1e9:.2f} GB")
@@ -193,6 +210,7 @@ def run(size: tuple[int, ...], folder: Path) -> None:
         + ", ".join(f"{name} {rate / 1e6:.1f}" for name, rate in per_core.items()),
         "-",
         f"{table.sizes['object']} objects, labels and table the same as of the whole in memory; "
+        f"{cracked} voxels of cracks, the same in blocks of {' x '.join(map(str, OTHER))}; "
         f"tasks: {', '.join(f'{name} {count}' for name, count in tasks.items())}",
         f"{peak / 1e9:.2f} GB in a worker, {spilled / 1e9:.2f} GB spilled",
         packages=VERSIONS,

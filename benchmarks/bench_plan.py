@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import dask
 import dask.array as da
@@ -19,11 +20,13 @@ import zarr
 from numpy.typing import DTypeLike
 
 from operando import tomo
+from operando.tomo import crack_passes
 
 STEPS, SIZE = 50, (2160, 2560, 2560)
 BLOCK, STORED = 256, (64, 128, 128)
 WORKERS, LIMIT = 2, 2_000_000_000
 DIMS = ("z", "y", "x")
+LEVELS = {"matrix": 30_000.0, "void": 6_000.0, "noise": 2_500.0, "blur": 0.7}
 RADIUS = 12.0
 """Largest radius that local thickness looks for, voxels."""
 
@@ -38,12 +41,20 @@ def written(volume: xr.DataArray, to: Path) -> None:
     volume.drop_attrs().to_dataset(name="volume").to_zarr(to, consolidated=False)
 
 
+def found_cracks(grey: xr.DataArray, to: Path) -> None:
+    """Segment cracks with the first of the two passes skipped: the second has the larger graph."""
+    with mock.patch.multiple(crack_passes, each_block=mock.DEFAULT, join_sure=mock.DEFAULT):
+        found = tomo.segment_cracks(grey, **LEVELS)
+    found.drop_attrs().to_zarr(to, consolidated=False)
+
+
 STEPS_OF_WORK: dict[str, Step] = {
     "histogram": (np.uint16, lambda grey, _: tomo.histogram(grey)),
     "denoise": (np.uint16, lambda grey, to: written(tomo.denoise(grey), to)),
     "plate_filter": (np.uint16, lambda grey, to: written(tomo.plate_filter(grey) > 1, to)),
     "label": (bool, lambda mask, to: tomo.label(mask, store=to / "pieces")),
     "regions": (np.int32, lambda labels, _: tomo.regions(labels)),
+    "segment_cracks": (np.uint16, found_cracks),
     "local_thickness": (bool, lambda mask, to: written(tomo.local_thickness(mask, RADIUS), to)),
 }
 

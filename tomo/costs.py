@@ -29,7 +29,7 @@ class Work:
     ``speed`` is Mvoxel/s of a core (voxels times angles for a reconstruction), counted with margins where
     ``margin_worked``; ``copies`` how many times a worker holds what is read of a block with its margins; ``bytes`` what
     it holds beside that per voxel, ``fixed`` per worker, ``once`` of all together; ``whole`` bytes per voxel of the
-    whole volume, of at most ``whole_most`` voxels; ``tasks`` how many nodes a block has in the graph, twice as many
+    whole volume, of at most ``whole_most`` voxels; ``tasks`` how many nodes a block has in the graph, two more
     where blocks hand margins to their neighbors.
     """
 
@@ -56,6 +56,7 @@ OPERATIONS = {
     "reconstruct": Work(speed=1.4e3, copies=1, bytes=6, fixed=12e6),
     "regions": Work(speed=115.0, copies=2, bytes=5.5),
     "register": Work(speed=2.1, copies=0, bytes=0, whole=64, whole_most=20e6),
+    "segment_cracks": Work(speed=2.0, copies=2, bytes=13, margin=33, tasks=5),
     "surface_area": Work(speed=5.0, copies=2, bytes=40, fixed=10e6),
     "tortuosity": Work(speed=15.0, copies=0, bytes=0, once=10e6, whole=21, tasks=0),
     "tortuosity_in_phases": Work(speed=10.0, copies=0, bytes=0, once=10e6, whole=45, tasks=0),
@@ -128,10 +129,10 @@ def cost(
     -----
     With blocks of v voxels, margins among them, and w workers: memory = ``w (fixed + v (copies itemsize + bytes)) +
     once + whole``. Blocks hand margins to their neighbors: about two layers of them, ``2 n_y n_x + 3 n_x + 3`` of the
-    n_z n_y n_x blocks, wait in memory, down to half as many with thin margins, in ``4 n`` tasks. Where two layers are
-    more than ``windows.WAITING`` bytes, blocks read their margins from the files, and none waits; a block is then a
-    task, two with the name that writing gives it. Time = voxels, margins among them, / (speed w), for files whose
-    chunks are smaller than the blocks.
+    n_z n_y n_x blocks, wait in memory, down to half as many with thin margins, in two tasks a block more. Where two
+    layers are more than ``windows.WAITING`` bytes, blocks read their margins from the files, and none waits; a block
+    is then a task, two with the name that writing gives it. Time = voxels, margins among them, / (speed w), for files
+    whose chunks are smaller than the blocks.
     """
     if operation not in OPERATIONS:
         raise OperandoError(f"cost: expected one of {', '.join(OPERATIONS)}, got {operation!r}")
@@ -158,7 +159,7 @@ def cost(
         operation,
         bytes_read=series * voxels * source,
         peak_memory=at_once * each + together,
-        tasks=math.ceil(work.tasks * math.prod(counts)) * (2 if handed_on else 1),
+        tasks=math.ceil((work.tasks + 2 * handed_on) * math.prod(counts)),
         seconds=series * worked / (work.speed * 1e6 * at_once),
     )
 

@@ -14,24 +14,28 @@ from numpy.typing import NDArray
 from operando.errors import OperandoError
 from operando.history import HISTORY, recorded
 
-from . import plate_kernels, void_kernels
 from .blocks import over_blocks
 from .counted_voxels import kept_slices
+from .crack_blocks import (
+    FOUND,
+    SEEN,
+    SMOOTHING,
+    across_margin,
+    cracks_across,
+    packed,
+    plates_seen,
+    share_margin,
+    tamed,
+    void_share,
+)
 from .crack_levels import Levels, completed
+from .crack_passes import Search, found_lazily
 from .hysteresis_masks import hysteresis
 from .layout import PLACES
 from .plate_noise import smoothed, spread, threshold
-from .plates import checked_scales, directed_responses, half_gauss, margin
+from .plates import checked_scales, margin
 from .voxels import as_volume, voxel
 
-SEEN = np.dtype([("answer", np.float32), ("normal", np.int8, (3,))])
-PACKED = np.dtype([("share", np.float32), ("seen", np.bool_), ("normal", np.int8, (3,))])
-FOUND = np.dtype([("crack", np.bool_), ("void", np.bool_), ("share", np.float32), ("aperture", np.float32)])
-DARK_BLUR = 0.7
-SMOOTHING = 1.0
-"""Standard deviations, voxels, of the Gaussians before a particle's skin and a crack's depth are judged."""
-NEIGHBORS = 2
-"""Voxels to either side over whose lines across a crack its aperture is averaged."""
 HALF = 0.5
 FACE = 1.5
 """How far the mirror image at an outer face makes noise stronger, scales."""
@@ -117,11 +121,11 @@ def segment_cracks(
     single voxel had a standard deviation of 0.11 voxels. A lazy volume is read twice: once when this is called, to find
     what hangs together, once for the result.
     """
-    grey = _counting(as_volume(volume, "segment_cracks"))
+    grey = as_volume(volume, "segment_cracks")
     edges = voxel(grey, "segment_cracks")
     edge = edges.cube("segment_cracks")
     scales = checked_search(scales, widest, "segment_cracks")
-    levels = completed(grey, matrix=matrix, void=void, noise=noise, blur=blur, noise_blur=noise_blur)
+    levels = completed(_counting(grey), matrix=matrix, void=void, noise=noise, blur=blur, noise_blur=noise_blur)
     settings = {"scales": scales, "false_alarm": false_alarm, "grow": grow, "widest": widest}
     found = found_cracks(grey, levels, store=store, **settings)
     ds = levels.dataset(str(grey.attrs.get("units", "1")))
@@ -157,109 +161,37 @@ def checked_search(scales: Sequence[float], widest: float, step: str) -> tuple[f
     return checked_scales(scales, step)
 
 
-def void_share(block: NDArray[np.generic], *, levels: Levels) -> NDArray[np.generic]:
-    """Return the share of void of every voxel, also beside particles; voxels that are not finite hold none."""
-    grey = np.asarray(block, np.float32)
-    grey = np.where(np.isfinite(grey), grey, np.float32(levels.matrix))
-    share: NDArray[np.float32] = (np.float32(levels.matrix) - grey) / np.float32(levels.contrast)
-    bright = grey > levels.bright
-    if bright.any():
-        from scipy import ndimage
-
-        near = ndimage.maximum_filter(bright, 2 * math.ceil(levels.reach) + 1, mode="nearest")
-        dark = plate_kernels.smooth(np.maximum(share, np.float32(0)), half_gauss(DARK_BLUR))
-        reaches = levels.reach, void_kernels.DIRECT * math.hypot(levels.sigma, DARK_BLUR)
-        void_kernels.beside_particles(grey, dark, near, (levels.void, levels.bright), reaches, share)
-    return share
-
-
-def _share_margin(levels: Levels) -> int:
-    return math.ceil(levels.reach) + 2 + half_gauss(DARK_BLUR).size
-
-
-def plates_seen(
-    block: NDArray[np.generic], *, scales: tuple[float, ...], factors: tuple[float, ...]
-) -> NDArray[np.generic]:
-    """Return the answer of the plate filter and its normal, 127 times its planarity long, dims (z, y, x)."""
-    answer, normal, _, planarity = directed_responses(block, scales, factors)
-    found = np.empty(answer.shape, SEEN)
-    found["answer"] = answer
-    found["normal"] = np.rint(127 * planarity[..., np.newaxis] * normal)
-    return found
-
-
-def packed(share: NDArray[np.float32], seen: NDArray[np.bool_], plates: NDArray[Any]) -> NDArray[np.generic]:
-    """Return records of the share of void, whether a plate was seen, and its normal."""
-    found = np.empty(share.shape, PACKED)
-    found["share"], found["seen"], found["normal"] = share, seen, plates["normal"]
-    return found
-
-
-def cracks_across(block: NDArray[Any], *, reaches: tuple[float, float], grown: int, wide: float) -> NDArray[np.generic]:
-    """Return records of crack, void, share of void within both, grown by ``grown`` voxels, and aperture in voxels.
-
-    Void is also where the smoothed share is at least ``wide``.
-    """
-    share = np.ascontiguousarray(block["share"])
-    smooth = plate_kernels.smooth(share, half_gauss(SMOOTHING))
-    seen, normal = np.ascontiguousarray(block["seen"]), np.ascontiguousarray(block["normal"])
-    aperture = np.zeros(block.shape, np.float32)
-    void = smooth >= np.float32(wide)
-    void_kernels.across(smooth, seen, normal, reaches, void, aperture)
-    del smooth, seen, normal
-    aperture = _along_the_plane(aperture)
-    found = np.zeros(block.shape, FOUND)
-    found["aperture"], found["crack"], found["void"] = aperture, aperture > 0, void
-    if void.any():
-        from scipy import ndimage
-        from skimage.morphology import ball
-
-        around = ndimage.binary_dilation(void, ball(grown)) if grown else void  # type: ignore[no-untyped-call]
-        found["share"] = np.where(around, share, np.float32(0))
-    return found
-
-
-def _along_the_plane(aperture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean aperture of the crack's voxels in a cube around each: noise that one line meets averages out."""
-    crack = aperture > 0
-    if not crack.any():
-        return aperture
-    half = np.full(NEIGHBORS + 1, 1 / (2 * NEIGHBORS + 1), np.float32)
-    total, count = plate_kernels.smooth(aperture, half), plate_kernels.smooth(crack.astype(np.float32), half)
-    np.divide(total, count, out=aperture, where=crack)
-    return aperture
-
-
-def _across_margin(reaches: tuple[float, float], grown: int) -> int:
-    climb, widest = reaches
-    return math.ceil(climb + void_kernels.FLAT * widest) + 1 + half_gauss(SMOOTHING).size + max(grown, NEIGHBORS)
-
-
 def found_cracks(
     grey: xr.DataArray, levels: Levels, *, store: str | PathLike[str] | None = None, **settings: Any
 ) -> xr.DataArray:
     """Return records of crack, void, share and aperture (voxels) of a volume, lazily of a lazy one."""
+    if not grey.size:
+        raise OperandoError(f"segment_cracks: expected a volume, got one without voxels, {dict(grey.sizes)}")
+    search = _search(levels, **settings)
+    if grey.chunks is not None:
+        return found_lazily(grey, levels, search, store)
+    share = over_blocks(void_share, _counting(grey), margin=share_margin(levels), dtype=np.float32, levels=levels)
+    plate: dict[str, Any] = {"scales": search.scales, "factors": search.factors}
+    plates = over_blocks(plates_seen, share, margin=margin(search.scales), dtype=SEEN, **plate)
+    for index in np.ndindex(*plates.shape[: -len(PLACES)]):
+        tamed(plates.data[index]["answer"], search.layer, ((True, True),) * len(PLACES))
+    seen = hysteresis(plates.copy(data=plates.data["answer"]), search.loose, 1.0)
+    both = xr.apply_ufunc(packed, share, seen, plates)
+    work = {"reaches": search.reaches, "grown": levels.grown, "wide": search.wide}
+    return over_blocks(cracks_across, both, margin=across_margin(search.reaches, levels.grown), dtype=FOUND, **work)
+
+
+def _search(levels: Levels, *, scales: tuple[float, ...], false_alarm: float, grow: float, widest: float) -> Search:
+    """Return what plates and voids are looked for by in the noise of a volume."""
     from scipy.special import ndtri
 
-    scales, widest = settings["scales"], settings["widest"]
-    share = over_blocks(void_share, grey, margin=_share_margin(levels), dtype=np.float32, levels=levels)
-    high, low = (threshold(settings[name], "segment_cracks") for name in ("false_alarm", "grow"))
+    high, low = (threshold(share, "segment_cracks") for share in (false_alarm, grow))
     noise = levels.noise / levels.contrast
-    factors = tuple(-(scale**2) / (high * spread(scale, noise, levels.noise_blur)) for scale in scales)
-    plates = over_blocks(plates_seen, share, margin=margin(scales), dtype=SEEN, scales=scales, factors=factors)
-    answer = _tamed(plates.copy(data=plates.data["answer"]), math.ceil(FACE * max(scales)))
-    seen = hysteresis(answer, low / high, 1.0, store=store)
-    both = xr.apply_ufunc(packed, share, seen, plates, dask="parallelized", output_dtypes=[PACKED])
-    reaches = (max(scales) + 1, widest)
-    wide = max(HALF, -float(ndtri(settings["false_alarm"])) * smoothed(SMOOTHING, noise, levels.noise_blur))
-    work = {"reaches": reaches, "grown": levels.grown, "wide": wide}
-    return over_blocks(cracks_across, both, margin=_across_margin(reaches, levels.grown), dtype=FOUND, **work)
-
-
-def _tamed(answer: xr.DataArray, layer: int) -> xr.DataArray:
-    """Return answers with those beside outer faces divided by the root of 2, as much as noise is stronger there."""
-    for name in PLACES:
-        weight = np.ones(answer.sizes[name], np.float32)
-        weight[:layer] = weight[-layer:] = math.sqrt(0.5)
-        answer = answer * xr.DataArray(weight, dims=name)
-    return answer
+    return Search(
+        scales=scales,
+        factors=tuple(-(scale**2) / (high * spread(scale, noise, levels.noise_blur)) for scale in scales),
+        loose=low / high,
+        layer=math.ceil(FACE * max(scales)),
+        reaches=(max(scales) + 1, widest),
+        wide=max(HALF, -float(ndtri(false_alarm)) * smoothed(SMOOTHING, noise, levels.noise_blur)),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import xarray as xr
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 
 from operando.errors import OperandoError
 
-from .counted_voxels import Array, Block, as_mask, computed, kept_slices, of_each
+from .counted_voxels import Array, as_mask, kept_slices
+from .grids import each_block, grid_of, three
 from .labels import label
 from .layout import PLACES
+from .piece_store import FolderStore, open_store
 from .results import described
+from .sure_pieces import find_sure, join_sure, paint_sure
 from .voxels import as_volume
 
 STEP = "tomo.hysteresis"
@@ -60,7 +64,8 @@ def hysteresis(
     Raises
     ------
     OperandoError
-        If the low threshold is above the high one, the connectivity is another, or the mask does not fit.
+        If there are no voxels, the low threshold is above the high one, the connectivity is another, or the mask
+        does not fit.
 
     Notes
     -----
@@ -68,6 +73,8 @@ def hysteresis(
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)
+    if not grey.size:
+        raise OperandoError(f"{STEP}: expected a volume, got one without voxels, {dict(grey.sizes)}")
     if not low <= high or connectivity not in CONNECTIVITIES:
         raise OperandoError(
             f"{STEP}: expected low <= high and a connectivity of 6, 18 or 26, got {low}, {high} and {connectivity}"
@@ -98,24 +105,29 @@ def _in_memory(loose: xr.DataArray, strict: xr.DataArray, connectivity: int) -> 
     return loose.copy(data=chosen)
 
 
-def _lazily(loose: xr.DataArray, strict: xr.DataArray, connectivity: int, store: Any) -> xr.DataArray:
+def _lazily(loose: xr.DataArray, strict: xr.DataArray, connectivity: int, where: Any) -> xr.DataArray:
     import dask.array as da
-    from dask.delayed import delayed
 
-    pieces, table = label(loose, connectivity, store=store)
     chosen = []
-    for index, parts in of_each(_numbers, pieces, strict):
-        found = [np.empty(0, dtype=np.uint32), *computed(parts, loose)]
-        kept = _kept(np.concatenate(found), table.sizes["object"])
-        meta = np.empty((0, 0, 0), dtype=bool)
-        looked_up = da.map_blocks(_looked_up, pieces.data[index], kept=delayed(kept), dtype=bool, meta=meta)  # type: ignore[no-untyped-call]
-        chosen.append(looked_up)
+    for number, index in enumerate(np.ndindex(*loose.shape[: -len(PLACES)])):
+        one = loose.data[index]
+        both, grid = [one, strict.data[index].rechunk(one.chunks)], grid_of(one)
+        store = open_store(where, number, grid)
+        settings = {"grid": grid, "store": store, "connectivity": connectivity}
+        join_sure(grid, store, each_block(find_sure, both, grid, settings, None), connectivity)
+        chosen.append(_painted(store))
     return loose.copy(data=da.stack(chosen).reshape(loose.shape) if loose.ndim > len(PLACES) else chosen[0])  # type: ignore[no-untyped-call]
 
 
-def _numbers(block: Block) -> NDArray[np.integer]:
-    """Return the numbers of the pieces that pass the strict threshold within a block."""
-    return np.unique(block.grey[block.mask]).astype(np.uint32)
+def _painted(store: FolderStore) -> Any:
+    import dask.array as da
+
+    name, meta = f"hysteresis-{uuid4().hex}", np.empty((0, 0, 0), bool)
+    return da.map_blocks(_mask, name=name, chunks=store.grid.sizes, dtype=bool, meta=meta, store=store)  # type: ignore[no-untyped-call]
+
+
+def _mask(block_id: tuple[int, ...], store: FolderStore) -> NDArray[np.bool_]:
+    return paint_sure(three(block_id), store)
 
 
 def _kept(numbers: NDArray[np.integer], count: int) -> NDArray[np.bool_]:
@@ -123,8 +135,3 @@ def _kept(numbers: NDArray[np.integer], count: int) -> NDArray[np.bool_]:
     kept[numbers] = True
     kept[0] = False
     return kept
-
-
-def _looked_up(pieces: Array, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = kept[pieces]
-    return found

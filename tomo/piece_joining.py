@@ -10,7 +10,7 @@ from operando.errors import OperandoError
 from .grids import Block, Grid
 from .piece_store import Numbers, PieceStore
 from .region_sums import FIRST, Sums, merge_boxes, merge_places, no_sums, sum_runs
-from .run_kernels import Rows, connect_runs, find_mask_runs, flatten_sets, join_planes, paint, sides
+from .run_kernels import Pieces, Rows, connect_runs, find_mask_runs, flatten_sets, join_planes, paint, sides
 
 MOST = int(np.iinfo(np.uint32).max)
 """Most objects that a label image can number."""
@@ -18,14 +18,22 @@ MOST = int(np.iinfo(np.uint32).max)
 
 def find_pieces(mask: NDArray[np.bool_], block: Block, grid: Grid, store: PieceStore, connectivity: int) -> Sums:
     """Return the sums of the pieces of one block; their runs go to the store, and what lies on its sides."""
+    runs, count = put_pieces(mask, block, grid, store, connectivity)
+    sums = no_sums(count)
+    sum_runs(sums, runs, grid.extent(block), grid.origin(block), grid.shape)
+    return sums
+
+
+def put_pieces(
+    mask: NDArray[np.bool_], block: Block, grid: Grid, store: PieceStore, connectivity: int
+) -> tuple[Pieces, int]:
+    """Return the runs of one block, which go to the store with what lies on its sides, and how many pieces they are."""
     shape = grid.extent(block)
     found = mask_runs(mask)
     piece, count = connect_runs(found, shape, connectivity)
     runs = (*found[:2], piece)
-    sums = no_sums(count)
-    sum_runs(sums, runs, shape, grid.origin(block), grid.shape)
     store.put(block, runs, sides(runs, shape))
-    return sums
+    return runs, count
 
 
 def mask_runs(mask: NDArray[np.bool_]) -> Rows:
@@ -44,7 +52,19 @@ def join_pieces(grid: Grid, store: PieceStore, sums: dict[Block, Sums], connecti
     OperandoError
         If there are more objects than a label image can number.
     """
-    counts = np.array([len(sums[block]) for block in grid.blocks()])
+    parent, bases = joined(grid, store, {block: len(part) for block, part in sums.items()}, connectivity)
+    first = np.concatenate([sums[block][:, FIRST] for block in grid.blocks()])
+    return _numbered(parent, first, bases)
+
+
+def joined(
+    grid: Grid, store: PieceStore, pieces: dict[Block, int], connectivity: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each of the pieces of all blocks one that stands for its object, and where each block's begin and end.
+
+    ``pieces`` tells how many each block has.
+    """
+    counts = np.array([pieces[block] for block in grid.blocks()])
     ends = np.cumsum(counts)
     bases = np.stack([ends - counts, ends], axis=-1).reshape(*grid.counts, 2)
     parent = np.arange(counts.sum())
@@ -55,8 +75,7 @@ def join_pieces(grid: Grid, store: PieceStore, sums: dict[Block, Sums], connecti
             beside = (bases[..., 0].take(after, axis), bases[..., 0].take(after + 1, axis))
             join_planes(parent, planes, beside, (rows, columns), connectivity)
     flatten_sets(parent)
-    first = np.concatenate([sums[block][:, FIRST] for block in grid.blocks()])
-    return _numbered(parent, first, bases)
+    return parent, bases
 
 
 def _numbered(parent: NDArray[np.int64], first: NDArray[np.int64], bases: NDArray[np.int64]) -> Numbers:

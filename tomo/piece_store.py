@@ -152,6 +152,16 @@ class FolderStore(PieceStore):
         values = self._read(block, starts[number], starts[number + 1] - starts[number])
         return values.reshape([size for axis, size in enumerate(extent) if axis != number // 2 + 1])
 
+    def put_values(self, block: Block, values: NDArray[np.int8]) -> None:
+        """Keep bytes of each voxel of a block's runs, in their order, dims (voxel, byte)."""
+        unfinished = self.folder / f"{uuid4().hex}.part"
+        values.tofile(unfinished)
+        unfinished.replace(self.folder / "values_{}_{}_{}".format(*block))
+
+    def values(self, block: Block, count: int) -> NDArray[np.int8]:
+        """Return the ``count`` bytes of each voxel of a block's runs."""
+        return np.fromfile(self.folder / "values_{}_{}_{}".format(*block), np.int8).reshape(-1, count)
+
     def put_numbers(self, numbers: Numbers) -> None:
         """Keep the final numbers of all pieces."""
         numbers.every.tofile(self.folder / "numbers")

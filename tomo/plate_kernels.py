@@ -88,6 +88,7 @@ def plate_response(  # noqa: PLR0917
     weights: Floats,
     factor: float,
     number: int,
+    corner: tuple[int, int],
     best: Floats,
     normal: Floats,
     scale: NDArray[np.uint8],
@@ -95,8 +96,9 @@ def plate_response(  # noqa: PLR0917
 ) -> None:
     """Raise ``best`` (z, y, x) to ``factor (e1 - max(|e2|, |e3|))`` of the smoothed volume where that is larger.
 
-    A negative ``factor`` looks for bright plates. There, where ``normal`` (z, y, x, axis) is not empty, it gets the
-    direction of e1, ``scale`` the number of the scale, and ``planarity`` 1 - max(|e2|, |e3|) / e1.
+    It has the rows of the volume from z and y of ``corner`` on, whole along x. A negative ``factor`` looks for
+    bright plates. There, where ``normal`` (z, y, x, axis) is not empty, it gets the direction of e1, ``scale`` the
+    number of the scale, and ``planarity`` 1 - max(|e2|, |e3|) / e1.
     """
     depth, height, width = volume.shape
     planes = np.empty((5, height, width), np.float32)
@@ -106,20 +108,21 @@ def plate_response(  # noqa: PLR0917
     hessian, eigen = np.empty((6, width), np.float32), np.empty((3, width))
     value = np.empty(width, np.float32)
     directed = normal.size > 0
-    for ahead in range(REACH):
-        smooth_plane(volume, mirrored(ahead, depth), weights, across, planes[ahead % 5])
-    for z in range(depth):
+    begin, first = corner
+    for at in range(max(0, begin - REACH), min(begin + REACH, depth)):
+        smooth_plane(volume, at, weights, across, planes[at % 5])
+    for z in range(begin, begin + best.shape[0]):
         if z + REACH < depth:
             smooth_plane(volume, z + REACH, weights, across, planes[(z + REACH) % 5])
         _along_z(planes, z, depth, along)
-        for y in range(height):
-            _along_y(along, y, rows)
+        for row in range(best.shape[1]):
+            _along_y(along, first + row, rows)
             _along_x(rows, hessian)
             eigenvalues(hessian, factor, eigen)
             _responses(eigen, value)
-            found = best[z, y]
+            i, found = z - begin, best[z - begin, row]
             if directed:
-                _note(hessian, factor, eigen[0], number, value, found, normal[z, y], scale[z, y], planarity[z, y])
+                _note(hessian, factor, eigen[0], number, value, found, normal[i, row], scale[i, row], planarity[i, row])
             for x in range(width):
                 found[x] = max(found[x], value[x])
 

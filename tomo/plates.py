@@ -151,7 +151,7 @@ def plate_responses(
     no_planarity = np.empty((0, 0, 0), np.float32)
     for number, (scale, factor) in enumerate(zip(scales, factors, strict=True)):
         weights = half_gauss(presmoothing(scale))
-        plate_kernels.plate_response(grey, weights, factor, number, best, no_normal, no_scale, no_planarity)
+        plate_kernels.plate_response(grey, weights, factor, number, (0, 0), best, no_normal, no_scale, no_planarity)
     return best
 
 
@@ -167,15 +167,24 @@ def plate_details(
 
 
 def directed_responses(
-    block: NDArray[np.generic], scales: tuple[float, ...], factors: tuple[float, ...]
+    block: NDArray[np.generic],
+    scales: tuple[float, ...],
+    factors: tuple[float, ...],
+    rows: tuple[slice, slice] | None = None,
 ) -> tuple[Floats, Floats, NDArray[np.uint8], Floats]:
-    """Return answer, normal, number of the scale from 1, and planarity 1 - max(abs(e2), abs(e3)) / e1."""
+    """Return answer, normal, number of the scale from 1, and planarity 1 - max(abs(e2), abs(e3)) / e1.
+
+    They are those of ``rows`` of the block along z and y, by default of all.
+    """
     grey = np.ascontiguousarray(block, np.float32)
-    best, number_of = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.uint8)
-    normal, planarity = np.zeros((*grey.shape, 3), np.float32), np.zeros(grey.shape, np.float32)
+    along_z, along_y = rows or (slice(0, grey.shape[0]), slice(0, grey.shape[1]))
+    corner = along_z.start, along_y.start
+    shape = (along_z.stop - along_z.start, along_y.stop - along_y.start, grey.shape[2])
+    best, number_of = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    normal, planarity = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     for number, (scale, factor) in enumerate(zip(scales, factors, strict=True), 1):
         weights = half_gauss(presmoothing(scale))
-        plate_kernels.plate_response(grey, weights, factor, number, best, normal, number_of, planarity)
+        plate_kernels.plate_response(grey, weights, factor, number, corner, best, normal, number_of, planarity)
     return best, normal, number_of, planarity
 
 

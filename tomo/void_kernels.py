@@ -242,6 +242,7 @@ def across(  # noqa: PLR0917
     seen: Mask,
     directions: NDArray[np.int8],
     reaches: tuple[float, float],
+    within: tuple[tuple[int, int], tuple[int, int], tuple[int, int]],
     void: Mask,
     aperture: Floats,
 ) -> None:
@@ -259,12 +260,14 @@ def across(  # noqa: PLR0917
     reaches
         How far the middle may lie from a voxel where a plate was seen, and how far from its middle a crack may reach
         to both sides, voxels.
+    within
+        Where to work: the first voxel and the end along z, y, x.
     """
     climb, widest = reaches
-    depth, height, width = smooth.shape
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
+    along_z, along_y, along_x = within
+    for z in range(along_z[0], along_z[1]):
+        for y in range(along_y[0], along_y[1]):
+            for x in range(along_x[0], along_x[1]):
                 here = smooth[z, y, x]
                 if not seen[z, y, x] or not here > 0:
                     continue

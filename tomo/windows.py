@@ -39,19 +39,27 @@ Layers = Array | dict[Index, Array]
 
 @dataclass(frozen=True)
 class Window:
-    """Shape and type of a block with its margins, where the block lies in it, and the pieces it is put together of.
+    """Shape and type of a block with its margins, where it begins, where the block lies in it, and what it is made of.
 
     A piece is a chunk's index, the part of the chunk, and where that goes.
     """
 
     shape: Index
     dtype: np.dtype[Any]
+    corner: Index
     kept: Box
     pieces: tuple[tuple[Index, Box, Box], ...]
 
 
 def over_windows(
-    work: WindowWork, array: da.Array, reach: Sequence[int], *, dtype: DTypeLike, channels: int = 0, **settings: Any
+    work: WindowWork,
+    array: da.Array,
+    reach: Sequence[int],
+    *,
+    dtype: DTypeLike,
+    channels: int = 0,
+    placed: bool = False,
+    **settings: Any,
 ) -> da.Array:
     """Return ``work(window, kept, **settings)`` of every block of an array (..., z, y, x).
 
@@ -66,16 +74,18 @@ def over_windows(
         Width of the margins along z, y, x.
     dtype
         Type of what the work returns.
+    placed
+        Whether the work is told as ``corner`` where in the array its window begins.
     settings
         What else the work is given. A large one may be ``dask.delayed``.
     """
     sizes = _blocks(array, reach)
-    told = (work, array.name, sizes, reach, np.dtype(dtype), channels, settings)
+    told = (work, array.name, sizes, reach, np.dtype(dtype), channels, placed, settings)
     name = f"{getattr(settings.get('kernel', work), '__name__', 'blocks').strip('_')}-{tokenize(*told)}"
     lazy = [value for value in settings.values() if is_dask_collection(value)]
     given = {key: TaskRef(value.key) if is_dask_collection(value) else value for key, value in settings.items()}
     at = array.ndim - len(PLACES)
-    plan = _Plan(work, given, sizes, (0,) * at + tuple(reach), name, at if channels else None)
+    plan = _Plan(work, given, sizes, (0,) * at + tuple(reach), name, at if channels else None, placed)
     reads = file_reads(array) if _held(array, sizes, reach) > WAITING else None
     if reads is None:
         array = array.rechunk(sizes)  # type: ignore[no-untyped-call]
@@ -89,7 +99,10 @@ def over_windows(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is done where: the work and what it is given, blocks and margins, the name, the place of a further dim."""
+    """What is done where: the work and what it is given, blocks and margins, the name, the place of a further dim.
+
+    ``placed``: whether the work is told where its window begins.
+    """
 
     work: WindowWork
     given: dict[str, Any]
@@ -97,11 +110,16 @@ class _Plan:
     margins: Index
     name: str
     further: int | None
+    placed: bool
 
     def key(self, index: Index) -> tuple[Any, ...]:
         """Return the key of a block that is made."""
         at = self.further
         return (self.name, *index) if at is None else (self.name, *index[:at], 0, *index[at:])
+
+    def settings(self, window: Window) -> dict[str, Any]:
+        """Return what the work is given with a window."""
+        return {**self.given, "corner": window.corner} if self.placed else self.given
 
     def windows(self, chunks: Sizes, dtype: np.dtype[Any]) -> Iterator[tuple[Index, Window]]:
         """Yield every block's index and window of an array in ``chunks``."""
@@ -110,8 +128,8 @@ class _Plan:
             for blocks, parts, margin in zip(self.sizes, chunks, self.margins, strict=True)
         ]
         for index in np.ndindex(*map(len, self.sizes)):
-            lengths, kept, parts = zip(*(side[at] for side, at in zip(along, index, strict=True)), strict=True)
-            yield index, Window(lengths, dtype, kept, tuple(_piece(sides) for sides in product(*parts)))
+            lengths, corner, kept, parts = zip(*(side[at] for side, at in zip(along, index, strict=True)), strict=True)
+            yield index, Window(lengths, dtype, corner, kept, tuple(_piece(sides) for sides in product(*parts)))
 
 
 def waiting(counts: Sequence[int]) -> int:
@@ -168,8 +186,8 @@ def _piece(sides: tuple[tuple[int, slice, slice], ...]) -> tuple[Index, Box, Box
 
 def _along(
     blocks: tuple[int, ...], chunks: tuple[int, ...], margin: int
-) -> list[tuple[int, slice, list[tuple[int, slice, slice]]]]:
-    """Return, for each block along a dim, how long its window is, where it lies there, and of which parts that is."""
+) -> list[tuple[int, int, slice, list[tuple[int, slice, slice]]]]:
+    """Return, for each block along a dim, its window's length and begin, where it lies there, and that one's parts."""
     size = sum(blocks)
     found = []
     for start, stop in pairwise(accumulate(blocks, initial=0)):
@@ -179,7 +197,7 @@ def _along(
             low, high = max(begin, first), min(end, last)
             if low < high:
                 parts.append((chunk, slice(low - begin, high - begin), slice(low - first, high - first)))
-        found.append((last - first, slice(start - first, stop - first), parts))
+        found.append((last - first, first, slice(start - first, stop - first), parts))
     return found
 
 
@@ -190,7 +208,7 @@ def _read(plan: _Plan, array: da.Array, reads: FileReads) -> dict[str, Any]:
         parts = reads.of({chunk: cut for chunk, cut, _ in window.pieces})
         files = [TaskRef(key) for key in parts.files]
         key = plan.key(index)
-        tasks[key] = Task(key, _work_on_read, plan.work, window, parts, *files, **plan.given)
+        tasks[key] = Task(key, _work_on_read, plan.work, window, parts, *files, **plan.settings(window))
     return {f"files-{plan.name}": reads.files, plan.name: tasks}
 
 
@@ -222,7 +240,7 @@ def _handed(plan: _Plan, array: da.Array) -> dict[str, Any]:
                 toward.setdefault(chunk, {})[index] = part
         refs = [TaskRef((array.name, *index)), *(TaskRef((cut, *chunk)) for chunk in around)]
         key = plan.key(index)
-        tasks[key] = Task(key, _work_on_handed, plan.work, index, window, *refs, **plan.given)
+        tasks[key] = Task(key, _work_on_handed, plan.work, index, window, *refs, **plan.settings(window))
     layers = {
         (cut, *chunk): Task((cut, *chunk), _cut_off, TaskRef((array.name, *chunk)), parts)
         for chunk, parts in toward.items()

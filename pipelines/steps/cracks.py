@@ -52,7 +52,7 @@ def cracks(
     """
     from operando import tomo
 
-    grey = affordable(grey_of("cracks", raw, processed), "plate_filter", "label")
+    grey = affordable(grey_of("cracks", raw, processed), "segment_cracks")
     given = {"matrix": matrix, "void": void, "noise": noise, "blur": blur, "noise_blur": noise_blur}
     search: dict[str, Any] = {"scales": scales, "false_alarm": false_alarm, "grow": grow, "widest": widest}
     known = (

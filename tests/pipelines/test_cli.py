@@ -95,7 +95,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(operando_cli, tmp_path, monkeypat
 def test_simulate_then_report_from_the_store(operando_cli, tmp_path):
     changes = tmp_path / "changes.toml"
     changes.write_text(
-        "[nickel]\nscans = 12\n[xps]\nscans = 8\n[xpeem]\nscans = 1\n[tomography]\nsteps = 1\n", encoding="utf-8"
+        "[nickel]\nscans = 12\n[xps]\nscans = 8\n[xpeem]\nscans = 0\n[tomography]\nsteps = 0\n", encoding="utf-8"
     )
     assert operando_cli("simulate", tmp_path / "cell", "--changes", changes)[0] == 0
     assert operando_cli("run", tmp_path / "cell")[0] == 0

@@ -79,7 +79,7 @@ def poll(folder):
             except Exception as error:
                 wrong = [repr(error)]
             seen += 1
-        time.sleep(0.02)
+        time.sleep(0.2)
     print(json.dumps({"seen": seen, "wrong": wrong}))
 
 

@@ -8,8 +8,11 @@ import xarray as xr
 
 from operando import tomo
 from operando.errors import OperandoError
+from operando.tomo import crack_passes
 from operando.tomo.blocks import over_blocks
 from operando.tomo.costs import OPERATIONS, check_cost, cost
+
+LEVELS = {"matrix": 20000.0, "void": 14000.0, "noise": 2000.0, "blur": 0.7}
 
 
 def lazy(edge, chunk):
@@ -110,6 +113,19 @@ def test_fourteen_gigavoxels_from_files_take_the_tasks_and_fit_into_the_memory_t
     volume = xr.DataArray(da.from_array(Flat(shape, dtype), chunks=256), dims=("z", "y", "x"))
     said = check_cost(cost(operation, shape, dtype=dtype, chunks=256), 4e9)
     assert graph_of(lambda: work(volume, tmp_path / "to.zarr")) == pytest.approx(said.tasks, rel=0.02)
+
+
+def test_cracks_of_fourteen_gigavoxels_take_two_graphs_of_few_tasks(tmp_path, monkeypatch):
+    """The first pass is counted, and skipped for the second, which writes four volumes."""
+    shape = (2160, 2560, 2560)
+    volume = xr.DataArray(da.from_array(Flat(shape, np.uint16), chunks=256), dims=("z", "y", "x"))
+    said = check_cost(cost("segment_cracks", shape, chunks=256), 4e9)
+    assert graph_of(lambda: tomo.segment_cracks(volume, **LEVELS)) < said.tasks / 2
+    monkeypatch.setattr(crack_passes, "each_block", lambda *_: {})
+    monkeypatch.setattr(crack_passes, "join_sure", lambda *_: None)
+    found = tomo.segment_cracks(volume, **LEVELS).drop_attrs()
+    graph = graph_of(lambda: found.to_zarr(tmp_path / "to.zarr", consolidated=False))
+    assert graph == pytest.approx(said.tasks, rel=0.02)
 
 
 @pytest.mark.parametrize(("edge", "chunk"), [(64, 32), (96, 24), (128, 128)])

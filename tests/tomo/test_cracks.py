@@ -1,4 +1,5 @@
 import crack_volumes as cv
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,6 +11,8 @@ from operando import tomo
 from operando.errors import OperandoError
 from operando.flags import Flag
 from operando.history import entries
+from operando.tomo import crack_blocks, windows
+from operando.tomo.crack_levels import Levels
 
 KNOWN = {"matrix": cv.MATRIX, "void": cv.VOID, "noise": cv.NOISE, "blur": cv.BLUR}
 INNER = (slice(8, -8),) * 3
@@ -191,6 +194,44 @@ def test_chunks_never_change_a_voxel(composite, chunks, tmp_path):
     assert known["crack"].any()
     for name in ("crack", "void", "share", "aperture"):
         assert_array_equal(known[name].values, whole[name].values)
+
+
+class File:
+    """An array that stands for one in a file."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.ndim, self.dtype = values, values.shape, values.ndim, values.dtype
+
+    def __getitem__(self, part):
+        return self.values[part].copy()
+
+
+def test_blocks_that_read_all_margins_themselves_change_no_voxel_also_beside_lost_slices(composite, monkeypatch):
+    """Inner blocks as well: 34 voxels are as thick as the margins of all filters together."""
+    part = composite[1][:36, :36].values
+    scans = np.stack([np.concatenate([part, part[..., ::-1]], axis=2)[..., :110], np.tile(part, (1, 1, 2))[..., 5:115]])
+    lost = np.zeros((2, 36), int)
+    lost[1, 7] = int(Flag.missing_frame)
+    levels = {"matrix": 13283.0, "void": 9000.0, "noise": 1000.0, "blur": 0.7}
+    flagged = {"frame_flag": (("scan", "z"), lost)}
+    whole = tomo.segment_cracks(xr.DataArray(scans, dims=("scan", "z", "y", "x"), coords=flagged), **levels)
+    monkeypatch.setattr(windows, "WAITING", 0)
+    read = xr.DataArray(da.from_array(File(scans), chunks=(1, 36, 36, 37)), dims=whole["share"].dims, coords=flagged)
+    lazy = tomo.segment_cracks(read, **levels)
+    known = lazy.compute()
+    assert len(dict(lazy["share"].data.dask)) <= 2 * 2 * 3 + 2
+    assert known["crack"][1].any()
+    for name in ("crack", "void", "share", "aperture"):
+        assert_array_equal(known[name].values, whole[name].values)
+
+
+def test_parts_of_a_block_get_the_share_and_the_plates_of_the_whole(composite):
+    levels = Levels(13283.0, 9000.0, 1000.0, 0.7)
+    grey, box = composite[1].values[:56, :32, :30], (slice(5, 50), slice(3, 27), slice(0, 25))
+    share = crack_blocks.void_share(grey, levels=levels)
+    assert_array_equal(crack_blocks.share_within(grey, box, levels), share[box])
+    plates = {"scales": (1.0, 2.0), "factors": (-1.0, -1.5)}
+    assert_array_equal(crack_blocks.plates_seen(share, box, **plates), crack_blocks.plates_seen(share, **plates)[box])
 
 
 def test_pores_are_void_but_no_crack_and_the_crack_is_one(composite, segmented):

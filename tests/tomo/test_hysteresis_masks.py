@@ -55,6 +55,13 @@ def test_what_does_not_count_parts_pieces(lazy):
     assert_array_equal(found.any(["y", "x"]), np.arange(9) < 4)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_volumes_without_voxels_are_refused(series, lazy):
+    empty = series[0, :0]
+    with pytest.raises(OperandoError, match="without voxels"):
+        hysteresis(empty.chunk() if lazy else empty, 1.0, 2.0)
+
+
 def test_thresholds_in_the_wrong_order_are_refused(series):
     with pytest.raises(OperandoError, match="low <= high"):
         hysteresis(series, 2.0, 1.0)

@@ -118,6 +118,8 @@ def test_blocks_that_read_for_themselves_wait_for_nobody():
     made = over_blocks(np.copy, volume, margin=4, dtype=np.uint8).data
     dropped = made.map_blocks(lambda _: np.zeros((1, 1, 1), np.uint8), dtype=np.uint8, chunks=(1, 1, 1))
     with dask.config.set(scheduler="sync"):
+        # What is loaded on first use does not count.
+        dropped.compute()
         tracemalloc.start()
         dropped.compute()
         peak = tracemalloc.get_traced_memory()[1]
@@ -130,6 +132,19 @@ def test_tiles_read_their_margins_too(values):
     found = over_tiles(squared_around, File(values).volume((1, 6, 9, 8)), margin=2, dtype=np.float32)
     assert len(dict(found.data.dask)) == found.data.npartitions + 1
     assert_array_equal(found, over_tiles(squared_around, xr.DataArray(values, dims=found.dims), margin=2, dtype="f4"))
+
+
+def corner_of(window, kept, corner):
+    whole = np.broadcast_to(corner[-3:], (*window.shape, 3)) + np.moveaxis(np.indices(window.shape), 0, -1)[..., 1:]
+    return (whole @ [10000, 100, 1] + 1000000 * corner[0])[kept]
+
+
+@pytest.mark.parametrize("waiting", [0, 1 << 30])
+def test_work_is_told_where_its_window_begins(values, waiting, monkeypatch):
+    monkeypatch.setattr(windows, "WAITING", waiting)
+    array = File(values).volume((1, 6, 7, 8)).data
+    found = windows.over_windows(corner_of, array, (2, 3, 1), dtype=int, placed=True)
+    assert_array_equal(found, np.moveaxis(np.indices(SHAPE), 0, -1) @ [1000000, 10000, 100, 1])
 
 
 def test_graphs_of_the_same_work_have_the_same_names(values):
