@@ -15,7 +15,6 @@ from operando import example_scans, tomo
 from operando.errors import OperandoError, RecipeError
 from operando.flags import Flag
 from operando.pipelines import report, scratch
-from operando.pipelines.draft import write_draft
 from operando.pipelines.export import write_ome_zarr
 from operando.pipelines.recipe import load
 from operando.pipelines.report.void_volumes import measured
@@ -238,27 +237,6 @@ def test_a_slice_that_changes_changes_the_folder_and_a_copy_does_not(tmp_path):
     assert checksum(folder) != with_link
 
 
-def test_a_survey_knows_folders_their_log_and_projections(tmp_path):
-    shutil.copytree(SMALL / "xtm", tmp_path / "xtm")
-    found = survey(tmp_path)
-    assert [(group.reader, len(group.paths), group.settings) for group in found.groups] == [
-        ("tiff", 5, {"log": "steps.txt"}),
-        ("dxchange", 1, {}),
-    ]
-    assert found.groups[1].notes["projections"] == 1
-    assert (found.unknown, found.failed) == ([], [])
-    path, _ = write_draft(tmp_path)
-    text = path.read_text(encoding="utf-8")
-    assert 'files = ["xtm/*/"]' in text
-    assert "# Projections, left out" in text
-    assert '# use = "reconstruct"' in text
-    path.write_text(text.replace('# timezone = "Europe/Paris"', 'timezone = "Europe/Zurich"'), encoding="utf-8")
-    summary = run(load(path))
-    assert (summary.exit_code, summary.scans) == (0, {"xtm/xtm": 5})
-    with operando.open(summary.store) as tree:
-        assert not np.isnat(tree["xtm/xtm/raw"]["time"].values).any()
-
-
 def test_zarr_volumes_are_found_and_stores_of_operando_are_not(whole, tmp_path):
     places = {dim: (np.arange(8) + 0.5) * 0.5 for dim in "zyx"}
     write_ome_zarr(tmp_path / "volume.zarr", xr.DataArray(np.zeros((8, 8, 8), np.uint16), places, ("z", "y", "x")))
@@ -268,21 +246,6 @@ def test_zarr_volumes_are_found_and_stores_of_operando_are_not(whole, tmp_path):
         ("xtm", ["volume.zarr"])
     ]
     assert not any("cell.zarr" in str(path) for path in found.unknown)
-
-
-def test_a_size_of_voxels_that_no_file_states_is_left_to_the_user(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        for number in range(3):
-            tifffile.imwrite(tmp_path / folder / f"s_{number}.tif", np.full((8, 8), number, np.uint8))
-    path, _ = write_draft(tmp_path)
-    text = path.read_text(encoding="utf-8")
-    assert 'files = ["*/"]' in text
-    assert 'voxel_size = ""   # FILL IN' in text
-    with pytest.raises(RecipeError, match="voxel_size"):
-        run(load(path))
-    path.write_text(text.replace('voxel_size = ""', "voxel_size = 0.5"), encoding="utf-8")
-    assert load(path).files(load(path).series[0]) == [tmp_path / "a", tmp_path / "b"]
 
 
 def moved(path: Path, number: int, shift: int, gain: float) -> None:
