@@ -165,6 +165,8 @@ def _channels(one: xr.Dataset) -> tuple[str, ...]:
 
 
 def _plural(word: str) -> str:
+    if word.endswith("um"):
+        return f"{word[:-2]}a"
     return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
 
 

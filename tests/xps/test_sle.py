@@ -216,7 +216,7 @@ def test_groups_of_one_name_and_spectra_of_one_name_are_told_apart(tmp_path):
     groups = [SleGroup(form, [SleSpectrum("Au4f", peak)]), SleGroup(form, [SleSpectrum("Au4f", slope), wide])]
     path = sle(tmp_path / "a.sle", groups)
     assert xps.read(path, group=2).sizes == {"binding_energy": 101}
-    with pytest.warns(OperandoWarning, match="most spectrums share"):
+    with pytest.warns(OperandoWarning, match="most spectra share"):
         ds = xps.read(path)
     assert [str(source).partition("::")[2] for source in ds["source"].values] == [
         "cell (2), Au4f, cycle 1, scan 1",
