@@ -9,7 +9,7 @@ import numpy as np
 
 from operando.plot import axis_label
 
-from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns
+from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns, scan_source
 from .parts import Part, Plot, counted, heading, text
 from .series import LocalTime, Series, local_time, spectra_series, thinned
 
@@ -98,12 +98,13 @@ def _figure(
         label = axis_label(series.scans["potential"])
     else:
         label = f"time ({local.name})" if dated else "scan number"
-    fig = new_figure(label, f"fraction, {title}" if title else "fraction", dates=dated, y_range=y_range)
+    said, linked = f"fraction, {title}" if title else "fraction", place == "potential"
+    fig = new_figure(label, said, dates=dated, potential=linked, y_range=y_range)
     marks, fill = [], np.where(series.flags()[scan] != 0, 0.0, 0.75)
     along = _along(own)
     for at in range(own.sizes[along]):
         one = own.isel({along: at}).transpose("scan", ...)
-        source = models.ColumnDataSource({**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
+        source = scan_source(series, {**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
         color, (marker, _) = SUBSTANCES[at % len(SUBSTANCES)], _SIGNS[at % len(_SIGNS)]
         if f"{_FRACTION}_lower" in own:
             fig.segment("x", "lower", "x", "upper", source=source, color=color, line_width=2, line_alpha=0.18)

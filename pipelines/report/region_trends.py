@@ -9,7 +9,7 @@ import numpy as np
 
 from operando.plot import axis_label
 
-from .figures import SCAN_TIPS, Figure, Model, hover, layouts, models, new_figure, scan_columns, switch
+from .figures import SCAN_TIPS, Figure, Model, hover, layouts, models, new_figure, scan_columns, scan_source, switch
 from .parts import Part, Plot, counted, plain, text
 from .region_colors import region_colors
 from .series import LocalTime, Series, thinned
@@ -59,7 +59,8 @@ def _figure(series: Series, place: str, local: LocalTime) -> Figure:
         label = axis_label(series.scans["potential"])
     else:
         label = f"time ({local.name})" if dated else "scan number"
-    fig = new_figure(label, "", dates=dated, y_range=models.DataRange1d(only_visible=True))
+    visible = models.DataRange1d(only_visible=True)
+    fig = new_figure(label, "", dates=dated, potential=place == "potential", y_range=visible)
     fig.name = place if dated or place == "potential" else "scan"
     fig.yaxis.formatter.use_scientific = False
     return fig
@@ -84,7 +85,8 @@ def _draw(
         name: np.repeat(column, regions) if isinstance(column, np.ndarray) else [one for one in column for _ in colors]
         for name, column in about.items()
     }
-    points = models.ColumnDataSource(
+    points = scan_source(
+        series,
         {
             **repeated,
             "x": np.repeat(x, regions),
@@ -95,7 +97,7 @@ def _draw(
             "color": colors * scan.size,
             "region": np.tile(np.arange(1, regions + 1, dtype=np.int32), scan.size),
             "fill": np.repeat(np.where(series.flags()[scan] != 0, 0.0, 0.75).astype(np.float32), regions),
-        }
+        },
     )
     line = fig.multi_line("xs", "ys", source=lines, line_color="color", line_width=1, line_alpha=0.5)
     bar = fig.segment("x", "low", "x", "high", source=points, color="color", line_alpha=0.5)

@@ -32,12 +32,19 @@ def titles(series: Series, scan: NDArray[np.intp], local: LocalTime, noun: str) 
     return found
 
 
-def scan_slider(count: int, first: int = 0) -> Model:
+def number_slider(count: int, first: int = 0) -> Model:
     """Return a slider over the numbers from 0 on, beginning at ``first``; the titles say what they stand for."""
     end = max(1, count - 1)
     slider = models.Slider(start=0, end=end, step=1, value=first, title=None, show_value=False, bar_color=INK)
     slider.margin = _BESIDE_BUTTONS
     slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
+    return slider
+
+
+def scan_slider(series: Series, scan: NDArray[np.intp]) -> Model:
+    """Return a slider over scans of a series, which goes to the one that is chosen in the page."""
+    slider = number_slider(scan.size)
+    slider.tags = [{"series": series.path, "scans": scan.tolist()}]
     return slider
 
 

@@ -37,6 +37,7 @@ def draw_map(tree: xr.DataTree, series: Series, spectra: Shown, local: LocalTime
     span = {"x": grid[0], "dw": grid[-1] - grid[0], "y": energies[0], "dh": energies[-1] - energies[0]}
     fig = new_figure("" if dated else "scan number", axis_label(spectra.energy), height=330, dates=dated)
     fig.x_range, fig.y_range = models.Range1d(grid[0], grid[-1]), models.Range1d(energies[0], energies[-1])
+    fig.tags = [*fig.tags, {"series": series.path}] if dated else []
     layers = [
         _layer(fig, _image(image, column), span, axis_label(spectra.values), symmetric=False),
         _layer(
