@@ -41,6 +41,8 @@ def _normalize(given: Given) -> str:
             f", with a line through {line[0]} to {line[1]} eV and a polynomial{degree} through {post[0]} to {post[1]}"
         )
         said += " eV from the edge" + (f" at {given['e0']:g} eV" if isinstance(given["e0"], int | float) else "")
+    else:
+        said += ", in ranges that the extent of each scan gives"
     return said
 
 
@@ -70,8 +72,8 @@ def _lines(given: Given) -> str:
     lines = given["model"]["lines"]
     doublets = sum(line["kind"] == "doublet" for line in lines)
     single = len(lines) - doublets
-    what = [f"{doublets} doublets"] if doublets else []
-    what += [f"{single} single lines"] if single else []
+    what = [f"{doublets} doublet{'s' * (doublets > 1)}"] if doublets else []
+    what += [f"{single} single line{'s' * (single > 1)}"] if single else []
     background = str((given["model"].get("background") or {}).get("kind", "")).replace("_", " ")
     under = f" on a background after {background.capitalize()} that is fitted along" if background else ""
     return f"The core levels were fitted with {_listed(what)}{under}"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.plot import INK, axis_label
+from operando.plot import INK
 
 from .figures import SCAN_TIPS, Figure, hover, models, new_figure, scan_columns, scan_source
 from .parts import plain
-from .series import LocalTime, Series, thinned
+from .series import LocalTime, Series, axis_of, thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,26 +54,15 @@ def draw_lines(
     about = {**scan_columns(series, scan, local), "fill": filling}
     figures = []
     for place in places:
-        title, x, dated = _axis(series, place, local)
-        if not np.isfinite(x[scan]).any():
+        axis = axis_of(series, place, local)
+        if not np.isfinite(axis.values[scan]).any():
             continue
-        fig = new_figure(title, label, dates=dated, potential=place == "potential", y_range=y_range)
+        fig = new_figure(axis.label, label, dates=axis.dated, potential=place == "potential", y_range=y_range)
         fig.name = place
-        marks = [_draw(series, fig, line, x, about) for line in lines]
+        marks = [_draw(series, fig, line, axis.values, about) for line in lines]
         hover(fig, marks, [("", "@name"), *SCAN_TIPS, (plain(label), "@value{0.00a} ± @error{0.00a}")])
         figures.append(fig)
     return figures
-
-
-def _axis(series: Series, place: str, local: LocalTime) -> tuple[str, NDArray[np.float64], bool]:
-    """Return label and numbers of an axis, and whether they are dates."""
-    if place == "potential":
-        label = axis_label(series.scans["potential"]) if "potential" in series.scans else ""
-        return label, series.column("potential"), False
-    times = series.times()
-    if np.isnat(times).all():
-        return "scan number", np.arange(series.count, dtype=float), False
-    return f"time ({local.name})", local.milliseconds(times), True
 
 
 def _draw(series: Series, fig: Figure, line: Line, x: NDArray[np.float64], about: dict[str, Any]) -> Any:

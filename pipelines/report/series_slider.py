@@ -9,6 +9,7 @@ import numpy as np
 from operando.plot import INK
 
 from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, models
+from .series import SPUTTERED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,12 +22,13 @@ _BESIDE_BUTTONS = (10, 5, 8, 5)
 
 
 def titles(series: Series, scan: NDArray[np.intp], local: LocalTime, noun: str) -> list[str]:
-    """Return number, time and potential of scans, as far as they are known."""
-    potential, time = series.column("potential"), series.times()
+    """Return number, time (or time of sputtering) and potential of scans, as far as they are known."""
+    potential, time, sputtered = series.column("potential"), series.times(), series.column(SPUTTERED)
     found = []
     for at in scan:
         said = [f"{noun} {at}"]
         said += [] if np.isnat(time[at]) else [local.text(time[at])]
+        said += [f"sputtered for {sputtered[at]:g} s"] if np.isfinite(sputtered[at]) else []
         said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
         found.append(", ".join(said))
     return found

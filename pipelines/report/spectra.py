@@ -136,6 +136,6 @@ def _caption(series: Series, spectra: Shown, lines: int, picked: int, colors: li
         said.append(f"All {counted(series.count, 'scan')},")
     any_one = "any one of them" if picked == series.count else f"any one of {picked}"
     said.append(f"colored by {' or '.join(colors)}; the slider draws {any_one} in black.")
-    if (series.flags() != 0).any():
+    if (series.flags() != 0).any() and (series.flags() == 0).any():
         said.append("Flagged scans may lie outside the range of the others.")
     return " ".join(said)

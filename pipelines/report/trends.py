@@ -28,6 +28,7 @@ from .parts import Part, Plot, counted, heading, text
 from .series import (
     LocalTime,
     Series,
+    axis_of,
     half_cycle_of,
     known_half_cycles,
     local_time,
@@ -123,7 +124,7 @@ def _points(
     potential, spread = series.column("potential")[scan], series.column("potential_std")[scan]
     columns = {
         **scan_columns(series, scan, local),
-        "time": local.milliseconds(series.times()[scan]),
+        "place": axis_of(series, "time", local).values[scan],
         "value": value,
         "error": error.astype(np.float32),
         "low": value - error,
@@ -143,10 +144,10 @@ def _plot(trend: Trend, series: Series, ds: xr.Dataset, points: Points, local: L
         said = f"{_capital(trend.noun)} of {text(series.name)}{_method(trend, ds)}: {_one(points, ds[trend.variable])}."
         return Plot((), said)
     label, (low, high) = axis_label(ds[trend.variable]), _range(points)
-    sources, dated = _sources(series, points), bool(np.isfinite(points.columns["time"]).any())
+    sources, axis = _sources(series, points), axis_of(series, "time", local)
     y_range = models.Range1d(low, high)
-    first = new_figure(f"time ({local.name})" if dated else "scan number", label, dates=dated, y_range=y_range)
-    _draw(first, sources, "time" if dated else "scan", label, spread=False)
+    first = new_figure(axis.label, label, dates=axis.dated, y_range=y_range)
+    _draw(first, sources, "place", label, spread=False)
     figures = [first]
     if np.isfinite(points.columns["potential"]).any():
         figures.append(new_figure(axis_label(series.scans["potential"]), label, potential=True, y_range=y_range))
