@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from operando.xps.nexus_groups import Field, Group, Link
+from operando.nexus_tree import Field, Group, Link
 
 from .whole_files import written_whole
+
+_LARGE = 2**20
+_PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+_SHORTEST = defaultdict(lambda: 1, {0: 128, 1: 128})
+"""Edges of chunks, counted from the last axis, that are not cut further."""
 
 
 def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Path:
@@ -21,7 +28,8 @@ def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Pa
     path
         The file, such as ``"S_2p.nxs"``; its folder is there.
     tree
-        What it holds, as :func:`operando.xps.nexus_tree` returns it.
+        What it holds, as :func:`operando.xas.nexus_tree`, :func:`operando.xps.nexus_tree` and
+        :func:`operando.tomo.nexus_tree` return it. Lazy numbers are written chunk by chunk.
     overwrite
         Whether a file that is there may be replaced.
 
@@ -44,6 +52,7 @@ def _write(aside: Path, name: str, tree: Group) -> None:
         file.attrs["file_name"] = name
         for place, link in _links("", tree):
             file[place] = file[link.target]
+            file[link.target].attrs["target"] = link.target
 
 
 def _fill(place: Any, group: Group) -> None:
@@ -55,9 +64,37 @@ def _fill(place: Any, group: Group) -> None:
         if isinstance(member, Group):
             _fill(place.create_group(name), member)
         elif isinstance(member, Field):
-            place[name] = member.value
+            _put(place, name, member.value)
             for key, value in member.attrs.items():
                 place[name].attrs[key] = value
+
+
+def _put(place: Any, name: str, value: Any) -> None:
+    """Write a field; large numbers in compressed chunks, lazy ones a chunk after another."""
+    import dask.array as da
+
+    lazy = isinstance(value, da.Array)
+    if not lazy and getattr(value, "nbytes", 0) < _LARGE:
+        place[name] = value
+        return
+    chunks = tuple(min(edge, size) for edge, size in zip(_chunk(value), value.shape, strict=True))
+    dataset = place.create_dataset(
+        name, value.shape, value.dtype, chunks=chunks or None, **(_PACKED if value.nbytes >= _LARGE and chunks else {})
+    )
+    if lazy and value.ndim:
+        da.store(value, dataset, lock=True)
+    else:
+        dataset[...] = value
+
+
+def _chunk(value: Any) -> tuple[int, ...]:
+    """Return edges of chunks of about 1 MiB: whole spectra, cubes of volumes."""
+    edges = list(value.shape)
+    most = max(1, _LARGE // value.dtype.itemsize)
+    for axis in range(len(edges)):
+        while math.prod(edges) > most and edges[axis] > _SHORTEST[len(edges) - axis - 1]:
+            edges[axis] = max(edges[axis] // 2, 1)
+    return tuple(edges)
 
 
 def _links(above: str, group: Group) -> list[tuple[str, Link]]:
