@@ -113,7 +113,7 @@ def _normalized(ds: xr.Dataset) -> dict[str, xr.DataArray]:
 def _entry(ds: xr.Dataset, own: str, absorption: xr.DataArray, first: str, *, name: str, sample: str | None) -> Group:
     """Return the spectra of one way of detection."""
     told = json.loads(ds.attrs.get("metadata", "{}"))
-    element, edge = _edge_of(told, name)
+    element, edge = edge_of(told, name)
     start, end = first_moment(ds), last_moment(ds)
     called = sample or next(
         (str(told[key]) for key in ("sample.name", "Sample.name", "Sample", "sample") if told.get(key)), ""
@@ -192,7 +192,7 @@ def _data(ds: xr.Dataset, own: str) -> Group:
     return Group("NXdata", members, {"signal": "intensity", "axes": ["scan", "energy"], **indices})
 
 
-def _edge_of(told: Mapping[str, Any], name: str) -> tuple[str, str]:
+def edge_of(told: Mapping[str, Any], name: str) -> tuple[str, str]:
     """Return element and edge as the files say them, else as the name of the series does: ``Ni_K``."""
     named = _NAMED.fullmatch(name)
     guessed: Sequence[str] = named.groups() if named and _is_element(named[1]) else ("", "")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from operando.nexus_tree import Field, Group, Link
 
-from .whole_files import written_whole
+from .whole_files import IN_MEMORY, require_space, written_whole
 
 _LARGE = 2**20
 _PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
@@ -39,15 +40,40 @@ def write_nexus(path: str | Path, tree: Group, *, overwrite: bool = False) -> Pa
         If the file is there and may not be replaced, or cannot be written.
     """
     path = Path(path)
+    if size_of(tree) > IN_MEMORY:
+        require_space(path, size_of(tree))
     with written_whole(path, overwrite=overwrite) as aside:
         _write(aside, path.name, tree)
     return path
 
 
 def _write(aside: Path, name: str, tree: Group) -> None:
+    if size_of(tree) <= IN_MEMORY:
+        content = BytesIO()
+        _write_to(content, name, tree)
+        aside.write_bytes(content.getbuffer())
+        return
+    try:
+        _write_to(aside, name, tree)
+    except RuntimeError as error:
+        raise OSError(" ".join(str(error).split())) from None
+
+
+def size_of(group: Group) -> int:
+    """Return the bytes of all numbers of a tree."""
+    size = 0
+    for member in group.members.values():
+        if isinstance(member, Group):
+            size += size_of(member)
+        elif isinstance(member, Field):
+            size += int(getattr(member.value, "nbytes", 0))
+    return size
+
+
+def _write_to(place: Path | BytesIO, name: str, tree: Group) -> None:
     import h5py
 
-    with h5py.File(aside, "x") as file:
+    with h5py.File(place, "w") as file:
         _fill(file, tree)
         file.attrs["file_name"] = name
         for place, link in _links("", tree):

@@ -20,7 +20,7 @@ from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
 from .spectrum import spectrum
 from .vamas_blocks import Block, File, parsed
 from .vamas_lines import FORMAT, NOT_GIVEN, Experiment, number
-from .vamas_times import block_span
+from .vamas_times import block_span, exact
 from .vamas_values import axis, emission_angle, measured
 
 _PHOTOEMISSION = ("XPS", "UPS")
@@ -183,6 +183,7 @@ def _spectrum(
         hours_ahead=settings.hours_ahead,
         remarks=remarks,
     )
+    times, stated = exact(block.comment, times)
     conditions = {
         "photon_energy": photons,
         "dwell": dwell,
@@ -206,6 +207,8 @@ def _spectrum(
         flag=Flag.truncated if block.odd else None,
         remarks=remarks,
     )
+    if stated is not None:
+        one = one.assign_coords(flag=one["flag"].copy(data=np.int32(stated)))
     return one, casaxps
 
 
