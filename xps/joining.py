@@ -84,7 +84,7 @@ def _said(parts: Sequence[xr.Dataset]) -> dict[str, Any]:
 def apart(joined: xr.Dataset) -> list[xr.Dataset]:
     """Return the regions that :func:`join` has put on one axis; spectra of one region as they are.
 
-    What is the same along a region (``sweeps``) is of its scans again. Times are those of all regions together.
+    What is the same along a region (``sweeps``), or missing, is of its scans again. Times are those of all regions together.
     """
     if REGION not in joined.coords or joined[REGION].dims != (ALONG,):
         return [joined]
@@ -95,7 +95,8 @@ def apart(joined: xr.Dataset) -> list[xr.Dataset]:
 
 
 def _apart(part: xr.Dataset, name: str) -> xr.Dataset:
-    own = {one: part[one].isel({ALONG: 0}, drop=True) for one in CONDITIONS if one in part and ALONG in part[one].dims}
+    along = [one for one in CONDITIONS if one in part and ALONG in part[one].dims]
+    own = {one: part[one].max(ALONG).assign_attrs(part[one].attrs) for one in along}
     told = json.loads(part.attrs.get("metadata", "{}"))
     told = {key: value for key, value in told.items() if key != "regions"} | dict(told.get("regions", {}).get(name, {}))
     return part.assign(own).assign_attrs({REGION: name, "metadata": json.dumps(told, ensure_ascii=False)})

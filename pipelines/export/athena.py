@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -83,7 +83,7 @@ def write_athena(
     return path, left_out
 
 
-def _write(out: IO[bytes], tree: xr.DataTree, found: Sequence[tuple[str, xr.Dataset]], left_out: list[str]) -> None:
+def _write(out: gzip.GzipFile, tree: xr.DataTree, found: Sequence[tuple[str, xr.Dataset]], left_out: list[str]) -> None:
     _say(out, f"# Athena project file -- Demeter version {_VERSION}", f"# written by operando {software_version()}", "")
     number = 0
     for name, ds in found:
@@ -190,7 +190,9 @@ def _ranges(processed: xr.Dataset | None, own: str, scan: int) -> dict[str, Any]
         e0 = e0.sel(signal=own)
     if not np.isfinite(float(e0)):
         return {}
-    done = next((one["parameters"] for one in reversed(entries(processed)) if one["step"] == _NORMALIZE), {})
+    done: dict[str, Any] = next(
+        (one["parameters"] for one in reversed(entries(processed)) if one["step"] == _NORMALIZE), {}
+    )
     told: dict[str, Any] = {"bkg_e0": float(e0)}
     told |= {key: done[own] for own, key in _LIMITS.items() if isinstance(done.get(own), int | float)}
     # Athena counts the terms of the polynomial behind the edge, not its degree.
@@ -226,5 +228,5 @@ def _text(text: str) -> str:
     return "'" + plain.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _say(out: IO[bytes], *lines: str) -> None:
+def _say(out: gzip.GzipFile, *lines: str) -> None:
     out.writelines(f"{line}\n".encode() for line in lines)

@@ -88,7 +88,7 @@ def _photoemission(ds: xr.Dataset, _stage: str, zone: ZoneInfo) -> Iterator[tupl
 
 
 def _fits(ds: xr.Dataset, region: str) -> Figure:
-    known = np.flatnonzero(np.isfinite(_in_region(ds, region)).any("binding_energy").to_numpy())
+    known = np.flatnonzero(_in_region(ds, region).notnull().any("binding_energy").to_numpy())
     chosen = list(dict.fromkeys(known[np.linspace(0, known.size - 1, _SHOWN_FITS).round().astype(int)].tolist()))
     figure = _figure(COLUMN if len(chosen) == 1 else PAGE, 78.0)
     rows = figure.subplots(2, len(chosen), sharex="col", sharey="row", height_ratios=[3, 1], squeeze=False)

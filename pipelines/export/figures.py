@@ -74,7 +74,8 @@ def write_figures(
     if kind not in KINDS:
         raise OperandoError(f"figures: expected one of {', '.join(KINDS)}, got {kind!r}")
     written: list[Path] = []
-    with mpl.rc_context({**_STYLE, "axes.prop_cycle": cycler(color=COLORS)}):
+    style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=COLORS)}
+    with mpl.rc_context(style):
         figures = [(folder / f"{name}.{kind}", figure) for name, figure in draw(tree, chosen(tree, nodes))]
         if not figures:
             raise OperandoError(f"figures: expected something to draw, got none in {', '.join(nodes) or 'the store'}")

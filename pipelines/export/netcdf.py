@@ -64,9 +64,9 @@ def _plain(ds: xr.Dataset, node: str) -> xr.Dataset:
     plain = ds.drop_encoding()
     for name in map(str, plain.variables):
         array = plain[name]
-        if array.dtype.kind in "TU":
+        if array.dtype.kind in "TUO":
             plain[name] = array.copy(data=array.to_numpy().astype(object))
-        elif array.dtype.kind not in "OM" and (array.dtype.name in _NOT_KEPT or array.dtype.name not in NUMBERS):
+        elif array.dtype.kind != "M" and (array.dtype.name in _NOT_KEPT or array.dtype.name not in NUMBERS):
             raise OperandoError(f"{node}/{name}: expected a type that NetCDF knows, got {array.dtype}; export as zarr")
         plain[name].attrs = {key: _attribute(value) for key, value in array.attrs.items()}
     plain.attrs = {key: _attribute(value) for key, value in plain.attrs.items()}

@@ -70,10 +70,10 @@ def size_of(group: Group) -> int:
     return size
 
 
-def _write_to(place: Path | BytesIO, name: str, tree: Group) -> None:
+def _write_to(target: Path | BytesIO, name: str, tree: Group) -> None:
     import h5py
 
-    with h5py.File(place, "w") as file:
+    with h5py.File(target, "w") as file:
         _fill(file, tree)
         file.attrs["file_name"] = name
         for place, link in _links("", tree):

@@ -137,6 +137,6 @@ def _missing(file: Path, node: str, made: Group) -> Iterator[str]:
     for entry, paths in lacking(made):
         by_fields.setdefault(tuple(paths), []).append(entry)
     definition = TECHNIQUES[node.partition("/")[0]]
-    for paths, entries in by_fields.items():
+    for fields, entries in by_fields.items():
         where = entries[0] if len(entries) == 1 else f"{entries[0]} to {entries[-1]}"
-        yield f"{file.name}, {where}: {definition} requires {', '.join(paths)}; state them with --set {paths[0]}=TEXT"
+        yield f"{file.name}, {where}: {definition} requires {', '.join(fields)}; state them with --set {fields[0]}=TEXT"

@@ -27,7 +27,9 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     if not overwrite and path.exists():
         raise _exists(path)
     if not path.parent.is_dir():
-        raise OperandoError(f"{path}: writing failed (there is no folder {path.parent}); make it, or choose another one")
+        raise OperandoError(
+            f"{path}: writing failed (there is no folder {path.parent}); make it, or choose another one"
+        )
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         yield aside
@@ -60,7 +62,9 @@ def require_space(path: Path, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < size:
         needed, there = (f"{bytes_ / 2**30:.3g} GiB" for bytes_ in (size, free))
-        raise OperandoError(f"{path}: expected {needed} of free space, got {there}; export fewer nodes, or to another disk")
+        raise OperandoError(
+            f"{path}: expected {needed} of free space, got {there}; export fewer nodes, or to another disk"
+        )
 
 
 def made_folder(folder: Path) -> Path:

@@ -10,6 +10,9 @@ import xarray as xr
 from operando import flags
 from operando.flags import Flag
 from operando.history import recorded
+from operando.tomo.layout import RAW as TOMO
+from operando.xas.layout import RAW as XAS
+from operando.xps.layout import RAW as XPS
 
 START = np.datetime64("2026-03-29T00:30:00.123456789", "ns")
 ODD = 'Li₃PS₄ | "NCM811", it\'s #7 \\ µ'
@@ -39,6 +42,9 @@ def scans(count: int, **more) -> dict:
 
 
 def told(step: str, ds: xr.Dataset, **metadata) -> xr.Dataset:
+    names = {"xas": XAS, "xps": XPS, "tomo": TOMO}[step.partition(".")[0]].long_names()
+    for name in set(names) & set(map(str, ds.variables)):
+        ds[name].attrs["long_name"] = names[name]
     known = {"sample": ODD, **metadata}
     return recorded(ds.assign_attrs(format="made", metadata=json.dumps(known, ensure_ascii=False)), step, {"file": ODD})
 
@@ -65,7 +71,7 @@ def absorption(count: int = 4) -> xr.Dataset:
             scans(
                 count,
                 energy=("energy", energy, {"units": "eV", "long_name": "photon energy"}),
-                detector=("detector", np.array(["mca1", "mca2", "mca3"], dtype=object)),
+                detector=("detector", np.array(["mca1", "mca2", "mca3"], dtype=object), {"long_name": "detector"}),
             ),
         ),
     )
