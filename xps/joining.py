@@ -84,7 +84,7 @@ def _said(parts: Sequence[xr.Dataset]) -> dict[str, Any]:
 def apart(joined: xr.Dataset) -> list[xr.Dataset]:
     """Return the regions that :func:`join` has put on one axis; spectra of one region as they are.
 
-    What is the same along a region (``sweeps``), or missing, is of its scans again. Times are those of all regions together.
+    What is the same along a region (``sweeps``), or missing, is of its scans again; times are those of all regions.
     """
     if REGION not in joined.coords or joined[REGION].dims != (ALONG,):
         return [joined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def write_netcdf(path: str | Path, tree: xr.DataTree, nodes: Sequence[str] = (),
     kept = {f"/{node}": _plain(tree[node].to_dataset(), node) for node in chosen(tree, nodes)}
     root = xr.Dataset(attrs={key: _attribute(value) for key, value in tree.attrs.items()})
     encoding = {node: {str(name): _encoding(ds[name]) for name in ds.variables} for node, ds in kept.items()}
+    _require_package()
     whole = xr.DataTree.from_dict({"/": root, **kept})
     size = sum(ds.nbytes for ds in kept.values())
     if size > IN_MEMORY:
@@ -57,6 +59,11 @@ def write_netcdf(path: str | Path, tree: xr.DataTree, nodes: Sequence[str] = (),
         else:
             aside.write_bytes(whole.to_netcdf(engine="h5netcdf", encoding=encoding))
     return path
+
+
+def _require_package() -> None:
+    if find_spec("h5netcdf") is None:
+        raise OperandoError("netcdf: expected the package h5netcdf, got none; pip install h5netcdf")
 
 
 def _plain(ds: xr.Dataset, node: str) -> xr.Dataset:
