@@ -136,6 +136,7 @@ def _data(one: xr.Dataset, name: str) -> Group:
         members[axis] = Field(one[axis].to_numpy(), {"units": "um", "long_name": f"middle of the voxel along {axis}"})
     for along_z in ("frame_flag", "ring_significance"):
         if along_z in one.coords:
-            members[along_z] = Field(one[along_z].isel(scan=0).to_numpy(), {"units": "1"})
+            known = one[along_z].isel(scan=0) if "scan" in one[along_z].dims else one[along_z]
+            members[along_z] = Field(known.to_numpy(), {"units": "1"})
     indices = {f"{axis}_indices": k for k, axis in enumerate(PLACES)}
     return Group("NXdata", members, {"signal": "data", "axes": list(PLACES), **indices})

@@ -53,7 +53,7 @@ def write_athena(
     spectrum of a node ``processed``, marked as such. Edge position and ranges of the normalization, element and edge
     go along; titles hold the source, the time (UTC), the state of the cell and the flags of a scan, the journal the
     history. The dialect is Perl's, compressed, which Demeter and larch both read. Numbers are read again to the last
-    bit; energies without a value are left out.
+    bit; energies without a value are left out, and I0 where it is not known throughout.
 
     Parameters
     ----------
@@ -118,14 +118,16 @@ def _groups(tree: xr.DataTree, name: str, ds: xr.Dataset, left_out: list[str]) -
             beams = None if i0 is None else i0.transpose("scan", "energy").isel(scan=cut).to_numpy()
             for k, mu in enumerate(values):
                 scan = start + k
-                kept = np.isfinite(mu) if beams is None else np.isfinite(mu) & np.isfinite(beams[k])
+                kept = np.isfinite(mu)
                 if kept.sum() < _FEWEST:
                     left_out.append(f"{label} {scan}")
                     continue
                 energy = ds["energy"].to_numpy()[kept].astype(float)
                 told = _parameters(ds, scan, f"{label} {scan:0{digits}d}", name, energy)
                 told |= _ranges(processed, own, scan) | {"is_nor": int("normalized" in ds)}
-                yield _Group(told["label"], told, energy, mu[kept], None if beams is None else beams[k][kept])
+                beam = None if beams is None else beams[k][kept]
+                known = beam is not None and bool(np.isfinite(beam).all())
+                yield _Group(told["label"], told, energy, mu[kept], beam if known else None)
 
 
 def _signals(ds: xr.Dataset) -> dict[str, xr.DataArray]:

@@ -59,7 +59,7 @@ def write_vamas(path: str | Path, tree: xr.DataTree, nodes: Sequence[str] = (), 
     energy, work function, angle, time per point and sweeps stand where the standard has them, the state of the cell
     among the additional parameters, exact times and flags in the comments of blocks, the history in that of the file.
     :func:`operando.xps.read` gives all of it again but the state of the cell, which comes from linking: counts and
-    energies to the last bit where the latter have up to nine decimals. Times are those of the experiment's zone.
+    energies to the last bit. Times are those of the experiment's zone.
 
     Parameters
     ----------

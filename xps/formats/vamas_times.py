@@ -78,8 +78,8 @@ def block_span(
     return span(path, text, timezone=timezone, duration=duration)
 
 
-def exact(comment: Sequence[str], times: Span) -> tuple[Span, Flag | None]:
-    """Return the times and flags of a block that this program wrote: those in its comment; else ``times`` and None."""
+def exact(comment: Sequence[str]) -> tuple[Span, Flag] | None:
+    """Return the times and flags in the comment of a block that this program wrote; None of any other."""
     told: dict[str, Any] = {}
     for line in comment:
         try:
@@ -88,11 +88,11 @@ def exact(comment: Sequence[str], times: Span) -> tuple[Span, Flag | None]:
             continue
         told |= item if isinstance(item, dict) else {}
     if isinstance(flag := told.get("flag"), bool) or not isinstance(flag, int) or not 0 <= flag < 2 * int(max(Flag)):
-        return times, None
+        return None
     try:
         start, middle, end = (np.datetime64(told.get(name, "NaT"), "ns") for name in ("time_start", "time", "time_end"))
     except ValueError:
-        return times, None
+        return None
     return Span(start, middle, end, note="exact times in the comment of the block"), Flag(flag)
 
 
