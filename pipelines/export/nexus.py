@@ -13,6 +13,8 @@ from operando.nexus_tree import Field, Group, Link
 from .whole_files import IN_MEMORY, require_space, written_whole
 
 _LARGE = 2**20
+_COMPRESSIBLE = {"bool", "uint8", "int32", "int64"}
+"""Labels and masks, which become small; the noise of grey values and spectra does not, and takes long."""
 _PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 _SHORTEST = defaultdict(lambda: 1, {0: 128, 1: 128})
 """Edges of chunks, counted from the last axis, that are not cut further."""
@@ -96,7 +98,7 @@ def _fill(place: Any, group: Group) -> None:
 
 
 def _put(place: Any, name: str, value: Any) -> None:
-    """Write a field; large numbers in compressed chunks, lazy ones a chunk after another."""
+    """Write a field; large numbers in chunks, labels compressed, lazy ones a chunk after another."""
     import dask.array as da
 
     lazy = isinstance(value, da.Array)
@@ -104,9 +106,8 @@ def _put(place: Any, name: str, value: Any) -> None:
         place[name] = value
         return
     chunks = tuple(min(edge, size) for edge, size in zip(_chunk(value), value.shape, strict=True))
-    dataset = place.create_dataset(
-        name, value.shape, value.dtype, chunks=chunks or None, **(_PACKED if value.nbytes >= _LARGE and chunks else {})
-    )
+    packed = _PACKED if chunks and value.nbytes >= _LARGE and value.dtype.name in _COMPRESSIBLE else {}
+    dataset = place.create_dataset(name, value.shape, value.dtype, chunks=chunks or None, **packed)
     if lazy and value.ndim:
         da.store(value, dataset, lock=True)
     else:

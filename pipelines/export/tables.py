@@ -20,7 +20,7 @@ MOST_BESIDE = 64
 """Numbers of one variable that stand side by side in a row of a table."""
 _FEWEST = 16
 """Points along an axis from which on a variable is a table of its own."""
-_BLOCK_BYTES = 2**26
+_READ_BYTES, _TEXT_BYTES = 2**27, 2**22
 _HELD_BYTES = 2**28
 _TIMES = ("time", "time_start", "time_end")
 
@@ -47,11 +47,14 @@ class Table:
         return int(self.columns[0].values.sizes.get(self.rows, 1))
 
     def blocks(self) -> Iterator[list[list[str]]]:
-        """Yield the lines, block by block, as texts."""
-        step = max(1, _BLOCK_BYTES // (8 * len(self.columns)))
+        """Yield the lines, block by block, as texts, which are many times larger than numbers."""
+        step, part = (max(1, size // (8 * len(self.columns))) for size in (_READ_BYTES, _TEXT_BYTES))
         for start in range(0, self.size(), step):
             cut = {self.rows: slice(start, start + step)} if self.rows else {}
-            yield [list(line) for line in zip(*_texts(self.columns, cut), strict=True)]
+            values = _computed(self.columns, cut)
+            for first in range(0, len(values[0]), part):
+                texts = (_strings(one[first : first + part]) for one in values)
+                yield [list(line) for line in zip(*texts, strict=True)]
 
 
 def tables(ds: xr.Dataset) -> tuple[list[Table], list[str]]:
@@ -186,14 +189,13 @@ def _names_along(ds: xr.Dataset, dim: str) -> list[str]:
     return _strings(ds[dim].to_numpy()) if dim in ds.coords else [str(k) for k in range(ds.sizes[dim])]
 
 
-def _texts(columns: Sequence[Column], cut: dict[str, slice]) -> Iterator[list[str]]:
-    """Yield the texts of each column; lazy ones are computed together."""
+def _computed(columns: Sequence[Column], cut: dict[str, slice]) -> list[np.ndarray]:
+    """Return the values of each column; lazy ones are computed together."""
     import dask
 
     arrays = [column.values.isel(cut) for column in columns]
     computed: tuple[Any, ...] = dask.compute(*(array.data for array in arrays))  # type: ignore[attr-defined, no-untyped-call]
-    for values in computed:
-        yield _strings(np.atleast_1d(values))
+    return [np.atleast_1d(values) for values in computed]
 
 
 def _strings(values: np.ndarray) -> list[str]:
