@@ -30,9 +30,8 @@ def test_two_logs_of_one_cell_come_back_from_the_battery_data_format(realdata, t
     np.testing.assert_allclose(read["charge"], ds["charge"], rtol=0, atol=1e-11 * float(abs(ds["charge"]).max()))
 
 
-@pytest.mark.parametrize("name", ["cyanobacteria.prj", "NiO.prj"])
-def test_a_measured_project_comes_back_from_nexus_and_athena(realdata, tmp_path, name):
-    ds = quietly(xas.read, realdata / "xas" / "larch" / name)
+def test_a_measured_project_comes_back_from_nexus_and_athena(realdata, tmp_path):
+    ds = quietly(xas.read, realdata / "xas" / "larch" / "cyanobacteria.prj")
     tree = xr.DataTree.from_dict({"/xas/measured/raw": ds})
     (path,), _ = write_nexus_files(tmp_path / "own.nxs", tree)
     read = quietly(xas.read, path)
@@ -53,7 +52,6 @@ def test_a_measured_project_comes_back_from_nexus_and_athena(realdata, tmp_path,
         ("In-situ_PBTTT_XPS_SPECS.xml", {"region": "C 1s"}),
         ("SnO2_10nm_1.pro", {"region": "C 1s"}),
         ("Ag_0001Ag__001.ibw", {}),
-        ("regular.vms", {}),
     ],
 )
 def test_measured_core_levels_come_back_from_nexus_and_vamas(realdata, tmp_path, file, settings):

@@ -216,7 +216,7 @@ def test_normalized_spectra_are_marked_in_athena_and_short_ones_named(tmp_path):
     assert json.loads(read.attrs["metadata"])["athena"]["is_nor"] == "1"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     region=st.sampled_from(["S 2p", "C 1s", "Survey", "Fe 2p3/2"]),
     source=st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12),

@@ -147,7 +147,7 @@ def test_covariances_have_a_number_a_line():
     assert block[5] == ["1", "a", "b", "5.0"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     values=arrays.arrays(np.float64, 5, elements=st.floats(width=64)),
     small=arrays.arrays(np.float32, 5, elements=st.floats(width=32)),
