@@ -18,6 +18,7 @@ from .history import HISTORY
 LACKS = "operando_lacks"
 """Attribute of an entry that lists what its definition requires and the store does not tell."""
 TIMES = ("time_start", "time", "time_end")
+_SAMPLE = ("sample.name", "Sample.name", "Sample", "sample")
 _STD, _ERRORS = "_std", "_errors"
 
 
@@ -125,6 +126,12 @@ def scan_fields(ds: xr.Dataset) -> dict[str, Group | Field | Link | None]:
         kept = {key: ds["flag"].attrs[key] for key in ("flag_masks", "flag_meanings") if key in ds["flag"].attrs}
         fields["flag"] = Field(ds["flag"].to_numpy(), {"long_name": "reasons for doubt", **kept})
     return fields
+
+
+def sample_of(ds: xr.Dataset) -> str:
+    """Return what the files call the sample; nothing if they do not say."""
+    told = json.loads(ds.attrs.get("metadata") or "{}")
+    return next((" ".join(str(told[key]).split()) for key in _SAMPLE if told.get(key)), "")
 
 
 def origin(ds: xr.Dataset) -> Group:

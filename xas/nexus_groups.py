@@ -12,7 +12,18 @@ import xarray as xr
 
 from operando.errors import OperandoError
 from operando.history import software_version
-from operando.nexus_tree import Field, Group, Link, completed, first_moment, iso, last_moment, origin, scan_fields
+from operando.nexus_tree import (
+    Field,
+    Group,
+    Link,
+    completed,
+    first_moment,
+    iso,
+    last_moment,
+    origin,
+    sample_of,
+    scan_fields,
+)
 
 from .layout import ALONG, COUNTING, DETECTORS
 from .signals import SIGNALS, signal
@@ -78,7 +89,7 @@ def nexus_tree(
     https://manual.nexusformat.org/classes/contributed_definitions/NXxas.html, where a stack of spectra is one entry.
     """
     ds = series if "scan" in series.dims else series.expand_dims("scan")
-    spectra = _normalized(ds) if "normalized" in ds else _absorption(ds)
+    spectra = shown(ds)
     if not spectra or ALONG not in ds.coords:
         got = f"{', '.join(map(str, series.data_vars)) or 'nothing'} with dims {', '.join(map(str, series.dims))}"
         raise OperandoError(f"nexus_tree: expected absorption over scan and energy, got {got}")
@@ -90,10 +101,13 @@ def nexus_tree(
     return Group("NXroot", entries, {"default": first, "creator": "operando", "creator_version": software_version()})
 
 
-def _absorption(ds: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return the absorption that each detector shows, or what was measured where I0 lacks."""
-    found = {}
-    for one in SIGNALS:
+def shown(ds: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the spectra (scan, energy) of a series by signal: normalized ones, else the absorption.
+
+    That is what :func:`~operando.xas.signal` gives, and what was measured where I0 lacks.
+    """
+    found = _normalized(ds) if "normalized" in ds else {}
+    for one in SIGNALS if "normalized" not in ds else ():
         if one in ds:
             alone = "i0" not in ds and one not in ("mu", "reference")
             found[one] = _plain(ds[one]) if alone else signal(ds, one)
@@ -115,9 +129,7 @@ def _entry(ds: xr.Dataset, own: str, absorption: xr.DataArray, first: str, *, na
     told = json.loads(ds.attrs.get("metadata", "{}"))
     element, edge = edge_of(told, name)
     start, end = first_moment(ds), last_moment(ds)
-    called = sample or next(
-        (str(told[key]) for key in ("sample.name", "Sample.name", "Sample", "sample") if told.get(key)), ""
-    )
+    called = sample or sample_of(ds)
     normalized = "normalized" in ds
     return Group(
         "NXentry",

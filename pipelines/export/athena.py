@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from operando import xas
 from operando.errors import OperandoError
 from operando.flags import names as flag_names
 from operando.history import entries, software_version
-from operando.xas.nexus_groups import edge_of
-from operando.xas.signals import SIGNALS
+from operando.xas.nexus_groups import edge_of, shown
 
 from .selection import experiment, series
 from .whole_files import written_whole
@@ -79,11 +77,14 @@ def write_athena(
         aside.open("wb") as stream,
         gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed,
     ):
-        _write(packed, tree, found, left_out)
+        if not _write(packed, tree, found, left_out):
+            names = ", ".join(name for name, _ in found)
+            raise OperandoError(f"{path}: expected spectra with {_FEWEST} points or more, got none in {names}")
     return path, left_out
 
 
-def _write(out: gzip.GzipFile, tree: xr.DataTree, found: Sequence[tuple[str, xr.Dataset]], left_out: list[str]) -> None:
+def _write(out: gzip.GzipFile, tree: xr.DataTree, found: Sequence[tuple[str, xr.Dataset]], left_out: list[str]) -> int:
+    """Write the groups, and return how many there are."""
     _say(out, f"# Athena project file -- Demeter version {_VERSION}", f"# written by operando {software_version()}", "")
     number = 0
     for name, ds in found:
@@ -95,13 +96,10 @@ def _write(out: gzip.GzipFile, tree: xr.DataTree, found: Sequence[tuple[str, xr.
                     _say(out, f"@{key} = ({_numbers(values)});")
             _say(out, "[record]   # create object and set arrays", "")
             number += 1
-    if not number:
-        raise OperandoError(
-            f"expected spectra with {_FEWEST} points or more, got none in {', '.join(n for n, _ in found)}"
-        )
     journal = [experiment(tree), *(f"{name}: {ds.attrs.get('history', '[]')}" for name, ds in found)]
     _say(out, f"@journal = ({', '.join(map(_text, journal))});", "", "1;", "", "# Local Variables:")
     _say(out, "# truncate-lines: t", "# End:")
+    return number
 
 
 def _groups(tree: xr.DataTree, name: str, ds: xr.Dataset, left_out: list[str]) -> Iterator[_Group]:
@@ -109,7 +107,7 @@ def _groups(tree: xr.DataTree, name: str, ds: xr.Dataset, left_out: list[str]) -
     ds = ds if "scan" in ds.dims else ds.expand_dims("scan")
     processed = _processed(tree, name)
     digits = len(str(ds.sizes["scan"] - 1))
-    for own, absorption in _signals(ds).items():
+    for own, absorption in shown(ds).items():
         i0 = ds["i0"] if "i0" in ds and "normalized" not in ds else None
         label = f"{name} {own}".strip() if own != "normalized" else name
         for start in range(0, ds.sizes["scan"], _BLOCK):
@@ -128,16 +126,6 @@ def _groups(tree: xr.DataTree, name: str, ds: xr.Dataset, left_out: list[str]) -
                 beam = None if beams is None else beams[k][kept]
                 known = beam is not None and bool(np.isfinite(beam).all())
                 yield _Group(told["label"], told, energy, mu[kept], beam if known else None)
-
-
-def _signals(ds: xr.Dataset) -> dict[str, xr.DataArray]:
-    if "normalized" in ds:
-        if "signal" not in ds["normalized"].dims:
-            return {"normalized": ds["normalized"]}
-        return {str(one): ds["normalized"].sel(signal=one) for one in ds["signal"].to_numpy()}
-    alone = "i0" not in ds
-    there = [one for one in SIGNALS if one in ds and (not alone or one in ("mu", "reference"))]
-    return {one: xas.signal(ds, one) for one in there}
 
 
 def _processed(tree: xr.DataTree, name: str) -> xr.Dataset | None:

@@ -80,7 +80,7 @@ def _photoemission(ds: xr.Dataset, _stage: str, zone: ZoneInfo) -> Iterator[tupl
     regions = list(dict.fromkeys(map(str, ds["peak_region"].to_numpy()))) if "peak_region" in ds.coords else [""]
     for region in regions:
         end = f"_{region.replace(' ', '_').replace('/', '_')}" if region else ""
-        if set(ds.variables) >= _CURVES:
+        if set(ds.variables) >= _CURVES and bool(_in_region(ds, region).notnull().any()):
             yield f"fits{end}", _fits(ds, region)
         if "area" in ds and "peak" in ds.dims:
             inside = np.flatnonzero(ds["peak_region"].to_numpy() == region) if region else slice(None)

@@ -21,7 +21,7 @@ class Request:
     """
 
     tree: xr.DataTree
-    store: Path
+    store: str | Path
     nodes: Sequence[str] = ()
     overwrite: bool = False
     sample: str | None = None
@@ -54,8 +54,8 @@ def export(request: Request, name: str, out: Path | None = None) -> Written:
     name
         A format of :data:`FORMATS`.
     out
-        The file, or the folder for formats of several files; by default one named after the store, in the current
-        folder.
+        The file, a folder for it, or the folder of several files; by default one named after the store, in the
+        current folder.
 
     Raises
     ------
@@ -73,12 +73,15 @@ def export(request: Request, name: str, out: Path | None = None) -> Written:
             raise OperandoError(f"{option}: expected the format nexus, got {chosen.name}; leave the option out")
     if chosen.name == "bdf" and any(node.strip("/") != "echem" for node in request.nodes):
         raise OperandoError(f"bdf: expected the node echem, got {', '.join(request.nodes)}; export it as csv or netcdf")
-    return chosen.write(out if out is not None else default_path(request, chosen), request)
+    usual = default_path(request, chosen)
+    if out is not None and out.is_dir() and not chosen.several and usual.suffix:
+        out = out / usual
+    return chosen.write(usual if out is None else out, request)
 
 
 def default_path(request: Request, chosen: ExportFormat) -> Path:
     """Return the file or folder, named after the store and the node, that an export is written to."""
-    stem = request.store.resolve().name.removesuffix(".zarr")
+    stem = Path(request.store).resolve().name.removesuffix(".zarr")
     nodes = [node.strip("/").replace("/", "_") for node in request.nodes]
     stem = "_".join([stem, *nodes]) if len(nodes) == 1 else stem
     return (

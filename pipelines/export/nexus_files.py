@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import xarray as xr
 
 from operando import tomo, xas, xps
 from operando.errors import OperandoError
-from operando.nexus_tree import Group, lacking
+from operando.nexus_tree import Group, lacking, sample_of
 from operando.tomo.layout import IMAGES
 
 from .nexus import write_nexus
@@ -111,10 +110,7 @@ def _tree(
 ) -> Group:
     technique, name = node.split("/")[:2]
     ds = tree[node].to_dataset()
-    said = any(json.loads(ds.attrs.get("metadata") or "{}").get(key) for key in ("sample.name", "Sample", "sample"))
-    called = sample or (None if said and technique == "xas" else experiment(tree) or None)
-    if "sample/name" in texts:
-        called = None
+    called = None if "sample/name" in texts else sample or sample_of(ds) or experiment(tree) or None
     if technique == "xas":
         return xas.nexus_tree(ds, name, called, texts)
     if technique == "xps":

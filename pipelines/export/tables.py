@@ -149,7 +149,7 @@ def _spectra(ds: xr.Dataset, name: str, axis: str) -> Table:
 
 def _long(ds: xr.Dataset, name: str) -> Table:
     """Return a variable with one number a line, and where it belongs before it."""
-    rows = "line"
+    rows = "_line"
     stacked = (
         ds[name]
         .reset_coords(drop=True)

@@ -21,7 +21,7 @@ import xarray as xr
 from operando.errors import OperandoError
 from operando.flags import names as flag_names
 from operando.history import HISTORY, software_version
-from operando.nexus_tree import TIMES
+from operando.nexus_tree import TIMES, sample_of
 from operando.plot import experiment_zone
 from operando.xps.formats.vamas_lines import END, FORMAT
 from operando.xps.formats.vamas_times import EXACT
@@ -144,7 +144,7 @@ def _block(region: _Region, scan: int, zone: ZoneInfo, *, regular: bool) -> list
     given = {name: _number(one[name]) if name in one else _NOT_GIVEN for name in CONDITIONS}
     return [
         f"{region.name} {scan}",
-        _line(told.get("sample") or told.get("Sample") or ""),
+        sample_of(one),
         *_date(one, zone),
         str(len(comment)),
         *comment,

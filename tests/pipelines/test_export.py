@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 from forks import forked
 from small_experiments import experiment
 
@@ -93,14 +94,24 @@ def test_a_folder_that_may_not_be_written_is_named(tree, name, tmp_path):
         ("nexus", {"nodes": ["cell"]}, "export as netcdf or csv"),
         ("nexus", {"nodes": ["xtm/composite/processed"], "variables": ["lable"]}, "expected lable"),
         ("nexus", {"nodes": ["xps/S_2p"], "texts": {"sample/nam": "x"}}, "'sample/nam': expected one of"),
+        ("nexus", {"nodes": ["xas/Ni_K/references"]}, "expected absorption over scan and energy"),
+        ("athena", {"nodes": ["xas/Ni_K/references"]}, "expected spectra with 10 points or more"),
+        ("vamas", {"nodes": ["xas/Ni_K"]}, "expected a series of xps, got xps/S_2p"),
         ("pdf", {"nodes": ["cell"]}, "expected something to draw"),
     ],
 )
 def test_a_mistake_is_one_line_with_a_remedy(tree, name, more, told, tmp_path):
+    references = tree["xas/Ni_K/processed"].to_dataset()[["normalized"]].isel(signal=0, drop=True)
+    tree = tree.copy()
+    tree["xas/Ni_K/references"] = xr.Dataset({"normalized": references["normalized"].rename(scan="reference").variable})
     with pytest.raises(OperandoError, match=told) as said:
         export(Request(tree, store=tmp_path / "cell.zarr", **more), name, tmp_path / "out")
     assert "\n" not in str(said.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_names_every_format():
+    assert all(name in cli._FORMATS for name in NAMES)
 
 
 def test_the_command_names_files_after_the_store_and_says_what_is_missing(tree, tmp_path, monkeypatch, capsys):
@@ -126,6 +137,8 @@ def test_the_command_names_files_after_the_store_and_says_what_is_missing(tree, 
     code, said, _ = call("--format", "nexus", "--force", "--set", scheme, "--set", other, "--sample", "cell 8")
     assert code == 0
     assert "requires" not in said
+    (tmp_path / "there").mkdir()
+    assert "wrote there/cell7.nxs" in call("there", "--format", "nexus")[1]
     code, _, told = call("--format", "nexus", "--set", "sample")
     assert code == 2
     assert told.startswith("operando: --set: expected PATH=TEXT")
