@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .clock import seconds_since
 from .errors import OperandoError
+from .flags import Flag
 from .history import HISTORY
 
 LACKS = "operando_lacks"
@@ -132,6 +133,13 @@ def sample_of(ds: xr.Dataset) -> str:
     """Return what the files call the sample; nothing if they do not say."""
     told = json.loads(ds.attrs.get("metadata") or "{}")
     return next((" ".join(str(told[key]).split()) for key in _SAMPLE if told.get(key)), "")
+
+
+def stated_flags(values: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the reasons for doubt that a file states; what cannot be any is none."""
+    every = 2 * int(max(Flag)) - 1
+    possible = np.isfinite(values) & (values >= 0) & (values <= every)
+    return np.where(possible, values, 0.0).astype(np.int32)
 
 
 def origin(ds: xr.Dataset) -> Group:

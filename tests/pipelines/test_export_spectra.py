@@ -88,6 +88,24 @@ def test_a_scan_alone_and_scans_without_time_or_i0_come_back(tmp_path):
     assert read["time"].isnull().all()
 
 
+@pytest.mark.parametrize("value", [np.nan, -1.0, 1e300, 2.0**40])
+def test_flags_and_times_beyond_all_bounds_do_not_end_in_a_traceback(tmp_path, value):
+    spectra = write_nexus(tmp_path / "own.nxs", xas.nexus_tree(absorption(), "Ni_K"))
+    volume = write_nexus(tmp_path / "volume.nxs", tomo.nexus_tree(volumes(1), ["grey"]))
+    for path, entries in ((spectra, ("transmission", "fluorescence")), (volume, ("scan_0001",))):
+        with h5py.File(path, "r+") as file:
+            for entry in entries:
+                kept = file[f"{entry}/data/flag"].shape
+                del file[f"{entry}/data/flag"]
+                file[f"{entry}/data/flag"] = np.full(kept, value)
+                file[f"{entry}/data/time"][...] = value
+                if f"{entry}/instrument/fluorescence" in file:
+                    file[f"{entry}/instrument/fluorescence/data"].attrs["channels"] = ["too", "few"]
+    np.testing.assert_array_equal(xas.read(spectra)["i0"], absorption()["i0"])
+    assert not xas.read(spectra)["flag"].any()
+    np.testing.assert_array_equal(tomo.read(volume)["grey"], volumes(1)["grey"][0])
+
+
 def test_what_a_definition_requires_and_the_store_lacks_is_listed_and_can_be_stated():
     bare = absorption().assign_attrs(metadata="{}")
     (found, *_) = lacking(xas.nexus_tree(bare, "series_1"))

@@ -15,7 +15,7 @@ from operando.entries import asked_for, named
 from operando.errors import FileError, OperandoError
 from operando.hdf5 import Node
 from operando.header_times import moment, parsed_time
-from operando.nexus_tree import TIMES
+from operando.nexus_tree import TIMES, stated_flags
 from operando.sniff import Format, Head
 from operando.tomo.layout import PLACES
 from operando.tomo.volume_series import stack_volumes
@@ -24,6 +24,7 @@ from .hdf5_scan import Wanted, read_places
 from .scan import Size
 
 _DEFINITION = "NXtomoproc"
+_LONGEST = 1e9
 
 
 def read(
@@ -131,14 +132,13 @@ def _stated(root: Node, group: str, ds: xr.Dataset, timezone: str | None) -> dic
         start = node.attribute("start") if node is not None else None
         if node is not None and isinstance(start, str) and parsed_time(start) is not None and node.shape == (1,):
             began = moment(root.file, start, timezone)
-            known[name] = ds[name].copy(
-                data=np.datetime64("NaT", "ns") if began is None else began + to_ns(node.numbers())[0]
-            )
+            seconds = np.where(np.abs(node.numbers()) < _LONGEST, node.numbers(), np.nan)
+            known[name] = ds[name].copy(data=np.datetime64("NaT", "ns") if began is None else began + to_ns(seconds)[0])
     for name in ("flag", "frame_flag"):
         node = root.get(f"{group}/{name}")
         shape = ds[name].shape or (1,)
-        if node is not None and not node.is_group and node.shape == shape and np.isfinite(node.numbers()).all():
-            known[name] = ds[name].copy(data=node.numbers().astype(np.int32).reshape(ds[name].shape))
+        if node is not None and not node.is_group and node.shape == shape:
+            known[name] = ds[name].copy(data=stated_flags(node.numbers()).reshape(ds[name].shape))
     return known
 
 

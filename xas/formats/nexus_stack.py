@@ -13,7 +13,7 @@ from operando.clock import to_ns
 from operando.errors import FileError
 from operando.hdf5 import Node, scalars
 from operando.header_times import NOT_A_TIME, Span, moment, parsed_time
-from operando.nexus_tree import TIMES
+from operando.nexus_tree import TIMES, stated_flags
 from operando.xas.layout import COUNTING, DETECTORS
 
 from .guess import quantity
@@ -21,6 +21,7 @@ from .nexus_entry import INTENSITY, MODES, Spectrum
 
 Floats = NDArray[np.float64]
 _KNOWN = {*DETECTORS, *COUNTING}
+_LONGEST = 1e9
 
 
 @dataclass
@@ -115,8 +116,9 @@ def _take(found: Stack, detector: Node, shape: tuple[int, ...]) -> None:
         return
     found.measured[known], found.units[known] = data.numbers(), _unit(data)
     channels = data.attribute("channels")
-    if len(data.shape or ()) == 3:
-        found.channels = found.channels or ([channels] if isinstance(channels, str) else list(channels or []))  # type: ignore[arg-type]
+    names = [channels] if isinstance(channels, str) else channels if isinstance(channels, list) else []
+    if len(data.shape or ()) == 3 and len(names) == (data.shape or ())[2]:
+        found.channels = found.channels or names
 
 
 def _tell(found: Stack, entry: Node) -> None:
@@ -129,8 +131,8 @@ def _tell(found: Stack, entry: Node) -> None:
     flag = entry.get("data/flag")
     if flag is not None and not flag.is_group:
         values = flag.numbers()
-        if values.shape == (len(next(iter(found.measured.values()))),) and np.isfinite(values).all():
-            found.flags = values.astype(np.int64)
+        if values.shape == (len(next(iter(found.measured.values()))),):
+            found.flags = stated_flags(values)
     found.fields |= scalars(entry, passing_over=("NXdata", "NXcollection", "NXsubentry"), broken=found.remarks)
     found.fields |= {
         f"element.{key}": found.fields[way]
@@ -171,7 +173,8 @@ def _spans(stack: Stack, timezone: str | None, root: Node) -> list[Span]:
             raise FileError(root.file, f"times of {count} spectra", str(seconds.shape), place=f"/{stack.label}/data")
         began = moment(root.file, start, timezone) if parsed_time(start) is not None else None
         nothing = np.full(count, NOT_A_TIME)
-        moments[name] = nothing if began is None else np.asarray(began + to_ns(seconds), "datetime64[ns]")
+        within = np.where(np.abs(seconds) < _LONGEST, seconds, np.nan)
+        moments[name] = nothing if began is None else np.asarray(began + to_ns(within), "datetime64[ns]")
     nothing = np.full(count, NOT_A_TIME)
     starts, middles, ends = (moments.get(name, nothing) for name in ("time_start", "time", "time_end"))
     return [Span(starts[k], middles[k], ends[k], note="times of each spectrum") for k in range(count)]
