@@ -35,7 +35,7 @@ class Stack:
     units: dict[str, str] = field(default_factory=dict)
     channels: list[str] = field(default_factory=list)
     clock: dict[str, tuple[str, Floats]] = field(default_factory=dict)
-    flags: NDArray[np.int64] | None = None
+    flags: NDArray[np.int32] | None = None
     fields: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
