@@ -155,8 +155,10 @@ def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
     ax = _axes(ax)
     if echem is not None:
         _draw_voltage(ax, echem)
+    names = [path.rsplit("/", 1)[-1] for path, _ in series]
     for row, (path, ds) in enumerate(series):
-        _draw_ticks(ax, row, path.rsplit("/", 1)[-1], ds)
+        shared = names.count(names[row]) > 1
+        _draw_ticks(ax, row, path.strip("/").replace("/", " ") if shared else names[row], ds)
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom - 0.07 * len(series) * (top - bottom), top)
     if echem is None:

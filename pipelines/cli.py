@@ -1,4 +1,4 @@
-"""The command line: ``operando inspect | init | check | run | report | simulate | demo``."""
+"""The command line: ``operando inspect | init | check | run | report | export | simulate | demo``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 
 USAGE = 2
+_LISTED = 4
+_FORMATS = "nexus, netcdf, csv, athena, vamas, bdf; or figures: pdf, svg, png"
 
 Folder = Annotated[Path, typer.Argument(help="the beamtime folder")]
 RecipePath = Annotated[Path, typer.Argument(help="the recipe, or the folder that holds beamtime.toml")]
@@ -91,6 +93,52 @@ def report(
         raise OperandoError(f"{out}: expected a page to write, ending in .html; nothing else is overwritten")
     with operando.open(store) as tree, one_line_errors(out):
         _terminal().say(f"wrote {page.write(tree, out)}")
+
+
+@app.command()
+def export(  # noqa: PLR0917
+    store: Annotated[Path, typer.Argument(help="a store")],
+    out: Annotated[
+        Path | None, typer.Argument(help="the file, or the folder for several; by default as the store")
+    ] = None,
+    kind: Annotated[str, typer.Option("--format", "-f", help=_FORMATS)] = "netcdf",
+    node: Annotated[list[str] | None, typer.Option(help="only this node, such as xas/Ni_K; may be repeated")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace files that are there")] = False,
+    sample: Annotated[str | None, typer.Option(help="the sample's name (nexus)")] = None,
+    fields: Annotated[
+        list[str] | None, typer.Option("--set", help="PATH=TEXT fills a field that NeXus requires; may be repeated")
+    ] = None,
+    variable: Annotated[list[str] | None, typer.Option(help="only this volume, such as label (nexus)")] = None,
+) -> None:
+    """Write a store, or nodes of it, for other programs, or its figures for print."""
+    import operando
+
+    from .export import Request
+    from .export import export as write
+
+    pairs = [text.partition("=") for text in fields or ()]
+    wrong = [f"{path}{between}{text}" for path, between, text in pairs if not (path and text)]
+    if wrong:
+        raise OperandoError(f"--set: expected PATH=TEXT, such as sample/name='cell 7', got {wrong[0]!r}")
+    terminal = _terminal()
+    with operando.open(store) as tree:
+        request = Request(
+            tree,
+            store,
+            nodes=node or (),
+            overwrite=force,
+            sample=sample,
+            texts={path: text for path, _, text in pairs},
+            variables=variable or (),
+        )
+        paths, notes = write(request, kind, out)
+    for note in notes:
+        terminal.warn(note)
+    several = len(paths) > _LISTED
+    for path in paths[: 0 if several else None]:
+        terminal.say(f"wrote {path}")
+    if several:
+        terminal.say(f"wrote {len(paths)} files to {paths[0].parent}")
 
 
 @app.command()

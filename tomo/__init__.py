@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .labels import label
     from .local_thresholds import threshold_local
     from .multi_otsu import threshold_multiotsu
+    from .nexus_groups import nexus_tree
     from .object_classes import classify_objects
     from .object_shapes import shapes
     from .orientations import orientation
@@ -90,6 +91,7 @@ _LAZY = {
     "label": ".labels",
     "local_thickness": ".thickness",
     "match_grey": ".grey_matching",
+    "nexus_tree": ".nexus_groups",
     "orientation": ".orientations",
     "orientation_distribution": ".direction_statistics",
     "percolates": ".percolation",
@@ -150,6 +152,7 @@ __all__ = [
     "label",
     "local_thickness",
     "match_grey",
+    "nexus_tree",
     "orientation",
     "orientation_distribution",
     "percolates",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .layers import depth_profile
     from .matched_background import mback
     from .merging import merge
+    from .nexus_groups import nexus_tree
     from .normalization import normalize
     from .offsets import subtract_offset
     from .principal_components import pca
@@ -54,6 +55,7 @@ _LAZY = {
     "mcr_als": ".curve_resolution",
     "merge": ".merging",
     "merge_detectors": ".detectors",
+    "nexus_tree": ".nexus_groups",
     "normalize": ".normalization",
     "pca": ".principal_components",
     "probing_depth": ".depth",
@@ -92,6 +94,7 @@ __all__ = [
     "mcr_als",
     "merge",
     "merge_detectors",
+    "nexus_tree",
     "normalize",
     "pca",
     "probing_depth",

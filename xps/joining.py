@@ -81,6 +81,27 @@ def _said(parts: Sequence[xr.Dataset]) -> dict[str, Any]:
     return {**shared, "regions": own}
 
 
+def apart(joined: xr.Dataset) -> list[xr.Dataset]:
+    """Return the regions that :func:`join` has put on one axis; spectra of one region as they are.
+
+    What is the same along a region (``sweeps``), or missing, is of its scans again; times are those of all regions.
+    """
+    if REGION not in joined.coords or joined[REGION].dims != (ALONG,):
+        return [joined]
+    return [
+        _apart(joined.isel({ALONG: cut}).drop_vars(REGION), name)
+        for name, cut in windows([str(one) for one in joined[REGION].to_numpy()]).items()
+    ]
+
+
+def _apart(part: xr.Dataset, name: str) -> xr.Dataset:
+    along = [one for one in CONDITIONS if one in part and ALONG in part[one].dims]
+    own = {one: part[one].max(ALONG).assign_attrs(part[one].attrs) for one in along}
+    told = json.loads(part.attrs.get("metadata", "{}"))
+    told = {key: value for key, value in told.items() if key != "regions"} | dict(told.get("regions", {}).get(name, {}))
+    return part.assign(own).assign_attrs({REGION: name, "metadata": json.dumps(told, ensure_ascii=False)})
+
+
 def windows(region: Sequence[str]) -> dict[str, slice]:
     """Return where on a joined axis each region lies."""
     names = np.asarray(region, dtype=object)

@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from operando.clock import seconds_since
 from operando.errors import OperandoError
-from operando.history import HISTORY, software_version
+from operando.history import software_version
+from operando.nexus_tree import (
+    Field,
+    Group,
+    Link,
+    completed,
+    first_moment,
+    iso,
+    last_moment,
+    origin,
+    scan_fields,
+)
 
+from .joining import apart
 from .layout import ALONG, MEASURED
 
 _VERSION = "v2026.01"
 _URL = "https://manual.nexusformat.org/classes/contributed_definitions/NXmpes.html"
 _UNITS = {"counts": "counts", "rate": "counts_per_second", "intensity": ""}
-_TIMES = ("time_start", "time", "time_end")
 _DIMS = {"scan", ALONG}
-
-
-@dataclass(frozen=True)
-class Field:
-    """A dataset: a text, texts, or numbers, with attributes."""
-
-    value: Any
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Link:
-    """A second place of a field, which lies at an absolute path."""
-
-    target: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """A group of a NeXus class; members without a value are not there."""
-
-    nx_class: str
-    members: Mapping[str, Group | Field | Link | None] = field(default_factory=dict)
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+_ANALYZER = "instrument:NXinstrument/electronanalyzer:NXelectronanalyzer"
+REQUIRED = (
+    "definition",
+    "title",
+    "start_time",
+    "instrument:NXinstrument/beam_probe:NXbeam/incident_energy",
+    f"{_ANALYZER}/collectioncolumn:NXcollectioncolumn/scheme",
+    f"{_ANALYZER}/energydispersion:NXenergydispersion/scheme",
+    f"{_ANALYZER}/detector:NXelectron_detector",
+    "sample:NXsample/name",
+    "data:NXdata/data",
+    "data:NXdata/energy",
+)
+"""What the definition NXmpes of version 2026.01 requires."""
 
 
 def nexus_tree(
-    series: xr.Dataset | Iterable[xr.Dataset], sample: str | None = None, scheme: str | None = None
+    series: xr.Dataset | Iterable[xr.Dataset],
+    sample: str | None = None,
+    scheme: str | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Group:
     """Return the tree of a NeXus file with raw spectra, an entry a region.
 
@@ -57,37 +58,44 @@ def nexus_tree(
     ----------
     series
         Spectra as :func:`~operando.xps.read` and :func:`~operando.xps.read_series` return them, dims
-        ``binding_energy`` and perhaps ``scan``; several regions as several of them.
+        ``binding_energy`` and perhaps ``scan``; several regions as several of them, or joined.
     sample
         The sample's name.
     scheme
         How the analyser disperses energies, in the words of NXmpes: ``"hemispherical"``, ``"cylindrical mirror"``,
-        ``"tof"``. With a pass energy the definition requires it.
+        ``"tof"``. The definition requires it.
+    texts
+        Further texts that the definition requires, by their paths in the entry, such as
+        ``{"instrument/electronanalyzer/collectioncolumn/scheme": "angular dispersive"}``.
 
     Returns
     -------
     Group
         Per region an NXentry of definition NXmpes: ``data`` (NXdata) with the signal against binding energy, in
-        counts, counts_per_second or without a unit, the scans' times in s from the entry's start, transmission and
-        flags; ``instrument`` with photon energy, pass energy, work function, time per point and sweeps; ``origin``,
-        where the spectra came from and what was done to them, as JSON. The reader of NeXus files returns all of it
-        again: times to 1 ns, numbers to the last bit.
+        counts, counts_per_second or without a unit, the scans' times in s from the entry's start, the state of the
+        cell, transmission and flags; ``instrument`` with photon energy, pass energy, work function, time per point and
+        sweeps; ``origin``, where the spectra came from and what was done to them, as JSON. The reader of NeXus files
+        returns all of it again: times to 1 ns, numbers to the last bit; the state of the cell comes from linking. What
+        the definition requires and the spectra do not tell is listed in the attribute ``operando_lacks``.
 
     Raises
     ------
     OperandoError
-        If there are no spectra, or a Dataset has other dims, nothing measured or no region.
+        If there are no spectra, a Dataset has other dims, nothing measured or no region, or a text belongs to no field
+        that the definition requires.
 
     Notes
     -----
-    https://manual.nexusformat.org/classes/contributed_definitions/NXmpes.html. What spectra do not tell is left out,
-    and if that is the photon energy or the time, the definition is not met.
+    https://manual.nexusformat.org/classes/contributed_definitions/NXmpes.html.
     """
-    regions = [series] if isinstance(series, xr.Dataset) else list(series)
+    regions = [part for ds in ([series] if isinstance(series, xr.Dataset) else series) for part in apart(ds)]
     if not regions:
         raise OperandoError("nexus_tree: expected spectra of at least one region, got none")
     names = _names([_checked(ds) for ds in regions])
-    found = {name: _entry(ds, name, sample, scheme) for name, ds in zip(names, regions, strict=True)}
+    found = {
+        name: completed(_entry(ds, name, sample, scheme), REQUIRED, texts or {})
+        for name, ds in zip(names, regions, strict=True)
+    }
     attrs = {"default": names[0], "creator": "operando", "creator_version": software_version()}
     return Group("NXroot", found, attrs)
 
@@ -117,30 +125,27 @@ def _names(regions: Iterable[str]) -> list[str]:
 
 def _entry(ds: xr.Dataset, name: str, sample: str | None, scheme: str | None) -> Group:
     region, quantity = str(ds.attrs["region"]), next(name for name in MEASURED if name in ds)
-    moments = {key: np.atleast_1d(ds[key].to_numpy()).astype("datetime64[ns]") for key in _TIMES if key in ds.coords}
-    known = np.concatenate([values[~np.isnat(values)] for values in moments.values()] or [np.empty(0, "M8[ns]")])
-    start, end = (known.min(), known.max()) if known.size else (None, None)
-    scans = ds.sizes.get("scan", 1)
+    start, end, scans = first_moment(ds), last_moment(ds), ds.sizes.get("scan", 1)
     return Group(
         "NXentry",
         {
             "definition": Field("NXmpes", {"version": _VERSION, "URL": _URL}),
             "title": Field(f"{region}, {scans} spectra" if scans > 1 else region),
-            "start_time": Field(_iso(start)) if start is not None else None,
-            "end_time": Field(_iso(end)) if end is not None else None,
+            "start_time": Field(iso(start)) if start is not None else None,
+            "end_time": Field(iso(end)) if end is not None else None,
             "method": Field("X-ray photoelectron spectroscopy (XPS)"),
             "transitions": Field([region]),
             "program_name": Field("operando", {"version": software_version()}),
-            "data": _data(ds, quantity, name, moments, start),
+            "data": _data(ds, quantity, name),
             "instrument": _instrument(ds, name, scheme),
             "sample": Group("NXsample", {"name": Field(sample)}) if sample else None,
-            "origin": _origin(ds),
+            "origin": origin(ds),
         },
         {"default": "data"},
     )
 
 
-def _data(ds: xr.Dataset, quantity: str, entry: str, moments: Mapping[str, Any], start: np.datetime64 | None) -> Group:
+def _data(ds: xr.Dataset, quantity: str, entry: str) -> Group:
     """Return the spectra as a plot: the signal against energy, per scan if there are several."""
     axes = ["scan", "energy"] if "scan" in ds.dims else ["energy"]
     indices = {f"{axis}_indices": k for k, axis in enumerate(axes)}
@@ -149,25 +154,17 @@ def _data(ds: xr.Dataset, quantity: str, entry: str, moments: Mapping[str, Any],
     signal_attrs = {"units": _UNITS[quantity], "long_name": MEASURED[quantity][1], "target": f"{place}/data"}
     energy_attrs = {"units": "eV", "type": "binding", "long_name": "binding energy", "target": f"{place}/energy"}
     members: dict[str, Group | Field | Link | None] = {
-        "data": Field(ds[quantity].transpose(*along).to_numpy(), signal_attrs),
+        "data": Field(ds[quantity].transpose(*along).data, signal_attrs),
         "energy": Field(ds[ALONG].to_numpy(), energy_attrs),
     }
     if "scan" in ds.dims:
         scan_attrs = {"long_name": "number of the spectrum", "target": f"{place}/scan"}
         members["scan"] = Field(np.arange(ds.sizes["scan"]), scan_attrs)
-    for name, values in moments.items():
-        if start is not None:
-            # Whole seconds, since programs read times of no more than microseconds.
-            whole = start.astype("datetime64[s]")
-            attrs = {"units": "s", "start": _iso(whole), "long_name": str(ds[name].attrs.get("long_name", name))}
-            members[name] = Field(seconds_since(values, whole), attrs)
+    members |= scan_fields(ds)
     if "transmission" in ds:
         attrs = {"units": "", "long_name": "transmission of the analyser, on a scale of its own"}
         own = [dim for dim in along if dim in ds["transmission"].dims]
-        members["transmission"] = Field(ds["transmission"].transpose(*own).to_numpy(), attrs)
-    if "flag" in ds.coords:
-        kept = {key: ds["flag"].attrs[key] for key in ("flag_masks", "flag_meanings") if key in ds["flag"].attrs}
-        members["flag"] = Field(ds["flag"].to_numpy(), {"long_name": "reasons for doubt", **kept})
+        members["transmission"] = Field(ds["transmission"].transpose(*own).data, attrs)
     return Group("NXdata", members, {"signal": "data", "axes": axes, **indices})
 
 
@@ -207,18 +204,3 @@ def _condition(ds: xr.Dataset, name: str, unit: str, attrs: Mapping[str, Any] | 
         return None
     meaning = {"long_name": str(ds[name].attrs.get("long_name", name))}
     return Field(ds[name].to_numpy(), {"units": unit, **meaning, **(attrs or {})})
-
-
-def _origin(ds: xr.Dataset) -> Group:
-    """Return where the spectra came from and what was done to them."""
-    told: dict[str, Any] = {"format": ds.attrs.get("format", "")}
-    if "source" in ds.coords:
-        told["source"] = np.atleast_1d(ds["source"].to_numpy()).astype(str).tolist()
-    for name in ("metadata", "remarks", HISTORY):
-        if name in ds.attrs:
-            told[name] = json.loads(ds.attrs[name])
-    return Group("NXcollection", {"record": Field(json.dumps(told, ensure_ascii=False))})
-
-
-def _iso(moment: np.datetime64) -> str:
-    return f"{np.datetime_as_string(moment)}+00:00"

@@ -18,7 +18,7 @@ from operando.flags import Flag
 from operando.sniff import Format, Head, head
 from operando.units import convert, parse
 
-from .log import build, elapsed_times, local_and_elapsed
+from .log import build, elapsed_times, joined_parts, local_and_elapsed
 
 Array = npt.NDArray[np.float64]
 Label = str | int
@@ -27,6 +27,7 @@ _SEPARATORS = ("\t", ";", ",", "|")
 _DEFAULT_UNITS = {"time": "s", "elapsed": "s", "voltage": "V", "current": "A", "cycler_charge": "C"}
 _NAMES = ("time", "elapsed", "voltage", "current", "cycler_charge", "cycler_cycle", "cycler_half_cycle", "step", "sign")
 _UNIX = "unix"
+_PLAIN_SECONDS = re.compile(r"\d{1,10}(?:\.\d*)?")
 _MISSING = {"", "nan", "inf", "-inf", "+inf"}
 
 _BDF = {
@@ -34,9 +35,13 @@ _BDF = {
     "elapsed": ("Test Time / s", "test_time_second"),
     "voltage": ("Voltage / V", "voltage_volt"),
     "current": ("Current / A", "current_ampere"),
-    "cycler_cycle": ("Cycle Count / 1", "cycle_count"),
-    "step": ("Step Index / 1", "step_index", "Step Count / 1", "step_count"),
+    "cycler_charge": ("Net Capacity / Ah", "net_capacity_ah"),
+    "cycler_cycle": ("Cycler Cycle Count / 1", "Cycle Count / 1", "cycle_count"),
+    "cycler_half_cycle": ("Cycler Half Cycle Count / 1",),
+    "step": ("Program Step / 1", "Step Index / 1", "step_index", "Step Count / 1", "step_count"),
 }
+_SEGMENT = "Segment / 1"
+"""Column of this program's own files: pieces of the log between gaps and files."""
 _MACCOR = {
     "time": "DPT Time",
     "elapsed": "TestTime",
@@ -113,7 +118,8 @@ def read(
 def read_bdf(path: str | Path, *, timezone: str | None = None, start: str | None = None) -> xr.Dataset:
     """Return the log in a text file with the names of the Battery Data Format.
 
-    ``Unix Time / s`` gives the times where the file has it; else ``Test Time / s`` counts from ``start``.
+    ``Unix Time / s`` gives the times where the file has it; else ``Test Time / s`` counts from ``start``. The net
+    capacity is the counter of the charge. A column ``Segment / 1``, which exports of this program have, tells gaps.
 
     Raises
     ------
@@ -126,14 +132,16 @@ def read_bdf(path: str | Path, *, timezone: str | None = None, start: str | None
         for name, known in _BDF.items()
         if any(label in labels for label in known)
     }
-    units = {"time": "s"}
+    units = {"time": "s", "cycler_charge": "A*h"}
     unix, elapsed = found.pop("unix_time", None), found.pop("elapsed", None)
     if unix is not None and start is None:
-        found["time"], units = unix, {"time": _UNIX}
+        found["time"], units["time"] = unix, _UNIX
     elif elapsed is not None:
         found["time"] = elapsed
         if start is None:
             raise FileError(path, "'Unix Time / s'", "no absolute time", remedy="give start = '2022-07-26 22:38:30'")
+    if _SEGMENT in labels:
+        found["segment"] = _SEGMENT
     return _read(Path(path), _Plan(found, units, start), timezone, "bdf", {})
 
 
@@ -160,17 +168,18 @@ def _read(path: Path, plan: _Plan, timezone: str | None, reader: str, metadata: 
     values = {
         name: _converted(table.number(name), plan.unit(name), _DEFAULT_UNITS.get(name, "1"))
         for name in plan.columns
-        if name not in ("time", "elapsed", "sign")
+        if name not in ("time", "elapsed", "sign", "segment")
     }
     if "sign" in plan.columns and "current" in values:
         opposite = np.isin([text.strip() for text in table.text("sign")], plan.negative)
         values["current"] = np.where(opposite, -abs(values["current"]), values["current"])
     if "step" in values:
         values["step"] = np.nan_to_num(values["step"], nan=-1)
-    flag = np.zeros(len(table.rows), "i4")
+    segment = table.number("segment") if "segment" in plan.columns else np.zeros(len(table.rows))
+    flag = joined_parts(segment.size, np.flatnonzero(np.diff(segment) != 0) + 1)
     notes: tuple[str, ...] = ()
     if table.truncated:
-        flag[-1] = int(Flag.truncated)
+        flag[-1] |= int(Flag.truncated)
         notes = (f"line {table.truncated} is cut off and was left out",)
     return build(path, reader, _times(table, plan, timezone), values, metadata=metadata, notes=notes, flag=flag)
 
@@ -276,7 +285,7 @@ def _is_number(text: str) -> bool:
 def _times(table: _Table, plan: _Plan, timezone: str | None) -> Times:
     place = f"column {plan.columns['time']!r}"
     if plan.unit("time") == _UNIX:
-        return np.datetime64(0, "ns") + to_ns(table.number("time"))
+        return np.datetime64(0, "ns") + _exact_ns(table)
     if plan.start is not None:
         seconds = convert(table.number("time"), plan.unit("time"), "s")
         return elapsed_times(to_utc(plan.start, timezone, file=table.path, place="start"), seconds)
@@ -295,6 +304,19 @@ def _times(table: _Table, plan: _Plan, timezone: str | None) -> Times:
     naive: Times = to_utc(texts, "UTC", file=table.path, place=place, form=plan.form)
     elapsed = convert(table.number("elapsed"), plan.unit("elapsed"), "s")
     return local_and_elapsed(naive, elapsed, timezone, table.path, place)
+
+
+def _exact_ns(table: _Table) -> npt.NDArray[np.timedelta64]:
+    """Return seconds since 1970 to the nanosecond, which are more digits than a float has."""
+    seconds = table.number("time")
+    rounded = to_ns(seconds)
+    texts = [text.replace(",", ".") for text in table.text("time")]
+    if not all(_PLAIN_SECONDS.fullmatch(text) for text in texts):
+        return rounded
+    parts = [text.partition(".") for text in texts]
+    whole = np.array([int(part[0]) for part in parts], np.int64)
+    fraction = np.array([int(part[2].ljust(9, "0")[:9] or "0") for part in parts], np.int64)
+    return (whole * 10**9 + fraction).astype("m8[ns]")
 
 
 def _decoded(path: Path) -> str:

@@ -156,6 +156,31 @@ def test_energies_and_absorption_are_those_that_larch_reads(name):
     assert compared == len(theirs) > 0
 
 
+@pytest.mark.peer
+def test_larch_reads_our_projects_to_the_last_bit(tmp_path):
+    from small_experiments import experiment
+
+    from operando.pipelines.export import write_athena
+
+    tree = experiment()
+    path, _ = write_athena(tmp_path / "own.prj", tree, ["xas/Ni_K"])
+    with own_warnings_only():
+        pytest.importorskip("larch", reason="xraylarch is not installed (extra 'larch')")
+        from larch.io import read_athena
+
+        project = read_athena(str(path), do_preedge=False, do_bkg=False)
+    ds = tree["xas/Ni_K/raw"].to_dataset()
+    for own in ("transmission", "fluorescence"):
+        mu = xas.signal(ds, own).values
+        for k in range(ds.sizes["scan"]):
+            one, kept = getattr(project, f"Ni_K_{own}_{k}"), np.isfinite(mu[k])
+            np.testing.assert_array_equal(one.mu, mu[k][kept])
+            np.testing.assert_array_equal(one.energy, ds["energy"].values[kept])
+            np.testing.assert_array_equal(one.i0, ds["i0"].values[k][kept])
+            assert one.athena_params.bkg.e0 == 8340.3
+            assert one.athena_params.bkg.z == "Ni"
+
+
 def test_a_project_is_known_by_its_first_lines():
     from operando.sniff import Head
 

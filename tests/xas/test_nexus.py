@@ -234,7 +234,7 @@ def test_what_is_no_spectrum_is_left_out_by_name(file):
     modern(file, "fitting", intensity=MU * 2)
     modern(file, "far", energy=E + 1000)
     modern(file, "short", intensity=MU[:20])
-    modern(file, "stack", intensity=np.stack([MU, MU]))
+    modern(file, "cube", intensity=np.stack([[MU, MU]]))
     del modern(file, "without_energy")["energy"]
     bad = modern(file, "link_out")
     del bad["energy"]
@@ -249,13 +249,27 @@ def test_what_is_no_spectrum_is_left_out_by_name(file):
     for place, said in {
         "entry 'far'": "expected energies that most entries share, got 8100 to 8150 eV",
         "/short/intensity": "expected 51 values, as many as energies, got shape",
-        "/stack/intensity": "got shape (2, 51)",
+        "/cube/intensity": "got shape (1, 2, 51)",
         "/without_energy": "a link to /without_energy/energy, which is not there",
         "/link_out/energy": "a link out of it",
         "/nowhere": "a link to gone.h5, which is missing",
     }.items():
         assert any(place in remark and said in remark for remark in remarks), place
     assert len(remarks) == 6
+
+
+def test_a_stack_of_spectra_in_one_entry_is_a_scan_each(file):
+    """As the definition of 2026 has it; what else the entry has is kept only where it lies along the stack."""
+    entry = modern(file, "series", intensity=np.stack([MU, MU * 2, MU * 3]))
+    detectors = group(entry, "instrument", "NXinstrument")
+    group(detectors, "i0", "NXdetector")["data"] = np.ones((3, MU.size))
+    group(detectors, "i1", "NXdetector")["data"] = np.ones(MU.size)
+    ds = reading(file)
+    assert sources(ds) == ["series/1", "series/2", "series/3"]
+    np.testing.assert_array_equal(ds["mu"], np.stack([MU, MU * 2, MU * 3]))
+    np.testing.assert_array_equal(ds["i0"], np.ones((3, MU.size)))
+    assert set(ds.data_vars) == {"mu", "i0"}
+    assert ds["time"].isnull().all()
 
 
 def test_links_that_a_spectrum_does_not_need_cost_it_nothing_but_a_remark(file):

@@ -21,6 +21,7 @@ from operando.xas.layout import DETECTORS
 
 from .hdf5 import Column, checked
 from .nexus_entry import Spectrum, entries, spectrum
+from .nexus_stack import Stack, is_stack, joined, spectra, stack
 from .scan import in_electronvolts, scan
 
 Floats = NDArray[np.float64]
@@ -57,9 +58,9 @@ def read(
         Against ``energy`` (eV): ``mu``, the ``intensity`` of an entry, and from its detectors ``i0``, ``transmission``,
         ``fluorescence``, ``tey``, ``pey``, ``pfy`` by the mode stated, ``reference`` by its name. The subentries of an
         entry, and entries with the same start, energies and I0 but different modes, are one scan; several spectra of
-        the same quantity are told apart along ``detector``. Several scans lie along ``scan``, with the entry behind
-        ``::`` in ``source``. What is no spectrum, or shares less than half its energies with the others, is left out
-        with a warning that names it, and in ``attrs["remarks"]``.
+        the same quantity are told apart along ``detector``. Several scans, also those of an entry that holds a stack,
+        lie along ``scan``, with the entry behind ``::`` in ``source``. What is no spectrum, or shares less than half
+        its energies with the others, is left out with a warning that names it, and in ``attrs["remarks"]``.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def read(
     """
     path, units = checked(path, columns, units)
     with hdf5.opened(path) as root:
-        found, left_out = _spectra(root, entry)
+        found, left_out = _spectra(root, entry, timezone)
     scans = []
     for one in found:
         try:
@@ -98,9 +99,10 @@ def recognizes(start: Head) -> bool:
         return False
 
 
-def _spectra(root: Node, wanted: str | None) -> tuple[list[Spectrum], list[FileError]]:
+def _spectra(root: Node, wanted: str | None, timezone: str | None) -> tuple[list[Spectrum], list[FileError]]:
     """Return the scans of a file, each from one entry or several, and why other entries are none."""
     found: list[tuple[Spectrum, str]] = []
+    stacks: list[Stack] = []
     left_out: list[FileError] = []
     names = []
     for item in entries(root):
@@ -113,13 +115,17 @@ def _spectra(root: Node, wanted: str | None) -> tuple[list[Spectrum], list[FileE
         if wanted is not None and not _within(names[-1], wanted):
             continue
         try:
+            if is_stack(node):
+                stacks.append(stack(node))
+                continue
             parent = above.name if above is not None and node.attribute("NX_class") == "NXsubentry" else ""
             found.append((spectrum(node, above), parent))
         except FileError as error:
             left_out.append(error)
     if wanted is not None and not any(_within(name, wanted) for name in names):
         raise FileError(root.file, f"an entry among {', '.join(names) or 'none'}", repr(wanted), place="entry")
-    return _as_scans(found), list({str(error): error for error in left_out}.values())
+    stacked = [one for each in joined(stacks) for one in spectra(each, timezone, root)]
+    return [*_as_scans(found), *stacked], list({str(error): error for error in left_out}.values())
 
 
 def _within(name: str, wanted: str) -> bool:
@@ -199,7 +205,7 @@ def _scan(
         raise FileError(path, "a detector behind the sample", "none that is known", place=place, remedy=remedy)
     remarks = list(one.remarks)
     measured, channels = _measured(one, taken, several, remarks)
-    times = _times(path, one, timezone, remarks)
+    times = _times(path, one, timezone, remarks) if one.span is None else one.span
     stated = {**_stated(one, taken, remarks), **units}
     metadata = {"entry": one.label, **one.fields, "detectors": taken}
     try:
@@ -213,7 +219,7 @@ def _scan(
             metadata=metadata,
             reader="nexus",
             remarks=remarks,
-            detectors=channels,
+            detectors=one.channels or channels,
         )
     except FileError as error:
         raise FileError(path, error.expected, error.got, place=place, remedy=error.remedy) from None
@@ -221,6 +227,8 @@ def _scan(
         raise FileError(
             path, "a unit of energy", str(error), place=place, remedy="state units = {energy = 'eV'}"
         ) from None
+    if one.flag is not None:
+        ds = ds.assign_coords(flag=ds["flag"].copy(data=np.int32(one.flag)))
     return named(ds, path, one.label)
 
 

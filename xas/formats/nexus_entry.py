@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from operando.errors import FileError
 from operando.hdf5 import Node, scalars
+from operando.header_times import Span
 
 from .guess import quantity
 
@@ -49,7 +50,8 @@ class Spectrum:
     """One entry, or several that are one scan.
 
     ``detectors`` has the numbers (energy) or (energy, channel) under the names of the file; ``taken`` says which of
-    them are which quantity, unless the user says otherwise.
+    them are which quantity, unless the user says otherwise. ``span``, ``flag`` and ``channels`` are what a stack of
+    spectra states of each.
     """
 
     label: str
@@ -60,6 +62,9 @@ class Spectrum:
     taken: dict[str, list[str]] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    span: Span | None = None
+    flag: int | None = None
+    channels: list[str] = field(default_factory=list)
 
     def add(self, name: str, values: Floats, *, measures: str | None = None, unit: str = "") -> None:
         """Take in a detector, the first of its name, and what it measures, the first of its kind."""

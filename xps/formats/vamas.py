@@ -20,7 +20,7 @@ from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
 from .spectrum import spectrum
 from .vamas_blocks import Block, File, parsed
 from .vamas_lines import FORMAT, NOT_GIVEN, Experiment, number
-from .vamas_times import block_span
+from .vamas_times import block_span, exact
 from .vamas_values import axis, emission_angle, measured
 
 _PHOTOEMISSION = ("XPS", "UPS")
@@ -172,7 +172,9 @@ def _spectrum(
     energy, used = axis(
         path, place, block, photon_energy=photons, work_function=settings.work_function, remarks=remarks
     )
-    energy = np.round(energy + _calibration(casaxps, remarks, applied=settings.calibrate), DECIMALS)
+    own = exact(block.comment)
+    if own is None or used is None:
+        energy = np.round(energy + _calibration(casaxps, remarks, applied=settings.calibrate), DECIMALS)
     dwell, sweeps = _positive(fields["collection time"]), _positive(fields["scans"])
     columns = measured(path, place, block, energies=used, dwell=dwell, sweeps=sweeps, remarks=remarks)
     times = block_span(
@@ -183,6 +185,7 @@ def _spectrum(
         hours_ahead=settings.hours_ahead,
         remarks=remarks,
     )
+    times = times if own is None else own[0]
     conditions = {
         "photon_energy": photons,
         "dwell": dwell,
@@ -206,6 +209,8 @@ def _spectrum(
         flag=Flag.truncated if block.odd else None,
         remarks=remarks,
     )
+    if own is not None:
+        one = one.assign_coords(flag=one["flag"].copy(data=np.int32(own[1])))
     return one, casaxps
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from datetime import timezone as fixed_zone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from operando.errors import OperandoError
+from operando.flags import Flag
 from operando.header_times import Span, moment, span
 
 from .vamas_lines import number
 
 ZONE = "timezone"
+EXACT = "operando: "
+"""How comment lines begin that hold, as JSON, what this program wrote of a block: exact times (UTC) and flags."""
 _FARTHEST = 15.0
 _ZERO = "0 hours ahead of GMT, as many instruments write for any zone,"
 _EARLIEST = 1900
@@ -71,6 +76,24 @@ def block_span(
         duration = None
     text = local.isoformat() if hours is None else local.replace(tzinfo=_offset(hours)).isoformat()
     return span(path, text, timezone=timezone, duration=duration)
+
+
+def exact(comment: Sequence[str]) -> tuple[Span, Flag] | None:
+    """Return the times and flags in the comment of a block that this program wrote; None of any other."""
+    told: dict[str, Any] = {}
+    for line in comment:
+        try:
+            item = json.loads(line.removeprefix(EXACT)) if line.startswith(EXACT) else None
+        except (ValueError, RecursionError):
+            continue
+        told |= item if isinstance(item, dict) else {}
+    if isinstance(flag := told.get("flag"), bool) or not isinstance(flag, int) or not 0 <= flag < 2 * int(max(Flag)):
+        return None
+    try:
+        start, middle, end = (np.datetime64(told.get(name, "NaT"), "ns") for name in ("time_start", "time", "time_end"))
+    except ValueError:
+        return None
+    return Span(start, middle, end, note="exact times in the comment of the block"), Flag(flag)
 
 
 def _require_hours(path: Path, hours_ahead: float | str | None) -> None:

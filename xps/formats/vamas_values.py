@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from operando.errors import FileError
 
+from .casaxps import DECIMALS
 from .counting import NOT_WHOLE, all_whole, counts_of
 from .vamas_blocks import Block
 from .vamas_lines import number
@@ -168,3 +169,13 @@ def _compare_limits(block: Block, remarks: list[str]) -> None:
         if found.min() < low - margin or found.max() > high + margin:
             got = f"{found.min():g} to {found.max():g}"
             remarks.append(f"{label!r} is {got}, beyond the limits stated, {low:g} to {high:g}")
+
+
+def regular_energies(energy: Floats) -> tuple[float, float] | None:
+    """Return start and increment that give evenly spaced energies (eV) again to the last bit; None if none do."""
+    if energy.size < 2:
+        return None
+    start = float(energy[0])
+    step = float(np.round((energy[-1] - energy[0]) / (energy.size - 1), DECIMALS))
+    again = np.round(start + step * np.arange(energy.size, dtype=np.float64), DECIMALS)
+    return (start, step) if step and np.array_equal(again, energy) else None

@@ -1,0 +1,89 @@
+"""Write figures for print: in the width of a column or a page, with letters of 7 to 8 points, whole files or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from operando.errors import OperandoError
+
+from .drawings import COLORS, draw
+from .selection import chosen
+from .whole_files import made_folder, refuse_existing, written_whole
+
+KINDS = ("pdf", "svg", "png")
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "operando",
+    "savefig.dpi": 300,
+}
+_NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+"""The same store gives the same file."""
+
+
+def write_figures(
+    folder: str | Path, tree: xr.DataTree, kind: str = "pdf", nodes: Sequence[str] = (), *, overwrite: bool = False
+) -> tuple[list[Path], list[str]]:
+    """Write the figures of a store for print, and return their files and notes on what has none.
+
+    The timeline of the potential with a tick a scan; absorption spectra, edge energies and shares of references
+    against potential; fits of photoemission with their residuals, areas of lines against potential; voids and cracks
+    against time with the detection limit, single cracks, tortuosity factors. Colors are told apart by the color-blind;
+    letters stay letters.
+
+    Parameters
+    ----------
+    folder
+        Where the files are written; it is made if it is not there.
+    tree
+        An experiment, as :func:`operando.open` returns it.
+    kind
+        ``"pdf"``, ``"svg"`` or ``"png"`` (300 dots per inch).
+    nodes
+        Paths such as ``"xas/Ni_K"``; all by default.
+    overwrite
+        Whether files that are there may be replaced.
+
+    Raises
+    ------
+    OperandoError
+        If there is nothing to draw, or a file is there and may not be replaced, or cannot be written.
+    """
+    import matplotlib as mpl
+    from cycler import cycler
+
+    folder = Path(folder)
+    if kind not in KINDS:
+        raise OperandoError(f"figures: expected one of {', '.join(KINDS)}, got {kind!r}")
+    written: list[Path] = []
+    style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=COLORS)}
+    with mpl.rc_context(style):
+        figures = [(folder / f"{name}.{kind}", figure) for name, figure in draw(tree, chosen(tree, nodes))]
+        if not figures:
+            raise OperandoError(f"figures: expected something to draw, got none in {', '.join(nodes) or 'the store'}")
+        if not overwrite:
+            refuse_existing([path for path, _ in figures])
+        made_folder(folder)
+        for path, figure in figures:
+            with written_whole(path, overwrite=overwrite) as aside, aside.open("wb") as stream:
+                figure.savefig(stream, format=kind, metadata=_NO_DATE[kind])
+            written.append(path)
+    return written, []

@@ -1,0 +1,122 @@
+"""Figures for print: everything that can be drawn, vector letters of 7 to 8 points, the same file each time."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray as xr
+from small_experiments import experiment, photoemission, scans
+
+from operando.pipelines.export import write_figures
+from operando.pipelines.export.drawings import PAGE, draw
+
+mpl.use("Agg")
+
+
+def fitted() -> xr.Dataset:
+    """Return two lines with background and residual over the energies of a spectrum."""
+    ds = photoemission()
+    energy = ds["binding_energy"].values
+    lines = np.stack([np.exp(-((energy - at) ** 2)) for at in (161.0, 162.2)]) * 300
+    whole = np.broadcast_to(lines, (3, 2, energy.size))
+    dims = ("scan", "peak", "binding_energy")
+    area = {"units": "count*eV", "long_name": "area of the line"}
+    return ds.drop_vars(list(ds.data_vars)).assign(
+        line=(dims, whole, {"units": "count"}),
+        background=(("scan", "binding_energy"), np.full((3, energy.size), 20.0), {"units": "count"}),
+        fitted=(("scan", "binding_energy"), whole.sum(1) + 20, {"units": "count"}),
+        residual=(("scan", "binding_energy"), ds["counts"].values - 300, {"units": "count"}),
+        area=(("scan", "peak"), np.array([[500.0, 300], [400, 350], [np.nan, 320]]), area),
+        area_std=(("scan", "peak"), np.full((3, 2), 9.0), {"units": "count*eV"}),
+        peak=("peak", np.array(["Li2S", "S0"], dtype=object)),
+    )
+
+
+def cracked() -> xr.Dataset:
+    rng = np.random.default_rng(6)
+    share = {"units": "1", "long_name": "volume fraction"}
+    return xr.Dataset(
+        {
+            "void_fraction": ("scan", [0.01, 0.02, 0.03], share),
+            "void_fraction_uncertainty": ("scan", [0.001, np.nan, 0.002], share),
+            "crack_fraction": ("scan", [0.0, 0.01, np.nan], share),
+            "detection_limit": ("scan", [0.5, 0.5, np.nan], {"units": "um"}),
+            "tortuosity_factor": (
+                ("scan", "axis"),
+                np.c_[rng.uniform(1, 2, 3), [np.nan, np.nan, np.inf]],
+                {"units": "1", "long_name": "tortuosity factor"},
+            ),
+        },
+        scans(3, axis=("axis", np.array(["z", "y"], dtype=object))),
+    )
+
+
+@pytest.fixture(scope="module")
+def tree():
+    tree = experiment()
+    tree["xps/S_2p/processed"] = fitted()
+    tree["xtm/composite/processed"] = cracked()
+    volume = np.array([[0.0, 5], [3, 6], [9, 0]])
+    tree["xtm/composite/cracks"] = xr.Dataset(
+        {"volume": (("scan", "crack"), volume, {"units": "um^3"})}, scans(3, crack=("crack", [4, 7]))
+    )
+    return tree
+
+
+@pytest.fixture(scope="module")
+def figures(tree):
+    return dict(draw(tree, [node.path.strip("/") for node in tree.leaves]))
+
+
+def test_everything_that_can_be_drawn_is_drawn_once(figures):
+    assert set(figures) == {
+        "timeline",
+        *(f"xas_Ni_K_spectra_{name}" for name in ("transmission", "fluorescence")),
+        *(f"xas_Ni_K_edge_energy_{name}" for name in ("transmission", "fluorescence")),
+        "xps_S_2p_fits",
+        "xps_S_2p_areas",
+        "xtm_composite_cracks",
+        "xtm_composite_crack_volumes",
+        "xtm_composite_tortuosity",
+    }
+
+
+def test_areas_stand_against_the_potential_with_their_errors(figures, tree):
+    (ax,) = figures["xps_S_2p_areas"].axes
+    assert ax.get_xlabel() == "potential vs Li+/Li (V)"
+    assert ax.get_ylabel() == "area of the line (count·eV)"
+    assert [text.get_text() for text in figures["xps_S_2p_areas"].legends[0].get_texts()] == ["Li2S", "S0"]
+    first = ax.containers[0]
+    np.testing.assert_array_equal(first.lines[0].get_ydata(), [500, 400])
+    np.testing.assert_array_equal(first.lines[0].get_xdata(), tree["xps/S_2p/processed"]["potential"][:2])
+    (bars,) = first.lines[2]
+    np.testing.assert_allclose([np.ptp(segment[:, 1]) for segment in bars.get_segments()], 18)
+
+
+def test_fits_are_shown_with_their_residuals_and_potentials(figures):
+    above = figures["xps_S_2p_fits"].axes[:3]
+    assert [ax.get_title().partition(",")[0] for ax in above] == ["scan 0", "scan 1", "scan 2"]
+    assert above[0].get_ylabel() == "intensity (count)"
+    assert figures["xps_S_2p_fits"].axes[3].get_ylabel() == "res. (σ)"
+    assert figures["xps_S_2p_fits"].get_figwidth() == pytest.approx(PAGE / 25.4)
+
+
+def test_cracks_say_what_is_not_seen_and_infinite_factors_are_no_points(figures):
+    (ax,) = figures["xtm_composite_cracks"].axes
+    assert "cracks below 0.5 µm are missed" in [text.get_text() for text in ax.texts]
+    (ax,) = figures["xtm_composite_tortuosity"].axes
+    assert ax.get_ylabel() == "tortuosity factor, z"
+
+
+@pytest.mark.parametrize("kind", ["pdf", "svg"])
+def test_the_same_store_gives_the_same_file_with_letters_as_letters(tree, kind, tmp_path):
+    first, second = (write_figures(tmp_path / name, tree, kind, ["echem"])[0][0].read_bytes() for name in "ab")
+    assert first == second
+    if kind == "svg":
+        assert b"potential vs" in first or b"voltage as measured" in first
+        assert b"8px" in first
+        assert b"/Type3" not in first
+    else:
+        assert b"/Type3" not in first
+        assert b"/FontFile2" in first
