@@ -58,6 +58,13 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   b = "electrolyte"
   blur = {blur:<26} # voxels: between particle and void it looks like electrolyte
 
+  [[series.steps]]                  # surfaces of the phases, and where all three meet
+  use = "structure"
+  of = ["electrolyte", "ncm"]
+  quantities = ["surface"]          # "chords", "geodesic", "constrictivity", "correlation", "representative" as well
+  triple = ["void", "electrolyte", "ncm"]
+  blur = {blur:<26} # voxels: it fills grooves, and makes films as above
+
   [[series.steps]]
   use = "cracks"
   void = {void:<26} # grey level

@@ -6,37 +6,11 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import ndimage
+from phase_volumes import BLUR, NAMES, channels, half_touching, noise, phases
 
 from operando import tomo
 from operando.errors import OperandoError
-from operando.flags import Flag
-from operando.pipelines.steps import contacts, transport, volumes
-
-LEVELS = [100.0, 200.0, 900.0]
-NAMES = ["void", "electrolyte", "particle"]
-
-
-def phases(*greys, levels=LEVELS, names=NAMES, lost=()):
-    """Return scans of these grey levels, and what was made of them: phases by thresholds halfway."""
-    grey = np.stack([np.asarray(one, np.float32) for one in greys])
-    flags = np.zeros(grey.shape[:2], np.int32)
-    flags[:, list(lost)] = int(Flag.missing_frame)
-    raw = xr.Dataset(
-        {"grey": (("scan", "z", "y", "x"), grey, {"units": "1"})},
-        {dim: (np.arange(size) + 0.5) * 0.5 for dim, size in zip("zyx", grey.shape[1:], strict=True)},
-        {"history": "[]"},
-    ).assign_coords(frame_flag=(("scan", "z"), flags), voxel_size=("scan", np.full(len(grey), 0.5)))
-    raw = raw.assign_coords(flag=("scan", np.zeros(len(grey), np.int32)))
-    nothing = raw.drop_vars(list(raw.variables)).drop_attrs()
-    return raw, volumes.segment(raw, raw.drop_vars("grey"), nothing, levels=levels, names=names)
-
-
-def channels(size=24):
-    """Return electrolyte in straight channels along z, thicker in one half than in the other."""
-    grey = np.full((size,) * 3, 900.0)
-    grey[:, 2:6, :], grey[:, 14:22, :8] = 200.0, 200.0
-    return grey
+from operando.pipelines.steps import contacts, transport
 
 
 def test_straight_channels_have_a_factor_of_1_and_lead_nowhere_else():
@@ -67,12 +41,6 @@ def test_slices_that_were_lost_do_not_block_the_way_and_too_many_are_told():
     assert found["tortuosity_reason"].values[0, 0] == "2 slices in a row are lost"
 
 
-def noise(seed, size=24):
-    """Return a smooth random medium with levels around those of two phases."""
-    medium = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal((size,) * 3), 1.5, mode="wrap")
-    return 150 + 60 * np.tanh(medium / medium.std())
-
-
 def test_the_systematic_is_what_moved_thresholds_change_and_the_spread_that_of_volumes():
     raw, known = phases(*(noise(seed) for seed in range(8)), levels=[100.0, 200.0], names=["a", "b"])
     found = transport.tortuosity(raw, known, of="b", dims=("z",))
@@ -101,18 +69,6 @@ def test_what_conducts_everywhere_hinders_nothing_and_depends_on_no_threshold():
     found = transport.tortuosity(*phases(channels()), of=NAMES)
     np.testing.assert_allclose(found["tortuosity_factor"], 1, atol=1e-6)
     np.testing.assert_allclose(found["tortuosity_factor_systematic"], 0)
-
-
-BLUR = 0.8
-
-
-def half_touching(seed=3, size=40):
-    """Return a block that touches electrolyte with one half of its face, and void with the other, blurred, noisy."""
-    grey = np.full((size,) * 3, 200.0)
-    grey[: size // 2] = 900.0
-    grey[size // 2 :, :, size // 2 :] = 100.0
-    grey = ndimage.gaussian_filter(grey, BLUR, mode="nearest")
-    return grey + np.random.default_rng(seed).normal(0, 20, grey.shape)
 
 
 def test_contact_is_not_what_the_blur_between_particle_and_void_makes_of_it():
