@@ -57,6 +57,7 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   a = "ncm"
   b = "electrolyte"
   blur = {blur:<26} # voxels: between particle and void it looks like electrolyte
+  noise = {noise:<25} # of a voxel, grey levels: which gaps are too thin to be found
 
   [[series.steps]]                  # surfaces of the phases, and where all three meet
   use = "structure"

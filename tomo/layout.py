@@ -106,6 +106,9 @@ _TOUCHING = (
     Variable("contact_area", ("scan",), "um^2", "f", "area over which two phases touch", False),
     Variable("surface_area", ("scan",), "um^2", "f", "surface of the first of them toward all others", False),
     Variable("contact_share", ("scan",), "1", "f", "share of that surface that is in contact", False),
+    Variable("contact_loss_found", ("scan", "gap"), "1", "f", "share found of contact lost to simulated gaps", False),
+    Variable("contact_gap_limit", ("scan",), "um", "f", "width of gaps of whose lost contact half is found", False),
+    Variable("gap", ("gap",), "um", "f", "width of the simulated gap", False),
 )
 _PHASES = ("scan", "phase")
 _DIRECTIONS = ("scan", "axis", "phase")
