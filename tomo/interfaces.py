@@ -24,7 +24,7 @@ FILLED = 2.1, 3.4
 
 BEYOND = 256
 _PARTS = 1 << 15
-_ROUGH, _RIM, _BODY = 1.8, 0.3, 1000.0
+_ROUGH, _RIM, _BODY = 1.8, 0.06, 1000.0
 """Standard error of a body, in faces of voxels; variance of a rim as long as the root of the faces; most faces of one
 of the bodies that make up a large surface."""
 
