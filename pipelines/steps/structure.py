@@ -71,7 +71,7 @@ def structure(
         came = f"{quantities} along {dims}, a blur of {blur:g}, objects from {smallest}, {most_lost} slices"
         raise OperandoError(f"{_STEP}: expected quantities, different dims, and no number below 0, got {came}")
     if "phase_label" in processed:
-        affordable(processed["phase_label"], "surface_area")
+        affordable(processed["phase_label"], "surface_area", "label")
     rows, history = [], processed.attrs[HISTORY]
     wanted: list[str] = [of] if isinstance(of, str) else of or []
     for phases in phases_of_each(_STEP, raw, processed):
