@@ -58,14 +58,14 @@ def structure(
     """Find what the phases ``of`` (all) are like, along ``dims``, and how long the lines are where three of them meet.
 
     ``quantities``: ``surface`` per volume, in which ``blur`` (standard deviation, voxels) fills grooves; mean
-    ``chords``; ``geodesic`` tortuosity; ``constrictivity``; two-point ``correlation`` up to ``max_lag`` (um); the edge
-    of a ``representative`` volume, whose fraction of the phase has the ``relative_error``. Objects of fewer than
-    ``smallest`` voxels are taken for noise, and films of a phase that the ``blur`` makes between the next brighter and
-    the next darker one are taken off, to half a voxel either way. Lost slices, up to ``most_lost`` in a row, are taken
-    to be like the nearest one. ``_std`` is by how far a number may lie from that of
-    the material (not known of lines where phases meet); ``_systematic`` half of what it changes when a threshold moves
-    from 10 % below to 10 % above, in contrasts, one at a time, half a voxel of film, and what voxels are off, in
-    quadrature; ``_uncertainty`` both.
+    ``chords``; ``geodesic`` tortuosity; ``constrictivity``; two-point ``correlation`` up to ``max_lag`` (um, half of
+    the shortest side at most); the edge of a ``representative`` volume, whose fraction of the phase has the
+    ``relative_error``. Objects of fewer than ``smallest`` voxels are taken for noise, and films of a phase that the
+    ``blur`` makes between the next brighter and the next darker one are taken off, to half a voxel either way. Lost
+    slices, up to ``most_lost`` in a row, are taken to be like the nearest one. ``_std`` is by how far a number may lie
+    from that of the material (not known of lines where phases meet); ``_systematic`` half of what it changes when a
+    threshold moves from 10 % below to 10 % above, in contrasts, one at a time, half a voxel of film, and what voxels
+    are off, in quadrature; ``_uncertainty`` both.
     """
     if not (quantities or triple) or not dims or len(set(dims)) < len(dims) or min(blur, most_lost, smallest - 1) < 0:
         came = f"{quantities} along {dims}, a blur of {blur:g}, objects from {smallest}, {most_lost} slices"
