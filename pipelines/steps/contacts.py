@@ -76,7 +76,11 @@ def contact(
     out["contact_share"].attrs |= {"body": a, "toward": b, "blur": blur}
     if noise is None:
         return out
-    found = _gaps(first, next(phases_of_each(_STEP, raw, processed)), (a, b), blur, smallest, (noise, radius, repeats))
+    if _GAPS[0] in first:
+        found = {name: first[name][0].to_numpy() for name in _GAPS}
+    else:
+        known = next(phases_of_each(_STEP, raw, processed))
+        found = _gaps(known, (a, b), blur, smallest, (noise, radius, repeats))
     edge = float(raw["voxel_size"].values[0])
     gap = ("gap", edge * np.array(WIDTHS), {"units": "um", "long_name": "width of the simulated gap"})
     for name, values in found.items():
@@ -84,21 +88,14 @@ def contact(
         about_it = about[name.removesuffix("_std")]
         ending = endings["_std"] if name.endswith("_std") else ""
         attrs = {"units": about_it.units, "long_name": about_it.meaning + ending}
-        out[name] = (dims, np.broadcast_to(values, (len(rows), *values.shape)), attrs)
+        out[name] = (dims, np.repeat(values[np.newaxis], len(rows), axis=0), attrs)
     return out.assign_coords(gap=gap)
 
 
-def _gaps(  # noqa: PLR0917
-    first: xr.Dataset,
-    phases: Phases,
-    pair: tuple[str, str],
-    blur: float,
-    smallest: int,
-    simulated: tuple[float, float, int],
+def _gaps(
+    phases: Phases, pair: tuple[str, str], blur: float, smallest: int, simulated: tuple[float, float, int]
 ) -> dict[str, Floats]:
-    """Return what is found of lost contact by the width of the gap, as in the first volume if there is one."""
-    if _GAPS[0] in first:
-        return {name: first[name][0].to_numpy() for name in _GAPS}
+    """Return what is found of lost contact by the width of the gap; ``simulated`` are noise, radius and repeats."""
     numbers = phases.number(_STEP, pair[0]), phases.number(_STEP, pair[1])
     beyond = 2 * numbers[1] - numbers[0]
     if abs(numbers[1] - numbers[0]) != 1 or not 1 <= beyond <= len(phases.names):
