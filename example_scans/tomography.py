@@ -57,6 +57,14 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   a = "ncm"
   b = "electrolyte"
   blur = {blur:<26} # voxels: between particle and void it looks like electrolyte
+  noise = {noise:<25} # of a voxel, grey levels: which gaps are too thin to be found
+
+  [[series.steps]]                  # surfaces of the phases, and where all three meet
+  use = "structure"
+  of = ["electrolyte", "ncm"]
+  quantities = ["surface"]          # "chords", "geodesic", "constrictivity", "correlation", "representative" as well
+  triple = ["void", "electrolyte", "ncm"]
+  blur = {blur:<26} # voxels: it fills grooves, and makes films as above
 
   [[series.steps]]
   use = "cracks"

@@ -252,6 +252,8 @@ def _volume_steps(group: Group) -> Iterator[str]:
     yield "# Then transport through a phase, and where two touch; blur is that of an edge, in voxels:"
     yield '# [[series.steps]]   use = "tortuosity"   of = "phase_2"'
     yield '# [[series.steps]]   use = "contact"   a = "phase_3"   b = "phase_2"   blur = 0.7'
+    yield "# Then what phases are like: surface, chords, geodesic, constrictivity, correlation, representative:"
+    yield '# [[series.steps]]   use = "structure"   quantities = ["surface", "chords"]'
     yield "# Then cracks; fill in grey levels of what they run through and of void, or leave them to the first volume:"
     yield '# [[series.steps]]   use = "cracks"   matrix = 13000.0   void = 9000.0'
     yield '# [[series.steps]]   use = "label"   of = "crack"   smallest = 30'

@@ -139,12 +139,16 @@ def touching(
     bodies = labels.copy(data=own if grains is None else np.multiply(own, grains.data))
     edges = even_edges(labels, STEP)
     found = interfaces(bodies, kinds, edges=edges, known=known_voxels(labels, None, {}, called))
-    wide = max(0, _WANTED + 1 - found.area.shape[1])
-    area, faces = (np.pad(one, ((0, 0), (0, wide))) for one in (found.area, found.faces))
+    wide = max(0, _WANTED + 1 - found.faces.shape[1])
+    along, faces, bent = (
+        np.pad(one, ((0, 0), (0, wide), (0, 0))[: one.ndim]) for one in (found.along, found.faces, found.bent)
+    )
     columns = [[_WANTED], [_OTHER, _WANTED], [_SAME]]
-    areas: Floats = np.array([area[:, column].sum(axis=1) for column in columns])
-    counts = np.array([faces[:, column].sum(axis=1) for column in columns])
-    errors = standard_error(areas, counts, edges, counts[1:].sum(axis=0))
+    every, counts, put_back = (
+        np.array([one[:, column].sum(axis=1) for column in columns]) for one in (along, faces, bent)
+    )
+    areas: Floats = every.sum(axis=-1)
+    errors = standard_error(every, counts, edges, counts[1:].sum(axis=0), put_back)
     parts = faces[:, [_OTHER, _WANTED]]
     of_share = share_error(areas[0], areas[1], parts, edges, counts[1])
     return Touching(found.numbers, areas, errors, of_share)

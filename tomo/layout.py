@@ -109,6 +109,25 @@ _TOUCHING = (
     Variable("contact_area", ("scan",), "um^2", "f", "area over which two phases touch", False),
     Variable("surface_area", ("scan",), "um^2", "f", "surface of the first of them toward all others", False),
     Variable("contact_share", ("scan",), "1", "f", "share of that surface that is in contact", False),
+    Variable("contact_loss_found", ("scan", "gap"), "1", "f", "share found of contact lost to simulated gaps", False),
+    Variable("contact_gap_limit", ("scan",), "um", "f", "width of gaps of whose lost contact half is found", False),
+    Variable("gap", ("gap",), "um", "f", "width of the simulated gap", False),
+)
+_PHASES = ("scan", "phase")
+_DIRECTIONS = ("scan", "axis", "phase")
+_STRUCTURE = (
+    Variable("specific_surface_area", _PHASES, "1/um", "f", "surface of the phase per volume", False),
+    Variable("chord_length_mean", _DIRECTIONS, "um", "f", "mean length of straight lines within the phase", False),
+    Variable("tau_geodesic", _DIRECTIONS, "1", "f", "length of ways through the phase over straight ones", False),
+    Variable("constrictivity", _DIRECTIONS, "1", "f", "square of bottleneck over opening", False),
+    Variable("bottleneck_radius", _DIRECTIONS, "um", "f", "radius that half of the phase is reached with", False),
+    Variable("opening_radius", _PHASES, "um", "f", "radius of spheres that cover half of the phase", False),
+    Variable("two_point", (*_DIRECTIONS, "lag"), "1", "f", "probability that two points lie in the phase", False),
+    Variable("lag", ("lag",), "um", "f", "distance of two points", False),
+    Variable("representative_size", _PHASES, "um", "f", "edge of a cube that stands for the phase", False),
+    Variable("integral_range", _PHASES, "um^3", "f", "volume that counts as one independent sample", False),
+    Variable("triple_phase_length", ("scan",), "um", "f", "length of the lines where three phases meet", False),
+    Variable("triple_phase_density", ("scan",), "1/um^2", "f", "that length per volume", False),
 )
 
 PROCESSED = Layout(
@@ -151,6 +170,7 @@ PROCESSED = Layout(
         Variable("void_level_std", ("scan",), "", "f", "standard uncertainty of the void's grey level", False),
         *_FLOW,
         *_TOUCHING,
+        *_STRUCTURE,
         Variable("preview", ("scan", *_PREVIEW), "", "f", "grey value, mean over the voxels of a pixel", False),
         Variable("preview_kind", ("scan", *_PREVIEW), "1", "iu", "what fills the pixel", False),
         Variable(

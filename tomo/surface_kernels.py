@@ -18,6 +18,10 @@ REACH = 4
 NARROW, EVEN = 2.8, 0.9
 """The same where the surface is not even: where the gradient is shorter than this share of that of planes."""
 
+BENT, SLANT, GROOVE = 0.97, 0.15, 1.2
+"""Where the gradient is shorter than the first, an edge or a groove may be near; sine of the angle between the normals
+of both windows that voxels alone make of even surfaces; area lost there, over the sine above that."""
+
 ABSENT = -1
 """Code of voxels that are not there or count for nothing."""
 
@@ -127,8 +131,10 @@ def within(i: Any, j: Any, k: Any, axis: Any, outer: Integers) -> Any:
 
 
 @compiled
-def shares(codes: Codes, flat: Integers, along: NDArray[np.int8], wide: Window, narrow: Window) -> Integers:
-    """Return by how much the surface through each face stands along the face's axis, in units of ``WHOLE``.
+def shares(
+    codes: Codes, flat: Integers, along: NDArray[np.int8], wide: Window, narrow: Window
+) -> tuple[Integers, Floats, NDArray[np.bool_]]:
+    """Return by how much the surface through each face stands along the face's axis, and what is lost beside it.
 
     Parameters
     ----------
@@ -137,14 +143,28 @@ def shares(codes: Codes, flat: Integers, along: NDArray[np.int8], wide: Window, 
     wide, narrow
         Windows of ``REACH`` and ``NARROW``.
 
+    Returns
+    -------
+    shares
+        In units of ``WHOLE``.
+    lost
+        What edges and grooves near the face lose, over what it counts.
+    even
+        Whether the wide window tells the normal.
+
     Notes
     -----
     The moments of the voxels of a body add up to its gradient. Of the two bodies that meet, that with the longer one
     tells the normal: it is the smoother one here. Where it is shorter than on planes, a rim or a second surface is
     near, and the narrow window tells. A voxel that is not there is taken for the opposite of the one across the middle
     of the face, as on a plane through it.
+
+    Along an edge or a groove normals are smoothed, and lines of voxels step over what is narrower than they are wide.
+    What this loses, per length, is the sine of the angle between the normals of both windows, summed over the faces,
+    times ``GROOVE``: in grooves of 20 to 90 degrees, which lose 2.5 to 0.4 voxels without it, nine tenths come back. Of
+    plates and slits both normals are the same.
     """
-    found = np.empty(flat.size, np.int64)
+    found, lost, even = np.empty(flat.size, np.int64), np.zeros(flat.size), np.ones(flat.size, np.bool_)
     rows = np.array([codes.shape[1] * codes.shape[2], codes.shape[2], 1])
     far, near = _flat(wide[0], rows), _flat(narrow[0], rows)
     voxels = codes.reshape(-1)
@@ -152,11 +172,24 @@ def shares(codes: Codes, flat: Integers, along: NDArray[np.int8], wide: Window, 
     for at in range(flat.size):
         axis = along[at]
         first, second = flat[at], flat[at] + rows[axis]
-        a0, a1, a2 = _longer(voxels, first, second, far[axis], wide[1][axis], single)
-        if a0 * a0 + a1 * a1 + a2 * a2 < (EVEN * wide[2][axis]) ** 2:
-            a0, a1, a2 = _longer(voxels, first, second, near[axis], narrow[1][axis], single)
-        found[at] = _whole(a0, a1, a2, axis)
-    return found
+        body, a = _longer(voxels, first, second, far[axis], wide[1][axis], single)
+        length = np.sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2])
+        if length < BENT * wide[2][axis]:
+            b = _gradient(voxels, first, second, near[axis], narrow[1][axis], body)
+            lost[at] = GROOVE * _tilt(a, b)
+            even[at] = length >= EVEN * wide[2][axis]
+            if not even[at]:
+                a = b
+        found[at] = _whole(a[0], a[1], a[2], axis)
+    return found, lost, even
+
+
+@compiled
+def _tilt(a: Any, b: Any) -> Any:
+    """Return the sine of the angle between two vectors, less what voxels make of it."""
+    across = (a[1] * b[2] - a[2] * b[1]) ** 2 + (a[2] * b[0] - a[0] * b[2]) ** 2 + (a[0] * b[1] - a[1] * b[0]) ** 2
+    lengths = (a[0] * a[0] + a[1] * a[1] + a[2] * a[2]) * (b[0] * b[0] + b[1] * b[1] + b[2] * b[2])
+    return np.sqrt(max(across / lengths - SLANT**2, 0.0)) if lengths > 0 else 0.0
 
 
 @compiled
@@ -187,14 +220,14 @@ def _flat(steps: Integers, rows: Integers) -> Integers:
 
 @compiled
 def _longer(voxels: Codes, first: Any, second: Any, steps: Integers, moments: Floats, single: Any) -> Any:  # noqa: PLR0917
-    """Return the longer gradient of the two bodies that meet between two voxels."""
-    a0, a1, a2 = _gradient(voxels, first, second, steps, moments, voxels[first])
+    """Return which of the two bodies that meet between two voxels has the longer gradient, and that."""
+    a = _gradient(voxels, first, second, steps, moments, voxels[first])
     if single:
-        return a0, a1, a2
-    b0, b1, b2 = _gradient(voxels, first, second, steps, moments, voxels[second])
-    if b0 * b0 + b1 * b1 + b2 * b2 > a0 * a0 + a1 * a1 + a2 * a2:
-        return b0, b1, b2
-    return a0, a1, a2
+        return voxels[first], a
+    b = _gradient(voxels, first, second, steps, moments, voxels[second])
+    if b[0] * b[0] + b[1] * b[1] + b[2] * b[2] > a[0] * a[0] + a[1] * a[1] + a[2] * a[2]:
+        return voxels[second], b
+    return voxels[first], a
 
 
 @compiled

@@ -23,7 +23,7 @@ STEP = "tomo.triple_phase_length"
 STRAIGHT = 1.0025
 """What the edges along a line add up to, over its length, on average over directions."""
 
-_DIRECTION, _END = 0.02, 1.5
+_DIRECTION, _END = 0.02, 0.3
 """Standard error of lines that bend within ten voxels, relative, and of a line's ends, in edges of voxels."""
 
 
@@ -56,6 +56,11 @@ def triple_phase_length(phases: xr.DataArray | NDArray[np.generic], a: Phase, b:
     lines without ends; head to tail, a line of length L and direction t crosses L |t_k| / a_k of them along the axis k,
     a_k long each. Weighed by t_k, from all edges within 7 voxels, they add up to L sum t_k^2 = L: what steps of voxels
     add to the length, up to 73 %, is gone.
+
+    Straight lines come out within 0.5 % (standard deviation; 40 voxels in any direction). Bent ones are too long, since
+    the tip of a thin phase is not in the labels and the line lies beyond it: a circle in which a plane cuts a ball by
+    0.2 voxel in its radius where they meet at right angles, by 0.35, 0.55 and 0.75 voxel at 53, 37 and 26 degrees. For
+    a radius of 10 voxels and angles above 50 degrees that is 2 to 4 %, within two ``_std``, which are 2 % of any line.
     """
     labels = as_volume(phases, STEP)
     called = phase_values(labels, None, STEP)

@@ -106,6 +106,12 @@ def _bars(ds: xr.Dataset, lines: list[Line], words: str) -> str:
 
 
 def _gaps(ds: xr.Dataset) -> str:
+    """Return in words which gaps are too thin to be told from contact."""
+    if "contact_gap_limit" in ds:
+        limit, std = limit_of(ds, "contact_gap_limit")
+        many = "Of contact lost to gaps of {} µm half is found, of thinner ones less: they count as contact."
+        none = "Of contact lost to gaps, less than half is found at any width that was tried."
+        return " " + (many.format(measured(limit, std)) if np.isfinite(limit) else none)
     limit, std = limit_of(ds, "gap_detection_limit")
     return f" Gaps thinner than about {measured(limit, std)} µm count as contact." if np.isfinite(limit) else ""
 

@@ -24,10 +24,13 @@ _LEVELS = ("matrix_level", "void_level", "noise", "blur")
 def volume_methods(tree: xr.DataTree) -> Iterator[str]:
     """Yield paragraphs and tables (HTML) on every series of volumes that was worked up."""
     for series, ds in worked_up(tree):
-        yield from (f"<p>{said}</p>" for said in (*_phases(series, ds), *_transport(series, ds), *_contact(ds)))
+        yield from (
+            f"<p>{said}</p>" for said in (*_phases(series, ds), *_transport(series, ds), *_contact(ds), *_structure(ds))
+        )
         said = list(_cracks(series, ds))
         if said:
             yield f"<p>{' '.join(said)}</p>{_curve(ds)}"
+        yield from _lost_contact(ds)
 
 
 def _phases(series: Series, ds: xr.Dataset) -> Iterator[str]:
@@ -74,6 +77,42 @@ def _contact(ds: xr.Dataset) -> Iterator[str]:
         else f" A film of {toward} that blur makes between {body} and other phases was not taken off: contact may be"
         " too large."
     )
+
+
+def _lost_contact(ds: xr.Dataset) -> Iterator[str]:
+    """Yield what simulated gaps of each width take away of contact, and what is found of it, as a table."""
+    if "contact_loss_found" not in ds or "gap" not in ds.coords:
+        return
+    found, std = (ds[f"contact_loss_found{end}"].transpose("scan", "gap").values[0] for end in ("", "_std"))
+    rows = [(f"{width:.3g}", measured(found[at], std[at])) for at, width in enumerate(ds["gap"].values)]
+    body = text(str(ds["contact_share"].attrs.get("body", "particles")).replace("_", " "))
+    yield (
+        f"<p>Simulated round {body} that gaps of known width part from a quarter of what they touch, with the same grey"
+        " levels, noise and blur, told apart and measured in the same way:</p>"
+        f"{table(('gap (µm)', 'lost contact found'), rows)}"
+    )
+
+
+_STRUCTURE = {
+    "specific_surface_area": "the surface is that of the voxels' faces, weighed by the normals there; what is narrower"
+    " than a voxel of grooves and edges is made up for",
+    "chord_length_mean": "chords are straight lines of voxels within a phase",
+    "tau_geodesic": "the geodesic tortuosity is the length of the shortest ways within a phase from the first to the"
+    " last layer over that of straight ones (O. Stenzel et al., AIChE J. 62, 1834 (2016), doi:10.1002/aic.15160)",
+    "constrictivity": "the constrictivity is the square of the radius of bottlenecks, by simulated intrusion, over that"
+    " of openings, by the spheres that fit in (L. Holzer et al., J. Mater. Sci. 48, 2934 (2013),"
+    " doi:10.1007/s10853-012-6968-z)",
+    "two_point": "the correlation is the share of the pairs of voxels a distance apart that both lie in a phase",
+    "representative_size": "the representative cube follows from how the fraction of a phase differs between boxes of"
+    " growing size (C. Lantuéjoul, J. Microsc. 161, 387 (1991), doi:10.1111/j.1365-2818.1991.tb03099.x)",
+    "triple_phase_length": "lines where three phases meet are edges of voxels, weighed by the direction of the line",
+}
+
+
+def _structure(ds: xr.Dataset) -> Iterator[str]:
+    said = "; ".join(words for name, words in _STRUCTURE.items() if name in ds)
+    if said:
+        yield f"Structure of the phases: {said}."
 
 
 def _cracks(series: Series, ds: xr.Dataset) -> Iterator[str]:

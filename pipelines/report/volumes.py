@@ -10,6 +10,7 @@ from .crack_list import draw_list
 from .parts import Part, heading
 from .phase_shares import draw_shares
 from .series import VOLUMES, Series, all_series, local_time, over_all
+from .structure import draw_structure
 from .transport import draw_transport
 from .void_volumes import draw_volumes
 from .volume_slices import draw_slices
@@ -43,6 +44,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
         yield from draw_volumes(series, ds, objects if noun == CRACK else None, local)
         yield from draw_shares(series, ds, local)
         yield from draw_transport(series, ds, local)
+        yield from draw_structure(series, ds, local)
         tracks = _node(tree, series, "crack", _TRACKS)
         if tracks is not None and tracks.sizes.get("scan") == series.count:
             cracks = cracks_of(tracks, objects, noun)

@@ -15,6 +15,7 @@ from operando.flags import Flag, raised
 from operando.history import HISTORY
 from operando.tomo.layout import PLACES, PROCESSED
 
+from .filled_slices import filled
 from .moved_thresholds import Numbers, Phases, phases_of_each, systematic
 from .volume_costs import affordable
 
@@ -117,7 +118,7 @@ def _of_one(
     phases: Phases, asked: _Transport, subvolumes: int, most_lost: int
 ) -> tuple[dict[str, NDArray[np.generic]], str]:
     """Return the numbers of one volume along z, y, x, and its history."""
-    volume, lost = _filled(phases.labels)
+    volume, lost = filled(phases.labels)
     found = asked.solved(phases, volume)
     reason = np.array([str(one) for one in found["reason"].values], dtype=object)
     row: dict[str, NDArray[np.generic]] = {name: found[name].to_numpy() for name in _OF_AXES}
@@ -140,7 +141,7 @@ def _of_one(
 
 
 def _factor(phases: Phases, asked: _Transport) -> Numbers:
-    found = asked.solved(phases, _filled(phases.labels)[0], max(asked.tol, _ROUGHLY))
+    found = asked.solved(phases, filled(phases.labels)[0], max(asked.tol, _ROUGHLY))
     return {"tortuosity_factor": found["tortuosity_factor"].to_numpy()}
 
 
@@ -148,25 +149,6 @@ def _placed(values: NDArray[np.generic], at: list[int], missing: object) -> NDAr
     whole = np.full(len(PLACES), missing, dtype=values.dtype)
     whole[at] = values
     return whole
-
-
-def _filled(labels: xr.DataArray) -> tuple[xr.DataArray, int]:
-    """Return labels without the planes at the sides most of which is unknown, lost slices like the nearest one.
-
-    Also how many slices are lost in a row, at most.
-    """
-    known = labels.data != 0
-    inside = {}
-    for axis, name in enumerate(PLACES):
-        seen = np.flatnonzero(known.mean(axis=tuple(other for other in range(3) if other != axis)) >= 0.5)
-        inside[name] = slice(seen[0], seen[-1] + 1) if seen.size else slice(None)
-    part = labels.isel(inside)
-    sound = (part.data != 0).any(axis=(1, 2))
-    if sound.all() or not sound.any():
-        return part, 0 if sound.any() else int(sound.size)
-    there = np.flatnonzero(sound)
-    nearest = there[np.abs(np.arange(sound.size)[:, np.newaxis] - there).argmin(axis=1)]
-    return part.copy(data=part.data[nearest]), int(np.diff(there).max()) - 1
 
 
 def _spread(phases: Phases, volume: xr.DataArray, asked: _Transport, subvolumes: int) -> Floats:

@@ -1,4 +1,4 @@
-"""The comparison of transport and contact with the truth."""
+"""The comparison of transport, contact and surface with the truth."""
 
 from __future__ import annotations
 
@@ -43,3 +43,20 @@ def test_rows_compare_each_scan_with_its_own_error():
     assert (contact.estimate, contact.sigma, contact.pull) == pytest.approx((0.03, 0.06, 0.5))
     assert [row.quantity for row in transport_rows(known.drop_vars("tortuosity_factor"), found)] == ["contact share"]
     assert list(transport_rows(known, xr.Dataset())) == []
+
+
+def test_the_surface_of_particles_is_judged_by_that_of_the_spheres():
+    known = xr.Dataset(
+        {"label": (("scan", "z", "y", "x"), labels()[None]), "particle_surface_inside": ("scan", [12.8])},
+        attrs={"voxel_size": 0.5},
+    )
+    found = xr.Dataset(
+        {
+            "specific_surface_area": (("scan", "phase"), [[0.1, 0.21]]),
+            "specific_surface_area_systematic": (("scan", "phase"), [[0.1, 0.02]]),
+        },
+        {"phase": ["electrolyte", "ncm"]},
+    )
+    (row,) = transport_rows(known, found)
+    assert (row.quantity, row.unit) == ("surface of particles per volume", "1/um")
+    assert (row.estimate, row.pull) == pytest.approx((0.01, 0.5))

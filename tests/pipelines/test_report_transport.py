@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 from experiments import EVIL, experiment
 from volume_experiments import with_transport, with_volumes
 
@@ -69,6 +70,24 @@ def test_the_methods_say_how_with_a_source(tree):
     assert "doi:10.1016/j.softx.2016.09.002" in said
     assert "a blur of 0.7 voxels passes through the grey values of electrolyte" in said
     assert EVIL not in said
+
+
+def test_what_is_found_of_lost_contact_is_told_with_a_table(tree):
+    series = series_of(tree)
+    ds = series.processed.assign(
+        contact_loss_found=(("scan", "gap"), np.tile([0.0, 0.9], (5, 1))),
+        contact_loss_found_std=(("scan", "gap"), np.full((5, 2), 0.04)),
+        contact_gap_limit=("scan", np.full(5, 1.2)),
+        contact_gap_limit_std=("scan", np.full(5, 0.1)),
+    ).assign_coords(gap=[0.5, 2.0])
+    (*_, share) = draw_transport(series, ds, local_time(tree))
+    assert "Of contact lost to gaps of 1.20 ± 0.10 µm half is found" in share.caption
+    out = tree.copy()
+    out["xtm/composite/processed"] = xr.DataTree(ds)
+    assert "<tr><td>2</td><td>0.900 ± 0.040</td></tr>" in " ".join(volume_methods(out))
+    never = ds.assign(contact_gap_limit=("scan", np.full(5, np.nan)))
+    (*_, share) = draw_transport(series, never, local_time(tree))
+    assert "less than half is found at any width" in share.caption
 
 
 def test_the_panel_of_volumes_shows_them(tree):

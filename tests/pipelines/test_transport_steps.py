@@ -6,37 +6,11 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import ndimage
+from phase_volumes import BLUR, NAMES, channels, half_touching, noise, phases
 
 from operando import tomo
 from operando.errors import OperandoError
-from operando.flags import Flag
-from operando.pipelines.steps import contacts, transport, volumes
-
-LEVELS = [100.0, 200.0, 900.0]
-NAMES = ["void", "electrolyte", "particle"]
-
-
-def phases(*greys, levels=LEVELS, names=NAMES, lost=()):
-    """Return scans of these grey levels, and what was made of them: phases by thresholds halfway."""
-    grey = np.stack([np.asarray(one, np.float32) for one in greys])
-    flags = np.zeros(grey.shape[:2], np.int32)
-    flags[:, list(lost)] = int(Flag.missing_frame)
-    raw = xr.Dataset(
-        {"grey": (("scan", "z", "y", "x"), grey, {"units": "1"})},
-        {dim: (np.arange(size) + 0.5) * 0.5 for dim, size in zip("zyx", grey.shape[1:], strict=True)},
-        {"history": "[]"},
-    ).assign_coords(frame_flag=(("scan", "z"), flags), voxel_size=("scan", np.full(len(grey), 0.5)))
-    raw = raw.assign_coords(flag=("scan", np.zeros(len(grey), np.int32)))
-    nothing = raw.drop_vars(list(raw.variables)).drop_attrs()
-    return raw, volumes.segment(raw, raw.drop_vars("grey"), nothing, levels=levels, names=names)
-
-
-def channels(size=24):
-    """Return electrolyte in straight channels along z, thicker in one half than in the other."""
-    grey = np.full((size,) * 3, 900.0)
-    grey[:, 2:6, :], grey[:, 14:22, :8] = 200.0, 200.0
-    return grey
+from operando.pipelines.steps import contacts, transport
 
 
 def test_straight_channels_have_a_factor_of_1_and_lead_nowhere_else():
@@ -65,12 +39,6 @@ def test_slices_that_were_lost_do_not_block_the_way_and_too_many_are_told():
     found = transport.tortuosity(*phases(grey, lost=[0, 9, 10]), dims=("z",), most_lost=1)
     assert np.isnan(found["tortuosity_factor"][0, 0])
     assert found["tortuosity_reason"].values[0, 0] == "2 slices in a row are lost"
-
-
-def noise(seed, size=24):
-    """Return a smooth random medium with levels around those of two phases."""
-    medium = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal((size,) * 3), 1.5, mode="wrap")
-    return 150 + 60 * np.tanh(medium / medium.std())
 
 
 def test_the_systematic_is_what_moved_thresholds_change_and_the_spread_that_of_volumes():
@@ -103,23 +71,11 @@ def test_what_conducts_everywhere_hinders_nothing_and_depends_on_no_threshold():
     np.testing.assert_allclose(found["tortuosity_factor_systematic"], 0)
 
 
-BLUR = 0.8
-
-
-def half_touching(seed=3, size=40):
-    """Return a block that touches electrolyte with one half of its face, and void with the other, blurred, noisy."""
-    grey = np.full((size,) * 3, 200.0)
-    grey[: size // 2] = 900.0
-    grey[size // 2 :, :, size // 2 :] = 100.0
-    grey = ndimage.gaussian_filter(grey, BLUR, mode="nearest")
-    return grey + np.random.default_rng(seed).normal(0, 20, grey.shape)
-
-
 def test_contact_is_not_what_the_blur_between_particle_and_void_makes_of_it():
     raw, known = phases(half_touching())
-    seen = contacts.contact(raw, known, a="particle", b="electrolyte")
+    seen = contacts.contact(raw, known, xr.Dataset(), a="particle", b="electrolyte")
     assert float(seen["contact_share"][0]) > 0.98
-    found = contacts.contact(raw, known, a="particle", b="electrolyte", blur=BLUR)
+    found = contacts.contact(raw, known, xr.Dataset(), a="particle", b="electrolyte", blur=BLUR)
     error = float(found["contact_share"][0]) - 0.5
     assert abs(error) < min(0.05, 2 * float(found["contact_share_uncertainty"][0]))
     assert float(found["surface_area"][0]) == pytest.approx((39 * 0.5) ** 2, rel=0.01)
@@ -127,6 +83,31 @@ def test_contact_is_not_what_the_blur_between_particle_and_void_makes_of_it():
     for name in ("contact_area", "surface_area", "contact_share"):
         both = np.hypot(found[f"{name}_std"], found[f"{name}_systematic"])
         np.testing.assert_allclose(found[f"{name}_uncertainty"], both)
+
+
+def test_lost_contact_behind_thin_gaps_is_not_found_and_the_step_says_how_much_of_it():
+    """Of gaps thinner than the blurred edge nothing, of wide ones all, to what half a voxel of film is at their rim."""
+    raw, known = phases(half_touching(), half_touching(4))
+    settings = {"a": "particle", "b": "electrolyte", "blur": BLUR, "noise": 20.0}
+    found = contacts.contact(raw, known, xr.Dataset(), **settings)
+    widths, share = found["gap"].values / 0.5, found["contact_loss_found"][0].values
+    np.testing.assert_allclose(share[widths <= 1], 0, atol=0.3)
+    np.testing.assert_allclose(share[widths >= 3], 1, atol=0.2)
+    limit, std = (float(found[f"contact_gap_limit{end}"][0]) for end in ("", "_std"))
+    assert 1 < limit / 0.5 < 2.5
+    assert 0 < std < 0.2
+    assert found["contact_gap_limit"].attrs["units"] == "um"
+    np.testing.assert_array_equal(found["contact_loss_found"][0], found["contact_loss_found"][1])
+    first = found.isel(scan=[0]).assign(contact_gap_limit=("scan", [9.0]))
+    again = contacts.contact(raw, known, first, **settings)
+    np.testing.assert_array_equal(again["contact_gap_limit"], 9.0)
+    less = contacts.contact(raw, known, xr.Dataset(), **{**settings, "blur": 0.2})
+    assert float(less["contact_gap_limit"][0]) < limit
+
+
+def others(step):
+    """Return what a step takes beside the scans and what was made of them: the first scan, which is none yet."""
+    return (xr.Dataset(),) if step is contacts.contact else ()
 
 
 @pytest.mark.parametrize(
@@ -139,11 +120,13 @@ def test_contact_is_not_what_the_blur_between_particle_and_void_makes_of_it():
         (contacts.contact, {"a": "glass", "b": "void"}, "a phase among"),
         (contacts.contact, {"a": "particle", "b": "particle"}, "two phases"),
         (contacts.contact, {"a": "particle", "b": "void", "blur": -1.0}, "a blur from 0"),
+        (contacts.contact, {"a": "particle", "b": "electrolyte", "noise": -1.0}, "a noise from 0"),
+        (contacts.contact, {"a": "electrolyte", "b": "void", "noise": 1.0}, "a phase beyond 'void' that fills gaps"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(step, settings, said):
     with pytest.raises(OperandoError, match=said):
-        step(*phases(channels()), **settings)
+        step(*phases(channels()), *others(step), **settings)
 
 
 @pytest.mark.parametrize(("step", "settings"), [(transport.tortuosity, {}), (contacts.contact, {"a": "x", "b": "y"})])
@@ -151,6 +134,6 @@ def test_a_volume_that_memory_cannot_hold_is_refused_before_it_is_read(step, set
     labels = da.zeros((1, 30000, 30000, 30000), dtype=np.uint8, chunks=(1, 2000, 2000, 2000))
     known = xr.Dataset({"phase_label": (("scan", "z", "y", "x"), labels)}, attrs={"history": "[]"})
     with pytest.raises(OperandoError, match="of memory; use"):
-        step(xr.Dataset(), known, **settings)
+        step(xr.Dataset(), known, *others(step), **settings)
     with pytest.raises(OperandoError, match="put the step 'segment' before it"):
-        step(xr.Dataset(), known.drop_vars("phase_label"), **settings)
+        step(xr.Dataset(), known.drop_vars("phase_label"), *others(step), **settings)

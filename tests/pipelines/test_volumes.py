@@ -116,6 +116,19 @@ def test_tortuosity_and_contact_are_those_of_the_truth_within_their_errors(whole
     assert (np.abs(processed["contact_share"] - (1 - lost)) < 2 * processed["contact_share_uncertainty"]).all()
 
 
+def test_surfaces_and_lines_where_phases_meet_are_those_of_the_truth_within_their_errors(whole, truth):
+    processed = whole[2]["processed"]
+    surface = truth["particle_surface_inside"] / (64 * truth.attrs["voxel_size"]) ** 3
+    found, error = (processed[f"specific_surface_area{end}"].sel(phase="ncm") for end in ("", "_systematic"))
+    assert (np.abs(found.to_numpy() - surface.to_numpy()) < 2 * error.to_numpy()).all()
+    kinds = np.select([truth["label"] == 1, truth["label"] == 2], [3, 2], 1)
+    lines = tomo.triple_phase_length(
+        truth["label"].copy(data=kinds).assign_coords(voxel_size=truth.attrs["voxel_size"]), 1, 2, 3
+    )
+    off = processed["triple_phase_density"].to_numpy() - lines["triple_phase_density"].to_numpy()
+    assert (np.abs(off) < 2 * processed["triple_phase_density_uncertainty"].to_numpy()).all()
+
+
 def test_the_table_holds_the_objects_of_all_volumes_and_their_numbers(whole):
     table, processed = whole[2]["objects"], whole[2]["processed"]
     assert np.bincount(table["scan"], minlength=3).tolist() == processed["objects"].to_numpy().tolist()

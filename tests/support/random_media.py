@@ -7,10 +7,8 @@ import numpy as np
 
 def overlapping_spheres(edge: int, radius: float, coverage: float, noise: np.random.Generator) -> np.ndarray:
     """Return a Boolean model of spheres, dims (z, y, x): a share of 1 - exp(-coverage) of it is true, on average."""
-    reach = edge + 2 * radius
-    number = noise.poisson(coverage * reach**3 / (4 / 3 * np.pi * radius**3))
     filled = np.zeros((edge,) * 3, dtype=bool)
-    for center in noise.uniform(-radius, edge + radius, (number, 3)):
+    for center in sphere_centers(edge, radius, coverage, noise):
         first = np.clip(np.ceil(center - radius - 0.5), 0, edge).astype(int)
         last = np.clip(np.floor(center + radius - 0.5) + 1, 0, edge).astype(int)
         if (first < last).all():
@@ -18,6 +16,13 @@ def overlapping_spheres(edge: int, radius: float, coverage: float, noise: np.ran
             z, y, x = np.ix_(*axes)
             filled[tuple(map(slice, first, last))] |= z**2 + y**2 + x**2 < radius**2
     return filled
+
+
+def sphere_centers(edge: int, radius: float, coverage: float, noise: np.random.Generator) -> np.ndarray:
+    """Return the middles of the spheres of a Boolean model that reach into a cube from 0 to ``edge``."""
+    reach = edge + 2 * radius
+    number = noise.poisson(coverage * reach**3 / (4 / 3 * np.pi * radius**3))
+    return noise.uniform(-radius, edge + radius, (number, 3))
 
 
 def lattice_balls(edge: int, radius: int, share: float, noise: np.random.Generator) -> np.ndarray:

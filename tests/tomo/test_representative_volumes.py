@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from pulls import assert_unit_normal
 from random_media import ball, lattice_balls
 from scipy.stats import chi2
 
@@ -8,42 +9,66 @@ from operando.errors import OperandoError
 from operando.tomo.representative_volumes import rev
 from operando.tomo.variance_model import fit_variances
 
-RADIUS, SHARE, EDGE = 2, 0.012, 46
+RADIUS, SHARE, EDGE, SIDE = 2, 0.012, 46, 302
 
 
 @pytest.fixture(scope="module")
-def cubes():
-    """Cubes of one material further apart than it is correlated, so that they are independent."""
-    whole = lattice_balls(200, RADIUS, SHARE, np.random.default_rng(40))
-    starts = range(2, 200 - EDGE, EDGE + 4)
-    return [whole[z : z + EDGE, y : y + EDGE, x : x + EDGE] for z in starts for y in starts for x in starts]
+def whole():
+    return lattice_balls(SIDE, RADIUS, SHARE, np.random.default_rng(40))
 
 
-def exact():
-    """Volume fraction and integral range of balls on a lattice: sums over the covariance."""
+@pytest.fixture(scope="module")
+def found(whole):
+    """Return what cubes of one material tell, further apart than it is correlated, so that they are independent."""
+    starts = range(1, SIDE - EDGE, EDGE + 4)
+    cubes = [whole[z : z + EDGE, y : y + EDGE, x : x + EDGE] for z in starts for y in starts for x in starts]
+    return xr.concat([rev(cube) for cube in cubes], "cube", combine_attrs="override")
+
+
+def covariance():
+    """Volume fraction of balls on a lattice, and their covariance at all distances up to 10 voxels along each axis."""
     number = int(ball(RADIUS).sum())
     spectrum = np.abs(np.fft.fftn(ball(RADIUS), [20] * 3, (0, 1, 2))) ** 2
     common = np.rint(np.fft.ifftn(spectrum).real)
     outside = (1 - SHARE) ** number
-    covariance = (1 - SHARE) ** (2 * number - common) - outside**2
-    return 1 - outside, covariance.sum() / (outside * (1 - outside))
+    return 1 - outside, (1 - SHARE) ** (2 * number - common) - outside**2
 
 
-def test_the_predicted_error_is_the_scatter_of_many_volumes(cubes):
+def exact():
+    """Volume fraction and integral range of balls on a lattice: sums over the covariance."""
+    fraction, found = covariance()
+    return fraction, found.sum() / (fraction * (1 - fraction))
+
+
+def variance(edge):
+    """Variance of the mean of a cube of the material: its covariance over all pairs of voxels."""
+    away = 1 - np.abs(np.fft.fftfreq(20, 1 / 20)) / edge
+    return (covariance()[1] * away[:, None, None] * away[:, None] * away).sum() / edge**3
+
+
+def test_the_predicted_error_is_the_scatter_of_many_volumes(found):
     fraction, integral_range = exact()
-    found = xr.concat([rev(cube) for cube in cubes], "cube", combine_attrs="override")
-    pull = (found["value"] - fraction) / found["value_std"]
-    n = pull.size
-    low, high = np.sqrt(chi2.ppf([5e-4, 1 - 5e-4], n - 1) / (n - 1))
-    assert low < float(pull.std(ddof=1)) < high
-    assert abs(float(pull.mean())) < 3.3 / np.sqrt(n)
+    assert_unit_normal(((found["value"] - fraction) / found["value_std"]).to_numpy())
     scatter = float(np.sqrt((found["value_std"] ** 2).mean()))
-    assert scatter == pytest.approx(np.sqrt(fraction * (1 - fraction) * integral_range / EDGE**3), rel=0.12)
-    assert float(found["integral_range"].mean()) == pytest.approx(integral_range, rel=0.15)
+    assert scatter == pytest.approx(np.sqrt(fraction * (1 - fraction) * integral_range / EDGE**3), rel=0.06)
+    assert float(found["integral_range"].mean()) == pytest.approx(integral_range, rel=0.1)
 
 
-def test_the_stated_uncertainty_of_the_error_is_its_scatter(cubes):
-    found = xr.concat([rev(cube) for cube in cubes], "cube", combine_attrs="override")
+def test_the_variance_of_a_boolean_model_falls_as_one_over_the_volume(whole):
+    """Var = D (1 - D) A3 / V beyond some integral ranges; limits are those of the variance of so many boxes."""
+    assert variance(60) * 60**3 == pytest.approx(variance(30) * 30**3, rel=0.1)
+    fraction, integral_range = exact()
+    one = rev(whole, sizes=[20, 30, 46, 60])
+    degrees = one["boxes"].to_numpy() - 1
+    low, high = (chi2.ppf(tail, degrees) / degrees for tail in (5e-4, 1 - 5e-4))
+    ratio = one["box_spread"].to_numpy() ** 2 / [variance(edge) for edge in one["size"].values]
+    assert ((ratio > low) & (ratio < high)).all()
+    assert float(one["integral_range"]) == pytest.approx(integral_range, rel=0.1)
+    needed = integral_range * (1 - fraction) / fraction / 0.05**2
+    assert float(one["representative_volume"]) == pytest.approx(needed, rel=0.1)
+
+
+def test_the_stated_uncertainty_of_the_error_is_its_scatter(found):
     ratio = float(found["value_std"].std() / found["value_std_std"].mean())
     assert 0.7 < ratio < 1.6
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
-from random_media import overlapping_spheres
+from pulls import assert_unit_normal
+from random_media import overlapping_spheres, sphere_centers
 from scipy.ndimage import gaussian_filter
 from scipy.stats import chi2
 
@@ -69,7 +70,7 @@ def test_planes_and_plates_have_their_area_at_any_angle(normal):
     for thickness in (2.0, 6.0):
         both = first + section(normal, [19.5] * 3, 0.21 + thickness)
         assert area((away > 0) & (away < thickness)) == pytest.approx(
-            both, rel=0.03 if thickness > 2 or normal in FLAT else 0.04
+            both, rel=0.03 if thickness > 2 or normal in FLAT else 0.045
         )
 
 
@@ -92,45 +93,72 @@ def test_voxels_may_be_longer_along_one_dim(normal):
     assert area(solid) == pytest.approx(section(normal, half, 0.1), rel=0.02)
 
 
-def test_errors_of_the_surface_cover():
-    """Balls of all sizes and planes in all directions; what is stated is the larger of the two."""
+def test_errors_of_the_surface_are_those_of_balls_and_planes():
+    """Of round bodies the voxels at their surface, of planes what is wrong with the normals of all voxels alike."""
     random, pulls = np.random.default_rng(12), []
-    for _ in range(60):
-        radius = random.uniform(3, 9)
-        found = surface_area(ball(radius, 12 + random.uniform(-0.5, 0.5, 3), 25))
+    for _ in range(120):
+        radius = random.uniform(3, 7)
+        found = surface_area(ball(radius, 10 + random.uniform(-0.5, 0.5, 3), 21))
         pulls.append((float(found["surface_area"]) - 4 * np.pi * radius**2) / float(found["surface_area_std"]))
-    for normal in random.normal(size=(40, 3)):
+    for normal in random.normal(size=(100, 3)):
         found = surface_area(depth(normal, (28, 28, 28)) > 0)
         true = section(normal, [13.5] * 3, 0.21)
         pulls.append((float(found["surface_area"]) - true) / float(found["surface_area_std"]))
-    assert np.mean(np.abs(pulls) < 2) > 0.93
-    assert 0.6 < np.std(pulls) < 1.1
+    assert_unit_normal(np.array(pulls))
 
 
-def exposed(edge, radius, eta, noise):
-    """Surface of overlapping spheres within the middles of the outermost voxels, of many points on each sphere."""
-    reach = edge + 2 * radius
-    number = noise.poisson(eta * reach**3 / (4 / 3 * np.pi * radius**3))
-    centers = noise.uniform(-radius, edge + radius, (number, 3))
-    points, seen = sphere_points(3000) * radius, 0
+def model(edge, radius, eta, noise):
+    """Distances from a Boolean model of spheres, and their exposed surface, of many points on each sphere.
+
+    That of these very spheres within the middles of the outermost voxels, so that chance is out of the comparison.
+    """
+    centers = sphere_centers(edge, radius, eta, noise)
+    points, seen, away = sphere_points(3000) * radius, 0, np.full((edge,) * 3, np.inf)
     for number, center in enumerate(centers):
+        z, y, x = (np.arange(edge) + 0.5 - c for c in center)
+        np.minimum(away, np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2) - radius, out=away)
         place = center + points
         place = place[((place > 0.5) & (place < edge - 0.5)).all(axis=1)]
         others = np.delete(centers, number, axis=0)
         near = others[np.linalg.norm(others - center, axis=1) < 2 * radius]
         seen += (np.linalg.norm(place[:, None] - near, axis=2) >= radius).all(axis=1).sum()
-    return seen * 4 * np.pi * radius**2 / len(points)
+    return away, seen * 4 * np.pi * radius**2 / len(points)
 
 
-def test_overlapping_spheres_have_their_surface():
-    """Within 2 % of the exposed spheres, which add up to 3 eta / R exp(-eta); grooves are rounded off a little."""
-    eta, radius, edge = 0.5, 20.0, 90
-    found, true = 0.0, 0.0
+@pytest.mark.parametrize(("radius", "eta", "edge"), [(10.0, 0.5, 70), (10.0, 1.0, 60), (20.0, 0.5, 90)])
+def test_overlapping_spheres_have_their_surface(radius, eta, edge):
+    """Within 2 % of the exposed spheres: by masks and by grey levels, where each voxel holds the share within."""
+    found, true = np.zeros((2, 2)), 0.0
     for seed in range(2):
-        found += area(overlapping_spheres(edge, radius, eta, np.random.default_rng(seed)))
-        true += exposed(edge, radius, eta, np.random.default_rng(seed))
-    assert found == pytest.approx(true, rel=0.02)
-    assert true / 2 / (edge - 1) ** 3 == pytest.approx(3 * eta / radius * np.exp(-eta), rel=0.25)
+        away, exposed = model(edge, radius, eta, np.random.default_rng(seed))
+        grey = np.clip(0.5 - away, 0, 1).astype(np.float32)
+        both = surface_area(away < 0), surface_area(grey, 0.5)
+        found += [(float(one["surface_area"]), float(one["surface_area_std"])) for one in both]
+        true += exposed
+    assert found[:, 0] == pytest.approx([true] * 2, rel=0.02)
+    assert (np.abs(found[:, 0] - true) < 2.5 * found[:, 1]).all()
+    if radius == 20:
+        assert true / 2 / (edge - 1) ** 3 == pytest.approx(3 * eta / radius * np.exp(-eta), rel=0.25)
+
+
+def test_the_blur_of_grey_levels_fills_grooves_and_is_put_back():
+    """Also moves spheres inward by blur^2/R, 1 % of their surface here, which is not put back."""
+    away, true = model(70, 10.0, 0.5, np.random.default_rng(3))
+    grey = gaussian_filter(np.clip(0.5 - away, 0, 1).astype(np.float32), 0.7)
+    bare, stated = (float(surface_area(grey, 0.5, blur=blur)["surface_area"]) for blur in (0.0, 0.7))
+    assert bare / true < 0.97
+    assert stated / (1 - 2 * 0.7**2 / 10**2) == pytest.approx(true, rel=0.025)
+    with pytest.raises(OperandoError, match="a blur from 0 to 1 voxel, got 2"):
+        surface_area(grey, 0.5, blur=2.0)
+
+
+def test_edges_of_cubes_in_any_direction_are_rounded_off_by_little():
+    random, found = np.random.default_rng(17), []
+    for _ in range(12):
+        turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
+        places = np.tensordot(turn, np.indices((37,) * 3) - 18 - random.uniform(-0.5, 0.5, (3, 1, 1, 1)), 1)
+        found.append(area((np.abs(places) < 8).all(axis=0)) / (6 * 16**2))
+    assert np.mean(found) == pytest.approx(1, abs=0.03)
 
 
 def test_spread_of_subvolumes_is_that_of_volumes():

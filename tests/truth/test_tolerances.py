@@ -40,6 +40,7 @@ WITHIN = {
     "void and crack fraction": 0.1,
     "tortuosity factor": 0.04,
     "contact share": 0.05,
+    "surface of particles per volume": 0.02,
     "onsets": 60.0,
 }
 """Largest distance from the truth, in the quantity's unit; the fraction's is relative.
@@ -48,6 +49,7 @@ Those of the links and the edge are set by the instruments: 2 mV lies below the 
 sample; 2e-3 of charge is twice what the current's zero (3e-8 A over 46 h) adds up to; 0.02 eV is a fifth of the energy
 step at the edge. Voids are judged where they are three voxels thick. The tortuosity factor is as good as thresholds
 that are off by a tenth of the contrast leave it, the share of contact as half a voxel of the film that the blur makes.
+A tenth of the surface of particles per volume is what half a voxel makes of their radius.
 """
 
 
@@ -59,7 +61,7 @@ def measured(result, quantity):
     """Return whether a simulated beamtime has the instrument at all: most seeds have no images."""
     if quantity == "tortuosity factor":
         return "xtm" in result.truth.children and quantity.replace(" ", "_") in result.truth["xtm"]
-    volumes = quantity.startswith(("XTM", "void and crack", "contact share"))
+    volumes = quantity.startswith(("XTM", "void and crack", "contact share", "surface of particles"))
     instrument = "xpeem" if quantity.startswith("XPEEM") else "xtm" if volumes else "echem"
     return instrument in result.truth.children
 
