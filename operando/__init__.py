@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any
 from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
+    from .change_points import change_point
+    from .lags import lag
     from .linking import link
+    from .quantities import quantity
     from .query import timeline
     from .store import open
 
-_LAZY = {"open": ".store", "link": ".linking", "timeline": ".query"}
+_LAZY = {
+    "change_point": ".change_points",
+    "lag": ".lags",
+    "link": ".linking",
+    "open": ".store",
+    "quantity": ".quantities",
+    "timeline": ".query",
+}
 
-__all__ = ["OperandoError", "OperandoWarning", "link", "open", "timeline"]
+__all__ = ["OperandoError", "OperandoWarning", "change_point", "lag", "link", "open", "quantity", "timeline"]
 
 
 def __getattr__(name: str) -> Any:
