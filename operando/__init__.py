@@ -12,6 +12,8 @@ from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
     from .change_points import change_point
+    from .correlations import correlate
+    from .hysteresis_loops import hysteresis
     from .lags import lag
     from .linking import link
     from .quantities import quantity
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "change_point": ".change_points",
+    "correlate": ".correlations",
+    "hysteresis": ".hysteresis_loops",
     "lag": ".lags",
     "link": ".linking",
     "open": ".store",
@@ -27,7 +31,18 @@ _LAZY = {
     "timeline": ".query",
 }
 
-__all__ = ["OperandoError", "OperandoWarning", "change_point", "lag", "link", "open", "quantity", "timeline"]
+__all__ = [
+    "OperandoError",
+    "OperandoWarning",
+    "change_point",
+    "correlate",
+    "hysteresis",
+    "lag",
+    "link",
+    "open",
+    "quantity",
+    "timeline",
+]
 
 
 def __getattr__(name: str) -> Any:
