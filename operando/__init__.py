@@ -13,6 +13,7 @@ from .errors import OperandoError, OperandoWarning
 if TYPE_CHECKING:
     from .change_points import change_point
     from .correlations import correlate
+    from .depth_profiles import depth_profile
     from .hysteresis_loops import hysteresis
     from .lags import lag
     from .linking import link
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "change_point": ".change_points",
     "correlate": ".correlations",
+    "depth_profile": ".depth_profiles",
     "hysteresis": ".hysteresis_loops",
     "lag": ".lags",
     "link": ".linking",
@@ -36,6 +38,7 @@ __all__ = [
     "OperandoWarning",
     "change_point",
     "correlate",
+    "depth_profile",
     "hysteresis",
     "lag",
     "link",
