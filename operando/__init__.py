@@ -12,6 +12,8 @@ from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
     from .change_points import change_point
+    from .clock_choices import clock_choices
+    from .clock_events import clock_from_events
     from .correlations import correlate
     from .depth_profiles import depth_profile
     from .hysteresis_loops import hysteresis
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "change_point": ".change_points",
+    "clock_choices": ".clock_choices",
+    "clock_from_events": ".clock_events",
     "correlate": ".correlations",
     "depth_profile": ".depth_profiles",
     "hysteresis": ".hysteresis_loops",
@@ -37,6 +41,8 @@ __all__ = [
     "OperandoError",
     "OperandoWarning",
     "change_point",
+    "clock_choices",
+    "clock_from_events",
     "correlate",
     "depth_profile",
     "hysteresis",
