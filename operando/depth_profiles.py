@@ -105,7 +105,7 @@ def depth_profile(
         recipe steps ``probing_depth`` store it.
     at
         The state: ``potential`` (V), ``soc``, ``time`` (UTC), ``half_cycle``, ``cycle``; of each series the nearest
-        scan. The last scan that has a number by default.
+        scan. The last scan that has a number by default. Flagged scans are taken only where there is no other.
     rows
         Further numbers with their depths.
     tolerance
@@ -213,12 +213,16 @@ def _mean(ds: xr.Dataset, name: str) -> tuple[float, float]:
 
 
 def _scan(ds: xr.Dataset, name: str, state: State, near: Mapping[str, float]) -> int:
-    """Return the scan nearest to a state, -1 if none is near; without a state the last one with a number."""
+    """Return the scan nearest to a state, -1 if none is near; without a state the last one with a number.
+
+    A flagged scan is taken only where no other one will do.
+    """
     if "scan" not in ds.dims:
         return 0
     count = ds.sizes["scan"]
+    flagged = np.asarray(ds["flag"].values != 0) if "flag" in ds.coords else np.zeros(count, bool)
     if not state:
-        for scan in range(count - 1, -1, -1):
+        for scan in sorted(range(count), key=lambda scan: (flagged[scan], -scan)):
             if np.isfinite(ds[name].isel(scan=scan).values.astype(float)).any():
                 return scan
         return -1
@@ -226,15 +230,17 @@ def _scan(ds: xr.Dataset, name: str, state: State, near: Mapping[str, float]) ->
     for key, wanted in state.items():
         if key not in ds.coords or ds[key].dims != ("scan",):
             return -1
-        values = ds[key].values
-        away = (
-            abs((values - np.datetime64(wanted, "ns")) / _MINUTE)
-            if key == "time"
-            else abs(values.astype(float) - wanted)
-        )
-        off = np.maximum(off, away / near[key])
-    off = np.where(np.isfinite(off), off, np.inf)
-    return int(off.argmin()) if off.min() <= 1 else -1
+        off = np.fmax(off, _away(ds[key].values, key, wanted) / near[key])
+        off[np.isnan(_away(ds[key].values, key, wanted))] = np.inf
+    order = np.lexsort((off, flagged & (off <= 1), off > 1))
+    return int(order[0]) if off[order[0]] <= 1 else -1
+
+
+def _away(values: npt.NDArray[Any], key: str, wanted: Any) -> Array:
+    """Return how far scans are from what is wanted, NaN where that is not known."""
+    if key == "time":
+        return np.array(abs((values - np.datetime64(wanted, "ns")) / _MINUTE), float)
+    return np.array(abs(values.astype(float) - wanted), float)
 
 
 def _table(found: list[Probed]) -> xr.Dataset:

@@ -93,6 +93,7 @@ def _marks(fig: Any, ds: xr.Dataset, colors: dict[str, str], *, shown: bool) -> 
     drawn = []
     for what, color in colors.items():
         own = np.flatnonzero([_what(label) == what for label in ds["label"].values])
+        own = own[np.isfinite(ds["value"].values[own])]
         own = own[np.argsort(ds["mean_depth"].values[own])]
         columns = _columns(ds.isel(row=own))
         source = models.ColumnDataSource(columns)
@@ -151,9 +152,9 @@ def _caption() -> str:
     return (
         "Numbers of all techniques against the depth they come from, below the surface that faces the probe, along its "
         "normal. Marks stand at the mean depth of the signal; broad bars reach from where it begins to where 95 % of "
-        "it comes from above, one definition for all; upright bars are one standard uncertainty. Dotted lines join what "
-        "is seen of one substance at different depths: they are no profile in between. Each series shows its scan "
-        "nearest in time, none if it has none within an hour."
+        "it comes from above, one definition for all; upright bars are one standard uncertainty. Dotted lines join "
+        "what is seen of one substance at different depths: they are no profile in between. Each series shows its "
+        "scan nearest in time, none if it has none within an hour."
     )
 
 

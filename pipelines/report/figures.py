@@ -150,7 +150,7 @@ def legend_below(fig: Figure) -> None:
     fig.add_layout(legend, "below")
     legend.orientation, legend.click_policy = "horizontal", "hide"
     legend.label_text_font, legend.label_text_font_size = FONT, "13px"
-    legend.border_line_color, legend.padding = None, 2
+    legend.border_line_color, legend.padding, legend.spacing = None, 2, 18
 
 
 def choice(labels: list[str], *, wrapped: bool = False) -> Model:

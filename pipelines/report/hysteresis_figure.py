@@ -109,9 +109,8 @@ def _caption(piece: Piece, loops: xr.Dataset, against: str) -> str:
     said += "uncertainty, of which the scatter of neighbors is part. "
     mean, std = float(loops["mean_difference"][0]), float(loops["mean_difference_std"][0])
     unit = unit_label(str(loops["mean_difference"].attrs["units"]))
-    return (
-        said + f"In the first loop the charge lies {mean:+.3f} ± {std:.3f} {text(unit)} from the discharge on average."
-    )
+    side = "above" if mean >= 0 else "below"
+    return said + f"In the first loop the charge lies {abs(mean):.3f} ± {std:.3f} {text(unit)} {side} the discharge."
 
 
 def _table(loops: xr.Dataset, against: str) -> str:

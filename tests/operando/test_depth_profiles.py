@@ -119,6 +119,15 @@ def test_a_scan_without_a_number_is_passed_over(tree):
     assert depth_profile(gone).scan.values.tolist() == [0]
 
 
+def test_a_flagged_scan_is_shown_only_where_there_is_no_other(tree):
+    ds = tree["xas/Ni_L3/processed"].to_dataset()
+    doubtful = ds.assign_coords(flag=("scan", [0, 0, 8, 0, 0, 8]))
+    flagged = xr.DataTree.from_dict({"/xas/Ni_L3/processed": doubtful})
+    assert depth_profile(flagged).scan.values.tolist() == [4, 4]
+    assert depth_profile(flagged, {"soc": 0.4}).scan.values.tolist() == [2, 2]
+    assert set(depth_profile(flagged, {"soc": 0.4}, tolerance={"soc": 0.25}).scan.values) < {1, 3}
+
+
 def test_mistakes_are_told(tree):
     with pytest.raises(OperandoError, match="put the step 'probing_depth' into the recipe"):
         depth_profile(xr.DataTree.from_dict({"/echem": xr.Dataset()}))
