@@ -69,6 +69,15 @@ def correlate(y: xr.Dataset, x: xr.Dataset) -> xr.Dataset:
     Limits are those of Fisher's z with ``n_effective`` pairs (C. S. Bretherton et al., J. Climate 12, 1990 (1999),
     doi:10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2), for ranks wider by the root of 1 + r^2/2 (D. G. Bonett,
     T. A. Wright, Psychometrika 65, 23 (2000), doi:10.1007/BF02294183).
+
+    Examples
+    --------
+    ::
+
+        cracks = operando.quantity(tree, "xtm/composite/crack_volume")
+        oxide = operando.quantity(tree, "xps/electrolyte/fraction", peak="S 2p P-S-P")
+        found = operando.correlate(cracks, oxide)
+        print(float(found.spearman), float(found.spearman_lower), int(found.n))
     """
     pairs = _pairs(y, x)
     time, first, second = pairs["seconds"].values, pairs["y"].values, pairs["x"].values

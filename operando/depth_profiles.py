@@ -130,6 +130,13 @@ def depth_profile(
     comes from above it, 3.0 attenuation lengths where the weight falls exponentially. Numbers along a dim with names
     (``signal``, ``reference``, ``peak``, ``phase``) are rows of their own; along others, such as regions, the mean is
     taken. Only the scan that is shown is read.
+
+    Examples
+    --------
+    ::
+
+        seen = operando.depth_profile(tree, {"potential": 4.2, "half_cycle": 1})
+        seen.to_dataframe()[["node", "label", "value", "value_std", "probing_depth"]]
     """
     state = dict(at or {})
     unknown = [key for key in state if key not in TOLERANCE]

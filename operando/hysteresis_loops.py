@@ -57,6 +57,14 @@ def hysteresis(
     stated, or the scatter of the branch about the line between a scan's neighbors if that is more. That of the state
     shifts a branch: by slope times the growth of ``soc_std`` from charge to discharge, for errors of a current's zero
     are shared by both; by slope times ``potential_std``, taken as independent.
+
+    Examples
+    --------
+    ::
+
+        edge = operando.quantity(tree, "xas/Ni_K/edge_energy")
+        loops = operando.hysteresis(edge, "soc")
+        loops.difference.plot(hue="loop")
     """
     branches = _branches(one, against, rest)
     loops = [(up, down) for up, down in pairwise(branches) if up.rising and not down.rising]

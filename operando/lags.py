@@ -110,6 +110,16 @@ def lag(
     straight lines going with the square of the interval; ``lag_std_clock`` is 0 on one clock.
 
     No clock is ever set by a lag: it is a result.
+
+    Examples
+    --------
+    How long the edge of a series trails the charge, in minutes::
+
+        tree = operando.open("cell4.zarr")
+        edge = operando.quantity(tree, "xas/Ni_K/edge_energy")
+        charge = operando.quantity(tree, "echem/charge")
+        found = operando.lag(edge, charge)
+        print(float(found.lag), float(found.lag_std), int(found.n))
     """
     _judged(trailing, leading)
     y, x = (_within(one, window) for one in (trailing, leading))

@@ -13,6 +13,7 @@ import pytest
 
 import operando
 from operando.flags import Flag
+from operando.hysteresis_loops import hysteresis
 from operando.lags import lag
 from operando.linking import link
 from operando.pipelines.draft import write_draft
@@ -99,6 +100,13 @@ def test_the_edge_trails_charge_by_half_an_hour_and_voltage_by_an_hour(perex):
     by_voltage = lag(edge_energy, quantity(nodes["echem"], "voltage"))
     assert float(by_voltage.lag) == pytest.approx(56, abs=3)
     assert float(by_voltage.lag_lower) > float(by_charge.lag_lower) > 0
+
+
+def test_at_equal_charge_the_edge_lies_lower_while_charging_as_it_trails(perex):
+    loops = hysteresis(quantity(perex[2]["xas/Ni_K/processed"], "edge_energy"), "soc")
+    assert loops.charge_half_cycle.values.tolist() == [1, 3, 5]
+    assert (loops.area < -10 * loops.area_std).all()
+    assert loops.mean_difference.values == pytest.approx([-0.163, -0.093, -0.212], abs=0.02)
 
 
 def test_the_recipes_mass_counts_and_the_headers_is_kept(perex):
