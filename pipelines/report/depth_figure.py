@@ -16,6 +16,7 @@ from .series import LocalTime, all_series, local_time
 
 if TYPE_CHECKING:
     import xarray as xr
+    from numpy.typing import NDArray
 
 _COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C3B00", "#7F7F7F",
@@ -65,7 +66,7 @@ def _states(tree: xr.DataTree, local: LocalTime) -> dict[str, State | None]:
     near = np.timedelta64(round(TOLERANCE["time"]), "m")
     when = np.concatenate([own for _, own, _ in known])
     potential = np.concatenate([values for _, _, values in known])
-    seen = np.sum([[bool((abs(own - at) <= near).any()) for at in when] for _, own, _ in known], axis=0)
+    seen = np.sum([_distance(when, own) <= near for _, own, _ in known], axis=0)
     best = np.flatnonzero(seen == seen.max())
     chosen = [best[when[best].argmin()], best[when[best].argmax()]]
     if np.isfinite(potential[best]).any():
@@ -75,6 +76,14 @@ def _states(tree: xr.DataTree, local: LocalTime) -> dict[str, State | None]:
         volts = f", {potential[at]:.2f} V" if np.isfinite(potential[at]) else ""
         states[f"{local.text(when[at])[:16]}{volts}"] = {"time": when[at]}
     return states
+
+
+def _distance(when: NDArray[np.datetime64], times: NDArray[np.datetime64]) -> NDArray[np.timedelta64]:
+    """Return how far each instant is from the nearest of some times."""
+    ordered = np.sort(times)
+    after = np.clip(np.searchsorted(ordered, when), 0, ordered.size - 1)
+    before = np.maximum(after - 1, 0)
+    return np.minimum(abs(ordered[after] - when), abs(when - ordered[before]))
 
 
 def _what(label: str) -> str:

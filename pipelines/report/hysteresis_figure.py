@@ -14,13 +14,15 @@ from operando.plot import INK, HalfCycle, axis_label, unit_label
 from .figures import MARKERS, UNLINKED, Figure, hover, legend, legend_below, models, new_figure
 from .parts import Html, Part, Plot, heading, plain, table, text
 from .quantity_pieces import Piece, pieces
-from .series import known_half_cycles
+from .series import known_half_cycles, thinned
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
 _AGAINST = ("soc", "potential")
+_POINTS = 1000
+"""Points a half-cycle."""
 _DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot")
 
 
@@ -63,6 +65,7 @@ def _branches(piece: Piece, against: str, known: dict[int, HalfCycle]) -> Figure
     for number in np.unique(half[np.isfinite(half) & (half > 0)]):
         group = known.get(int(number), UNLINKED)
         own = np.flatnonzero(half == number)
+        own = own[thinned(own.size, _POINTS)]
         columns: dict[str, Any] = {
             "x": one[against].values[own],
             "value": value[own],
