@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from .errors import OperandoError
+from .flags import Flag
 from .history import recorded
 
 Array = npt.NDArray[np.float64]
@@ -23,6 +24,17 @@ SHARE = 0.95
 """Share of a signal that comes from above its probing depth, for every technique alike."""
 TOLERANCE = {"potential": 0.05, "soc": 0.02, "time": 60.0, "half_cycle": 0.5, "cycle": 0.5}
 """How far a scan may be from the state asked for: V, 1, min."""
+
+SPOILED = int(
+    Flag.no_i0
+    | Flag.truncated
+    | Flag.not_finite
+    | Flag.dead_detector
+    | Flag.no_edge
+    | Flag.beam_dump
+    | Flag.not_converged
+)
+"""Reasons for which a scan is shown only where no other one is near."""
 
 _POINTS, _FINEST = 200, 0.1
 _MINUTE, _NO_TIME = np.timedelta64(60, "s"), np.datetime64("NaT", "ns")
@@ -105,7 +117,8 @@ def depth_profile(
         recipe steps ``probing_depth`` store it.
     at
         The state: ``potential`` (V), ``soc``, ``time`` (UTC), ``half_cycle``, ``cycle``; of each series the nearest
-        scan. The last scan that has a number by default. Flagged scans are taken only where there is no other.
+        scan. The last scan that has a number by default. Scans spoiled by their beam, detector or end are taken
+        only where there is no other.
     rows
         Further numbers with their depths.
     tolerance
@@ -222,14 +235,14 @@ def _mean(ds: xr.Dataset, name: str) -> tuple[float, float]:
 def _scan(ds: xr.Dataset, name: str, state: State, near: Mapping[str, float]) -> int:
     """Return the scan nearest to a state, -1 if none is near; without a state the last one with a number.
 
-    A flagged scan is taken only where no other one will do.
+    A spoiled scan is taken only where no other one will do.
     """
     if "scan" not in ds.dims:
         return 0
     count = ds.sizes["scan"]
-    flagged = np.asarray(ds["flag"].values != 0) if "flag" in ds.coords else np.zeros(count, bool)
+    spoiled = np.asarray(ds["flag"].values.astype(int) & SPOILED != 0) if "flag" in ds.coords else np.zeros(count, bool)
     if not state:
-        for scan in sorted(range(count), key=lambda scan: (flagged[scan], -scan)):
+        for scan in sorted(range(count), key=lambda scan: (spoiled[scan], -scan)):
             if np.isfinite(ds[name].isel(scan=scan).values.astype(float)).any():
                 return scan
         return -1
@@ -239,7 +252,7 @@ def _scan(ds: xr.Dataset, name: str, state: State, near: Mapping[str, float]) ->
             return -1
         off = np.fmax(off, _away(ds[key].values, key, wanted) / near[key])
         off[np.isnan(_away(ds[key].values, key, wanted))] = np.inf
-    order = np.lexsort((off, flagged & (off <= 1), off > 1))
+    order = np.lexsort((off, spoiled & (off <= 1), off > 1))
     return int(order[0]) if off[order[0]] <= 1 else -1
 
 

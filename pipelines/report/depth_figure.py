@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.depth_profiles import PROBING_DEPTH, TOLERANCE, State, depth_profile
+from operando.depth_profiles import PROBING_DEPTH, SPOILED, TOLERANCE, State, depth_profile
 from operando.plot import INK, unit_label
 
 from .figures import layouts, models, new_figure, switch
@@ -58,7 +58,8 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
 def _states(tree: xr.DataTree, local: LocalTime) -> dict[str, State | None]:
     """Return times at which most series that say how deep they see have a scan: first, highest potential, last."""
     paths = {node.path.rsplit("/", 1)[0] for node in tree.leaves if PROBING_DEPTH in node.dataset.data_vars}
-    times = [(one, one.times()) for one in all_series(tree) if one.path in paths]
+    nat = np.datetime64("NaT", "ns")
+    times = [(one, np.where(one.flags() & SPOILED, nat, one.times())) for one in all_series(tree) if one.path in paths]
     known = [(one, own[~np.isnat(own)], one.column("potential")[~np.isnat(own)]) for one, own in times]
     known = sorted((item for item in known if item[1].size), key=lambda item: item[1].size)
     if not known:
@@ -190,7 +191,8 @@ def _value(one: xr.Dataset, unit: str) -> str:
     value, std = float(one["value"]), float(one["value_std"])
     if not np.isfinite(value):
         return "no scan near"
-    return f"{value:.3f} ± {std:.3f} {unit}".strip() if np.isfinite(std) else f"{value:.3f} {unit}".strip()
+    said = f"{round(value, 3) + 0.0:.3f}"
+    return f"{said} ± {std:.3f} {unit}".strip() if np.isfinite(std) else f"{said} {unit}".strip()
 
 
 def _with_error(one: xr.Dataset, name: str) -> str:

@@ -13,7 +13,7 @@ from operando.plot import INK
 from operando.quantities import quantity
 
 from .figures import legend_below, models, new_figure
-from .parts import Html, Part, Plot, heading, table, text
+from .parts import Html, Part, Plot, heading, table, text, unbroken
 from .quantity_pieces import Piece, pieces
 
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ def _curves(lags: dict[str, xr.Dataset]) -> object:
     return fig
 
 
-def _row(name: str, one: xr.Dataset) -> tuple[str, ...]:
+def _row(name: str, one: xr.Dataset) -> tuple[str | Html, ...]:
     parts = ", ".join(f"{float(one[f'lag_std_{key}']):.2g}" for key in ("scatter", "fit", "sampling", "clock"))
     zero = float(one["correlation_at_zero"])
     return (
         name,
-        f"{float(one['lag']):.1f} ± {float(one['lag_std']):.1f}",
-        f"{float(one['lag_lower']):.0f} to {float(one['lag_upper']):.0f}",
+        unbroken(f"{float(one['lag']):.1f} ± {float(one['lag_std']):.1f}"),
+        unbroken(f"{float(one['lag_lower']):.0f} to {float(one['lag_upper']):.0f}"),
         parts,
         f"{float(one['correlation']):.3f}",
         f"{zero:.3f}" if np.isfinite(zero) else "–",
