@@ -27,7 +27,7 @@ _FEWEST = 10
 _MOST_PAIRS, _MOST_LAGS = 2000, 400
 _STEPS = 5
 _WIDE = 4.0
-_LIMITS = (2.5, 97.5)
+_LIMITS, _SIGMAS = (2.5, 97.5), 1.96
 _MEANINGS = {
     "lag": "lag: how much later the trailing quantity shows it",
     "lag_std": "standard uncertainty of the lag",
@@ -87,7 +87,8 @@ def lag(
         ``lag_std_scatter`` (or ``lag_std_fit`` if that is more), ``lag_std_sampling`` and ``lag_std_clock``;
         ``lag_lower`` and ``lag_upper`` (95 %); ``n``. For ``"correlation"`` also ``correlation``,
         ``correlation_at_zero`` (NaN where too few pairs exist there), ``n_effective``, ``block`` and, over
-        ``lag_tried``, the ``curve``.
+        ``lag_tried``, the ``curve``; for ``"change_point"`` the coordinates ``trailing_change`` and
+        ``leading_change``.
 
     Raises
     ------
@@ -301,7 +302,6 @@ def _at_zero(both: _Comparison, pairs: npt.NDArray[np.bool_]) -> float:
 def _by_change_points(
     y: xr.Dataset, x: xr.Dataset, shape: Literal["kink", "step"], draws: int, seed: int
 ) -> xr.Dataset:
-    origin = np.datetime64(min(one["time"].values[0] for one in (y, x)), "ns")
     later, earlier = (change_point(one, shape=shape, draws=draws, seed=seed) for one in (y, x))
     best = float((later["time"].values - earlier["time"].values) / np.timedelta64(1, "s"))
     parts = {
@@ -309,23 +309,19 @@ def _by_change_points(
         for name in ("scatter", "fit", "sampling")
     }
     parts["clock"] = clock_sigma(y, x)
-    total = _total(parts)
-    found = _result(best, parts, (best - 1.96 * total, best + 1.96 * total), {"n": float(y["value"].size)})
-    return found.assign_coords(
-        trailing_change=later["time"].values, leading_change=earlier["time"].values
-    ).assign_attrs(origin=f"{origin}Z")
-
-
-def _total(parts: dict[str, float]) -> float:
-    return float(np.sqrt(max(parts["scatter"], parts["fit"]) ** 2 + parts["sampling"] ** 2 + parts["clock"] ** 2))
+    reach = _SIGMAS * parts["scatter"]
+    found = _result(best, parts, (best - reach, best + reach), {"n": float(y["value"].size)})
+    changes = {"trailing_change": later["time"].values, "leading_change": earlier["time"].values}
+    return found.assign_coords({key: ((), at, {"long_name": "time of the change, UTC"}) for key, at in changes.items()})
 
 
 def _result(best: float, parts: dict[str, float], ends: tuple[float, float], more: dict[str, float]) -> xr.Dataset:
     """Return the lag (s) with its errors, limits widened to hold all of them, in minutes."""
-    total, more_than = _total(parts), 1.96**2 * (_total(parts) ** 2 - parts["scatter"] ** 2)
-    low, high = (best + np.sign(edge - best) * np.sqrt((edge - best) ** 2 + more_than) for edge in ends)
+    total = float(np.sqrt(max(parts["scatter"], parts["fit"]) ** 2 + parts["sampling"] ** 2 + parts["clock"] ** 2))
+    further = _SIGMAS**2 * (total**2 - parts["scatter"] ** 2)
+    below, above = (float(np.sqrt((edge - best) ** 2 + further)) for edge in ends)
     times = {"lag": best, "lag_std": total, **{f"lag_std_{name}": value for name, value in parts.items()}}
-    times |= {"lag_lower": low, "lag_upper": high}
+    times |= {"lag_lower": best - below, "lag_upper": best + above}
     return xr.Dataset({**{key: value / _MINUTE for key, value in times.items()}, **more})
 
 

@@ -181,6 +181,8 @@ def test_a_step_lies_anywhere_between_two_scans():
     found = lag(y, x, method="change_point", shape="step")
     assert float(found.lag) == pytest.approx(40.0)
     assert float(found.lag_std_sampling) == pytest.approx(10.0 / np.sqrt(6))
+    assert float(found.lag_upper - found.lag) == pytest.approx(1.96 * float(found.lag_std))
+    assert found.trailing_change.values > found.leading_change.values
 
 
 def test_no_change_is_an_error_not_a_number():
