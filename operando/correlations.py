@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
+from scipy import optimize, stats
 
 from .errors import OperandoError
 from .history import recorded
@@ -18,7 +18,7 @@ from .units import with_units
 Array = npt.NDArray[np.float64]
 
 _FEWEST = 5
-_ROUNDS, _SAME, _HALVINGS, _TINY = 50, 1e-12, 24, 1e-9
+_ROUNDS, _SAME, _TINY = 50, 1e-9, 1e-9
 _CONFIDENCE = 1.959964
 _MEANINGS = {
     "slope": "slope of {y} against {x}, errors in both",
@@ -151,23 +151,16 @@ def _limits(r: float, n: float, wider: float) -> tuple[float, float]:
     if n <= 3:
         return -1.0, 1.0
     half = _CONFIDENCE * wider / np.sqrt(n - 3)
-    z = np.arctanh(np.clip(r, -1 + _SAME, 1 - _SAME))
+    z = np.arctanh(np.clip(r, -1 + _TINY, 1 - _TINY))
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
 
 def _line(x: Array, y: Array, x_std: Array, y_std: Array) -> dict[str, float]:
     """Return the line with errors in both axes and the scatter that these do not explain."""
     sx, sy = (np.nan_to_num(std) for std in (x_std, y_std))
-    low, high = 0.0, float(np.ptp(y))
-    b, _, chi = _york(x, y, sx, np.hypot(sy, _TINY * high))
-    stated = chi
-    if chi > 1:
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            b, _, chi = _york(x, y, sx, np.hypot(sy, middle))
-            low, high = (middle, high) if chi > 1 else (low, middle)
-    scatter = high if stated > 1 else 0.0
-    sy = np.hypot(sy, max(scatter, _TINY * float(np.ptp(y))))
+    whole = float(np.ptp(y))
+    scatter = _scatter(x, y, sx, sy)
+    sy = np.hypot(sy, max(scatter, _TINY * whole))
     b, best, _ = _york(x, y, sx, sy)
     weight = 1 / (sy**2 + b**2 * sx**2)
     center = float(weight @ best / weight.sum())
@@ -182,6 +175,18 @@ def _line(x: Array, y: Array, x_std: Array, y_std: Array) -> dict[str, float]:
         "intercept_std": float(np.sqrt((1 / float(weight.sum()) + center**2 * variance) * grown)),
         "scatter": scatter,
     }
+
+
+def _scatter(x: Array, y: Array, sx: Array, sy: Array) -> float:
+    """Return the scatter of y that brings the reduced chi^2 down to 1; 0 where it is no more."""
+
+    def beyond(more: float) -> float:
+        return _york(x, y, sx, np.hypot(sy, more))[2] - 1
+
+    least, most = _TINY * float(np.ptp(y)), float(np.ptp(y))
+    if not beyond(least) > 0:
+        return 0.0
+    return float(optimize.brentq(beyond, least, most, rtol=1e-6)) if beyond(most) < 0 else most
 
 
 def _york(x: Array, y: Array, sx: Array, sy: Array) -> tuple[float, Array, float]:
