@@ -25,7 +25,7 @@ GAP_FACTOR = 3.0
 Array = npt.NDArray[np.float64]
 
 
-def quantity(data: xr.DataTree | xr.Dataset, name: str, **choice: Any) -> xr.Dataset:
+def quantity(data: xr.DataTree | xr.Dataset, name: str, *, without: int = 0, **choice: Any) -> xr.Dataset:
     """Return one number a scan, or a sample of the log, in order of time, with all that tells how sure it is.
 
     Parameters
@@ -35,6 +35,8 @@ def quantity(data: xr.DataTree | xr.Dataset, name: str, **choice: Any) -> xr.Dat
     name
         Path of the variable, such as ``"xas/Ni_K/processed/edge_energy"`` or ``"echem/charge"``; the stage
         (``processed``, else ``raw``) may be left out. In a node the variable's name alone.
+    without
+        Flags (:class:`operando.flags.Flag`, joined by ``|``) whose scans are left out; none by default.
     choice
         A value for every further dim, such as ``signal="tey"``; the position for a dim without labels.
 
@@ -66,11 +68,13 @@ def quantity(data: xr.DataTree | xr.Dataset, name: str, **choice: Any) -> xr.Dat
         },
         {key: var.compute() for key, var in kept.items() if key not in ("value", "value_std")},
     )
+    if without and "flag" in out.variables:
+        out["value"] = out["value"].where((out["flag"].astype(int) & int(without)) == 0)
     out = _in_order(out, dim)
     about = {"quantity": variable, "node": node} | ({CLOCK: ds.attrs[CLOCK]} if CLOCK in ds.attrs else {})
     segment = xr.Variable(dim, _segments(out, dim), {"units": "1", "long_name": "piece without a gap"})
     out = out.assign_coords(segment=segment).assign_attrs(about)
-    return recorded(out, "quantity", {"name": name, **choice}, after=ds)
+    return recorded(out, "quantity", {"name": name, "without": int(without), **choice}, after=ds)
 
 
 _OF_LOG = ("segment", "flag", "half_cycle", "cycle", "potential", "voltage", "current", "charge", "soc")

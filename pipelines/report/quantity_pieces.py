@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from operando.depth_profiles import SPOILED
 from operando.errors import OperandoError
 from operando.quantities import quantity
 
@@ -29,14 +30,14 @@ class Piece:
 
 
 def pieces(tree: xr.DataTree) -> Iterator[Piece]:
-    """Yield the numbers with at least ten scans that have a time."""
+    """Yield the numbers with at least ten scans that have a time and are not spoiled."""
     for series in spectra_series(tree):
         for variable, noun in _ASKED.items():
             if series.processed is None or variable not in series.processed or "time" not in series.processed.coords:
                 continue
             for signal, ds in slices(series.processed, variable):
                 try:
-                    one = quantity(ds, variable)
+                    one = quantity(ds, variable, without=SPOILED)
                 except OperandoError:
                     continue
                 if one["value"].size >= _FEWEST:

@@ -10,6 +10,7 @@ from experiments import experiment
 from linked_series import log, scans
 
 from operando.errors import OperandoError
+from operando.flags import Flag
 from operando.quantities import clock_sigma, quantity
 
 
@@ -31,6 +32,15 @@ def test_values_come_in_order_of_time_and_those_without_a_time_or_value_are_left
     ds = scans(np.array([300.0, 100.0, 200.0, 400.0]), np.array([3.0, 1.0, np.nan, 4.0]), 0.1)
     ds = ds.assign_coords(time=("scan", np.where(ds["edge_energy"] == 4.0, np.datetime64("NaT"), ds["time"].values)))
     np.testing.assert_array_equal(quantity(ds, "edge_energy").value, [1.0, 3.0])
+
+
+def test_scans_with_flags_are_kept_unless_these_are_named():
+    ds = scans(60.0 * np.arange(4), np.arange(4.0), 0.1)
+    ds = ds.assign_coords(flag=("scan", [0, int(Flag.truncated), int(Flag.saturated | Flag.no_i0), 0]))
+    assert quantity(ds, "edge_energy").value.size == 4
+    kept = quantity(ds, "edge_energy", without=Flag.truncated | Flag.no_i0)
+    np.testing.assert_array_equal(kept.value, [0.0, 3.0])
+    assert kept.value.attrs["units"] == "eV"
 
 
 def test_scans_with_a_long_pause_between_them_lie_in_two_segments():
