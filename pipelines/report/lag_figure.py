@@ -60,7 +60,7 @@ def _lags(piece: Piece, log: xr.Dataset) -> tuple[dict[str, xr.Dataset], list[st
         try:
             out[name] = lag(piece.quantity, quantity(log, name), draws=_DRAWS)
         except OperandoError as error:
-            failed.append(f"{piece.noun} of {piece.name} behind {name}: {error}")
+            failed.append(f"The {piece.noun} of {piece.name} behind the {name}: {error}")
     return out, failed
 
 
@@ -95,9 +95,9 @@ def _row(name: str, one: xr.Dataset) -> tuple[str | Html, ...]:
 
 def _caption(piece: Piece, lags: dict[str, xr.Dataset]) -> str:
     said = (
-        f"{text(piece.noun)} of {text(piece.name)}: correlation with what was passed or measured a time before, as "
-        "mean over an interval as long as the scan; gaps are not bridged. Dashed: the lag; bands: 95 %, by blocks of "
-        "scans drawn again. A lag is a result: no clock is set by it."
+        f"Correlation of the {text(piece.noun)} of {text(piece.name)} with what was passed or measured a time before, "
+        "as mean over an interval as long as the scan; gaps are not bridged. Dashed: the lag; bands: 95 %, by blocks "
+        "of scans drawn again. A lag is a result: no clock is set by it."
     )
     for name, one in lags.items():
         best, std = float(one["lag"]), float(one["lag_std"])

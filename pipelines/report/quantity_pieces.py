@@ -15,7 +15,7 @@ from .series import Series, slices, spectra_series
 if TYPE_CHECKING:
     import xarray as xr
 
-_ASKED = {"edge_energy": "Edge energy"}
+_ASKED = {"edge_energy": "edge energy"}
 _FEWEST = 10
 
 
