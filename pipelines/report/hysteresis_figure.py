@@ -106,9 +106,9 @@ def _differences(loops: xr.Dataset, against: str) -> Figure:
 def _caption(piece: Piece, loops: xr.Dataset, against: str) -> str:
     state = "state of charge" if against == "soc" else "potential"
     said = (
-        f"The {text(piece.noun)} of {text(piece.name)} against the {state}, and charge minus discharge at equal {state}."
-        " Straight lines join the scans of a half-cycle, none across a pause; bands and error bars are one standard "
-        "uncertainty, of which the scatter of neighbors is part. "
+        f"The {text(piece.noun)} of {text(piece.name)} against the {state}, and charge minus discharge at equal "
+        f"{state}. Straight lines join the scans of a half-cycle, none across a pause; bands and error bars are one "
+        "standard uncertainty, of which the scatter of neighbors is part. "
     )
     mean, std = float(loops["mean_difference"][0]), float(loops["mean_difference_std"][0])
     unit = unit_label(str(loops["mean_difference"].attrs["units"]))
