@@ -76,6 +76,19 @@ clock = "{clock}"
   escape_depth = {escape_depth:<18} # nm, effective attenuation length of the electrons
   surface = 1.0
   bulk = 0.0
+
+{depths}"""
+
+DEPTHS = """\
+  [[series.steps]]                  # how deep the {name} sees, by its own spectrum on the scale of the tables
+  use = "probing_depth"
+  signal = "{signal}"
+  material = "{law.material}"
+  density = {law.density}                     # g/cm^3
+  element = "{law.element}"
+  edge = "L3"
+{more}  incidence = {law.incidence:<21} # deg to the surface
+  takeoff = {law.takeoff}
 """
 
 CORRECTION = """\
@@ -116,8 +129,19 @@ def simulate(parameters: Parameters, run: Run, seed: int) -> Part:
         correction=CORRECTION.format(law=light) if light.self_absorption else "",
         substance=law.references[0].name,
         escape_depth=law.escape_depth,
+        depths="\n".join(depths(parameters, signal) for signal in ("tey", "tfy")),
     )
     return Part(files, recipe, {f"xas/{law.node}": known})
+
+
+def depths(parameters: Parameters, signal: str) -> str:
+    """Return the step of the recipe that says how deep a yield sees."""
+    law = parameters.nickel
+    of_electrons = f"  escape_depth = {law.escape_depth:<18} # nm\n"
+    of_photons = f'  line = "{law.fluorescence.line}"\n'
+    return DEPTHS.format(
+        signal=signal, name=signal.upper(), law=law.fluorescence, more=of_electrons if signal == "tey" else of_photons
+    )
 
 
 def truth(parameters: Parameters, run: Run) -> xr.Dataset:

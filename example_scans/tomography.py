@@ -47,6 +47,9 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   use = "fractions"
   method = "grey"                   # void and electrolyte share voxels, which keeps small voids whole
 
+  [[series.steps]]                  # below the surface of the electrode: the volume begins at it
+  use = "probing_depth"
+
   [[series.steps]]                  # lost slices are taken to be like their neighbors
   use = "tortuosity"
   of = "electrolyte"

@@ -8,6 +8,7 @@ import xarray as xr
 from . import faults, image_files, nickel_references, nickel_spectra, xpeem_truth
 from .cell import Floats, Run
 from .clocks import CLOCK, beamline_local_time
+from .nickel import depths
 from .noise import stream
 from .parameters import Parameters
 from .part import Part
@@ -83,6 +84,7 @@ clock = "{clock}"
   bounds = [-0.5, 1.5]
   shift = [-0.5, 0.5]
 
+{depths}
   [[series.steps]]                  # the same for every pixel
   use = "fraction_maps"
   e0 = {e0}
@@ -129,6 +131,7 @@ def _recipe(parameters: Parameters) -> str:
         post=law.post_edge,
         pre_from=[energy - e0 for energy in law.pre_edge],
         post_from=[energy - e0 for energy in law.post_edge],
+        depths=depths(parameters, "tey"),
     )
 
 

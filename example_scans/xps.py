@@ -61,6 +61,10 @@ read = {{ region = [{regions}] }}
   [[series.steps]]                  # how the electrolyte's lines follow the potential, charging taken off
   use = "shift_trend"
   against = "electrode"
+
+  [[series.steps]]                  # from how deep lines come
+  use = "probing_depth"
+  attenuation_length = {length}          # nm, effective, of the electrolyte
 """
 
 _LINE = """\
@@ -95,6 +99,7 @@ def _recipe(law: Photoemission) -> str:
         clock=CLOCK,
         regions=", ".join(f'"{level.name}"' for level in law.levels),
         lines="\n".join(_line(level, item) for level in law.levels for item in level.lines),
+        length=law.layers.electrolyte.attenuation_length,
         shifts="\n".join(
             f"    {phase} = {{ start = 0.0, low = {-_REACH}, high = {_REACH} }}"
             for phase in dict.fromkeys(phases.values())

@@ -11,13 +11,47 @@ from typing import TYPE_CHECKING, Any
 from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
+    from .change_points import change_point
+    from .clock_choices import clock_choices
+    from .clock_events import clock_from_events
+    from .correlations import correlate
+    from .depth_profiles import depth_profile
+    from .hysteresis_loops import hysteresis
+    from .lags import lag
     from .linking import link
+    from .quantities import quantity
     from .query import timeline
     from .store import open
 
-_LAZY = {"open": ".store", "link": ".linking", "timeline": ".query"}
+_LAZY = {
+    "change_point": ".change_points",
+    "clock_choices": ".clock_choices",
+    "clock_from_events": ".clock_events",
+    "correlate": ".correlations",
+    "depth_profile": ".depth_profiles",
+    "hysteresis": ".hysteresis_loops",
+    "lag": ".lags",
+    "link": ".linking",
+    "open": ".store",
+    "quantity": ".quantities",
+    "timeline": ".query",
+}
 
-__all__ = ["OperandoError", "OperandoWarning", "link", "open", "timeline"]
+__all__ = [
+    "OperandoError",
+    "OperandoWarning",
+    "change_point",
+    "clock_choices",
+    "clock_from_events",
+    "correlate",
+    "depth_profile",
+    "hysteresis",
+    "lag",
+    "link",
+    "open",
+    "quantity",
+    "timeline",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -117,6 +117,8 @@ def _clock(series: list[Group]) -> Iterator[str]:
         yield "drift = 0.0         # relative, 25e-6 is 2.2 s a day"
         yield "sigma = 1.0         # s, how well the two are known to agree"
         yield 'method = "assumed"  # or ntp, trigger, event, manual; or shared_channel = { files = [...] } alone'
+        yield "# or, in place of these numbers, events that both noted, by the times that each showed:"
+        yield "# events = [{ label = 'beam dump', shown = '... 18:00:05', reference = '... 17:59:28', std = 0.5 }]"
 
 
 def _series(group: Group, found: Survey, *, linked: bool, name: str) -> Iterator[str]:

@@ -12,7 +12,8 @@ import xarray as xr
 
 from operando import cyclers, echem
 from operando.cell import describe
-from operando.clock import Clock
+from operando.clock import Clock, to_utc
+from operando.clock_events import clock_from_events, zone_trap
 from operando.errors import FileError, RecipeError, printable
 from operando.shared_channel import estimate_clock
 
@@ -53,6 +54,9 @@ def gather(recipe: Recipe, tell: Reporter) -> Electrochemistry:
     log = _read_log(paths, recipe, found.failed, tell)
     found.tables = {"echem": log, "cell": describe(values, log)}
     found.clocks = {name: _clock(name, section, recipe, log) for name, section in recipe.clocks.items()}
+    for clock in found.clocks.values():
+        if zone_trap(clock):
+            tell.warn(zone_trap(clock))
     return found
 
 
@@ -89,9 +93,36 @@ def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], t
 def _clock(name: str, section: ClockSection, recipe: Recipe, log: xr.Dataset) -> Clock:
     start = np.datetime64(log["time"].values[0], "ns")
     channel = section.shared_channel
+    if section.events:
+        return _clock_of_events(name, section, recipe, log)
     if channel is None:
         return Clock(name, section.reference, start, section.offset, section.drift, section.sigma, section.method)
     zone = recipe.zone(channel)
     parts = [cyclers.read(path, timezone=zone, reader=channel.reader, **channel.read) for path in recipe.files(channel)]
     copy = parts[0]["voltage"] if len(parts) == 1 else xr.concat([part["voltage"] for part in parts], "time")
     return estimate_clock(copy, log, t_ref=start, name=name, reference=section.reference)
+
+
+def _clock_of_events(name: str, section: ClockSection, recipe: Recipe, log: xr.Dataset) -> Clock:
+    """Return the clock that noted the recipe's events; local times are those of the experiment's zone."""
+    zone, events, time = recipe.experiment.timezone, section.events, log["time"].values
+    times: list[list[np.datetime64]] = []
+    for key in ("shown", "reference"):
+        where = [f"clocks.{name}.events.{number}.{key}" for number in range(len(events))]
+        texts = [getattr(event, key) for event in events]
+        times.append(
+            [to_utc(text, zone, file=recipe.path, place=place) for text, place in zip(texts, where, strict=True)]
+        )
+    shown, reference = (np.array(column, "M8[ns]") for column in times)
+    clock, _ = clock_from_events(
+        shown,
+        reference,
+        [event.std for event in events],
+        labels=[event.label for event in events],
+        t_ref=np.datetime64(time[0], "ns"),
+        span=(time[0], time[-1]),
+        name=name,
+        reference_name=section.reference,
+        method="trigger" if section.method == "trigger" else "event",
+    )
+    return clock

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from copy import deepcopy
+from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any, Literal
 from zoneinfo import available_timezones
@@ -97,6 +98,15 @@ class Echem(Log):
     )
 
 
+class ClockEvent(Section):
+    """An event that a clock and the electrochemistry's both noted."""
+
+    label: str = Field(min_length=1, description="such as 'beam dump'")
+    shown: str | datetime = Field(description="when, by this clock: local time, or with its offset")
+    reference: str | datetime = Field(description="when, by the electrochemistry's clock")
+    std: float = Field(gt=0, description="s, standard uncertainty of the difference")
+
+
 class ClockSection(Section):
     """A clock that differs from the electrochemistry's."""
 
@@ -106,12 +116,17 @@ class ClockSection(Section):
     sigma: float = Field(default=0.0, ge=0, description="s")
     method: Literal["assumed", "ntp", "shared_channel", "trigger", "event", "manual"] = "assumed"
     shared_channel: Log | None = Field(default=None, description="a copy of the voltage, recorded on this clock")
+    events: list[ClockEvent] = Field(default_factory=list, description="events that both clocks noted")
 
     @model_validator(mode="after")
-    def _numbers_or_channel(self) -> ClockSection:
+    def _one_way(self) -> ClockSection:
         given = {"offset", "drift", "sigma", "method"} & self.model_fields_set
         if self.shared_channel is not None and given:
             raise ValueError("either shared_channel or offset, drift, sigma and method, not both")
+        if self.events and (self.shared_channel is not None or given - {"method"}):
+            raise ValueError("events alone, without shared_channel, offset, drift or sigma")
+        if self.events and self.method not in ("assumed", "event", "trigger"):
+            raise ValueError("method = 'event' or 'trigger' beside events")
         return self
 
 
@@ -305,6 +320,7 @@ def _known_keys(where: tuple[int | str, ...]) -> list[str]:
         "echem": Echem,
         "clocks": ClockSection,
         "shared_channel": Log,
+        "events": ClockEvent,
         "series": Series,
         "references": References,
     }

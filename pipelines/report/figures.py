@@ -40,16 +40,24 @@ WRAPPED = f"{HIDDEN_IN_PRINT} .bk-btn-group {{ flex-wrap: wrap; }}"
 
 
 def new_figure(
-    x: str, y: str, *, height: int = 340, dates: bool = False, potential: bool = False, **settings: Any
+    x: str,
+    y: str,
+    *,
+    height: int = 340,
+    dates: bool = False,
+    potential: bool = False,
+    log: bool = False,
+    **settings: Any,
 ) -> Figure:
     """Return an empty figure as wide as its place, with axis labels and the report's typography.
 
-    Its x axis is time, ``dates``, or ``potential``, and then shared with others of the page, or something else.
+    Its x axis is time, ``dates``, or ``potential``, and then shared with others of the page, or something else, perhaps
+    logarithmic.
     """
     fig = plotting.figure(
         height=height,
         sizing_mode="stretch_width",
-        x_axis_type="datetime" if dates else "linear",
+        x_axis_type="datetime" if dates else "log" if log else "linear",
         tools="box_zoom,pan,wheel_zoom,reset,save",
         active_drag=None,
         active_scroll=None,
@@ -157,6 +165,15 @@ def add_color_bar(fig: Figure, mapper: Model, label: str) -> list[Any]:
     fig.add_layout(bar, "right")
     fig.add_layout(title, "right")
     return [bar, title]
+
+
+def legend_below(fig: Figure) -> None:
+    """Move a figure's own legend below it, where it covers no curve; a click hides what a name stands for."""
+    (legend,) = fig.legend
+    fig.add_layout(legend, "below")
+    legend.orientation, legend.click_policy = "horizontal", "hide"
+    legend.label_text_font, legend.label_text_font_size = FONT, "13px"
+    legend.border_line_color, legend.padding, legend.spacing = None, 2, 18
 
 
 def choice(labels: list[str], *, wrapped: bool = False) -> Model:

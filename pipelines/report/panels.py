@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from . import components, damage, exafs, fits, mixtures, spectra, stacks, tables, timeline, volumes
+from . import (
+    clock_figure,
+    components,
+    damage,
+    depth_figure,
+    exafs,
+    fits,
+    hysteresis_figure,
+    lag_figure,
+    mixtures,
+    spectra,
+    stacks,
+    tables,
+    timeline,
+    volumes,
+)
 from .parts import Panel
 from .trends import Trend, Trends
 
@@ -21,16 +36,20 @@ PANELS: tuple[Panel, ...] = (
     Panel("Timeline", timeline.wants, timeline.draw),
     Panel("Spectra", spectra.wants, spectra.draw),
     Panel("Edge energy", EDGE.wants, EDGE.draw),
+    Panel("Lag", lag_figure.wants, lag_figure.draw),
+    Panel("Hysteresis", hysteresis_figure.wants, hysteresis_figure.draw),
     Panel("White line", WHITE_LINE.wants, WHITE_LINE.draw),
     Panel("Branching ratio", BRANCHING.wants, BRANCHING.draw),
     Panel("Beam damage", damage.wants, damage.draw),
     Panel("Composition", mixtures.wants, mixtures.draw),
     Panel("Components", components.wants, components.draw),
     Panel("Depth", LAYER.wants, LAYER.draw),
+    Panel("Depth profile", depth_figure.wants, depth_figure.draw),
     Panel("Fits", fits.wants, fits.draw),
     Panel("Oscillations", exafs.wants, exafs.draw),
     Panel("Images", stacks.wants, stacks.draw),
     Panel("Volumes", volumes.wants, volumes.draw),
+    Panel("Clocks", clock_figure.wants, clock_figure.draw),
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
     Panel("Files that could not be read, steps that could not be taken", tables.wants_failed, tables.draw_failed),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import xarray as xr
 
 from operando.errors import OperandoError
-from operando.history import recorded
 
 from .step import SIGNAL, normalized_of, one_signal, with_result
 
@@ -65,31 +64,6 @@ def correct_tey_saturation(
         return own.assign(normalized=found).assign_attrs(history=found.attrs["history"])
 
     return _corrected("correct_tey_saturation", processed, signal, undone)
-
-
-def probing_depth(
-    _raw: xr.Dataset,
-    processed: xr.Dataset,
-    *,
-    signal: Literal["tey", "tfy"],
-    material: str,
-    element: str,
-    edge: str,
-    density: float | None = None,
-    escape_depth: float | None = None,
-    line: str | None = None,
-    incidence: float = 45.0,
-    takeoff: float = 45.0,
-) -> xr.Dataset:
-    """Say how deep a yield sees by the tables, energy by energy; ``escape_depth`` is that of the electrons, nm."""
-    from operando import xas
-
-    sample: dict[str, Any] = {"density": density, "escape_depth": escape_depth, "line": line}
-    sample |= {"incidence": incidence, "takeoff": takeoff}
-    found = xas.probing_depth(signal, material, element, edge, energy=processed["energy"].to_numpy(), **sample)
-    named = found.rename({name: f"{signal}_{name}" for name in found.data_vars}).drop_attrs(deep=False)
-    asked = {"signal": signal, "material": material, "element": element, "edge": edge, **sample}
-    return with_result(processed, recorded(named, "xas.probing_depth", asked, after=processed))
 
 
 def depth_profile(

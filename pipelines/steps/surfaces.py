@@ -78,7 +78,7 @@ def overlayer_thickness(
         reference_ratio=reference_ratio,
         attenuation_length=attenuation_length,
         substrate_attenuation_length=substrate_attenuation_length,
-        emission_angle=_emission_angle(step, raw, emission_angle),
+        emission_angle=emission_angle_of(step, raw, emission_angle),
         overlayer_std=above_std,
         substrate_std=below_std,
         reference_ratio_std=reference_ratio_std,
@@ -113,7 +113,7 @@ def layer_thicknesses(
         areas.assign_attrs(history=processed.attrs["history"]),
         {name: full[name] for name in layers},
         attenuation_lengths,
-        emission_angle=_emission_angle(step, raw, emission_angle),
+        emission_angle=emission_angle_of(step, raw, emission_angle),
         area_std=std,
         attenuation_uncertainty=attenuation_uncertainty,
     )
@@ -177,7 +177,14 @@ def _photon_energy(raw: xr.Dataset) -> float:
     return float(known[0])
 
 
-def _emission_angle(step: str, raw: xr.Dataset, given: float | None) -> float:
+def emission_angle_of(step: str, raw: xr.Dataset, given: float | None) -> float:
+    """Return the angle of emission (deg from the normal) that is given, else the one that the files state.
+
+    Raises
+    ------
+    OperandoError
+        If the files state none, or several.
+    """
     known = _known("emission_angle", raw) if given is None else np.array([given])
     if known.size != 1:
         got = ", ".join(f"{value:g}" for value in known) or "none"

@@ -13,10 +13,13 @@ import pytest
 
 import operando
 from operando.flags import Flag
+from operando.hysteresis_loops import hysteresis
+from operando.lags import lag
 from operando.linking import link
 from operando.pipelines.draft import write_draft
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
+from operando.quantities import quantity
 
 pytestmark = pytest.mark.realdata
 
@@ -82,6 +85,28 @@ def test_the_first_scan_starts_31_seconds_after_the_first_current(perex):
     assert (raw.time_start.values.min() - first) / np.timedelta64(1, "s") == pytest.approx(31.0, abs=0.5)
     middle = (raw.time - raw.time_start) / np.timedelta64(1, "s")
     assert 64.5 < float(middle.min()) <= float(middle.max()) < 65.2
+
+
+def test_the_edge_trails_charge_by_half_an_hour_and_voltage_by_an_hour(perex):
+    nodes = perex[2]
+    edge_energy = quantity(nodes["xas/Ni_K/processed"], "edge_energy")
+    by_charge = lag(edge_energy, quantity(nodes["echem"], "charge"))
+    assert float(by_charge.lag) == pytest.approx(34, abs=2)
+    assert 5 < float(by_charge.lag_std) < 10
+    assert float(by_charge.lag_lower) == pytest.approx(20, abs=5)
+    assert float(by_charge.lag_upper) == pytest.approx(45, abs=10)
+    assert float(by_charge.correlation) == pytest.approx(0.955, abs=0.003)
+    assert float(by_charge.correlation_at_zero) == pytest.approx(0.922, abs=0.004)
+    by_voltage = lag(edge_energy, quantity(nodes["echem"], "voltage"))
+    assert float(by_voltage.lag) == pytest.approx(56, abs=3)
+    assert float(by_voltage.lag_lower) > float(by_charge.lag_lower) > 0
+
+
+def test_at_equal_charge_the_edge_lies_lower_while_charging_as_it_trails(perex):
+    loops = hysteresis(quantity(perex[2]["xas/Ni_K/processed"], "edge_energy"), "soc")
+    assert loops.charge_half_cycle.values.tolist() == [1, 3, 5]
+    assert (loops.area < -10 * loops.area_std).all()
+    assert loops.mean_difference.values == pytest.approx([-0.163, -0.093, -0.212], abs=0.02)
 
 
 def test_the_recipes_mass_counts_and_the_headers_is_kept(perex):

@@ -217,7 +217,7 @@ def test_every_series_and_signal_is_shown(tmp_path):
     words = page(experiment(20, nodes=("Ni_K", "Co_K"), signals=("tey", "tfy")), tmp_path).text
     assert "40 scans in 2 series" in words
     for name in ("Ni_K, signal tey", "Ni_K, signal tfy", "Co_K, signal tey", "Co_K, signal tfy"):
-        assert words.count(name) == 2
+        assert words.count(name) >= 2
 
 
 def test_an_empty_experiment_has_a_report(tmp_path):
