@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from .conduction_in_masks import MaskSystem
 from .conduction_in_phases import PhaseSystem
 from .conjugate_gradients import Solved, minimize
-from .multigrid import zeros
-from .multigrid_cells import Sizes, Vector
+from .multigrid import EVERYWHERE, NOWHERE, zeros
+from .multigrid_cells import Repeats, Sizes, Vector
 from .percolation import Parts
 from .slab_threads import SlabThreads
 
@@ -64,15 +64,22 @@ NOTHING = Conducted(0.0, 0.0, percolates=False)
 
 
 def conduct(
-    codes: Codes, material: Material, axis: int, threads: SlabThreads, tolerance: float, *, keep: bool = False
+    codes: Codes,
+    material: Material,
+    axis: int,
+    threads: SlabThreads,
+    tolerance: float,
+    *,
+    around: bool = False,
+    keep: bool = False,
 ) -> Conducted:
     """Return how a volume of phases by number conducts between its two faces across an axis.
 
-    Parts that do not lead from one to the other are left out first: they carry nothing.
+    ``around``: it repeats itself along the other axes, which else are closed. Parts that do not lead from one face to
+    the other are left out first: they carry nothing.
     """
-    conducting = _conducting(codes, material)
-    parts = Parts(conducting, repeats=False)
-    through = parts.through(axis)
+    parts = Parts(_conducting(codes, material))
+    through = parts.through(axis, around=around)
     if not through.any():
         return NOTHING
     sizes = parts.shape
@@ -80,12 +87,13 @@ def conduct(
     parts.paint(through, counts)
     del parts
     system: MaskSystem | PhaseSystem
-    if (alike := material.uniform) is not None:
+    if (alike := material.uniform) is not None and not around:
         system, scale = MaskSystem(counts, sizes, axis, threads, keep=keep), alike / codes.size
     else:
         counts[_inner(sizes)] *= codes
         scale = 1 / (codes.size * material.weights[axis])
-        system = PhaseSystem(counts, material.conductivities, material.weights, sizes, axis, threads, keep=keep)
+        given = (counts, material.conductivities, material.weights, sizes, axis, threads)
+        system = PhaseSystem(*given, repeats=_sides(axis) if around else NOWHERE, keep=keep)
     solved = minimize(system, tolerance)
     potential = _potential(system.kept(), counts, sizes, axis) if keep else None
     return _conducted(solved, scale, potential)
@@ -112,7 +120,9 @@ def conduct_repeated(
     parts.paint(kept, counts)
     counts[_inner(sizes)] *= codes
     weights = material.weights
-    system = PhaseSystem(counts, material.conductivities, weights, sizes, axes[0], threads, repeats=True, keep=True)
+    system = PhaseSystem(
+        counts, material.conductivities, weights, sizes, axes[0], threads, repeats=EVERYWHERE, keep=True
+    )
     known: dict[int, Vector] = {}
     found = []
     for row, axis in enumerate(axes):
@@ -140,6 +150,12 @@ def _shared_energies(system: PhaseSystem, known: dict[int, Vector]) -> dict[int,
         system.linear(other, source)
         shared[other] = -system.product(source, system.kept()) - system.product(deviation, left)
     return shared
+
+
+def _sides(axis: int) -> Repeats:
+    """Return that a volume repeats itself along the other axes."""
+    z, y, x = (axis != number for number in range(3))
+    return z, y, x
 
 
 def _conducting(codes: Codes, material: Material) -> Codes:

@@ -37,7 +37,7 @@ class MaskSystem:
         voxels, planes = sizes[0] * sizes[1] * sizes[2], sizes[0]
         self.whole = threads.slabs(planes, voxels)
         threads.each(kernels.count_faces, self.whole, counts, sizes, axis)
-        top = Level(coarser(sizes), repeats=False)
+        top = Level(coarser(sizes))
         self.pairs = threads.slabs(top.sizes[0], voxels)
         threads.each(kernels.coarsen_counts, self.pairs, counts, top.faces, top.diagonal, SCALE)
         self.cycle = Cycle(top, threads)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from . import multigrid_cells as cells
 from . import multigrid_faces
-from .multigrid import Cycle, Level, zeros
-from .multigrid_cells import Sizes, Vector
+from .multigrid import NOWHERE, Cycle, Level, zeros
+from .multigrid_cells import Repeats, Sizes, Vector
 from .multigrid_counts import step_direction, step_residual
 from .slab_threads import SlabThreads
 
@@ -30,7 +30,7 @@ class PhaseSystem:
     sizes, axis
         Voxels along z, y, x; the axis along which the potential falls.
     repeats
-        The volume repeats itself along z, y and x; else the faces of the axis are electrodes and the others closed.
+        Along which of z, y and x the volume repeats itself; else the faces of the axis are electrodes, others closed.
     threads
         That share the work.
     keep
@@ -46,15 +46,15 @@ class PhaseSystem:
         axis: int,
         threads: SlabThreads,
         *,
-        repeats: bool = False,
+        repeats: Repeats = NOWHERE,
         keep: bool = False,
     ) -> None:
         self.sizes, self.repeats, self.threads = sizes, repeats, threads
         self.top = Level(sizes, repeats)
         self.slabs = threads.slabs(sizes[0], self.top.cells)
-        if repeats:
-            _close(codes, sizes)
-        given = (codes, _across(conductivities), np.array(weights, np.float32), sizes, 3 if repeats else axis)
+        _close(codes, sizes, repeats)
+        electrodes = 3 if repeats[axis] else axis
+        given = (codes, _across(conductivities), np.array(weights, np.float32), sizes, electrodes)
         threads.each(multigrid_faces.fill_faces, self.slabs, *given, self.top.faces, self.top.diagonal)
         self.cycle = Cycle(self.top, threads)
         self.direction, self.image = zeros(sizes), zeros(sizes)
@@ -69,7 +69,7 @@ class PhaseSystem:
 
     def linear(self, axis: int, source: Vector) -> float:
         """Set what a straight fall leaves to be balanced, and return its energy."""
-        given = (self.top.faces, self.sizes, axis, self.repeats, source, self.products)
+        given = (self.top.faces, self.sizes, axis, self.repeats[axis], source, self.products)
         self.threads.each(multigrid_faces.linear_source, self.slabs, *given)
         return float(self.products.sum())
 
@@ -82,8 +82,7 @@ class PhaseSystem:
     def follow(self, share: float) -> float:
         """Take the next direction and return its product with its image."""
         self.threads.each(step_direction, self.slabs, self.direction, self.guess, np.float32(share))
-        if self.repeats:
-            cells.repeat(self.direction, self.sizes)
+        self.top.surround(self.direction)
         given = (self.top.faces, self.top.diagonal, self.direction, self.image, self.products)
         self.threads.each(cells.image_of, self.slabs, *given)
         return float(self.products.sum())
@@ -120,7 +119,8 @@ def _across(conductivities: NDArray[np.float64]) -> Vector:
     return (2 * one / both * other).astype(np.float32)
 
 
-def _close(codes: NDArray[np.uint8], sizes: Sizes) -> None:
-    for axis, size in enumerate(sizes):
+def _close(codes: NDArray[np.uint8], sizes: Sizes, repeats: Repeats) -> None:
+    for axis in np.flatnonzero(repeats):
+        size = sizes[axis]
         along = np.moveaxis(codes, axis, 0)
         along[0], along[size + 1] = along[size], along[1]

@@ -24,6 +24,7 @@ from .voxels import as_volume, voxel
 _STEP = "tomo.tortuosity"
 _NO_PATH = {
     "faces": "no path leads from the first to the last face along {}",
+    "periodic_sides": "no path leads from the first to the last face along {}, around the sides either",
     "periodic": "no path leads to its image along {}",
 }
 _TEXTS = {
@@ -64,7 +65,8 @@ def tortuosity(
         labels without one conduct nothing.
     boundary
         ``faces``: the first and the last face along the dim are kept at potentials 1 and 0, nothing crosses the
-        others. ``periodic``: the volume repeats itself along z, y and x; the potential falls by 1 from one to the next.
+        others. ``periodic_sides``: what crosses one of these comes in again opposite (what TauFactor calls periodic).
+        ``periodic``: the volume repeats itself along z, y and x; the potential falls by 1 from one to the next.
     tol
         Relative error of the effective diffusivity at which the solution ends.
     tubes
@@ -83,7 +85,7 @@ def tortuosity(
         ``percolating``, ``iterations``, ``converged``. ``tau_lower``: bound by the energy of the potential, which no
         unfinished solution comes below. ``tau_upper`` with ``tubes``. ``reason`` tells in words why a factor is inf;
         nothing else gives an inf. ``potential`` (..., axis, z, y, x), float32, NaN where nothing flows.
-        With periodic sides and several axes ``effective_tensor`` (..., axis, along).
+        Of a periodic volume and several axes ``effective_tensor`` (..., axis, along).
 
     Raises
     ------
@@ -103,15 +105,15 @@ def tortuosity(
     Parts that do not percolate are found first. The deviation from a straight fall is solved for by conjugate
     gradients, preconditioned by a cycle of multigrid, in float32 with sums in float64. The energy bounds D from above
     with an error that is quadratic in that of the potential; ``tortuosity_factor`` takes off what the last iterations
-    let expect. It takes 18 bytes a voxel beyond the volume for a mask of cubic voxels, else 42; 4 to 12 more where
-    potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018), doi:10.1080/09506608.2016.1249995; S. J.
+    let expect. It takes 18 bytes a voxel beyond the volume for a mask of cubic voxels between ``faces``, else 42; 4 to
+    12 more where potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018), doi:10.1080/09506608.2016.1249995; S. J.
     Cooper et al., SoftwareX 5, 203 (2016), doi:10.1016/j.softx.2016.09.002.
     """
     whole = as_volume(volume, _STEP)
     axes = asked_axes(dim, _STEP)
     check_boundary(boundary, _STEP)
     check_voxels(whole, _STEP)
-    if not 0 < tol < 1 or (tubes is not None and (tubes < 1 or boundary == "periodic")):
+    if not 0 < tol < 1 or (tubes is not None and (tubes < 1 or boundary != "faces")):
         raise OperandoError(f"{_STEP}: expected a tol within 0 and 1, and tubes from 1 voxel on, between faces only")
     table = conducting_labels(whole, conductivities, _STEP)
     material = Material(np.array([0.0, *table.values()]), voxel(whole, _STEP).edges)
@@ -158,7 +160,8 @@ def _of_one(
         found, tensor = conduct_repeated(codes, material, numbers, threads, tol, keep=keep)
         extra = {"effective_tensor": tensor} if len(axes) > 1 else {}
     else:
-        found = [conduct(codes, material, axis, threads, tol, keep=keep) for axis in numbers]
+        around = boundary == "periodic_sides"
+        found = [conduct(codes, material, axis, threads, tol, around=around, keep=keep) for axis in numbers]
     if tubes is not None:
         lower = [
             by_tubes(lambda part: codes[part], codes.shape, material, axis, threads, tol=tol, edge=tubes)

@@ -98,6 +98,8 @@ def test_what_does_not_percolate_is_infinite_and_says_why():
     assert found["tau_upper"].values[0] == np.inf
     assert found["percolating"].values.tolist() == [False, True, True]
     assert found["reason"].values.tolist() == ["no path leads from the first to the last face along z", "", ""]
+    around = tortuosity(cut, "z", boundary="periodic_sides")
+    assert around["reason"].item() == "no path leads from the first to the last face along z, around the sides either"
     periodic = tortuosity(cut, "z", boundary="periodic")
     assert periodic["reason"].item() == "no path leads to its image along z"
     assert np.isinf(periodic["tortuosity_factor"].item())
@@ -205,15 +207,18 @@ def test_a_shifted_cell_that_repeats_conducts_the_same():
     assert_allclose(flipped, found * np.outer(sign, sign), rtol=1e-5, atol=1e-5)
 
 
-def dense(conductivity, edges, axis):
+def dense(conductivity, edges, axis, *, around=False):
     """Return the effective conductivity between the faces across an axis from the full matrix of a small volume."""
     matrix, source = np.zeros((conductivity.size,) * 2), np.zeros(conductivity.size)
     number = np.arange(conductivity.size).reshape(conductivity.shape)
     for at in np.ndindex(conductivity.shape):
         for along_it, edge in enumerate(edges):
             weight = np.prod(edges) / edge**2
-            if at[along_it] + 1 < conductivity.shape[along_it]:
-                other = tuple(place + (number == along_it) for number, place in enumerate(at))
+            if at[along_it] + 1 < conductivity.shape[along_it] or (around and along_it != axis):
+                other = tuple(
+                    (place + (number == along_it)) % size
+                    for number, (place, size) in enumerate(zip(at, conductivity.shape, strict=True))
+                )
                 flow = weight * 2 / (1 / conductivity[at] + 1 / conductivity[other])
                 one, two = number[at], number[other]
                 matrix[[one, two], [one, two]] += flow
@@ -234,6 +239,23 @@ def test_phases_in_voxels_of_any_edges_conduct_as_the_full_matrix_says():
     expected = [dense(np.vectorize(table.get)(labels), edges, axis) for axis in range(3)]
     assert_allclose(found["effective_diffusivity"], expected, rtol=1e-5)
     assert_allclose(factor(xr.DataArray(np.ones_like(labels, bool), places, AXES), "all"), 1, atol=1e-6)
+    around = tortuosity(
+        xr.DataArray(labels, places, AXES), "all", conductivities=table, boundary="periodic_sides", tol=1e-8
+    )
+    expected = [dense(np.vectorize(table.get)(labels), edges, axis, around=True) for axis in range(3)]
+    assert_allclose(around["effective_diffusivity"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("filled", "expected"), [(0.4, 2.46446), (0.6, 1.55738)])
+def test_periodic_sides_give_what_taufactors_periodic_solver_does(filled, expected):
+    """taufactor 1.2.1, PeriodicSolver, over-converged, on the same volumes."""
+    width = 2.0 if filled == 0.4 else 3.0
+    field = ndimage.gaussian_filter(np.random.default_rng(4).standard_normal((48,) * 3), width, mode="wrap")
+    mask = field < np.quantile(field, filled)
+    found = factor(mask, boundary="periodic_sides")
+    assert found == pytest.approx(expected, rel=2e-4)
+    shifted = np.roll(mask, (7, 11), (1, 2))
+    assert factor(shifted, boundary="periodic_sides") == pytest.approx(found, rel=2e-4)
 
 
 def test_phases_alike_are_a_mask():
@@ -361,7 +383,13 @@ def test_what_cannot_be_solved_is_refused_in_a_line():
         tortuosity(labels, conductivities={1: 0.0})
     with pytest.raises(OperandoError, match="expected voxels, got none"):
         tortuosity(labels[:0] == 1)
-    for wrong in ({"dim": "w"}, {"boundary": "open"}, {"tol": 0.0}, {"tubes": 0}, {"tubes": 2, "boundary": "periodic"}):
+    for wrong in (
+        {"dim": "w"},
+        {"boundary": "open"},
+        {"tol": 0.0},
+        {"tubes": 0},
+        {"tubes": 2, "boundary": "periodic_sides"},
+    ):
         with pytest.raises(OperandoError, match=r"tomo.tortuosity: expected"):
             tortuosity(labels == 1, **wrong)
 
