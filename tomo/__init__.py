@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .thickness import local_thickness
     from .tortuosity_bounds import tortuosity_bracket
     from .tortuosity_factors import tortuosity
+    from .tortuosity_slabs import tortuosity_in_slabs
     from .tracking import track
     from .triple_lines import triple_phase_length
 
@@ -111,6 +112,7 @@ _LAZY = {
     "threshold_multiotsu": ".multi_otsu",
     "tortuosity": ".tortuosity_factors",
     "tortuosity_bracket": ".tortuosity_bounds",
+    "tortuosity_in_slabs": ".tortuosity_slabs",
     "track": ".tracking",
     "triple_phase_length": ".triple_lines",
     "two_point_correlation": ".correlation_functions",
@@ -171,6 +173,7 @@ __all__ = [
     "threshold_multiotsu",
     "tortuosity",
     "tortuosity_bracket",
+    "tortuosity_in_slabs",
     "track",
     "triple_phase_length",
     "two_point_correlation",

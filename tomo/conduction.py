@@ -96,7 +96,7 @@ def conduct(
         system = PhaseSystem(*given, repeats=_sides(axis) if around else NOWHERE, keep=keep)
     solved = minimize(system, tolerance)
     potential = _potential(system.kept(), counts, sizes, axis) if keep else None
-    return _conducted(solved, scale, potential)
+    return conducted(solved, scale, potential)
 
 
 def conduct_repeated(
@@ -132,7 +132,7 @@ def conduct_repeated(
         system.turn(axis, keep=True)
         solved, deviation = minimize(system, tolerance), system.kept()
         potential = _potential(deviation, counts, sizes, axis) if keep else None
-        found.append(_conducted(solved, 1 / (codes.size * weights[axis]), potential))
+        found.append(conducted(solved, 1 / (codes.size * weights[axis]), potential))
         tensor[row, row] = found[-1].conductivity
         for other, energy in _shared_energies(system, known).items():
             column = axes.index(other)
@@ -174,7 +174,8 @@ def _inner(sizes: Sizes) -> tuple[slice, ...]:
     return tuple(slice(1, size + 1) for size in sizes)
 
 
-def _conducted(solved: Solved, scale: float, potential: Vector | None) -> Conducted:
+def conducted(solved: Solved, scale: float, potential: Vector | None = None) -> Conducted:
+    """Return what a solution tells, its energy times ``scale`` being a conductivity."""
     left = solved.left if math.isfinite(solved.left) and solved.left < solved.energy else 0.0
     return Conducted(
         scale * (solved.energy - left),

@@ -106,8 +106,8 @@ def tortuosity(
     gradients, preconditioned by a cycle of multigrid, in float32 with sums in float64. The energy bounds D from above
     with an error that is quadratic in that of the potential; ``tortuosity_factor`` takes off what the last iterations
     let expect. It takes 18 bytes a voxel beyond the volume for a mask of cubic voxels between ``faces``, else 42; 4 to
-    12 more where potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018), doi:10.1080/09506608.2016.1249995; S. J.
-    Cooper et al., SoftwareX 5, 203 (2016), doi:10.1016/j.softx.2016.09.002.
+    12 more where potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018),
+    doi:10.1080/09506608.2016.1249995; S. J. Cooper et al., SoftwareX 5, 203 (2016), doi:10.1016/j.softx.2016.09.002.
     """
     whole = as_volume(volume, _STEP)
     axes = asked_axes(dim, _STEP)
@@ -126,9 +126,7 @@ def tortuosity(
             rows.append(
                 _of_one(codes, material, axes, threads, boundary=boundary, tol=tol, tubes=tubes, keep=potential)
             )
-    ds = _dataset(rows, whole, axes, potential=potential)
-    if not ds["converged"].all():
-        warnings.warn(f"{_STEP}: not every solution converged, look at 'converged'", OperandoWarning, stacklevel=2)
+    ds = as_dataset(rows, whole, axes, potential=potential)
     if isinstance(dim, str) and dim != "all":
         ds = ds.isel(axis=0)
     settings = {
@@ -167,32 +165,40 @@ def _of_one(
             by_tubes(lambda part: codes[part], codes.shape, material, axis, threads, tol=tol, edge=tubes)
             for axis in numbers
         ]
-        extra["tau_upper"] = [_ratio(mean, value) for value in lower]
+        extra["tau_upper"] = [ratio(mean, value) for value in lower]
     if keep:
         empty = np.full(codes.shape, np.nan, np.float32)
         extra["potential"] = np.stack([empty if one.potential is None else one.potential for one in found])
+    return numbers_of(found, mean, np.count_nonzero(codes) / codes.size, axes, boundary) | extra
+
+
+def numbers_of(
+    found: list[Conducted], mean: float, filled: float, axes: Sequence[str], boundary: Boundary = "faces"
+) -> dict[str, Any]:
+    """Return the numbers of one volume along axes from how it conducts, its mean conductivity, and how much does."""
     return {
-        "tortuosity_factor": [_ratio(mean, one.conductivity) for one in found],
-        "tau_lower": [_ratio(mean, one.upper) for one in found],
+        "tortuosity_factor": [ratio(mean, one.conductivity) for one in found],
+        "tau_lower": [ratio(mean, one.upper) for one in found],
         "effective_diffusivity": [one.conductivity for one in found],
-        "volume_fraction": np.count_nonzero(codes) / codes.size,
+        "volume_fraction": filled,
         "percolating": [one.percolates for one in found],
         "converged": [one.converged for one in found],
         "iterations": [one.iterations for one in found],
-        "reason": [_reason(one, name, boundary) for one, name in zip(found, axes, strict=True)],
-        **extra,
+        "reason": [
+            "" if one.percolates else _NO_PATH[boundary].format(name) for one, name in zip(found, axes, strict=True)
+        ],
     }
 
 
-def _ratio(mean: float, conductivity: float) -> float:
+def ratio(mean: float, conductivity: float) -> float:
+    """Return the tortuosity factor of a volume of a mean conductivity that conducts so well."""
     return mean / conductivity if conductivity > 0 else np.inf
 
 
-def _reason(found: Conducted, name: str, boundary: Boundary) -> str:
-    return "" if found.percolates else _NO_PATH[boundary].format(name)
-
-
-def _dataset(rows: list[dict[str, Any]], whole: xr.DataArray, axes: tuple[str, ...], *, potential: bool) -> xr.Dataset:
+def as_dataset(
+    rows: list[dict[str, Any]], whole: xr.DataArray, axes: tuple[str, ...], *, potential: bool = False
+) -> xr.Dataset:
+    """Return the numbers of all volumes of a series as variables; warn where a solution did not converge."""
     leading = whole.dims[: -len(PLACES)]
     shape = tuple(whole.sizes[name] for name in leading)
     ends = {"volume_fraction": (), "effective_tensor": ("axis", "along"), "potential": ("axis", *PLACES)}
@@ -210,4 +216,8 @@ def _dataset(rows: list[dict[str, Any]], whole: xr.DataArray, axes: tuple[str, .
     ds = xr.Dataset(columns, coords).assign_coords(axis=axis_names(axes))
     if "effective_tensor" in ds:
         ds = ds.assign_coords(along=("along", *axis_names(axes)[1:]))
+    if not ds["converged"].all():
+        warnings.warn(
+            "tomo.tortuosity: not every solution converged, look at 'converged'", OperandoWarning, stacklevel=3
+        )
     return ds
