@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .conduction_in_masks import MaskSystem
-from .conduction_in_phases import PhaseSystem
+from .conduction_in_phases import PhaseSystem, level_of_blocks, level_of_phases
 from .conjugate_gradients import Solved, minimize
 from .multigrid import EVERYWHERE, NOWHERE, zeros
 from .multigrid_cells import Repeats, Sizes, Vector
@@ -93,7 +93,8 @@ def conduct(
         counts[_inner(sizes)] *= codes
         scale = 1 / (codes.size * material.weights[axis])
         given = (counts, material.conductivities, material.weights, sizes, axis, threads)
-        system = PhaseSystem(*given, repeats=_sides(axis) if around else NOWHERE, keep=keep)
+        top = level_of_phases(*given, repeats=_sides(axis) if around else NOWHERE)
+        system = PhaseSystem(top, axis, threads, keep=keep)
     solved = minimize(system, tolerance)
     potential = _potential(system.kept(), counts, sizes, axis) if keep else None
     return conducted(solved, scale, potential)
@@ -120,9 +121,8 @@ def conduct_repeated(
     parts.paint(kept, counts)
     counts[_inner(sizes)] *= codes
     weights = material.weights
-    system = PhaseSystem(
-        counts, material.conductivities, weights, sizes, axes[0], threads, repeats=EVERYWHERE, keep=True
-    )
+    given = (counts, material.conductivities, weights, sizes, axes[0], threads)
+    system = PhaseSystem(level_of_phases(*given, repeats=EVERYWHERE), axes[0], threads, keep=True)
     known: dict[int, Vector] = {}
     found = []
     for row, axis in enumerate(axes):
@@ -140,6 +140,23 @@ def conduct_repeated(
             tensor[column, row] = tensor[row, column]
         known[axis] = deviation
     return found, tensor
+
+
+def conduct_in_blocks(
+    values: Vector, edges: tuple[float, float, float], axis: int, threads: SlabThreads, tolerance: float
+) -> Conducted:
+    """Return how blocks of any conductivity (z, y, x) conduct between the two faces across an axis."""
+    parts = Parts((values > 0).view(np.uint8))
+    through = parts.through(axis)
+    if not through.any():
+        return NOTHING
+    counts = _bordered(parts.shape)
+    parts.paint(through, counts)
+    conductivity = counts.astype(np.float32)
+    conductivity[_inner(parts.shape)] *= values
+    weights = Material(np.zeros(1), edges).weights
+    top = level_of_blocks(conductivity, weights, parts.shape, axis, threads)
+    return conducted(minimize(PhaseSystem(top, axis, threads), tolerance), 1 / (values.size * weights[axis]))
 
 
 def _shared_energies(system: PhaseSystem, known: dict[int, Vector]) -> dict[int, float]:

@@ -111,7 +111,7 @@ def conduct_in_slabs(
     parts: list[SlabParts] = slabs.each("parts")
     voxels = int(np.prod(whole))
     filled = sum(one.filled for one in parts) / voxels
-    kept = _through(parts)
+    kept = through_slabs(parts)
     if not any(one.any() for one in kept):
         return NOTHING, filled
     ends = [tuple(_painted(plane, leads) for plane in one.ends) for one, leads in zip(parts, kept, strict=True)]
@@ -119,7 +119,7 @@ def conduct_in_slabs(
     return conducted(minimize(system, tolerance), 1 / voxels), filled
 
 
-def _through(parts: list[SlabParts]) -> list[NDArray[np.bool_]]:
+def through_slabs(parts: list[SlabParts]) -> list[NDArray[np.bool_]]:
     """Return which parts of each slab lead through the whole, with parts of the others that they touch."""
     starts = np.cumsum([0, *(one.count for one in parts)])
     touching = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, SupportsInt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,14 @@ class Begun:
     diagonal: Vector
 
 
+def slab_parts(parts: Parts, whole: Sizes, offset: int, axis: int, filled: SupportsInt) -> SlabParts:
+    """Return what others need of the parts of a slab, of which ``filled`` voxels conduct."""
+    begins, ends, nowhere = offset == 0, offset + parts.shape[0] == whole[0], np.zeros(parts.count, bool)
+    first = parts.at(axis, 0) if axis or begins else nowhere
+    last = parts.at(axis, -1) if axis or ends else nowhere
+    return SlabParts(parts.count, first, last, parts.faces()[0], int(filled))
+
+
 class MaskSlab:
     """Some planes of a mask, what they hold of the solution, and the steps of the multigrid that concern them only.
 
@@ -89,12 +97,7 @@ class MaskSlab:
     def parts(self) -> SlabParts:
         """Return what hangs together within the slab."""
         mask = self._read()
-        parts = Parts(mask)
-        begins, ends = self.offset == 0, self.offset + self.sizes[0] == self.whole[0]
-        nowhere = np.zeros(parts.count, bool)
-        first = parts.at(self.axis, 0) if self.axis or begins else nowhere
-        last = parts.at(self.axis, -1) if self.axis or ends else nowhere
-        return SlabParts(parts.count, first, last, parts.faces()[0], int(np.count_nonzero(mask)))
+        return slab_parts(Parts(mask), self.whole, self.offset, self.axis, np.count_nonzero(mask))
 
     def begin(self, kept: NDArray[np.bool_], beside: Beside) -> Begun:
         """Set up the levels of what is kept of the parts; ``beside`` are ones where it goes on."""

@@ -29,6 +29,9 @@ _NO_PATH = {
 }
 _TEXTS = {
     "tortuosity_factor": "tortuosity factor, inf where nothing percolates",
+    "tortuosity_factor_std": "standard deviation of the tortuosity factor",
+    "tortuosity_factor_richardson": "tortuosity factor extrapolated from both coarse ones alone",
+    "coarse_tortuosity_factor": "tortuosity factor of blocks",
     "tau_lower": "lower bound of the tortuosity factor of these voxels",
     "tau_upper": "upper bound of the tortuosity factor of these voxels",
     "effective_diffusivity": "effective diffusivity, in units of the conductivities",
@@ -184,10 +187,13 @@ def numbers_of(
         "percolating": [one.percolates for one in found],
         "converged": [one.converged for one in found],
         "iterations": [one.iterations for one in found],
-        "reason": [
-            "" if one.percolates else _NO_PATH[boundary].format(name) for one, name in zip(found, axes, strict=True)
-        ],
+        "reason": ["" if one.percolates else no_path(name, boundary) for one, name in zip(found, axes, strict=True)],
     }
+
+
+def no_path(name: str, boundary: Boundary = "faces") -> str:
+    """Return why there is no tortuosity factor along an axis."""
+    return _NO_PATH[boundary].format(name)
 
 
 def ratio(mean: float, conductivity: float) -> float:
@@ -201,7 +207,12 @@ def as_dataset(
     """Return the numbers of all volumes of a series as variables; warn where a solution did not converge."""
     leading = whole.dims[: -len(PLACES)]
     shape = tuple(whole.sizes[name] for name in leading)
-    ends = {"volume_fraction": (), "effective_tensor": ("axis", "along"), "potential": ("axis", *PLACES)}
+    ends = {
+        "volume_fraction": (),
+        "effective_tensor": ("axis", "along"),
+        "potential": ("axis", *PLACES),
+        "coarse_tortuosity_factor": ("axis", "coarsening"),
+    }
     texts = _TEXTS | {
         "effective_tensor": "tensor of the effective diffusivity, in units of the conductivities",
         "potential": "potential, from 1 at the first face to 0 at the last",
