@@ -28,7 +28,7 @@ from .voxels import as_volume, voxel
 
 _STEP = "tomo.tortuosity_coarsened"
 _EDGES = (2, 4)
-_SUBVOLUME, _LEAST = 128, 16
+_SUBVOLUME, _LEAST = 128, 4
 """Voxels along a subvolume's edge at most, and at least where the volume is cut along an axis at all."""
 
 _FEWEST = 3
@@ -158,7 +158,7 @@ def _of_axis(  # noqa: PLR0917
     tau = math.exp(logs[0] + shift)
     return {
         "tortuosity_factor": tau,
-        "tortuosity_factor_std": tau * math.hypot(spread, tol),
+        "tortuosity_factor_std": tau * math.expm1(math.hypot(spread, tol)),
         "tortuosity_factor_richardson": math.exp(logs[0] + _richardson(logs)),
         "coarse_tortuosity_factor": [math.exp(log) for log in logs],
         "converged": all(one.converged for one in solved),

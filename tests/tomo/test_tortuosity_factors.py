@@ -74,17 +74,18 @@ def test_insulating_spheres_on_a_lattice_obey_rayleighs_formula():
     assert abs(2 * off[1] - off[0]) < 0.002
 
 
-def test_a_penny_crack_across_the_flow_costs_what_its_radius_cubed_says():
-    """Dilute: D/D0 = 1/(1 + 8/3 N a^3), here N a^3 = 0.008; cracks one voxel thick, their extent extrapolated."""
+@pytest.mark.parametrize("radius", [0.12, 0.16, 0.2, 0.25])
+def test_a_penny_crack_across_the_flow_costs_what_its_radius_cubed_says(radius):
+    """Dilute: D/D0 = 1/(1 + 8/3 N a^3), N a^3 from 0.002 to 0.016; cracks one voxel thick, extrapolated."""
     excess = []
     for edge in (32, 64):
-        disc = (np.sum((np.indices((edge, edge)) + 0.5 - edge / 2) ** 2, axis=0)) < (0.2 * edge) ** 2
+        disc = (np.sum((np.indices((edge, edge)) + 0.5 - edge / 2) ** 2, axis=0)) < (radius * edge) ** 2
         mask = np.ones((edge,) * 3, bool)
         mask[edge // 2][disc] = False
         density = (disc.sum() / np.pi) ** 1.5 / edge**3
         found = tortuosity(mask, tol=1e-6)["effective_diffusivity"].item()
         excess.append((1 / found - 1) / (8 / 3 * density))
-    assert 2 * excess[1] - excess[0] == pytest.approx(1, abs=0.06)
+    assert 2 * excess[1] - excess[0] == pytest.approx(1, abs=0.08)
     along_it = tortuosity(np.moveaxis(mask, 0, 1), tol=1e-6)["effective_diffusivity"].item()
     assert along_it > 0.99
 
@@ -109,7 +110,9 @@ def test_what_does_not_percolate_is_infinite_and_says_why():
 @settings(max_examples=40, deadline=None)
 def test_any_mask_conducts_as_an_independent_solver_says(mask):
     for axis in range(3):
-        assert_allclose(factor(mask, AXES[axis], tol=1e-7), conduction.tortuosity_factor(mask, axis), rtol=1e-5)
+        found = factor(mask, AXES[axis], tol=1e-7)
+        assert_allclose(found, conduction.tortuosity_factor(mask, axis), rtol=1e-5)
+        assert found >= 1 - 1e-6
 
 
 @pytest.mark.parametrize("filled", [0.25, 0.5])
@@ -149,7 +152,7 @@ def test_bounds_hold_the_tortuosity_factor_and_none_is_below_1(seed, filled, wid
 
 def test_isotropic_blobs_keep_the_bound_of_hashin_and_shtrikman():
     """tau >= (3 - eps)/2 on average over axes and volumes, within three standard errors."""
-    for filled in (0.4, 0.7):
+    for filled in (0.3, 0.45, 0.6, 0.8):
         over = np.concatenate([factor(blobs((48,) * 3, filled, 2.0, seed), "all") for seed in range(3)])
         over -= (3 - filled) / 2
         assert over.mean() > -3 * over.std() / np.sqrt(over.size)
