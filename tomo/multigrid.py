@@ -22,7 +22,7 @@ NOWHERE: Repeats = (False, False, False)
 EVERYWHERE: Repeats = (True, True, True)
 """Along which of z, y and x a volume repeats itself."""
 
-_FEWEST = 4
+_FEWEST = 3
 """Cells along an edge of the coarsest level: numpy inverts larger ones on threads that wait for each other."""
 
 _SINGULAR = 1e-6

@@ -62,7 +62,7 @@ def tortuosity_in_slabs(
     -------
     xarray.Dataset
         As :func:`operando.tomo.tortuosity` returns it of a mask between faces: to the last digit, whatever the slabs,
-        of volumes of more than 8 voxels along some axis.
+        of volumes of more than 6 voxels along some axis.
 
     Raises
     ------
