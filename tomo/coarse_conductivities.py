@@ -18,7 +18,7 @@ from .percolation import Parts
 
 Read = Callable[[tuple[slice, ...]], Codes]
 
-_VOXELS = 1 << 24
+_VOXELS = 1 << 22
 """Voxels of a slab that is read at once, about."""
 
 
@@ -36,7 +36,8 @@ def coarse_conductivities(read: Read, whole: Sizes, material: Material, axes: li
     """Return what blocks conduct, and what is known of the voxels themselves, in one pass over the volume."""
     blocks = np.empty(coarser(whole), np.float32)
     planes = max(2, _VOXELS // (whole[1] * whole[2]) // 2 * 2)
-    numbers, parts = np.zeros(material.conductivities.size), dict[int, list[SlabParts]]((axis, []) for axis in axes)
+    numbers = np.zeros(material.conductivities.size)
+    parts: dict[int, list[SlabParts]] = {axis: [] for axis in axes}
     for offset in range(0, whole[0], planes):
         codes = read((slice(offset, offset + planes), slice(None), slice(None)))
         numbers += np.bincount(codes.ravel(), minlength=numbers.size)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +15,7 @@ import numpy as np
 from dask.base import get_scheduler, is_dask_collection
 from numpy.typing import NDArray
 
-from operando.errors import OperandoError
+from operando.errors import FileError, OperandoError
 
 from .mask_slabs import MaskSlab
 from .multigrid_cells import Sizes
@@ -46,6 +48,8 @@ class SlabsHere:
     def __init__(self, slabs: list[MaskSlab], store: str | PathLike[str] | None) -> None:
         self.slabs = slabs
         self.folder = None if store is None else open_folder(store, f"slabs-{uuid4().hex}", "")
+        if self.folder is not None:
+            _check_room(self.folder, slabs)
         for number, slab in enumerate(slabs):
             if self.folder is None:
                 slab.arrays = {name: np.zeros(shape, kind) for name, (shape, kind) in slab.kinds().items()}
@@ -138,9 +142,12 @@ def _lost(what: object) -> OperandoError:
 
 
 def cluster() -> Client | None:
-    """Return the client whose workers dask would use here."""
-    from distributed import Client
+    """Return the client whose workers dask would use here, None within a worker: a task is not to wait for others."""
+    from distributed import Client, get_worker
 
+    with suppress(ValueError):
+        get_worker()
+        return None
     client = getattr(get_scheduler(), "__self__", None)  # type: ignore[no-untyped-call]
     return client if isinstance(client, Client) else None
 
@@ -150,6 +157,15 @@ def _slab(mask: NDArray[np.bool_], whole: Sizes, offset: int, axis: int, workers
     slab = MaskSlab(mask, whole, offset, axis, workers)
     slab.arrays = {name: np.zeros(shape, kind) for name, (shape, kind) in slab.kinds().items()}
     return slab
+
+
+def _check_room(folder: Path, slabs: list[MaskSlab]) -> None:
+    """Raise where a folder has no room for slabs: mapped files that cannot be written would end the process."""
+    needed = sum(math.prod(shape) * np.dtype(kind).itemsize for slab in slabs for shape, kind in slab.kinds().values())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        folder.rmdir()
+        raise FileError(folder.parent, f"{needed / 1e9:.3g} GB of room for slabs", f"{free / 1e9:.3g} GB")
 
 
 def _mapped(folder: Path, number: int, slab: MaskSlab, mode: str) -> dict[str, NDArray[Any]]:

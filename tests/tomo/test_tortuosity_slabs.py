@@ -1,6 +1,7 @@
 import os
 import signal
 import tracemalloc
+from types import SimpleNamespace
 
 import dask
 import dask.array as da
@@ -14,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from scipy import ndimage
 
-from operando.errors import OperandoError, OperandoWarning
+from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.tomo import slab_holders, tortuosity, tortuosity_in_slabs
 from operando.tomo.conduction_in_slabs import SlabSystem
 
@@ -111,6 +112,7 @@ def test_workers_of_a_cluster_give_the_digits_of_the_whole(client):
     with dask.config.set(scheduler=client):
         for volume, slabs in ((lazy, None), (mask, 12), (lazy.persist(), 12)):
             same(tortuosity_in_slabs(volume, slabs=slabs), whole)
+    same(client.submit(tortuosity_in_slabs, mask, slabs=12).result(), whole)
 
 
 def test_a_worker_that_is_lost_is_told(client, monkeypatch):
@@ -138,7 +140,7 @@ def test_a_solution_that_is_cut_short_says_so(monkeypatch):
     assert not found["converged"].item()
 
 
-def test_what_cannot_be_cut_is_refused(tmp_path):
+def test_what_cannot_be_cut_is_refused(tmp_path, monkeypatch):
     mask = np.ones((4, 4, 4), bool)
     with pytest.raises(OperandoError, match="slabs from 1 voxel on"):
         tortuosity_in_slabs(mask, slabs=0)
@@ -147,6 +149,10 @@ def test_what_cannot_be_cut_is_refused(tmp_path):
     places = {name: np.arange(4) * edge for name, edge in zip(PLACES, (1.0, 2.0, 2.0), strict=True)}
     with pytest.raises(OperandoError, match="expected cubic voxels"):
         tortuosity_in_slabs(xr.DataArray(mask, places, PLACES))
+    monkeypatch.setattr(slab_holders.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(FileError, match=r"expected .* GB of room for slabs, got 0 GB"):
+        tortuosity_in_slabs(mask, store=tmp_path / "full")
+    assert list((tmp_path / "full").iterdir()) == []
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OperandoError, match="a folder"):
         tortuosity_in_slabs(mask, store=tmp_path / "file")
