@@ -125,8 +125,6 @@ class MaskSlab:
     def down(self, step: float, beside: Beside) -> Ends:
         """Step the residual along ``image``, smooth, and hand what is left to the coarse level, smoothed too."""
         arrays, by = self.arrays, np.float32(step)
-        if self.mask is not None:
-            raise RuntimeError("the slab was made anew and has lost what it held")
         _put(arrays["image"], beside)
         self._step_ends(kernels.step_residual, "residual", by)
         given = (arrays["counts"], arrays["residual"], arrays["image"], by, DAMPING, arrays["source"])
@@ -177,6 +175,8 @@ class MaskSlab:
         return SlabThreads(self.workers)
 
     def _each(self, kernel: Callable[..., Any], ranges: list[tuple[int, int]], *arguments: Any) -> None:
+        if self.mask is not None:
+            raise RuntimeError("the slab was made anew and has lost what it held")
         self._threads.each(kernel, ranges, *arguments)
 
     def _ranges(self, planes: int) -> list[tuple[int, int]]:

@@ -23,7 +23,7 @@ EVERYWHERE: Repeats = (True, True, True)
 """Along which of z, y and x a volume repeats itself."""
 
 _FEWEST = 3
-"""Cells along an edge of the coarsest level: numpy inverts larger ones on threads that wait for each other."""
+"""Cells along an edge of the coarsest level: numpy inverts more on threads that wait for each other if others work."""
 
 _SINGULAR = 1e-6
 

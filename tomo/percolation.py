@@ -24,7 +24,8 @@ Boundary = Literal["faces", "periodic_sides", "periodic"]
 
 _STEP = "tomo.percolates"
 _ACROSS_FACES = 6
-_MOST = np.iinfo(np.uint32).max
+_MOST = int(np.iinfo(np.uint32).max)
+_BITS = 32
 
 
 def percolates(
@@ -195,7 +196,8 @@ class Parts:
 def touch(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Return the pairs of parts, from 0, that touch where two planes of their numbers (0: none) meet."""
     both = (one > 0) & (other > 0)
-    return np.unique(np.stack([one[both], other[both]], axis=-1).astype(np.int64) - 1, axis=0)
+    pairs = np.unique(one[both].astype(np.int64) << _BITS | other[both])
+    return np.stack([pairs >> _BITS, pairs & _MOST], axis=-1) - 1
 
 
 def groups(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -80,15 +80,15 @@ class SlabsOfWorkers:
         threads = workers_of(client)
         workers = sorted(threads)
         self.client, self.names = client, [workers[n * len(workers) // len(masks)] for n in range(len(masks))]
-        held = []
+        self.held: list[Any] = []
         for mask, given, name in zip(masks, settings, self.names, strict=True):
             place: dict[str, Any] = {"workers": [name]}
             brought: Any = client.compute if is_dask_collection(mask) else client.scatter
             share = max(1, threads[name] // self.names.count(name))
             work = (_slab, brought(mask, **place), *given, share)
-            held.append(client.submit(*work, actor=True, key=f"mask-slab-{uuid4().hex}", **place))
+            self.held.append(client.submit(*work, actor=True, key=f"mask-slab-{uuid4().hex}", **place))
         with client.as_current():
-            self.actors = self._results(held)
+            self.actors = self._results(self.held)
 
     def each(self, method: str, *arguments: Sequence[Any]) -> list[Any]:
         """Return what a method of each slab gives; of every sequence of arguments each slab takes its own.
@@ -107,8 +107,10 @@ class SlabsOfWorkers:
             raise _lost(error) from error
 
     def close(self) -> None:
-        """Let go of all slabs."""
+        """Let go of all slabs, whatever still refers to them here."""
         self.actors = []
+        self.client.cancel(self.held)  # type: ignore[no-untyped-call]
+        self.held = []
 
     def _results(self, tasks: list[Any]) -> list[Any]:
         """Return results; a worker that is gone for good, for which dask would wait, ends the waiting."""

@@ -80,7 +80,7 @@ def tortuosity_coarsened(
     Notes
     -----
     A block has the mean conductivity of its voxels: walls and gaps thinner than a block leak, so that factors of blocks
-    come out too low, and the more so the wider they are. By how much, ln tau(voxels) - ln tau(blocks of 2), is measured
+    come out too low, the more so the wider blocks are. By how much, ln tau(voxels) - ln tau(blocks of 2), is measured
     on up to eight subvolumes, 128 voxels wide at most: their median, with their standard error and a quarter of itself
     for all that a subvolume's ends change, and with the share of them that does not percolate. Where fewer than three
     do, Richardson's extrapolation takes its place, whose order p lies between 1/2 and 2: s (ln tau(blocks of 2) - ln

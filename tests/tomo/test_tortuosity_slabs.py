@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 import tracemalloc
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from scipy import ndimage
 from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.tomo import slab_holders, tortuosity, tortuosity_in_slabs
 from operando.tomo.conduction_in_slabs import SlabSystem
+from operando.tomo.mask_slabs import MaskSlab
 
 PLACES = ("z", "y", "x")
 
@@ -113,6 +115,10 @@ def test_workers_of_a_cluster_give_the_digits_of_the_whole(client):
         for volume, slabs in ((lazy, None), (mask, 12), (lazy.persist(), 12)):
             same(tortuosity_in_slabs(volume, slabs=slabs), whole)
     same(client.submit(tortuosity_in_slabs, mask, slabs=12).result(), whole)
+    patience = time.monotonic() + 10
+    while any(client.run(lambda dask_worker: len(dask_worker.state.actors)).values()):
+        assert time.monotonic() < patience, "workers keep slabs that nobody works on"
+        time.sleep(0.02)
 
 
 def test_a_worker_that_is_lost_is_told(client, monkeypatch):
@@ -128,6 +134,13 @@ def test_a_worker_that_is_lost_is_told(client, monkeypatch):
     mask, lost = blobs((16, 10, 10), 0.6), "expected workers that stay to the end, lost"
     with dask.config.set(scheduler=client), pytest.raises(OperandoError, match=lost):
         tortuosity_in_slabs(mask)
+
+
+def test_a_slab_that_a_cluster_made_anew_refuses_to_go_on():
+    slab = MaskSlab(np.ones((4, 5, 6), bool), (8, 5, 6), 4, 0, 1)
+    slab.arrays = {name: np.zeros(shape, kind) for name, (shape, kind) in slab.kinds().items()}
+    with pytest.raises(RuntimeError, match="has lost what it held"):
+        slab.follow(0.5, (None, None))
 
 
 def test_a_solution_that_is_cut_short_says_so(monkeypatch):
