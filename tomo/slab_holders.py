@@ -87,8 +87,12 @@ class SlabsOfWorkers:
             share = max(1, threads[name] // self.names.count(name))
             work = (_slab, brought(mask, **place), *given, share)
             self.held.append(client.submit(*work, actor=True, key=f"mask-slab-{uuid4().hex}", **place))
-        with client.as_current():
-            self.actors = self._results(self.held)
+        try:
+            with client.as_current():
+                self.actors = self._results(self.held)
+        except BaseException:
+            self.close()
+            raise
 
     def each(self, method: str, *arguments: Sequence[Any]) -> list[Any]:
         """Return what a method of each slab gives; of every sequence of arguments each slab takes its own.

@@ -80,8 +80,8 @@ def tortuosity_in_slabs(
     It is the one multigrid that :func:`operando.tomo.tortuosity` uses, not one on each slab: slabs own the two finest
     levels and hand each other outer planes before every step, so that iterations do not grow with their number. Where
     this is called lie the coarser levels, half a byte for a voxel of the whole. Of its slab a worker holds 18 bytes a
-    voxel, and 20 while it begins. An iteration takes seven
-    exchanges of two planes a slab and of 1/16 byte a voxel; in files it reads 37 bytes a voxel and writes 19.
+    voxel, and 20 while it begins. An iteration takes seven exchanges of two planes a slab, and hands on a quarter of a
+    byte a voxel; in files it reads 37 bytes a voxel and writes 19.
     """
     whole = as_mask(mask, _STEP)
     axes = asked_axes(dim, _STEP)
