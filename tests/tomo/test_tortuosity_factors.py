@@ -249,18 +249,6 @@ def test_phases_in_voxels_of_any_edges_conduct_as_the_full_matrix_says():
     assert_allclose(around["effective_diffusivity"], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("filled", "expected"), [(0.4, 2.46446), (0.6, 1.55738)])
-def test_periodic_sides_give_what_taufactors_periodic_solver_does(filled, expected):
-    """taufactor 1.2.1, PeriodicSolver, over-converged, on the same volumes."""
-    width = 2.0 if filled == 0.4 else 3.0
-    field = ndimage.gaussian_filter(np.random.default_rng(4).standard_normal((48,) * 3), width, mode="wrap")
-    mask = field < np.quantile(field, filled)
-    found = factor(mask, boundary="periodic_sides")
-    assert found == pytest.approx(expected, rel=2e-4)
-    shifted = np.roll(mask, (7, 11), (1, 2))
-    assert factor(shifted, boundary="periodic_sides") == pytest.approx(found, rel=2e-4)
-
-
 def test_phases_alike_are_a_mask():
     labels = np.where(blobs((20, 25, 22), 0.6), 7, 3).astype(np.uint16)
     merged = tortuosity(np.where(labels == 7, np.arange(22) % 2 + 1, 0), "y", conductivities={1: 2.0, 2: 2.0})
