@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from .surface_areas import surface_area
     from .thickness import local_thickness
     from .tortuosity_bounds import tortuosity_bracket
+    from .tortuosity_coarsening import tortuosity_coarsened
     from .tortuosity_factors import tortuosity
+    from .tortuosity_slabs import tortuosity_in_slabs
     from .tracking import track
     from .triple_lines import triple_phase_length
 
@@ -113,6 +115,8 @@ _LAZY = {
     "threshold_multiotsu": ".multi_otsu",
     "tortuosity": ".tortuosity_factors",
     "tortuosity_bracket": ".tortuosity_bounds",
+    "tortuosity_coarsened": ".tortuosity_coarsening",
+    "tortuosity_in_slabs": ".tortuosity_slabs",
     "track": ".tracking",
     "triple_phase_length": ".triple_lines",
     "two_point_correlation": ".correlation_functions",
@@ -174,6 +178,8 @@ __all__ = [
     "threshold_multiotsu",
     "tortuosity",
     "tortuosity_bracket",
+    "tortuosity_coarsened",
+    "tortuosity_in_slabs",
     "track",
     "triple_phase_length",
     "two_point_correlation",

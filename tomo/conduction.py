@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .conduction_in_masks import MaskSystem
-from .conduction_in_phases import PhaseSystem
+from .conduction_in_phases import PhaseSystem, level_of_blocks, level_of_phases
 from .conjugate_gradients import Solved, minimize
-from .multigrid import zeros
-from .multigrid_cells import Sizes, Vector
+from .multigrid import EVERYWHERE, NOWHERE, zeros
+from .multigrid_cells import Repeats, Sizes, Vector
 from .percolation import Parts
 from .slab_threads import SlabThreads
 
@@ -64,15 +64,22 @@ NOTHING = Conducted(0.0, 0.0, percolates=False)
 
 
 def conduct(
-    codes: Codes, material: Material, axis: int, threads: SlabThreads, tolerance: float, *, keep: bool = False
+    codes: Codes,
+    material: Material,
+    axis: int,
+    threads: SlabThreads,
+    tolerance: float,
+    *,
+    around: bool = False,
+    keep: bool = False,
 ) -> Conducted:
     """Return how a volume of phases by number conducts between its two faces across an axis.
 
-    Parts that do not lead from one to the other are left out first: they carry nothing.
+    ``around``: it repeats itself along the other axes, which else are closed. Parts that do not lead from one face to
+    the other are left out first: they carry nothing.
     """
-    conducting = _conducting(codes, material)
-    parts = Parts(conducting, repeats=False)
-    through = parts.through(axis)
+    parts = Parts(_conducting(codes, material))
+    through = parts.through(axis, around=around)
     if not through.any():
         return NOTHING
     sizes = parts.shape
@@ -80,15 +87,17 @@ def conduct(
     parts.paint(through, counts)
     del parts
     system: MaskSystem | PhaseSystem
-    if (alike := material.uniform) is not None:
+    if (alike := material.uniform) is not None and not around:
         system, scale = MaskSystem(counts, sizes, axis, threads, keep=keep), alike / codes.size
     else:
         counts[_inner(sizes)] *= codes
         scale = 1 / (codes.size * material.weights[axis])
-        system = PhaseSystem(counts, material.conductivities, material.weights, sizes, axis, threads, keep=keep)
+        given = (counts, material.conductivities, material.weights, sizes, axis, threads)
+        top = level_of_phases(*given, repeats=_sides(axis) if around else NOWHERE)
+        system = PhaseSystem(top, axis, threads, keep=keep)
     solved = minimize(system, tolerance)
     potential = _potential(system.kept(), counts, sizes, axis) if keep else None
-    return _conducted(solved, scale, potential)
+    return conducted(solved, scale, potential)
 
 
 def conduct_repeated(
@@ -112,7 +121,8 @@ def conduct_repeated(
     parts.paint(kept, counts)
     counts[_inner(sizes)] *= codes
     weights = material.weights
-    system = PhaseSystem(counts, material.conductivities, weights, sizes, axes[0], threads, repeats=True, keep=True)
+    given = (counts, material.conductivities, weights, sizes, axes[0], threads)
+    system = PhaseSystem(level_of_phases(*given, repeats=EVERYWHERE), axes[0], threads, keep=True)
     known: dict[int, Vector] = {}
     found = []
     for row, axis in enumerate(axes):
@@ -122,7 +132,7 @@ def conduct_repeated(
         system.turn(axis, keep=True)
         solved, deviation = minimize(system, tolerance), system.kept()
         potential = _potential(deviation, counts, sizes, axis) if keep else None
-        found.append(_conducted(solved, 1 / (codes.size * weights[axis]), potential))
+        found.append(conducted(solved, 1 / (codes.size * weights[axis]), potential))
         tensor[row, row] = found[-1].conductivity
         for other, energy in _shared_energies(system, known).items():
             column = axes.index(other)
@@ -130,6 +140,23 @@ def conduct_repeated(
             tensor[column, row] = tensor[row, column]
         known[axis] = deviation
     return found, tensor
+
+
+def conduct_in_blocks(
+    values: Vector, edges: tuple[float, float, float], axis: int, threads: SlabThreads, tolerance: float
+) -> Conducted:
+    """Return how blocks of any conductivity (z, y, x) conduct between the two faces across an axis."""
+    parts = Parts((values > 0).view(np.uint8))
+    through = parts.through(axis)
+    if not through.any():
+        return NOTHING
+    counts = _bordered(parts.shape)
+    parts.paint(through, counts)
+    conductivity = counts.astype(np.float32)
+    conductivity[_inner(parts.shape)] *= values
+    weights = Material(np.zeros(1), edges).weights
+    top = level_of_blocks(conductivity, weights, parts.shape, axis, threads)
+    return conducted(minimize(PhaseSystem(top, axis, threads), tolerance), 1 / (values.size * weights[axis]))
 
 
 def _shared_energies(system: PhaseSystem, known: dict[int, Vector]) -> dict[int, float]:
@@ -140,6 +167,12 @@ def _shared_energies(system: PhaseSystem, known: dict[int, Vector]) -> dict[int,
         system.linear(other, source)
         shared[other] = -system.product(source, system.kept()) - system.product(deviation, left)
     return shared
+
+
+def _sides(axis: int) -> Repeats:
+    """Return that a volume repeats itself along the other axes."""
+    z, y, x = (axis != number for number in range(3))
+    return z, y, x
 
 
 def _conducting(codes: Codes, material: Material) -> Codes:
@@ -158,7 +191,8 @@ def _inner(sizes: Sizes) -> tuple[slice, ...]:
     return tuple(slice(1, size + 1) for size in sizes)
 
 
-def _conducted(solved: Solved, scale: float, potential: Vector | None) -> Conducted:
+def conducted(solved: Solved, scale: float, potential: Vector | None = None) -> Conducted:
+    """Return what a solution tells, its energy times ``scale`` being a conductivity."""
     left = solved.left if math.isfinite(solved.left) and solved.left < solved.energy else 0.0
     return Conducted(
         scale * (solved.energy - left),

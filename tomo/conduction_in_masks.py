@@ -36,15 +36,15 @@ class MaskSystem:
         self.counts, self.sizes, self.axis, self.threads = counts, sizes, axis, threads
         voxels, planes = sizes[0] * sizes[1] * sizes[2], sizes[0]
         self.whole = threads.slabs(planes, voxels)
-        threads.each(kernels.count_faces, self.whole, counts, sizes, axis)
-        top = Level(coarser(sizes), repeats=False)
+        threads.each(kernels.count_faces, self.whole, counts, sizes, 0, axis)
+        top = Level(coarser(sizes))
         self.pairs = threads.slabs(top.sizes[0], voxels)
         threads.each(kernels.coarsen_counts, self.pairs, counts, top.faces, top.diagonal, SCALE)
         self.cycle = Cycle(top, threads)
         self.residual, self.direction, self.image = (zeros(sizes) for _ in range(3))
         self.deviation = zeros(sizes) if keep else None
         self.products = np.zeros(counts.shape[0])
-        threads.each(kernels.linear_residual, self.whole, counts, sizes, axis, self.residual, self.products)
+        threads.each(kernels.linear_residual, self.whole, counts, sizes, 0, axis, self.residual, self.products)
         self.energy = float(self.products.sum())
         ends = {plane for first, last in self.pairs for plane in (2 * first - 1, 2 * last - 2)}
         self.ends = [(plane, plane + 1) for plane in sorted(ends)]

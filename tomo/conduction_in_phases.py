@@ -7,17 +7,25 @@ from numpy.typing import NDArray
 
 from . import multigrid_cells as cells
 from . import multigrid_faces
-from .multigrid import Cycle, Level, zeros
-from .multigrid_cells import Sizes, Vector
+from .multigrid import NOWHERE, Cycle, Level, zeros
+from .multigrid_cells import Repeats, Sizes, Vector
 from .multigrid_counts import step_direction, step_residual
 from .slab_threads import SlabThreads
 
+Weights = tuple[float, float, float]
 
-class PhaseSystem:
-    """What a potential that falls straight along an axis leaves to be balanced where faces conduct as they may.
 
-    The deviation from the straight fall is solved for, in steps of 1 a voxel. It takes 41 bytes a voxel, 4 more where
-    the potential is kept.
+def level_of_phases(  # noqa: PLR0917
+    codes: NDArray[np.uint8],
+    conductivities: NDArray[np.float64],
+    weights: Weights,
+    sizes: Sizes,
+    axis: int,
+    threads: SlabThreads,
+    *,
+    repeats: Repeats = NOWHERE,
+) -> Level:
+    """Return how the faces conduct between voxels of phases.
 
     Parameters
     ----------
@@ -29,36 +37,50 @@ class PhaseSystem:
         Of faces across z, y and x: face over distance.
     sizes, axis
         Voxels along z, y, x; the axis along which the potential falls.
+    threads
+        That share the work.
     repeats
-        The volume repeats itself along z, y and x; else the faces of the axis are electrodes and the others closed.
+        Along which of z, y and x the volume repeats itself; else the faces of the axis are electrodes, others closed.
+    """
+    top = Level(sizes, repeats)
+    _close(codes, sizes, repeats)
+    given = (codes, _across(conductivities), np.array(weights, np.float32), sizes, 3 if repeats[axis] else axis)
+    threads.each(multigrid_faces.fill_faces, threads.slabs(sizes[0], top.cells), *given, top.faces, top.diagonal)
+    return top
+
+
+def level_of_blocks(conductivity: Vector, weights: Weights, sizes: Sizes, axis: int, threads: SlabThreads) -> Level:
+    """Return how the faces conduct between blocks of any conductivity (with borders of 0), electrodes on an axis."""
+    top = Level(sizes)
+    given = (conductivity, np.array(weights, np.float32), sizes, axis)
+    threads.each(multigrid_faces.fill_block_faces, threads.slabs(sizes[0], top.cells), *given, top.faces, top.diagonal)
+    return top
+
+
+class PhaseSystem:
+    """What a potential that falls straight along an axis leaves to be balanced where faces conduct as they may.
+
+    The deviation from the straight fall is solved for, in steps of 1 a voxel. It takes 41 bytes a voxel, 4 more where
+    the potential is kept.
+
+    Parameters
+    ----------
+    top
+        How the faces conduct.
+    axis
+        Along which the potential falls.
     threads
         That share the work.
     keep
         Keep the potential.
     """
 
-    def __init__(  # noqa: PLR0917
-        self,
-        codes: NDArray[np.uint8],
-        conductivities: NDArray[np.float64],
-        weights: tuple[float, float, float],
-        sizes: Sizes,
-        axis: int,
-        threads: SlabThreads,
-        *,
-        repeats: bool = False,
-        keep: bool = False,
-    ) -> None:
-        self.sizes, self.repeats, self.threads = sizes, repeats, threads
-        self.top = Level(sizes, repeats)
-        self.slabs = threads.slabs(sizes[0], self.top.cells)
-        if repeats:
-            _close(codes, sizes)
-        given = (codes, _across(conductivities), np.array(weights, np.float32), sizes, 3 if repeats else axis)
-        threads.each(multigrid_faces.fill_faces, self.slabs, *given, self.top.faces, self.top.diagonal)
-        self.cycle = Cycle(self.top, threads)
-        self.direction, self.image = zeros(sizes), zeros(sizes)
-        self.products = np.zeros(sizes[0] + 2)
+    def __init__(self, top: Level, axis: int, threads: SlabThreads, *, keep: bool = False) -> None:
+        self.sizes, self.repeats, self.threads, self.top = top.sizes, top.repeats, threads, top
+        self.slabs = threads.slabs(self.sizes[0], top.cells)
+        self.cycle = Cycle(top, threads)
+        self.direction, self.image = zeros(self.sizes), zeros(self.sizes)
+        self.products = np.zeros(self.sizes[0] + 2)
         self.deviation: Vector | None = None
         self.turn(axis, keep=keep)
 
@@ -69,7 +91,7 @@ class PhaseSystem:
 
     def linear(self, axis: int, source: Vector) -> float:
         """Set what a straight fall leaves to be balanced, and return its energy."""
-        given = (self.top.faces, self.sizes, axis, self.repeats, source, self.products)
+        given = (self.top.faces, self.sizes, axis, self.repeats[axis], source, self.products)
         self.threads.each(multigrid_faces.linear_source, self.slabs, *given)
         return float(self.products.sum())
 
@@ -82,8 +104,7 @@ class PhaseSystem:
     def follow(self, share: float) -> float:
         """Take the next direction and return its product with its image."""
         self.threads.each(step_direction, self.slabs, self.direction, self.guess, np.float32(share))
-        if self.repeats:
-            cells.repeat(self.direction, self.sizes)
+        self.top.surround(self.direction)
         given = (self.top.faces, self.top.diagonal, self.direction, self.image, self.products)
         self.threads.each(cells.image_of, self.slabs, *given)
         return float(self.products.sum())
@@ -120,7 +141,8 @@ def _across(conductivities: NDArray[np.float64]) -> Vector:
     return (2 * one / both * other).astype(np.float32)
 
 
-def _close(codes: NDArray[np.uint8], sizes: Sizes) -> None:
-    for axis, size in enumerate(sizes):
+def _close(codes: NDArray[np.uint8], sizes: Sizes, repeats: Repeats) -> None:
+    for axis in np.flatnonzero(repeats):
+        size = sizes[axis]
         along = np.moveaxis(codes, axis, 0)
         along[0], along[size + 1] = along[size], along[1]

@@ -9,7 +9,7 @@ from typing import Protocol
 MOST = 500
 """Iterations after which a solution is given up."""
 
-_WINDOW = 2
+_WINDOW, _SHARE = 2, 4
 _NOTHING = 1e-13
 
 
@@ -42,8 +42,9 @@ def minimize(system: System, tolerance: float, most: int = MOST) -> Solved:
     """Return the energy of the potential that dissipates least.
 
     Every iteration k takes d_k off the energy, and all that is left to take is the sum of those to come. It is held
-    for converged where the last two took less than ``tolerance`` of it, and what is left, if they go on to fall by the
-    same factor, is less as well.
+    for converged where the last quarter of them (two at least: where throats follow each other, little is taken for a
+    while before more is) took less than ``tolerance`` of it, and what is left, if they go on to fall by the same
+    factor, is less as well.
 
     Notes
     -----
@@ -64,7 +65,8 @@ def minimize(system: System, tolerance: float, most: int = MOST) -> Solved:
         step, before = product / curvature, product
         falls.append(step * product)
         energy -= falls[-1]
-        if len(falls) > _WINDOW and max(sum(falls[-_WINDOW:]), _left(falls)) < tolerance * energy:
+        window = max(_WINDOW, len(falls) // _SHARE)
+        if len(falls) > _WINDOW and max(sum(falls[-window:]), _left(falls)) < tolerance * energy:
             system.end(step)
             return Solved(energy, _left(falls), number + 1, converged=True)
     system.end(step)

@@ -59,11 +59,16 @@ OPERATIONS = {
     "segment_cracks": Work(speed=2.0, copies=2, bytes=13, margin=33, tasks=5),
     "surface_area": Work(speed=5.0, copies=2, bytes=40, fixed=10e6),
     "tortuosity": Work(speed=15.0, copies=0, bytes=0, once=10e6, whole=21, tasks=0),
+    "tortuosity_coarsened": Work(speed=10.0, copies=0, bytes=0, once=10e6, whole=6.3, tasks=0),
     "tortuosity_in_phases": Work(speed=10.0, copies=0, bytes=0, once=10e6, whole=45, tasks=0),
+    "tortuosity_in_slabs": Work(speed=12.0, copies=1, bytes=19, once=10e6, whole=0.7, tasks=0),
 }
 """Measured on one core of an x86-64 machine of 2026 with volumes of 256^3 in chunks of 64^3 and 128^3, 1 and 2 workers:
 grey levels of uint16, masks of bool, labels of int32; thickness up to a radius of 12 voxels, median filters of 3; a
-tortuosity factor along one axis of a volume of cubic voxels, which is held in memory and makes no graph."""
+tortuosity factor along one axis of a volume of cubic voxels, which is held in memory and makes no graph. Blocks of a
+volume in slabs are slabs, one a worker."""
+
+_WHOLE_SLICES = ("reconstruct", "tortuosity_in_slabs")
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,8 @@ def cost(
     dtype
         Type of what is read: grey levels, a mask, labels or projections.
     chunks
-        Edge, or edges (z, y, x), of the blocks; by default 128 voxels. Slices of a reconstruction are whole.
+        Edge, or edges (z, y, x), of the blocks; by default 128 voxels. Those of a reconstruction and slabs
+        have whole slices.
     workers
         Threads that work at once, each on a block.
     angles
@@ -142,7 +148,7 @@ def cost(
         raise OperandoError(f"cost: expected angles with 'reconstruct', and only there, got {angles} for {operation!r}")
     work = OPERATIONS[operation]
     sides = tuple(int(edge) for edge in shape[-_DIMS:])
-    block = _block(sides, chunks, whole_slices=operation == "reconstruct")
+    block = _block(sides, chunks, whole_slices=operation in _WHOLE_SLICES)
     counts = [math.ceil(side / edge) for side, edge in zip(sides, block, strict=True)]
     series, voxels = math.prod(shape[:-_DIMS]), math.prod(sides)
     held = math.prod(min(side, edge + 2 * work.margin) for side, edge in zip(sides, block, strict=True))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from operando.errors import OperandoError
 from operando.kernels import compiled
 
 WALL, OPEN, QUEUED, AROUND, AROUND_QUEUED = range(5)
@@ -14,6 +15,9 @@ WALL, OPEN, QUEUED, AROUND, AROUND_QUEUED = range(5)
 
 _PER_STEP, _LAYERS = math.sqrt(3.0), 6
 """Layers per edge of a voxel: a distance exceeds those it follows from by one or more, by three and a bit at most."""
+
+_MOST = 100
+"""Times that a voxel may be settled on average."""
 
 _HERE = 13
 _FARTHEST = math.sqrt(3.0) + 1e-9
@@ -23,8 +27,10 @@ Flat = NDArray[np.int64]
 States = NDArray[np.uint8]
 
 
-def spread(away: Field, states: States) -> None:
+def spread(away: Field, states: States) -> int:
     """Lower distances, in place, to those of the shortest ways from what is queued; nothing is queued after it.
+
+    Return how often voxels were settled: once or twice each, unless distances known around them lie far apart.
 
     Parameters
     ----------
@@ -33,28 +39,40 @@ def spread(away: Field, states: States) -> None:
         more within.
     states
         Of the same shape. Whatever is not queued agrees with its neighbors that are not.
+
+    Raises
+    ------
+    OperandoError
+        If voxels are settled so often that distances cannot have been found in order.
     """
     flat, state = away.reshape(-1), states.reshape(-1)
     seeds = np.flatnonzero((state == QUEUED) | (state == AROUND_QUEUED))
     seeds = seeds[np.argsort(flat[seeds], kind="stable")]
     z, y, x = np.indices((3, 3, 3)) - 1
-    _spread(flat, state, seeds, ((z * away.shape[1] + y) * away.shape[2] + x).ravel())
+    most = _MOST * (flat.size + seeds.size)
+    settled: int = _spread(flat, state, seeds, ((z * away.shape[1] + y) * away.shape[2] + x).ravel(), most)
+    if settled > most:
+        raise OperandoError(
+            f"tomo.geodesic_distance: expected every voxel to be settled a few times, got {settled} for {flat.size}; "
+            "use larger chunks"
+        )
+    return settled
 
 
 @compiled
-def _spread(away: Field, states: States, seeds: Flat, offsets: Flat) -> None:
+def _spread(away: Field, states: States, seeds: Flat, offsets: Flat, limit: int) -> int:
     """Settle voxels in layers so thin that none depends on another of its layer.
 
     ``heads`` begin the lists of the layers to come, ``links`` lead on within a list of ``items``; ``links[0]`` begins
-    that of entries to use again, ``links[1]`` counts those used.
+    that of entries to use again, ``links[1]`` counts those used. It ends beyond a ``limit`` of voxels settled.
     """
     heads, items, links = np.zeros(_LAYERS, np.int64), np.zeros(1024, np.int64), np.zeros(1024, np.int64)
-    links[1], taken, level, most = 2, 0, 0, 0
+    links[1], taken, level, most, settled = 2, 0, 0, 0, 0
     lowered, before, near = np.empty(26, np.int64), np.empty(26), np.empty(27)
-    while level <= most or taken < seeds.size:
+    while (level <= most or taken < seeds.size) and settled <= limit:
         if level > most:
             level = max(level, int(away[seeds[taken]] * _PER_STEP))
-        while True:
+        while settled <= limit:
             if heads[level % _LAYERS] > 0:
                 place = _pop(heads, items, links, level)
             elif taken < seeds.size and int(away[seeds[taken]] * _PER_STEP) <= level:
@@ -64,6 +82,7 @@ def _spread(away: Field, states: States, seeds: Flat, offsets: Flat) -> None:
             if states[place] not in (QUEUED, AROUND_QUEUED):
                 continue
             states[place] -= 1
+            settled += 1
             for n in range(_lower_neighbors(away, states, place, offsets, near, lowered, before)):
                 later = min(max(int(away[lowered[n]] * _PER_STEP), level), level + _LAYERS - 1)
                 if states[lowered[n]] == QUEUED and int(before[n] * _PER_STEP) == later:
@@ -73,6 +92,7 @@ def _spread(away: Field, states: States, seeds: Flat, offsets: Flat) -> None:
                     items, links = _doubled(items), _doubled(links)
                 _push(heads, items, links, later, lowered[n])
         level += 1
+    return settled
 
 
 @compiled

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import multigrid_cells as cells
-from .multigrid_cells import Faces, Sizes, Vector
+from .multigrid_cells import Faces, Repeats, Sizes, Vector
 from .slab_threads import SlabThreads
 
 DAMPING = np.float32(0.85)
@@ -18,7 +18,13 @@ DAMPING = np.float32(0.85)
 SCALE = np.float32(0.5)
 """By which the conductances of a coarse level are too large: its steps lie at the faces of cells, and nowhere else."""
 
-_FEWEST = 5
+NOWHERE: Repeats = (False, False, False)
+EVERYWHERE: Repeats = (True, True, True)
+"""Along which of z, y and x a volume repeats itself."""
+
+_FEWEST = 3
+"""Cells along an edge of the coarsest level: numpy inverts more on threads that wait for each other if others work."""
+
 _SINGULAR = 1e-6
 
 
@@ -33,7 +39,7 @@ class Level:
     """Cells of one size, how they conduct, the source in each, and the potential that is looked for."""
 
     sizes: Sizes
-    repeats: bool
+    repeats: Repeats = NOWHERE
     faces: Faces = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,10 +53,15 @@ class Level:
 
     def close(self) -> None:
         """Copy the faces on one side of a volume that repeats itself to the other."""
-        if self.repeats:
-            for axis, face in enumerate(self.faces):
+        for axis, face in enumerate(self.faces):
+            if self.repeats[axis]:
                 along = np.moveaxis(face, axis, 0)
                 along[self.sizes[axis] + 1] = along[1]
+
+    def surround(self, values: Vector) -> None:
+        """Fill the border of values where the volume repeats itself."""
+        if any(self.repeats):
+            cells.repeat(values, self.sizes, self.repeats)
 
 
 def coarser(level: Sizes) -> Sizes:
@@ -88,12 +99,10 @@ class Cycle:
         pairs = self.threads.slabs(coarse.sizes[0], level.cells)
         each(cells.smooth_first, slabs, level.diagonal, level.source, DAMPING, level.values)
         for _ in range(visits):
-            if level.repeats:
-                cells.repeat(level.values, level.sizes)
+            level.surround(level.values)
             each(cells.restrict, pairs, level.faces, level.diagonal, level.source, level.values, coarse.source)
             each(cells.add_coarse, slabs, level.diagonal, level.values, self.solve(number + 1))
-            if level.repeats:
-                cells.repeat(level.values, level.sizes)
+            level.surround(level.values)
             given = (level.faces, level.diagonal, level.source, level.values, DAMPING, level.spare)
             each(cells.smooth, slabs, *given)
             level.values, level.spare = level.spare, level.values
@@ -113,8 +122,7 @@ def _inverse(level: Level) -> NDArray[np.float32]:
     for number, place in enumerate(np.ndindex(level.sizes)):
         unit[inner] = 0
         unit[inner][place] = 1
-        if level.repeats:
-            cells.repeat(unit, level.sizes)
+        level.surround(unit)
         cells.image_of(level.faces, level.diagonal, unit, image, products, 1, level.sizes[0] + 1)
         matrix[:, number] = image[inner].ravel()
     inverse: NDArray[np.float32] = np.linalg.pinv(matrix, rcond=_SINGULAR, hermitian=True).astype(np.float32)

@@ -16,22 +16,26 @@ from operando.kernels import compiled, compiled_sums
 Vector = NDArray[np.float32]
 Faces = tuple[Vector, Vector, Vector]
 Sizes = tuple[int, int, int]
+Repeats = tuple[bool, bool, bool]
 
 _NONE = np.float32(0)
 
 
 @compiled
-def repeat(values: Vector, sizes: Sizes) -> None:
-    """Fill the border with the cells of the other side."""
+def repeat(values: Vector, sizes: Sizes, repeats: Repeats) -> None:
+    """Fill the border with the cells of the other side along the axes that repeat themselves."""
     depth, height, width = sizes
     for z in range(1, depth + 1):
         for y in range(1, height + 1):
-            values[z, y, 0], values[z, y, width + 1] = values[z, y, width], values[z, y, 1]
+            if repeats[2]:
+                values[z, y, 0], values[z, y, width + 1] = values[z, y, width], values[z, y, 1]
         for x in range(1, width + 1):
-            values[z, 0, x], values[z, height + 1, x] = values[z, height, x], values[z, 1, x]
+            if repeats[1]:
+                values[z, 0, x], values[z, height + 1, x] = values[z, height, x], values[z, 1, x]
     for y in range(1, height + 1):
         for x in range(1, width + 1):
-            values[0, y, x], values[depth + 1, y, x] = values[depth, y, x], values[1, y, x]
+            if repeats[0]:
+                values[0, y, x], values[depth + 1, y, x] = values[depth, y, x], values[1, y, x]
 
 
 @compiled

@@ -23,12 +23,17 @@ _ONE = np.float32(1)
 
 
 @compiled
-def count_faces(counts: Counts, sizes: tuple[int, int, int], axis: int, first: int, last: int) -> None:
-    """Replace the ones of a mask by the number of faces that conduct; electrodes at both ends of an axis."""
+def count_faces(  # noqa: PLR0917
+    counts: Counts, sizes: tuple[int, int, int], offset: int, axis: int, first: int, last: int
+) -> None:
+    """Replace the ones of a mask by the number of faces that conduct; electrodes at both ends of an axis.
+
+    ``sizes`` are those of the whole volume, of which ``offset`` planes come before the first of a slab.
+    """
     depth, height, width = sizes
     row = np.empty(counts.shape[2], np.uint8)
     for z in range(first, last):
-        ends_z = 2 * ((axis == 0) * ((z == 1) + (z == depth)))
+        ends_z = 2 * ((axis == 0) * ((z + offset == 1) + (z + offset == depth)))
         for y in range(1, height + 1):
             ends = ends_z + 2 * ((axis == 1) * ((y == 1) + (y == height)))
             here, above, below = counts[z, y], counts[z - 1, y], counts[z + 1, y]
@@ -46,11 +51,18 @@ def count_faces(counts: Counts, sizes: tuple[int, int, int], axis: int, first: i
 
 @compiled
 def linear_residual(  # noqa: PLR0917
-    counts: Counts, sizes: tuple[int, int, int], axis: int, residual: Vector, energy: Sums, first: int, last: int
+    counts: Counts,
+    sizes: tuple[int, int, int],
+    offset: int,
+    axis: int,
+    residual: Vector,
+    energy: Sums,
+    first: int,
+    last: int,
 ) -> None:
     """Set what the potential that falls by 1 a voxel along an axis leaves of the balance of each voxel.
 
-    ``energy`` of each plane: what this potential dissipates.
+    ``energy`` of each plane: what this potential dissipates; ``sizes`` and ``offset`` as :func:`count_faces` has them.
     """
     _, height, width = sizes
     at_z, at_y, at_x = np.int64(axis == 0), np.int64(axis == 1), np.int64(axis == 2)
@@ -61,7 +73,7 @@ def linear_residual(  # noqa: PLR0917
             for x in range(1, width + 1):
                 if counts[z, y, x] == 0:
                     continue
-                place = z * at_z + y * at_y + x * at_x
+                place = (z + offset) * at_z + y * at_y + x * at_x
                 enters = place == 1 or counts[z - at_z, y - at_y, x - at_x] > 0
                 leaves = place == length or counts[z + at_z, y + at_y, x + at_x] > 0
                 residual[z, y, x] = np.float32(enters) - np.float32(leaves)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from operando.errors import OperandoError
 from operando.kernels import compiled
@@ -18,11 +20,12 @@ from .layout import PLACES
 from .results import described
 from .run_kernels import Pieces, connect_runs, find_runs, paint, sides
 
-Boundary = Literal["faces", "periodic"]
+Boundary = Literal["faces", "periodic_sides", "periodic"]
 
 _STEP = "tomo.percolates"
 _ACROSS_FACES = 6
-_MOST = np.iinfo(np.uint32).max
+_MOST = int(np.iinfo(np.uint32).max)
+_BITS = 32
 
 
 def percolates(
@@ -37,8 +40,9 @@ def percolates(
     dim
         ``z``, ``y`` or ``x``, several of them, or ``all``.
     boundary
-        ``faces``: a path joins the first and the last face along the dim. ``periodic``: the volume repeats itself along
-        z, y and x, and a path leads from a voxel to its image further along the dim.
+        ``faces``: a path joins the first and the last face along the dim. ``periodic_sides``: it may leave through a
+        side and come in again opposite. ``periodic``: the volume repeats itself along z, y and x, and a path leads from
+        a voxel to its image further along the dim.
 
     Returns
     -------
@@ -65,7 +69,8 @@ def percolates(
     found = np.empty((*shape, len(axes)), bool)
     for at in np.ndindex(shape):
         parts = Parts(np.asarray(volume.data[at]).view(np.uint8), repeats=boundary == "periodic")
-        found[at] = [bool(parts.through(PLACES.index(name)).any()) for name in axes]
+        around = boundary == "periodic_sides"
+        found[at] = [bool(parts.through(PLACES.index(name), around=around).any()) for name in axes]
     coords = {name: one for name, one in volume.coords.items() if set(one.dims) <= set(leading)}
     array = xr.DataArray(found, {**coords, "axis": axis_names(axes)}, (*leading, "axis"))
     return described(
@@ -95,8 +100,8 @@ def asked_axes(dim: str | Sequence[str], step: str) -> tuple[str, ...]:
 
 def check_boundary(boundary: str, step: str) -> None:
     """Raise where a boundary is unknown."""
-    if boundary not in ("faces", "periodic"):
-        raise OperandoError(f"{step}: expected a boundary of 'faces' or 'periodic', got {boundary!r}")
+    if boundary not in get_args(Boundary):
+        raise OperandoError(f"{step}: expected a boundary of {', '.join(get_args(Boundary))}, got {boundary!r}")
 
 
 def check_voxels(volume: xr.DataArray, step: str) -> None:
@@ -119,7 +124,7 @@ class Parts:
         If the volume has more voxels than their numbers can count.
     """
 
-    def __init__(self, volume: NDArray[np.uint8], *, repeats: bool) -> None:
+    def __init__(self, volume: NDArray[np.uint8], *, repeats: bool = False) -> None:
         if volume.size > _MOST:
             raise OperandoError(f"{_STEP}: expected at most {_MOST} voxels, got {volume.size}; cut the volume")
         self.shape = three(volume.shape)
@@ -129,26 +134,31 @@ class Parts:
         self.runs: Pieces = (runs[0], runs[1], piece)
         self.windings = self._windings() if repeats else None
 
-    def through(self, axis: int) -> NDArray[np.bool_]:
-        """Return which parts lead through the volume along an axis."""
+    def through(self, axis: int, *, around: bool = False) -> NDArray[np.bool_]:
+        """Return which parts lead through the volume along an axis, ``around``: out at a side and in again opposite."""
         if self.windings is not None:
             return self.windings[:, axis]
-        ends = [self._at(axis, end) for end in (0, -1)]
-        found: NDArray[np.bool_] = ends[0] & ends[1]
-        return found
+        ends = (self.at(axis, 0), self.at(axis, -1))
+        return through_groups(self._beside(axis), *ends) if around else ends[0] & ends[1]
 
     def paint(self, kept: NDArray[np.bool_], counts: NDArray[np.uint8]) -> None:
         """Write 1 where kept parts lie into zeros that have a border of a voxel."""
         paint_kept(self.runs, kept, self.shape, counts)
 
-    def _at(self, axis: int, end: int) -> NDArray[np.bool_]:
+    def at(self, axis: int, end: int) -> NDArray[np.bool_]:
+        """Return which parts lie at the first (0) or the last (-1) face across an axis."""
         found = np.zeros(self.count, bool)
-        pieces = self._faces()[axis][end]
+        pieces = self.faces()[axis][end]
         found[pieces[pieces > 0] - 1] = True
         return found
 
-    def _faces(self) -> list[tuple[NDArray[np.uint32], NDArray[np.uint32]]]:
-        """Return the numbers of the parts at both faces across each axis."""
+    def _beside(self, axis: int) -> NDArray[np.int64]:
+        """Return a number for each part that those share which hang together across the sides along an axis."""
+        touching = [touch(*faces) for side, faces in enumerate(self.faces()) if side != axis]
+        return groups(self.count, np.concatenate(touching))
+
+    def faces(self) -> list[tuple[NDArray[np.uint32], NDArray[np.uint32]]]:
+        """Return the numbers, from 1, of the parts at both faces across each axis."""
         y_first, y_last, x_first, x_last = sides(self.runs, self.shape)
         return [(self._plane(0), self._plane(self.shape[0] - 1)), (y_first, y_last), (x_first, x_last)]
 
@@ -167,10 +177,8 @@ class Parts:
         """Return along which axes each part leads to its own image."""
         root, cell = list(range(self.count)), np.zeros((self.count, len(PLACES)), np.int64)
         winds: list[tuple[int, NDArray[np.int64]]] = []
-        for axis, (before, after) in enumerate(self._faces()):
-            touch = (before > 0) & (after > 0)
-            pairs = np.unique(np.stack([after[touch], before[touch]], axis=-1).astype(np.int64) - 1, axis=0)
-            for one, other in pairs.tolist():
+        for axis, (before, after) in enumerate(self.faces()):
+            for one, other in touch(after, before).tolist():
                 (top, here), (next_top, there) = _find(root, cell, one), _find(root, cell, other)
                 step = here - there
                 step[axis] += 1
@@ -183,6 +191,27 @@ class Parts:
             found[_find(root, cell, member)[0]] |= step != 0
         tops = [_find(root, cell, member)[0] for member in range(self.count)] if winds else []
         return found[tops] if tops else found
+
+
+def touch(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Return the pairs of parts, from 0, that touch where two planes of their numbers (0: none) meet."""
+    both = (one > 0) & (other > 0)
+    pairs = np.unique(one[both].astype(np.int64) << _BITS | other[both])
+    return np.stack([pairs >> _BITS, pairs & _MOST], axis=-1) - 1
+
+
+def groups(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a number for each of so many parts that those share which pairs join."""
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (count, count))
+    found: NDArray[np.int64] = connected_components(links, directed=False)[1].astype(np.int64)
+    return found
+
+
+def through_groups(group: NDArray[np.int64], first: NDArray[np.bool_], last: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which parts belong to a group of which parts lie at the first and at the last face."""
+    at_first, at_last = (np.unique(group[end]) for end in (first, last))
+    found: NDArray[np.bool_] = np.isin(group, np.intersect1d(at_first, at_last))
+    return found
 
 
 def _find(root: list[int], cell: NDArray[np.int64], member: int) -> tuple[int, NDArray[np.int64]]:

@@ -24,10 +24,14 @@ from .voxels import as_volume, voxel
 _STEP = "tomo.tortuosity"
 _NO_PATH = {
     "faces": "no path leads from the first to the last face along {}",
+    "periodic_sides": "no path leads from the first to the last face along {}, around the sides either",
     "periodic": "no path leads to its image along {}",
 }
 _TEXTS = {
     "tortuosity_factor": "tortuosity factor, inf where nothing percolates",
+    "tortuosity_factor_std": "standard deviation of the tortuosity factor",
+    "tortuosity_factor_richardson": "tortuosity factor extrapolated from both coarse ones alone",
+    "coarse_tortuosity_factor": "tortuosity factor of blocks",
     "tau_lower": "lower bound of the tortuosity factor of these voxels",
     "tau_upper": "upper bound of the tortuosity factor of these voxels",
     "effective_diffusivity": "effective diffusivity, in units of the conductivities",
@@ -64,7 +68,8 @@ def tortuosity(
         labels without one conduct nothing.
     boundary
         ``faces``: the first and the last face along the dim are kept at potentials 1 and 0, nothing crosses the
-        others. ``periodic``: the volume repeats itself along z, y and x; the potential falls by 1 from one to the next.
+        others. ``periodic_sides``: what crosses one of these comes in again opposite (what TauFactor calls periodic).
+        ``periodic``: the volume repeats itself along z, y and x; the potential falls by 1 from one to the next.
     tol
         Relative error of the effective diffusivity at which the solution ends.
     tubes
@@ -83,7 +88,7 @@ def tortuosity(
         ``percolating``, ``iterations``, ``converged``. ``tau_lower``: bound by the energy of the potential, which no
         unfinished solution comes below. ``tau_upper`` with ``tubes``. ``reason`` tells in words why a factor is inf;
         nothing else gives an inf. ``potential`` (..., axis, z, y, x), float32, NaN where nothing flows.
-        With periodic sides and several axes ``effective_tensor`` (..., axis, along).
+        Of a periodic volume and several axes ``effective_tensor`` (..., axis, along).
 
     Raises
     ------
@@ -103,15 +108,15 @@ def tortuosity(
     Parts that do not percolate are found first. The deviation from a straight fall is solved for by conjugate
     gradients, preconditioned by a cycle of multigrid, in float32 with sums in float64. The energy bounds D from above
     with an error that is quadratic in that of the potential; ``tortuosity_factor`` takes off what the last iterations
-    let expect. It takes 18 bytes a voxel beyond the volume for a mask of cubic voxels, else 42; 4 to 12 more where
-    potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018), doi:10.1080/09506608.2016.1249995; S. J.
-    Cooper et al., SoftwareX 5, 203 (2016), doi:10.1016/j.softx.2016.09.002.
+    let expect. It takes 18 bytes a voxel beyond the volume for a mask of cubic voxels between ``faces``, else 42; 4 to
+    12 more where potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018),
+    doi:10.1080/09506608.2016.1249995; S. J. Cooper et al., SoftwareX 5, 203 (2016), doi:10.1016/j.softx.2016.09.002.
     """
     whole = as_volume(volume, _STEP)
     axes = asked_axes(dim, _STEP)
     check_boundary(boundary, _STEP)
     check_voxels(whole, _STEP)
-    if not 0 < tol < 1 or (tubes is not None and (tubes < 1 or boundary == "periodic")):
+    if not 0 < tol < 1 or (tubes is not None and (tubes < 1 or boundary != "faces")):
         raise OperandoError(f"{_STEP}: expected a tol within 0 and 1, and tubes from 1 voxel on, between faces only")
     table = conducting_labels(whole, conductivities, _STEP)
     material = Material(np.array([0.0, *table.values()]), voxel(whole, _STEP).edges)
@@ -124,9 +129,7 @@ def tortuosity(
             rows.append(
                 _of_one(codes, material, axes, threads, boundary=boundary, tol=tol, tubes=tubes, keep=potential)
             )
-    ds = _dataset(rows, whole, axes, potential=potential)
-    if not ds["converged"].all():
-        warnings.warn(f"{_STEP}: not every solution converged, look at 'converged'", OperandoWarning, stacklevel=2)
+    ds = as_dataset(rows, whole, axes, potential=potential)
     if isinstance(dim, str) and dim != "all":
         ds = ds.isel(axis=0)
     settings = {
@@ -158,41 +161,58 @@ def _of_one(
         found, tensor = conduct_repeated(codes, material, numbers, threads, tol, keep=keep)
         extra = {"effective_tensor": tensor} if len(axes) > 1 else {}
     else:
-        found = [conduct(codes, material, axis, threads, tol, keep=keep) for axis in numbers]
+        around = boundary == "periodic_sides"
+        found = [conduct(codes, material, axis, threads, tol, around=around, keep=keep) for axis in numbers]
     if tubes is not None:
         lower = [
             by_tubes(lambda part: codes[part], codes.shape, material, axis, threads, tol=tol, edge=tubes)
             for axis in numbers
         ]
-        extra["tau_upper"] = [_ratio(mean, value) for value in lower]
+        extra["tau_upper"] = [ratio(mean, value) for value in lower]
     if keep:
         empty = np.full(codes.shape, np.nan, np.float32)
         extra["potential"] = np.stack([empty if one.potential is None else one.potential for one in found])
+    return numbers_of(found, mean, np.count_nonzero(codes) / codes.size, axes, boundary) | extra
+
+
+def numbers_of(
+    found: list[Conducted], mean: float, filled: float, axes: Sequence[str], boundary: Boundary = "faces"
+) -> dict[str, Any]:
+    """Return the numbers of one volume along axes from how it conducts, its mean conductivity, and how much does."""
     return {
-        "tortuosity_factor": [_ratio(mean, one.conductivity) for one in found],
-        "tau_lower": [_ratio(mean, one.upper) for one in found],
+        "tortuosity_factor": [ratio(mean, one.conductivity) for one in found],
+        "tau_lower": [ratio(mean, one.upper) for one in found],
         "effective_diffusivity": [one.conductivity for one in found],
-        "volume_fraction": np.count_nonzero(codes) / codes.size,
+        "volume_fraction": filled,
         "percolating": [one.percolates for one in found],
         "converged": [one.converged for one in found],
         "iterations": [one.iterations for one in found],
-        "reason": [_reason(one, name, boundary) for one, name in zip(found, axes, strict=True)],
-        **extra,
+        "reason": ["" if one.percolates else no_path(name, boundary) for one, name in zip(found, axes, strict=True)],
     }
 
 
-def _ratio(mean: float, conductivity: float) -> float:
+def no_path(name: str, boundary: Boundary = "faces") -> str:
+    """Return why there is no tortuosity factor along an axis."""
+    return _NO_PATH[boundary].format(name)
+
+
+def ratio(mean: float, conductivity: float) -> float:
+    """Return the tortuosity factor of a volume of a mean conductivity that conducts so well."""
     return mean / conductivity if conductivity > 0 else np.inf
 
 
-def _reason(found: Conducted, name: str, boundary: Boundary) -> str:
-    return "" if found.percolates else _NO_PATH[boundary].format(name)
-
-
-def _dataset(rows: list[dict[str, Any]], whole: xr.DataArray, axes: tuple[str, ...], *, potential: bool) -> xr.Dataset:
+def as_dataset(
+    rows: list[dict[str, Any]], whole: xr.DataArray, axes: tuple[str, ...], *, potential: bool = False
+) -> xr.Dataset:
+    """Return the numbers of all volumes of a series as variables; warn where a solution did not converge."""
     leading = whole.dims[: -len(PLACES)]
     shape = tuple(whole.sizes[name] for name in leading)
-    ends = {"volume_fraction": (), "effective_tensor": ("axis", "along"), "potential": ("axis", *PLACES)}
+    ends = {
+        "volume_fraction": (),
+        "effective_tensor": ("axis", "along"),
+        "potential": ("axis", *PLACES),
+        "coarse_tortuosity_factor": ("axis", "coarsening"),
+    }
     texts = _TEXTS | {
         "effective_tensor": "tensor of the effective diffusivity, in units of the conductivities",
         "potential": "potential, from 1 at the first face to 0 at the last",
@@ -207,4 +227,8 @@ def _dataset(rows: list[dict[str, Any]], whole: xr.DataArray, axes: tuple[str, .
     ds = xr.Dataset(columns, coords).assign_coords(axis=axis_names(axes))
     if "effective_tensor" in ds:
         ds = ds.assign_coords(along=("along", *axis_names(axes)[1:]))
+    if not ds["converged"].all():
+        warnings.warn(
+            "tomo.tortuosity: not every solution converged, look at 'converged'", OperandoWarning, stacklevel=3
+        )
     return ds

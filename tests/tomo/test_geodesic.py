@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter, label
 
 from operando.errors import OperandoError
+from operando.tomo import eikonal
 from operando.tomo.eikonal import AROUND_QUEUED, OPEN, WALL, spread
 from operando.tomo.geodesic import geodesic_distance, geodesic_tortuosity
 from operando.tomo.way_blocks import from_layer, with_margin
@@ -209,3 +210,38 @@ def test_margins_that_are_not_done_yet_leave_distances_too_long_but_never_too_sh
     spread(away, states)
     assert (away[inner] >= exact * (1 - 1e-12))[mask].all()
     assert np.isfinite(away[inner][mask & ~edge]).mean() > 0.8
+
+
+def beside_far_ways(far, low):
+    """Return a box, open but for its border, beside a row of known distances that ways from one corner undercut."""
+    away, states = np.full((6, 12, 20), np.inf), np.full((6, 12, 20), eikonal.WALL, np.uint8)
+    states[1:-1, 2:-1, 1:-2] = eikonal.OPEN
+    z, x = np.indices((4, 17))
+    away[1:-1, 1, 1:-2] = 40 + np.hypot(far - 40 + 0.93 * z, 1.5 * (x - 7))
+    away[-2, 1, -2] = low
+    states[1:-1, 1, 1:-1] = np.where(np.isfinite(away[1:-1, 1, 1:-1]), eikonal.AROUND_QUEUED, eikonal.WALL)
+    return away, states
+
+
+def test_known_distances_that_a_shorter_way_undercuts_by_far_are_not_followed_step_by_step():
+    """Blocks whose neighbors had not heard of a short way yet took ages: each voxel was lowered a thousand times."""
+    away, states = beside_far_ways(74.0, 39.2)
+    assert eikonal.spread(away, states) < 1.5 * np.count_nonzero(states == eikonal.OPEN)
+    assert (states != eikonal.QUEUED).all()
+    opened = away[states == eikonal.OPEN]
+    assert 39.2 < opened.min() < opened.max() < 39.2 + 30
+
+
+@given(arrays(np.float64, (4, 17), elements=st.floats(0, 90)), st.floats(0, 90))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_known_around_a_block_voxels_are_settled_about_once(known, low):
+    away, states = beside_far_ways(74.0, low)
+    away[1:-1, 1, 1:-2] = known
+    assert eikonal.spread(away, states) < 2 * np.count_nonzero(states)
+    assert np.isfinite(away[states == eikonal.OPEN]).all()
+
+
+def test_ways_that_are_not_found_in_order_end_in_a_line(monkeypatch):
+    monkeypatch.setattr(eikonal, "_MOST", 0)
+    with pytest.raises(OperandoError, match="expected every voxel to be settled a few times"):
+        eikonal.spread(*beside_far_ways(74.0, 39.2))

@@ -101,6 +101,7 @@ def tables(chunks=None):
         tomo.percolates(grey > 80, "all"),
         tomo.tortuosity(grey > 80, "all")["tortuosity_factor"],
         tomo.tortuosity(grey > 80, conductivities={1: 1.0, 0: 0.1}, boundary="periodic")["effective_diffusivity"],
+        tomo.tortuosity_coarsened(grey > 80, "x")["tortuosity_factor"].round(9),
         fitted.predict_proba(grey),
     ]
 

@@ -67,6 +67,15 @@ def test_periodic_paths_are_those_of_many_copies(seed):
     assert found[2] == wound(padded, 2)
 
 
+@given(masks)
+@settings(max_examples=40, deadline=None)
+def test_paths_around_the_sides_are_those_through_copies_beside_the_volume(mask):
+    found = percolates(mask, "all", boundary="periodic_sides").values.tolist()
+    for axis in range(3):
+        shape = tuple(1 if number == axis else mask[:, 0].size + 2 for number in range(3))
+        assert found[axis] == joined(np.tile(mask, shape), axis)
+
+
 def test_each_volume_of_a_series_is_looked_at_lazily():
     masks = np.zeros((2, 5, 6, 7), bool)
     masks[1, :, 3, 3] = True
@@ -84,7 +93,7 @@ def test_what_cannot_be_is_refused():
     mask = np.ones((3, 3, 3), bool)
     with pytest.raises(OperandoError, match="expected a dim of z, y and x"):
         percolates(mask, "w")
-    with pytest.raises(OperandoError, match="'faces' or 'periodic', got 'open'"):
+    with pytest.raises(OperandoError, match="faces, periodic_sides, periodic, got 'open'"):
         percolates(mask, boundary="open")
     with pytest.raises(OperandoError, match="true and false"):
         percolates(mask.astype(int))

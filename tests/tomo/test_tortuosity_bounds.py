@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from operando.errors import OperandoError
@@ -22,6 +24,17 @@ def test_the_bracket_contains_the_whole_and_narrows_with_larger_parts(seed):
             assert 1 <= found["tau_lower"].item() <= whole * (1 + 1e-6)
             assert found["tau_upper"].item() >= whole * (1 - 1e-6)
         assert narrow["relative_width"].item() < wide["relative_width"].item()
+
+
+@given(st.integers(0, 10**6), st.floats(0.15, 0.95), st.integers(1, 14), st.integers(1, 14))
+@settings(max_examples=20, deadline=None)
+def test_brackets_of_any_parts_contain_the_whole(seed, filled, tubes, slabs):
+    noise = np.random.default_rng(seed)
+    mask = blobs(tuple(noise.integers(3, 15, 3)), filled, seed)
+    found, whole = tortuosity_bracket(mask, tubes=tubes, slabs=slabs), tortuosity(mask)
+    assert found["tau_lower"] <= whole["tau_lower"] * (1 + 1e-6) or np.isinf(whole["tortuosity_factor"])
+    assert found["tau_upper"] >= whole["tau_lower"] * (1 - 1e-6)
+    assert np.isfinite(whole["tortuosity_factor"]) or np.isinf(found["tau_upper"])
 
 
 def test_the_bracket_of_phases_in_chunks_is_that_in_memory():
