@@ -12,12 +12,13 @@ from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
     from .linking import link
+    from .onset_times import onsets
     from .query import timeline
     from .store import open
 
-_LAZY = {"open": ".store", "link": ".linking", "timeline": ".query"}
+_LAZY = {"open": ".store", "link": ".linking", "onsets": ".onset_times", "timeline": ".query"}
 
-__all__ = ["OperandoError", "OperandoWarning", "link", "open", "timeline"]
+__all__ = ["OperandoError", "OperandoWarning", "link", "onsets", "open", "timeline"]
 
 
 def __getattr__(name: str) -> Any:
