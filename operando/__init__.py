@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from .onset_times import onsets
     from .query import timeline
     from .store import open
+    from .windows import window
 
-_LAZY = {"open": ".store", "link": ".linking", "onsets": ".onset_times", "timeline": ".query"}
+_LAZY = {"open": ".store", "link": ".linking", "onsets": ".onset_times", "timeline": ".query", "window": ".windows"}
 
-__all__ = ["OperandoError", "OperandoWarning", "link", "onsets", "open", "timeline"]
+__all__ = ["OperandoError", "OperandoWarning", "link", "onsets", "open", "timeline", "window"]
 
 
 def __getattr__(name: str) -> Any:
