@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from .linking import link
     from .onset_times import onsets
     from .query import timeline
+    from .state_values import at
     from .store import open
     from .windows import window
 
-_LAZY = {"open": ".store", "link": ".linking", "onsets": ".onset_times", "timeline": ".query", "window": ".windows"}
+_LAZY = {
+    "at": ".state_values",
+    "open": ".store",
+    "link": ".linking",
+    "onsets": ".onset_times",
+    "timeline": ".query",
+    "window": ".windows",
+}
 
-__all__ = ["OperandoError", "OperandoWarning", "link", "onsets", "open", "timeline", "window"]
+__all__ = ["OperandoError", "OperandoWarning", "at", "link", "onsets", "open", "timeline", "window"]
 
 
 def __getattr__(name: str) -> Any:

@@ -67,7 +67,7 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     """
     corrected = _corrected(series, clock)
     dims = corrected["time"].dims
-    log = _Log.of(echem)
+    log = Log.of(echem)
     start, end = _intervals(corrected, log.origin)
     sigma = clock.sigma if clock is not None else 0.0
     covered = log.covered(end) - log.covered(start)
@@ -128,7 +128,7 @@ def _float(name: str, dims: tuple[object, ...], values: Array) -> dict[str, xr.V
 
 
 @dataclass(frozen=True)
-class _Log:
+class Log:
     """The usable samples of the log, in order of time, as cumulative sums over covered time."""
 
     origin: np.datetime64
@@ -139,7 +139,8 @@ class _Log:
     typical: Array
 
     @classmethod
-    def of(cls, echem: xr.Dataset) -> _Log:
+    def of(cls, echem: xr.Dataset) -> Log:
+        """Return the log in ``echem``: ``time``, ``segment`` and ``flag``."""
         origin = np.datetime64(echem["time"].values[0], "ns")
         time = seconds_since(echem["time"].values, origin)
         unusable = int(Flag.clock_step | Flag.not_finite)
@@ -151,6 +152,7 @@ class _Log:
         return cls(origin, keep, time, segment, width, typical)
 
     def values(self, variable: xr.DataArray) -> Array:
+        """Return a variable's usable samples."""
         kept: Array = variable.values[self.keep].astype("f8")
         return kept
 
@@ -211,6 +213,7 @@ class _Log:
         return holds
 
     def samples(self, start: Array, end: Array) -> Integers:
+        """Return how many samples lie in each interval."""
         return np.searchsorted(self.time, end, side="right") - np.searchsorted(self.time, start, side="left")
 
     def majority(self, start: Array, end: Array, echem: xr.Dataset) -> tuple[Array, Array]:
@@ -238,7 +241,7 @@ def _piece(a: Array, b: Array, u: Array, power: int, held: bool) -> Array:
 
 
 def _average(
-    log: _Log, name: str, echem: xr.Dataset, interval: tuple[Array, Array], sigma: float
+    log: Log, name: str, echem: xr.Dataset, interval: tuple[Array, Array], sigma: float
 ) -> tuple[Array, Array]:
     """Return the mean of one variable over every interval and its standard uncertainty."""
     start, end = interval
@@ -258,14 +261,14 @@ def _average(
     return mean + center, np.sqrt(spread + _sensor(log, name, echem, start, end) ** 2 + (slope * sigma) ** 2)
 
 
-def _slope(log: _Log, values: Array, x: Array) -> Array:
+def _slope(log: Log, values: Array, x: Array) -> Array:
     if not log.width.size:
         return np.zeros(x.shape)
     k = log.left(x)
     return np.divide(values[k + 1] - values[k], log.width[k], out=np.zeros(x.shape), where=log.width[k] > 0)
 
 
-def _sensor(log: _Log, name: str, echem: xr.Dataset, start: Array, end: Array) -> Array:
+def _sensor(log: Log, name: str, echem: xr.Dataset, start: Array, end: Array) -> Array:
     """Return the log's own standard uncertainty of a variable in the middle of every interval."""
     if f"{name}_std" in echem:
         return log.at(log.values(echem[f"{name}_std"]), 0.5 * (start + end), held=False)
@@ -274,7 +277,7 @@ def _sensor(log: _Log, name: str, echem: xr.Dataset, start: Array, end: Array) -
 
 
 def _reasons(
-    log: _Log, start: Array, end: Array, inside: npt.NDArray[np.bool_], missing: Array
+    log: Log, start: Array, end: Array, inside: npt.NDArray[np.bool_], missing: Array
 ) -> npt.NDArray[np.int32]:
     """Return the flags of the scans that the log does not cover wholly."""
     known = np.isfinite(start)

@@ -118,7 +118,7 @@ def onsets(
     """
     _refuse(above, below, change, hold)
     data = _data(source, of)
-    clock_std = _clock_sigma(data, clock)
+    clock_std = clock_sigma(data, clock)
     origin, kept, trace = _trace(data, of, noise)
     if change is not None:
         rows = list(_change_rows(trace, change, hold))
@@ -166,7 +166,7 @@ def _refuse(above: float | None, below: float | None, change: Shape | None, hold
         raise OperandoError(f"onsets: expected a finite level and a hold from 0 s, got {level} and {hold}")
 
 
-def _clock_sigma(data: xr.Dataset, clock: Clock | None) -> float:
+def clock_sigma(data: xr.Dataset, clock: Clock | None = None) -> float:
     """Return the uncertainty (s) of the clock: the one given, else the one that the series was corrected by."""
     if clock is not None:
         return clock.sigma
