@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
+    from .joining import join
     from .linking import link
     from .onset_times import onsets
     from .query import timeline
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 _LAZY = {
     "at": ".state_values",
     "open": ".store",
+    "join": ".joining",
     "link": ".linking",
     "onsets": ".onset_times",
     "timeline": ".query",
     "window": ".windows",
 }
 
-__all__ = ["OperandoError", "OperandoWarning", "at", "link", "onsets", "open", "timeline", "window"]
+__all__ = ["OperandoError", "OperandoWarning", "at", "join", "link", "onsets", "open", "timeline", "window"]
 
 
 def __getattr__(name: str) -> Any:

@@ -68,7 +68,7 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     corrected = _corrected(series, clock)
     dims = corrected["time"].dims
     log = Log.of(echem)
-    start, end = _intervals(corrected, log.origin)
+    start, end = intervals(corrected, log.origin)
     sigma = clock.sigma if clock is not None else 0.0
     covered = log.covered(end) - log.covered(start)
     inside = np.isfinite(start) & log.holds(start, end)
@@ -105,7 +105,7 @@ def _corrected(series: xr.Dataset, clock: Clock | None) -> xr.Dataset:
     return series.assign_coords(times).assign_attrs({CLOCK: clock.to_json()})
 
 
-def _intervals(series: xr.Dataset, origin: np.datetime64) -> tuple[Array, Array]:
+def intervals(series: xr.Dataset, origin: np.datetime64) -> tuple[Array, Array]:
     """Return start and end (s after ``origin``) of every scan; the middle stands in for what is missing."""
     middle = seconds_since(np.atleast_1d(series["time"].values), origin)
     edges = []
