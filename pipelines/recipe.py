@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from copy import deepcopy
+from difflib import get_close_matches
+from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import Any, Literal
 from zoneinfo import available_timezones
@@ -39,7 +40,7 @@ class Zoned(Section):
     def _known_zone(cls, zone: str | None) -> str | None:
         if zone is None or zone in available_timezones():
             return zone
-        near = difflib.get_close_matches(zone, available_timezones(), n=1, cutoff=0.5) if zone else []
+        near = get_close_matches(zone, available_timezones(), n=1, cutoff=0.5) if zone else []
         raise ValueError(f"an IANA time zone such as {(near or ['Europe/Paris'])[0]!r}")
 
 
@@ -95,6 +96,20 @@ class Echem(Log):
     current_offset_std: float | None = Field(
         default=None, ge=0, description="A, standard uncertainty of the current's zero"
     )
+
+
+class OnsetSection(Section):
+    """A potential whose crossing is of interest, such as that at which an electrolyte is oxidized."""
+
+    above: float | None = Field(default=None, ge=-10, le=10, description="V vs Li+/Li, crossed upwards")
+    below: float | None = Field(default=None, ge=-10, le=10, description="V vs Li+/Li, crossed downwards")
+    hold: float = Field(default=0.0, ge=0, description="s, the shortest stay beyond it that counts")
+
+    @model_validator(mode="after")
+    def _one_direction(self) -> OnsetSection:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("either above or below, a potential in V, such as { above = 2.3 }")
+        return self
 
 
 class ClockSection(Section):
@@ -160,6 +175,7 @@ class Recipe(Section):
     experiment: Experiment = Experiment()
     cell: Cell = Cell()
     echem: Echem | None = None
+    onsets: dict[str, OnsetSection] = Field(default_factory=dict)
     clocks: dict[str, ClockSection] = Field(default_factory=dict)
     series: list[Series] = Field(default_factory=list)
     _path: Path = PrivateAttr(default=Path(RECIPE_NAME))
@@ -226,7 +242,7 @@ def _takes_folders(log: Log) -> bool:
 
 
 def is_page(path: str | Path) -> bool:
-    """Whether a report may go there: never over data or a recipe, whatever a recipe or a hurried hand says."""
+    """Whether a report may go there: never over data or a recipe, whatever a recipe or a hand says."""
     return Path(path).suffix.lower() in {".html", ".htm"}
 
 
@@ -303,6 +319,7 @@ def _known_keys(where: tuple[int | str, ...]) -> list[str]:
         "experiment": Experiment,
         "cell": Cell,
         "echem": Echem,
+        "onsets": OnsetSection,
         "clocks": ClockSection,
         "shared_channel": Log,
         "series": Series,
@@ -317,6 +334,10 @@ def _problems(recipe: Recipe) -> Iterable[str]:
     """Yield what pydantic cannot see: names that must exist elsewhere."""
     nodes: set[tuple[str, str]] = set()
     reference = recipe.echem.clock if recipe.echem else REFERENCE_CLOCK
+    scale = ("echem", "cell.reference_electrode", "cell.potential_offset")
+    lacking = [name for name in scale if attrgetter(name)(recipe) is None]
+    if recipe.onsets and lacking:
+        yield f"onsets: needs {' and '.join(lacking)}: thresholds are potentials vs Li+/Li, and the log crosses them"
     for name, clock in recipe.clocks.items():
         if clock.reference != reference:
             yield f"clocks.{name}.reference: expected the electrochemistry's {reference!r}, got {clock.reference!r}"

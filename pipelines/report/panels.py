@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import components, damage, exafs, fits, mixtures, spectra, stacks, tables, timeline, volumes
+from . import components, cycling, damage, exafs, fits, mixtures, spectra, stacks, tables, timeline, volumes
 from .parts import Panel
 from .trends import Trend, Trends
 
@@ -19,6 +19,7 @@ LAYER = Trend("layer_thickness", "thickness of the surface layer")
 
 PANELS: tuple[Panel, ...] = (
     Panel("Timeline", timeline.wants, timeline.draw),
+    Panel("Electrochemistry", cycling.wants, cycling.draw),
     Panel("Spectra", spectra.wants, spectra.draw),
     Panel("Edge energy", EDGE.wants, EDGE.draw),
     Panel("White line", WHITE_LINE.wants, WHITE_LINE.draw),

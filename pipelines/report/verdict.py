@@ -10,6 +10,8 @@ import numpy as np
 
 from operando import flags
 
+from .cycling import each, moment, onsets_of
+from .cycling import said as said_onset
 from .damage import damages, said
 from .parts import counted, not_done, text
 from .series import Series, all_series, failed, json_list, local_time
@@ -70,6 +72,7 @@ def _facts(tree: xr.DataTree) -> Iterator[Fact]:
         yield from _edge_facts(series)
     yield from (Fact("beam damage", f"{one.series.name}: {said(one)}", not one.reassuring) for one in damages(tree))
     yield from _echem_facts(tree)
+    yield from _onset_facts(tree)
     yield from (_clock_fact(clock) for clock in json_list(tree.attrs.get("clocks")))
     if not json_list(tree.attrs.get("clocks")):
         yield Fact("clocks", "none is stated: times are taken as the files give them", "echem" in tree.children)
@@ -111,6 +114,16 @@ def _echem_facts(tree: xr.DataTree) -> Iterator[Fact]:
     linked = sum(int(np.isfinite(one.column("voltage")).sum()) for one in series)
     words = f"{hours:.1f} h of log; {linked} of {counted(total, 'scan')} linked to it"
     yield Fact("electrochemistry", words, linked < total)
+
+
+def _onset_facts(tree: xr.DataTree) -> Iterator[Fact]:
+    onsets = onsets_of(tree)
+    if onsets is None:
+        return
+    local = local_time(tree)
+    found = [f"{said_onset(one)} at {local.text(moment(one))}" for one in each(onsets)]
+    words = "; ".join(found[:6]) + (" …" if len(found) > 6 else "")
+    yield Fact("onsets", words or "none of the potentials that the recipe names is crossed")
 
 
 def _clock_fact(clock: dict[str, Any]) -> Fact:
