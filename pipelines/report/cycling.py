@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ONSETS = "onsets"
 _ROWS = 200
 _MILLISECOND = 1e-3
+_SHOWN = 1e-6
 
 
 def wants(tree: xr.DataTree) -> bool:
@@ -78,10 +79,18 @@ def _cycled(tree: xr.DataTree) -> bool:
 def _onset_table(onsets: xr.Dataset, local: LocalTime) -> str:
     if not onsets.sizes["onset"]:
         return "<p>None of the potentials that the recipe names is crossed.</p>"
-    head = ("onset", f"time ({local.name})", "uncertainty", "by 1σ of the voltmeter", "half-cycle", "lasts", "remark")
+    head = (
+        "onset",
+        f"time ({local.name})",
+        "uncertainty",
+        "shift by the voltmeter’s error",
+        "half-cycle",
+        "lasts",
+        "remark",
+    )
     rows = [
         (
-            said(one),
+            unbroken(said(one)),
             unbroken(local.text(moment(one))),
             spread(float(one["time_std"])),
             spread(float(one["time_systematic"])),
@@ -145,10 +154,10 @@ def _cycle_table(cycles: xr.Dataset) -> str:
 
 
 def _with_error(value: float, std: float) -> str | Html:
-    """Return a value with its error, both to the error's second digit."""
+    """Return a value with its error, both to the error's second digit; an error of nothing is not shown."""
     if not np.isfinite(value):
         return "–"
-    if not std > 0:
+    if not std > _SHOWN * abs(value):
         return f"{value:.5g}"
     digits = max(0, 1 - int(np.floor(np.log10(std))))
     return unbroken(f"{value:.{digits}f} ± {std:.{digits}f}")

@@ -120,10 +120,14 @@ def _onset_facts(tree: xr.DataTree) -> Iterator[Fact]:
     onsets = onsets_of(tree)
     if onsets is None:
         return
-    local = local_time(tree)
-    found = [f"{said_onset(one)} at {local.text(moment(one))}" for one in each(onsets)]
-    words = "; ".join(found[:6]) + (" …" if len(found) > 6 else "")
-    yield Fact("onsets", words or "none of the potentials that the recipe names is crossed")
+    local, kinds = local_time(tree), dict[str, list[str]]()
+    for one in each(onsets):
+        kinds.setdefault(said_onset(one), []).append(local.text(moment(one)))
+    words = [
+        f"{kind}, at {times[0]}" if len(times) == 1 else f"{kind}, {len(times)} times, first at {times[0]}"
+        for kind, times in kinds.items()
+    ]
+    yield Fact("onsets", "; ".join(words) or "none of the potentials that the recipe names is crossed")
 
 
 def _clock_fact(clock: dict[str, Any]) -> Fact:

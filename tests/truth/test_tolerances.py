@@ -40,7 +40,9 @@ WITHIN = {
     "void and crack fraction": 0.1,
     "tortuosity factor": 0.04,
     "contact share": 0.05,
-    "onsets": 60.0,
+    "onsets found, of n": 0,
+    "onsets found without cause": 0,
+    "onsets": 1.0,
 }
 """Largest distance from the truth, in the quantity's unit; the fraction's is relative.
 
@@ -48,6 +50,7 @@ Those of the links and the edge are set by the instruments: 2 mV lies below the 
 sample; 2e-3 of charge is twice what the current's zero (3e-8 A over 46 h) adds up to; 0.02 eV is a fifth of the energy
 step at the edge. Voids are judged where they are three voxels thick. The tortuosity factor is as good as thresholds
 that are off by a tenth of the contrast leave it, the share of contact as half a voxel of the film that the blur makes.
+Onsets are known to a tenth of the step of the simulation.
 """
 
 
