@@ -27,6 +27,7 @@ _FEW = 4
 _BENT = 6
 _UNIFORM = 1 / np.sqrt(12.0)
 _RARE = 3.0
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def white_noise(time: Array, value: Array, piece: Integers) -> float:
     spread = float(_MAD * np.median(abs(off))) if off.size else 0.0
     steps = abs(np.diff(value))
     steps = steps[steps > 0]
-    return spread if spread > 0 or not steps.size else float(steps.min()) * _UNIFORM
+    return spread if not steps.size or spread > _ROUNDING * steps.min() else float(steps.min()) * _UNIFORM
 
 
 def _off_cubic(time: Array, value: Array, start: Integers) -> Array:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from .clock import seconds_since, to_ns
-from .echem import typical_interval
 from .errors import OperandoError
 from .history import recorded
 from .linking import CLOCK, Log, intervals
@@ -23,7 +22,7 @@ Integers = npt.NDArray[np.int64]
 
 STATES = ("soc", "potential")
 GAP = 3.0
-"""Typical intervals between scans beyond which nothing is interpolated between two of them."""
+"""Median intervals between scans beyond which nothing is interpolated between two of them."""
 
 _NOTHING = 1e-12
 _LABELS = ("half_cycle", "cycle")
@@ -74,7 +73,7 @@ def join(
         For a time: longest part (s) of a scan that ``right`` may miss, by default 2 of its typical intervals and at
         least 3 sigma of the clocks. For a state: farthest distance, by default 0.02 (1 or V).
     gap
-        Longest time (s) between two scans of ``right`` that is interpolated across; by default 3 typical intervals.
+        Longest time (s) between two scans of ``right`` that is interpolated across; by default 3 median intervals.
 
     Returns
     -------
@@ -214,7 +213,7 @@ def _line(right: xr.Dataset, kept: Integers, gap: float | None) -> tuple[Log, In
     kept = kept[np.argsort(middle, kind="stable")]
     middle = np.sort(middle)
     start, end = intervals(right.isel({_dim(right): kept}), origin)
-    longest = GAP * typical_interval(middle) if gap is None else gap
+    longest = GAP * float(np.median(np.diff(middle))) if gap is None and middle.size > 1 else gap or 0.0
     piece = np.cumsum(np.r_[0, (start[1:] - end[:-1] > longest).astype(int)])
     first = np.r_[True, np.diff(piece) > 0] & (start < middle)
     last = np.r_[np.diff(piece) > 0, True] & (end > middle)

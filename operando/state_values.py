@@ -10,7 +10,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from .clock import Clock, seconds_since
-from .echem import typical_interval
 from .errors import OperandoError
 from .history import recorded
 from .linking import link
@@ -24,7 +23,7 @@ SCAN = "scan"
 TOLERANCE = 0.02
 """Farthest distance in potential (V) or state of charge of a scan that tells what is so at a state."""
 TYPICAL = 2.0
-"""Farthest distance in time of a scan, in typical intervals between scans."""
+"""Farthest distance in time of a scan, in median intervals between scans."""
 
 
 def at(
@@ -48,7 +47,7 @@ def at(
         The half-cycle in which the state is meant; by default the first time that it is reached.
     tolerance
         Farthest distance (s for a time, else the unit of the quantity) of the two scans around the state. By default
-        2 typical intervals between scans, 0.02 V or 0.02. For a log: the gaps within it and nothing else.
+        2 median intervals between scans, 0.02 V or 0.02. For a log: the gaps within it and nothing else.
 
     Returns
     -------
@@ -137,7 +136,7 @@ def _of_series(series: xr.Dataset, name: str, state: Any, tolerance: float | Non
     """Return every number of a series at a state, interpolated between two scans."""
     order, x = in_order(series, name)
     place = float(state) if name != "time" else _moment_after(series, order, state)
-    reach = tolerance if tolerance is not None else TYPICAL * typical_interval(x) if name == "time" else TOLERANCE
+    reach = tolerance if tolerance is not None else TYPICAL * _interval(x) if name == "time" else TOLERANCE
     first, second, share = around(x, place, reach) or (0, 0, np.nan)
     ends = [series.isel({SCAN: int(order[one])}) for one in (first, second)]
     apart = float(x[second] - x[first])
@@ -159,6 +158,11 @@ def _of_series(series: xr.Dataset, name: str, state: Any, tolerance: float | Non
     kept = {str(key): data for key, data in series.coords.items() if SCAN not in data.dims}
     attrs = {"long_name": "time at which the state was reached, UTC"}
     return xr.Dataset(out, coords={**kept, "time": xr.Variable((), reached, attrs)}, attrs=series.attrs)
+
+
+def _interval(x: Array) -> float:
+    """Return the median interval between scans."""
+    return float(np.median(np.diff(x))) if x.size > 1 else 0.0
 
 
 def _place_variance(ends: list[xr.Dataset], weights: tuple[float, float], name: str, series: xr.Dataset) -> float:

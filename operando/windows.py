@@ -156,7 +156,7 @@ def _ends(name: str, bound: Any) -> tuple[Any, Any]:
     try:
         low, high = (None if end is None else _end(name, end) for end in bound)
     except ValueError:
-        wanted = "times as ISO 8601" if name == TIME else "numbers"
+        wanted = "moments in ISO 8601" if name == TIME else "numbers"
         raise OperandoError(f"window: expected {name} as {wanted}, got {bound!r}") from None
     if low is not None and high is not None and not low <= high:
         raise OperandoError(f"window: expected the lower end of {name} first, got {bound!r}; swap them")
