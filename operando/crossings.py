@@ -56,16 +56,16 @@ class Crossing(NamedTuple):
     in_gap: bool
 
 
-def white_noise(time: Array, value: Array, piece: Integers) -> float:
+def white_noise(time: Array, value: Array, piece: Integers, *, rounded: bool = True) -> float:
     """Return the noise of a quantity from how far each sample lies off the cubic through its four neighbors.
 
-    Where that is nothing, the quantity is rounded: the smallest step / sqrt(12).
+    Where that is nothing, a ``rounded`` quantity has the noise of its smallest step, step / sqrt(12).
     """
     start = np.arange(max(time.size - 4, 0))
     off = _off_cubic(time, value, start[piece[start] == piece[start + 4]] if start.size else start)
     off = off[np.isfinite(off)]
     spread = float(_MAD * np.median(abs(off))) if off.size else 0.0
-    steps = abs(np.diff(value))
+    steps = abs(np.diff(value)) if rounded else np.zeros(0)
     steps = steps[steps > 0]
     return spread if not steps.size or spread > _ROUNDING * steps.min() else float(steps.min()) * _UNIFORM
 

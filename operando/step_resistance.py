@@ -26,6 +26,7 @@ TOGETHER = 0.005
 """Samples closer than this (s) are those of one switch, before and after it."""
 
 _STEADY = 0.2
+_CLEAR = 7.0
 _UNITS = {
     "resistance": "ohm", "resistance_std": "ohm", "delay": "s", "current_before": "A", "current_after": "A",
     "voltage_before": "V", "voltage_after": "V", "half_cycle": "1",
@@ -140,13 +141,13 @@ def step_resistance(
     readings = _Readings(time, voltage, current, segment, log.attrs.get("current_is") == MEAN)
     least = SMALLEST * float(abs(current).max()) if smallest is None else smallest
     spread = white_noise(time, voltage, segment) if noise is None else noise
-    steps = list(_steps(readings, least))
+    steps = list(_steps(readings, least, spread))
     rows = [_row(step, readings, delay, tolerance, spread) for step in steps]
     table = np.array(rows).reshape(-1, 4)
     before, after = (current[[getattr(step, side) for step in steps] or np.zeros(0, int)] for side in ("old", "new"))
     change = after - before
     resistance = table[:, 0] / change
-    unsteady = resistance * np.sqrt(2) * white_noise(time, current, segment) / change
+    unsteady = resistance * np.sqrt(2) * white_noise(time, current, segment, rounded=False) / change
     columns = {
         "time": origin + to_ns(np.array([0.5 * (step.low + step.high) for step in steps])),
         "resistance": resistance,
@@ -163,7 +164,7 @@ def step_resistance(
     return recorded(with_units(ds, _UNITS, _NAMES), "echem.step_resistance", parameters, after=log)
 
 
-def _steps(log: _Readings, least: float) -> Iterator[_Step]:
+def _steps(log: _Readings, least: float, noise: float) -> Iterator[_Step]:
     """Yield every change between two steady currents; a run of changes, the switch being within it, is one."""
     size = abs(np.diff(log.current))
     large = np.flatnonzero((size > _STEADY * least) & (np.diff(log.segment) == 0))
@@ -173,21 +174,22 @@ def _steps(log: _Readings, least: float) -> Iterator[_Step]:
         change = abs(log.current[new] - log.current[old])
         beside = [size[k] for k in (old - 1, new) if 0 <= k < size.size]
         if change >= least and all(step <= _STEADY * change for step in beside):
-            yield _step(log, old, new)
+            yield _step(log, old, new, noise)
 
 
-def _step(log: _Readings, old: int, new: int) -> _Step:
+def _step(log: _Readings, old: int, new: int, noise: float) -> _Step:
     """Return where the switch lies among the samples.
 
     A current that is the mean since the last sample is the new one in the first interval after the switch, which so
-    lies at or before the sample that begins it. A sample within 5 ms of the one before may stand after the switch.
+    lies at or before the sample that begins it. If that one is within 5 ms of the one before, and its voltage another
+    by more than the noise, it stands after the switch.
     """
     time, voltage = log.time, log.voltage
     low, high = float(time[old]), float(time[new - 1] if log.mean else time[new])
     if log.mean and new > old + 1:
         return _Step(old, old, new, new - 1, low, high)
     twin = log.mean and old > 0 and time[old] - time[old - 1] < TOGETHER
-    if twin and abs(voltage[old] - voltage[old - 1]) > abs(voltage[new] - voltage[old]):
+    if twin and abs(voltage[old] - voltage[old - 1]) > _CLEAR * noise:
         return _Step(old, old - 1, new, old, float(time[old - 1]), low)
     return _Step(old, old, new, new, low, high)
 
