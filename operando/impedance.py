@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.signal import find_peaks
 
 from .crossings import white_noise
 from .errors import OperandoError
@@ -20,6 +21,8 @@ Array = npt.NDArray[np.float64]
 
 FREQUENCY = "frequency"
 _FEWEST = 5
+_CLEAR = 5.0
+_SHARE = 0.05
 _UNITS = {
     "resistance_high": "ohm", "resistance_high_std": "ohm", "resistance_low": "ohm", "resistance_low_std": "ohm",
     "frequency_high": "Hz", "frequency_low": "Hz", "high_is_bound": "1", "low_is_bound": "1",
@@ -148,11 +151,13 @@ def _ends(log_frequency: Array, real: Array, imaginary: Array) -> dict[str, floa
 
 def _low_end(x: Array, re: Array, im: Array, noise: tuple[float, float]) -> tuple[tuple[float, float, float], bool]:
     """Return where the arcs end towards low frequency, and whether they do within the spectrum."""
+    tops, _ = find_peaks(-im, prominence=max(_CLEAR * noise[1], _SHARE * float(-im.min())))
+    below = int(tops[-1]) if tops.size else 0
     capacitive = np.flatnonzero((im[:-1] >= 0) & (im[1:] < 0))
-    if capacitive.size:
+    if capacitive.size and capacitive[0] < below:
         return _crossed(x, re, im, int(capacitive[0]), noise), True
-    lows = [k for k in range(1, x.size - 1) if -im[k] < -im[k - 1] - noise[1] and -im[k] <= -im[k + 1] - noise[1]]
-    lows = [k for k in lows if (-im[k:]).max() > -im[k] + 3 * noise[1]]
+    bottoms, _ = find_peaks(im, prominence=_CLEAR * noise[1])
+    lows = [int(at) for at in bottoms if at < below]
     if not lows:
         return (float(re[0]), noise[0], float(x[0])), False
     at = lows[0]

@@ -19,6 +19,7 @@ Integers = npt.NDArray[np.int64]
 WIDTH = 0.01
 """Default width of the bins (V)."""
 _MOST = 20_000
+_NOTHING = 1e-12
 
 
 def incremental_capacity(
@@ -163,7 +164,7 @@ def _binned(low: Array, high: Array, passed: Array, edges: Array, noise: float) 
     count, _ = np.histogram(0.5 * (low + high), edges)
     reached = (edges[1:] > low.min()) & (edges[:-1] < high.max()) | (charge != 0)
     step = width / np.maximum(count, 1)
-    variance = 2 / 3 * noise**2 * np.tanh(0.75 * step / noise) if noise > 0 else np.zeros(step.size)
+    variance = 2 / 3 * noise**2 * np.tanh(0.75 * step / max(noise, _NOTHING))
     variance = np.where(count > 0, variance, 2 / 3 * noise**2)
     at_edge = np.r_[variance[0], 0.5 * (variance[1:] + variance[:-1]), variance[-1]]
     rate = charge / width

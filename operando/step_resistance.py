@@ -27,6 +27,7 @@ TOGETHER = 0.005
 
 _STEADY = 0.2
 _CLEAR = 7.0
+_WITHIN = 2
 _UNITS = {
     "resistance": "ohm", "resistance_std": "ohm", "delay": "s", "current_before": "A", "current_after": "A",
     "voltage_before": "V", "voltage_after": "V", "half_cycle": "1",
@@ -141,7 +142,7 @@ def step_resistance(
     readings = _Readings(time, voltage, current, segment, log.attrs.get("current_is") == MEAN)
     least = SMALLEST * float(abs(current).max()) if smallest is None else smallest
     spread = white_noise(time, voltage, segment) if noise is None else noise
-    steps = list(_steps(readings, least, spread))
+    steps = list(_steps(readings, least, tolerance, spread))
     rows = [_row(step, readings, delay, tolerance, spread) for step in steps]
     table = np.array(rows).reshape(-1, 4)
     before, after = (current[[getattr(step, side) for step in steps] or np.zeros(0, int)] for side in ("old", "new"))
@@ -164,7 +165,7 @@ def step_resistance(
     return recorded(with_units(ds, _UNITS, _NAMES), "echem.step_resistance", parameters, after=log)
 
 
-def _steps(log: _Readings, least: float, noise: float) -> Iterator[_Step]:
+def _steps(log: _Readings, least: float, tolerance: float, noise: float) -> Iterator[_Step]:
     """Yield every change between two steady currents; a run of changes, the switch being within it, is one."""
     size = abs(np.diff(log.current))
     large = np.flatnonzero((size > _STEADY * least) & (np.diff(log.segment) == 0))
@@ -173,7 +174,8 @@ def _steps(log: _Readings, least: float, noise: float) -> Iterator[_Step]:
         old, new = int(run[0]), int(run[-1]) + 1
         change = abs(log.current[new] - log.current[old])
         beside = [size[k] for k in (old - 1, new) if 0 <= k < size.size]
-        if change >= least and all(step <= _STEADY * change for step in beside):
+        decays = run.size > _WITHIN and log.time[new] - log.time[old] > tolerance
+        if change >= least and not decays and all(step <= _STEADY * change for step in beside):
             yield _step(log, old, new, noise)
 
 
