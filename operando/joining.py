@@ -73,12 +73,13 @@ def join(
         For a time: longest part (s) of a scan that ``right`` may miss, by default 2 of its typical intervals and at
         least 3 sigma of the clocks. For a state: farthest distance, by default 0.02 (1 or V).
     gap
-        Longest time (s) between two scans of ``right`` that is interpolated across; by default 3 median intervals.
+        Longest time (s) between two scans of ``right`` that is interpolated across; by default 3 median intervals, and
+        any within a segment of a log.
 
     Returns
     -------
     Dataset
-        Over the scans of ``left``, with its coordinates: for every quantity the mean ``<name>``, its standard
+        Over the scans of ``left``, with its other coordinates: for every quantity the mean ``<name>``, its standard
         uncertainty ``<name>_std``, the spread of the scans that count, ``<name>_spread``, and their number,
         ``<name>_n``; NaN and 0 where none do. ``attrs["link"]`` is ``"time"`` or ``"state"``.
 
@@ -120,7 +121,7 @@ def join(
         columns, parameters = _by_time(left, right, wanted, tolerance, gap)
     else:
         columns, parameters = _by_state(left, right, wanted, by, TOLERANCE if tolerance is None else tolerance)
-    coords = {name: data for name, data in left.coords.items() if data.dims in ((), (SCAN,))}
+    coords = {name: data for name, data in left.coords.items() if data.dims in ((), (SCAN,)) and name not in columns}
     ds = xr.Dataset(columns, coords=coords, attrs=left.attrs).assign_attrs(link="time" if by == "time" else "state")
     return recorded(ds, "join", {"names": wanted, "by": by, **parameters})
 
@@ -213,8 +214,12 @@ def _line(right: xr.Dataset, kept: Integers, gap: float | None) -> tuple[Log, In
     kept = kept[np.argsort(middle, kind="stable")]
     middle = np.sort(middle)
     start, end = intervals(right.isel({_dim(right): kept}), origin)
-    longest = GAP * float(np.median(np.diff(middle))) if gap is None and middle.size > 1 else gap or 0.0
-    piece = np.cumsum(np.r_[0, (start[1:] - end[:-1] > longest).astype(int)])
+    if gap is None and "segment" in right.variables:
+        apart = np.diff(right["segment"].values[kept]) != 0
+    else:
+        longest = GAP * float(np.median(np.diff(middle))) if gap is None and middle.size > 1 else gap or 0.0
+        apart = start[1:] - end[:-1] > longest
+    piece = np.cumsum(np.r_[0, apart.astype(int)])
     first = np.r_[True, np.diff(piece) > 0] & (start < middle)
     last = np.r_[np.diff(piece) > 0, True] & (end > middle)
     time = np.concatenate([start[first], middle, end[last]])
