@@ -17,6 +17,7 @@ from .flags import attrs as flag_attrs
 from .history import recorded
 from .linking import CLOCK
 from .rises import SHAPES, Shape, rise
+from .schema import ONSETS
 from .units import with_units
 
 Array = npt.NDArray[np.float64]
@@ -24,27 +25,6 @@ Integers = npt.NDArray[np.int64]
 Row = dict[str, float]
 
 _LEFT_OUT = int(Flag.clock_step | Flag.not_finite)
-_UNITS = {
-    "time_std": "s", "clock_std": "s", "time_systematic": "s", "held": "s", "direction": "1", "half_cycle": "1",
-    "cycle": "1", "index": "1", "significance": "1",
-}  # fmt: skip
-_NAMES = {
-    "time": "time of the onset, UTC",
-    "time_low": "earliest time of the onset, UTC",
-    "time_high": "latest time of the onset, UTC",
-    "time_std": "standard uncertainty of the time, that of the clock included",
-    "clock_std": "standard uncertainty of the clock",
-    "time_systematic": "shift of the time by the sensor's own error",
-    "level": "level",
-    "slope": "change per second at the onset",
-    "direction": "direction: 1 rising, -1 falling",
-    "held": "time spent beyond the level afterwards",
-    "half_cycle": "half-cycle",
-    "cycle": "cycle number",
-    "index": "first sample or scan beyond the level",
-    "name": "name of the onset",
-    "significance": "chi-square that the change takes off",
-}
 
 
 def onsets(
@@ -128,7 +108,9 @@ def onsets(
         rows = [_crossing_row(one, level, data, trace) for one in found]
     ds = _table(rows, data, kept, origin, clock_std).assign(name=("onset", np.full(len(rows), name, dtype=object)))
     unit = str(data[of].attrs.get("units", "1"))
-    ds = with_units(ds, {**_UNITS, "level": unit, "slope": unit if change == "step" else f"{unit}/s"}, _NAMES)
+    ds = with_units(
+        ds, {**ONSETS.units(), "level": unit, "slope": unit if change == "step" else f"{unit}/s"}, ONSETS.long_names()
+    )
     ds["flag"].attrs = flag_attrs()
     parameters = {
         "of": of, "above": above, "below": below, "change": change, "hold": hold, "noise": noise, "name": name,

@@ -92,7 +92,8 @@ def window(
 
 def _cut_tree(tree: xr.DataTree, bounds: Bounds) -> xr.DataTree:
     """Return the tree with every series cut, by the coordinates of the node itself or of the series' scans."""
-    nodes = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+    above = tree.path.rstrip("/")
+    nodes = {node.path.removeprefix(above) or "/": node.to_dataset(inherit=False) for node in tree.subtree}
     lacking = {name for name in bounds if not any(SCAN in ds.dims and name in ds.variables for ds in nodes.values())}
     if lacking:
         raise OperandoError(

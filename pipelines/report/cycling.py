@@ -79,15 +79,9 @@ def _cycled(tree: xr.DataTree) -> bool:
 def _onset_table(onsets: xr.Dataset, local: LocalTime) -> str:
     if not onsets.sizes["onset"]:
         return "<p>None of the potentials that the recipe names is crossed.</p>"
-    head = (
-        "onset",
-        f"time ({local.name})",
-        "uncertainty",
-        "shift by the voltmeter’s error",
-        "half-cycle",
-        "lasts",
-        "remark",
-    )
+    shown = list(each(onsets.isel(onset=slice(0, _ROWS))))
+    gaps = [bool(int(one["flag"]) & int(Flag.ec_gap)) for one in shown]
+    head = ("onset", f"time ({local.name})", "uncertainty", "systematic", "half-cycle", "lasts", "remark")
     rows = [
         (
             unbroken(said(one)),
@@ -96,16 +90,17 @@ def _onset_table(onsets: xr.Dataset, local: LocalTime) -> str:
             spread(float(one["time_systematic"])),
             f"{float(one['half_cycle']):.0f}",
             spread(float(one["held"])),
-            "within a gap of the log" if int(one["flag"]) & int(Flag.ec_gap) else "",
+            "within a gap of the log" if gap else "",
         )
-        for one in each(onsets.isel(onset=slice(0, _ROWS)))
+        for one, gap in zip(shown, gaps, strict=True)
     ]
+    columns = len(head) if any(gaps) else len(head) - 1
     left = f"<p>The first {counted(_ROWS, 'onset')} are listed.</p>" if onsets.sizes["onset"] > _ROWS else ""
     note = (
-        "<p>The uncertainty is that of noise and sampling; the error of the voltmeter moves all onsets of a potential"
-        " together. An onset lasts as long as the potential stays beyond it.</p>"
+        "<p>The uncertainty is that of noise and sampling. The systematic one is that of the voltmeter, which moves all"
+        " onsets of a potential together. An onset lasts as long as the potential stays beyond it.</p>"
     )
-    return f"{table(head, rows)}{left}{note}"
+    return f"{table(head[:columns], [row[:columns] for row in rows])}{left}{note}"
 
 
 def _half_cycle_table(halves: xr.Dataset, tree: xr.DataTree) -> str:

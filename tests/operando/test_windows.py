@@ -86,6 +86,11 @@ def test_a_tree_is_cut_in_all_its_series_and_nothing_else():
     assert operando.timeline(cut).sizes["scan"] == 7
 
 
+def test_part_of_an_experiment_is_cut_in_its_place():
+    cut = operando.window(tree()["xas"], potential=(3.5, None))
+    assert cut["Ni_K/raw"].sizes["scan"] == cut["Ni_K/pca"].sizes["scan"] == 7
+
+
 def test_no_spectrum_is_read_until_it_is_asked_for():
     READ.clear()
     cut = operando.window(operando.window(tree(), half_cycle=[1, 2]), soc=(0.9, None))
