@@ -27,7 +27,7 @@ _FEW = 4
 _BENT = 6
 _UNIFORM = 1 / np.sqrt(12.0)
 _RARE = 3.0
-_ROUNDING = 1e-6
+_OFTEN = 10
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,22 @@ class Crossing(NamedTuple):
 def white_noise(time: Array, value: Array, piece: Integers, *, rounded: bool = True) -> float:
     """Return the noise of a quantity from how far each sample lies off the cubic through its four neighbors.
 
-    Where that is nothing, a ``rounded`` quantity has the noise of its smallest step, step / sqrt(12).
+    It is no less than the noise of rounding, where a ``rounded`` quantity shows that it is.
     """
     start = np.arange(max(time.size - 4, 0))
     off = _off_cubic(time, value, start[piece[start] == piece[start + 4]] if start.size else start)
     off = off[np.isfinite(off)]
     spread = float(_MAD * np.median(abs(off))) if off.size else 0.0
-    steps = abs(np.diff(value)) if rounded else np.zeros(0)
-    steps = steps[steps > 0]
-    return spread if not steps.size or spread > _ROUNDING * steps.min() else float(steps.min()) * _UNIFORM
+    return max(spread, _rounding(value)) if rounded else spread
+
+
+def _rounding(value: Array) -> float:
+    """Return the noise of rounding, step / sqrt(12), of a quantity that stands still often and moves often."""
+    steps = abs(np.diff(value))
+    moved = steps[steps > 0]
+    if moved.size < _OFTEN or steps.size - moved.size < steps.size / _OFTEN:
+        return 0.0
+    return float(moved.min() / np.sqrt(12.0))
 
 
 def _off_cubic(time: Array, value: Array, start: Integers) -> Array:

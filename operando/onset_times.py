@@ -55,8 +55,8 @@ def onsets(
     hold
         Shortest stay (s) beyond the level that counts; returns shorter than this end no stay.
     noise
-        Standard deviation of the quantity's noise. By default ``<of>_std`` of a series, else how far samples lie off
-        the cubic through their neighbors.
+        Standard deviation of the quantity's noise. By default ``<of>_std`` of a series; of a log, whose errors are
+        shared by all samples, how far samples lie off the cubic through their neighbors.
     clock
         The clock of ``source``; by default that which a linked series was corrected by. It adds its ``sigma``.
     name
@@ -67,8 +67,9 @@ def onsets(
     Dataset
         Over ``onset``, in order of time: ``time``, ``time_std`` (s), ``time_low`` and ``time_high`` (the samples that
         the level lies between for certain, or the middle 95 % for a change, both widened by the clock's sigma),
-        ``clock_std`` (s), ``time_systematic`` (s; the log's ``voltage_error`` over the slope), ``level``, ``slope``,
-        ``direction`` (1 rising), ``held`` (s), ``half_cycle``, ``cycle``, ``index``, ``name``, ``flag``.
+        ``clock_std`` (s), ``time_systematic`` (s; what the error that all samples of a log share, the voltmeter's or
+        that of the charge, makes of it), ``level``, ``slope``, ``direction`` (1 rising), ``held`` (s),
+        ``half_cycle``, ``cycle``, ``index``, ``name``, ``flag``.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def onsets(
     else:
         level = float(above if above is not None else below)  # type: ignore[arg-type]
         found = crossings(trace, level, rising=above is not None, hold=hold)
-        rows = [_crossing_row(one, level, data, trace) for one in found]
+        rows = [_crossing_row(one, level, trace, _shared_error(data, of, int(kept[one.after]))) for one in found]
     ds = _table(rows, data, kept, origin, clock_std).assign(name=("onset", np.full(len(rows), name, dtype=object)))
     unit = str(data[of].attrs.get("units", "1"))
     ds = with_units(
@@ -188,16 +189,30 @@ def _noise(data: xr.Dataset, of: str, noise: float | None, kept: Integers) -> Ar
         return np.full(kept.size, max(noise, 1e-12))
     time = seconds_since(data["time"].values[kept], data["time"].values[kept[0]])
     shown = white_noise(time, data[of].values[kept].astype("f8"), _labels(data, "segment", kept))
-    std = data[f"{of}_std"].values[kept].astype("f8") if f"{of}_std" in data.variables else np.full(kept.size, shown)
+    stated = f"{of}_std" in data.variables and not _is_log(data)
+    std = data[f"{of}_std"].values[kept].astype("f8") if stated else np.full(kept.size, shown)
     usable: Array = np.where(np.isfinite(std) & (std > 0), std, max(shown, 1e-12))
     return usable
 
 
-def _crossing_row(one: Crossing, level: float, data: xr.Dataset, trace: Trace) -> Row:
-    systematic = float(data.attrs.get("voltage_error", 0.0)) if "segment" in data.variables else 0.0
+def _is_log(data: xr.Dataset) -> bool:
+    """Whether these are samples, whose stated errors all share, and not scans, whose errors are noise."""
+    return "time" in data.dims
+
+
+def _shared_error(data: xr.Dataset, of: str, at: int) -> float:
+    """Return the error of a log's quantity that all its samples share: the voltmeter's, or that of the charge."""
+    if not _is_log(data):
+        return 0.0
+    if f"{of}_std" in data.variables:
+        return float(data[f"{of}_std"].values[at])
+    return float(data.attrs.get("voltage_error", 0.0)) if of == "potential" else 0.0
+
+
+def _crossing_row(one: Crossing, level: float, trace: Trace, shared: float) -> Row:
     return {
         "seconds": one.time, "std": one.std, "low": trace.time[one.before], "high": trace.time[one.after],
-        "time_systematic": systematic / abs(one.slope), "level": level, "slope": one.slope, "held": one.held,
+        "time_systematic": shared / abs(one.slope), "level": level, "slope": one.slope, "held": one.held,
         "after": one.after, "flag": int(Flag.ec_gap) if one.in_gap else 0,
     }  # fmt: skip
 

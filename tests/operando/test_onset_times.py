@@ -154,6 +154,15 @@ def test_the_voltmeters_error_moves_all_onsets_and_is_told_apart():
     assert float(found.time_std[0]) < 0.01
 
 
+def test_errors_of_charge_that_all_samples_share_are_systematic():
+    t = np.arange(0, 10_000, 10.0)
+    data = log(t, t).assign(soc=("time", 1e-4 * t), soc_std=("time", 1e-6 * t))
+    found = operando.onsets(data, "soc", above=0.5)
+    assert seconds(found) == pytest.approx([5000.0], abs=1e-3)
+    assert float(found.time_systematic[0]) == pytest.approx(50.0, rel=0.01)
+    assert float(found.time_std[0]) < 0.1
+
+
 def test_the_clock_of_a_series_enters_its_onsets():
     middle = START + to_ns(np.arange(0, 6000, 60.0))
     clock = Clock("beamline", "cycler", START, 37.4, sigma=4.0, method="manual")
