@@ -1,8 +1,8 @@
 """When a noisy, sampled quantity crosses a level: from arrays, without labels.
 
 Two samples that stand on either side of the level by more than :data:`CLEAR` deviations of the noise bracket a
-crossing. Where more samples lie within :data:`REACH` deviations, a straight line (from six samples on a parabola)
-through them says when; where two samples alone bracket it, a monotone cubic through them does.
+crossing. Where more samples lie within reach, :data:`LEAST_REACH` deviations or up to :data:`REACH` where they are few,
+a line, a parabola or a cubic through them says when; where two samples alone bracket it, a monotone cubic does.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ Integers = npt.NDArray[np.int64]
 
 CLEAR = 3.0
 """Deviations of the noise by which a sample must differ from the level to be on one side of it."""
-REACH = 20.0
-"""Deviations of the noise within which samples tell when the level is crossed."""
+LEAST_REACH, REACH = 8.0, 20.0
+"""Deviations of the noise within which samples tell when the level is crossed: as many as hold enough samples."""
 
 _MAD = 1.4826
 _FEW = 4
 _BENT = 6
+_TWICE_BENT = 16
+_ENOUGH = 8
 _UNIFORM = 1 / np.sqrt(12.0)
 _RARE = 3.0
 _OFTEN = 10
+_SHRINK = 0.6
+_WIDER = 1.35
 
 
 @dataclass(frozen=True)
@@ -124,24 +128,46 @@ def _crossing(trace: Trace, level: float, before: int, after: int, until: float)
     slope = float(trace.value[after] - trace.value[before]) / max(width, 1e-9)
     time, std = float(trace.time[before]) + 0.5 * width, width * _UNIFORM
     if trace.part[before] == trace.part[after] and width > 0:
-        place = float(trace.time[before]) + (level - float(trace.value[before])) / slope
-        near = _near(trace, before, after, place, slope)
-        if near.size < _FEW:
-            time, std, slope = _between(trace, level, _straddling(trace, level, before, after, place))
-        else:
-            place, _, slope = _fitted(trace, level, near, place, slope)
-            time, std, slope = _fitted(trace, level, _near(trace, before, after, place, slope), place, slope)
+        time, std, slope = _crossed(trace, level, before, after, slope)
     return Crossing(before, after, time, std, slope, until - time, in_gap)
 
 
-def _near(trace: Trace, before: int, after: int, place: float, slope: float) -> Integers:
+def _crossed(trace: Trace, level: float, before: int, after: int, slope: float) -> tuple[float, float, float]:
+    """Return when the level is crossed between two samples, with its error and slope.
+
+    The samples around are fitted twice, the second time about the place that the first has found. Where a parabola
+    does not fit them, fewer are taken.
+    """
+    place = float(trace.time[before]) + (level - float(trace.value[before])) / slope
+    ends, reach = (before, after), LEAST_REACH
+    while reach < REACH and _near(trace, ends, place, slope, reach).size < _ENOUGH:
+        reach *= _WIDER
+    near = _near(trace, ends, place, slope, reach)
+    if near.size < _FEW:
+        return _between(trace, level, _straddling(trace, level, before, after, place))
+    first = _fitted(trace, level, near, place, slope)
+    while not first[3] and near.size >= 2 * _BENT:
+        reach *= _SHRINK
+        fewer = _near(trace, ends, place, slope, reach)
+        if fewer.size == near.size:
+            break
+        near, first = fewer, _fitted(trace, level, fewer, place, slope)
+    place, _, slope, _ = first
+    near = _near(trace, ends, place, slope, reach)
+    if near.size < _FEW:
+        return first[:3]
+    return _fitted(trace, level, near, place, slope)[:3]
+
+
+def _near(trace: Trace, ends: tuple[int, int], place: float, slope: float, reach: float) -> Integers:
     """Return the samples that tell when the level is crossed at ``place``: those within reach, in one part.
 
     They are chosen by their times and not by their values, whose noise would come in.
     """
+    before, after = ends
     noise = float(np.sqrt(np.mean(trace.noise[[before, after]] ** 2)))
-    reach = max(0.5 * float(trace.time[after] - trace.time[before]), REACH * noise / abs(slope))
-    low, high = np.searchsorted(trace.time, [place - reach, place + reach])
+    span = max(0.5 * float(trace.time[after] - trace.time[before]), reach * noise / abs(slope))
+    low, high = np.searchsorted(trace.time, [place - span, place + span])
     near = np.arange(min(low, before), max(high, after + 1))
     alike: Integers = near[trace.part[near] == trace.part[before]]
     return alike
@@ -155,10 +181,10 @@ def _straddling(trace: Trace, level: float, before: int, after: int, place: floa
     return int(turns[np.argmin(abs(middle - place))])
 
 
-def _fitted(trace: Trace, level: float, near: Integers, place: float, slope: float) -> tuple[float, float, float]:
-    """Return when the curve fitted to the samples ``near`` crosses, with its error and slope."""
+def _fitted(trace: Trace, level: float, near: Integers, place: float, slope: float) -> tuple[float, float, float, bool]:
+    """Return when the curve fitted to the samples ``near`` crosses, its error and slope, and whether it fits them."""
     x, weight = trace.time[near] - place, 1 / np.maximum(trace.noise[near], 1e-300)
-    degree = 2 if near.size >= _BENT else 1
+    degree = 1 + (near.size >= _BENT) + (near.size >= _TWICE_BENT)
     scale = max(float(abs(x).max()), 1e-9)
     design = (x[:, None] / scale) ** np.arange(degree + 1)
     target = trace.value[near] - level
@@ -166,19 +192,19 @@ def _fitted(trace: Trace, level: float, near: Integers, place: float, slope: flo
     fit = cov @ ((design * weight[:, None] ** 2).T @ target)
     freedom = near.size - degree - 1
     misfit = float((((target - design @ fit) * weight) ** 2).sum()) / max(freedom, 1)
-    if freedom and misfit > 1 + _RARE * np.sqrt(2 / freedom):
-        cov = cov * misfit
+    fits = not freedom or misfit <= 1 + _RARE * np.sqrt(2 / freedom)
+    cov = cov if fits else cov * misfit
     at = _root(fit)
-    gradient = at ** np.arange(degree + 1)
-    steepness = float(fit[1] + (2 * fit[2] * at if degree == 2 else 0.0)) / scale
+    gradient = at ** np.arange(degree + 1) if np.isfinite(at) else np.zeros(degree + 1)
+    steepness = float(np.arange(1, degree + 1) * at ** np.arange(degree) @ fit[1:]) / scale if np.isfinite(at) else 0.0
     if steepness * slope <= 0 or abs(at) > 1:
         at, gradient, steepness = 0.0, np.r_[1.0, np.zeros(degree)], slope
     std = float(np.sqrt(gradient @ cov @ gradient)) / abs(steepness)
-    return place + at * scale, std, steepness
+    return place + at * scale, std, steepness, fits
 
 
 def _root(fit: Array) -> float:
-    """Return the zero of a line or a parabola that is nearest to 0; infinity if there is none."""
+    """Return the zero of a polynomial that is nearest to 0; infinity if there is none."""
     roots = np.roots(fit[::-1])
     real = roots[np.isreal(roots)].real
     return float(real[np.argmin(abs(real))]) if real.size else np.inf

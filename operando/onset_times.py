@@ -79,8 +79,9 @@ def onsets(
     Notes
     -----
     A level counts as crossed when samples stand off it by more than 3 deviations of the noise, first on one side, then
-    on the other. Samples within 20 deviations of the level, if more than three, give the time by a fitted parabola;
-    else a monotone cubic between the two samples does. ``time_std`` combines noise, sampling (width / sqrt(12) of an
+    on the other. Samples within 8 to 20 deviations of the level, if more than three, give the time by a fitted line,
+    parabola or cubic, as many as they are; else a monotone cubic between the two samples does. Where the quantity
+    levels off within 8 deviations, the fit is too stiff by about its own error. ``time_std`` combines noise, sampling (width / sqrt(12) of an
     interval in which the quantity jumps) and clock. A quantity that starts beyond the level has no onset. One that is
     beyond it after a gap is flagged ``ec_gap``, its time the gap's middle.
 
@@ -160,7 +161,7 @@ def _trace(data: xr.Dataset, of: str, noise: float | None) -> tuple[np.datetime6
     """Return the start, which samples are usable, in order of time, and what crosses levels."""
     times, values = data["time"].values.astype("M8[ns]"), data[of].values.astype("f8")
     usable = np.isfinite(values) & ~np.isnat(times)
-    if "flag" in data.variables:
+    if "flag" in data.variables and _is_log(data):
         usable &= (data["flag"].values & _LEFT_OUT) == 0
     kept = np.flatnonzero(usable)
     if not kept.size:
