@@ -59,6 +59,16 @@ def recorded(
     return ds.assign_attrs({HISTORY: json.dumps(steps, ensure_ascii=False)})
 
 
+def recorded_again(ds: xr.Dataset, step: str, parameters: Mapping[str, Any]) -> xr.Dataset:
+    """Return ``ds`` with other parameters of a step it took before, where that stands in its history; else recorded."""
+    steps, again = entries(ds), {"step": step, "parameters": _plain(parameters), "version": software_version()}
+    places = [at for at, known in enumerate(steps) if known.get("step") == step]
+    if not places:
+        return recorded(ds, step, parameters)
+    steps[places[-1]] = again
+    return ds.assign_attrs({HISTORY: json.dumps(steps, ensure_ascii=False)})
+
+
 def _plain(value: Any) -> Any:
     """Return ``value`` in JSON's own types; a NaN becomes null, an infinity text."""
     if isinstance(value, Mapping):

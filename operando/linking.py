@@ -14,8 +14,8 @@ from .echem import typical_interval
 from .errors import ClockError
 from .flags import Flag
 from .flags import attrs as flag_attrs
-from .history import recorded
-from .schema import LINKED
+from .history import recorded_again
+from .schema import LINKED, RECORDED
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -24,7 +24,9 @@ CLOCK = "clock"
 """Attribute of a linked series that keeps, as JSON, the clock its times were corrected by."""
 
 _AVERAGED = ("voltage", "potential", "current", "charge", "soc")
-_TIMES = ("time_start", "time", "time_end")
+_TIMES = dict(zip(("time_start", "time", "time_end"), RECORDED, strict=True))
+"""Times of a scan, and what keeps each as the scan's own clock showed it."""
+_BY_LOG = int(Flag.ec_gap | Flag.ec_outside)
 
 
 def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> xr.Dataset:
@@ -33,7 +35,8 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     Parameters
     ----------
     series
-        Scans with ``time_start``, ``time``, ``time_end`` (UTC) and ``flag``; or one scan, with them as scalars.
+        Scans with ``time_start``, ``time``, ``time_end`` (UTC) and ``flag``; or one scan, with them as scalars. A
+        series that was linked before is linked anew, from the times that its own clock showed.
     echem
         What :func:`operando.echem.read` returned.
     clock
@@ -43,12 +46,13 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     Returns
     -------
     Dataset
-        With the coordinates of :data:`operando.schema.LINKED`.
+        With the coordinates of :data:`operando.schema.LINKED`, and with a clock those of
+        :data:`operando.schema.RECORDED`.
 
     Raises
     ------
     ClockError
-        If the times of ``series`` have been corrected before.
+        If the times of ``series`` have been corrected before, and what they were is not kept.
 
     Notes
     -----
@@ -86,23 +90,35 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     )
     samples = np.where(good, log.samples(start, end), 0)
     coords["ec_samples"] = _variable("ec_samples", dims, samples.astype("i4"))
-    flag = corrected["flag"].values.ravel() | _reasons(log, start, end, inside, missing)
+    flag = (corrected["flag"].values.ravel() & ~_BY_LOG) | _reasons(log, start, end, inside, missing)
     coords["flag"] = xr.Variable(dims, flag.reshape(corrected["time"].shape).astype("i4"), flag_attrs())
-    return recorded(corrected.assign_coords(coords), "link", {"clock": clock.to_dict() if clock else None})
+    return recorded_again(corrected.assign_coords(coords), "link", {"clock": clock.to_dict() if clock else None})
 
 
 def _corrected(series: xr.Dataset, clock: Clock | None) -> xr.Dataset:
     """Return ``series`` with its times on the reference clock."""
+    series = _as_recorded(series)
     if clock is None:
         return series
-    if CLOCK in series.attrs:
-        raise ClockError(f"the times of this series were corrected before, by {series.attrs[CLOCK]}; link the raw one")
-    times = {
-        name: (series[name].dims, clock.to_reference(series[name].values), series[name].attrs)
-        for name in _TIMES
-        if name in series.coords
-    }
+    times: dict[str, xr.Variable] = {}
+    for name, own in _TIMES.items():
+        if name in series.coords:
+            recorded = series[name].variable
+            times[own.name] = xr.Variable(recorded.dims, recorded.values, {"long_name": own.meaning})
+            times[name] = recorded.copy(data=clock.to_reference(recorded.values))
     return series.assign_coords(times).assign_attrs({CLOCK: clock.to_json()})
+
+
+def _as_recorded(series: xr.Dataset) -> xr.Dataset:
+    """Return ``series`` with the times that its own clock showed."""
+    if CLOCK not in series.attrs:
+        return series
+    kept = {name: own.name for name, own in _TIMES.items() if own.name in series.coords}
+    if not kept:
+        raise ClockError(f"the times of this series were corrected before, by {series.attrs[CLOCK]}; link the raw one")
+    back = {name: series[name].variable.copy(data=series[own].values) for name, own in kept.items()}
+    attrs = {name: value for name, value in series.attrs.items() if name != CLOCK}
+    return series.assign_coords(back).drop_vars(list(kept.values())).drop_attrs(deep=False).assign_attrs(attrs)
 
 
 def intervals(series: xr.Dataset, origin: np.datetime64) -> tuple[Array, Array]:

@@ -82,6 +82,13 @@ LINKED = (
 )
 """Coordinates that linking adds to a series: NaN, and flagged, where the log does not cover the scan."""
 
+RECORDED = (
+    Variable("recorded_start", ("scan",), "", "M", "start of the scan as its own clock showed it, UTC", False),
+    Variable("recorded_time", ("scan",), "", "M", "middle of the scan as its own clock showed it, UTC", False),
+    Variable("recorded_end", ("scan",), "", "M", "end of the scan as its own clock showed it, UTC", False),
+)
+"""Coordinates that keep the times of a series from before its clock was corrected."""
+
 ECHEM = Layout(
     "echem",
     "the electrochemistry of one cell on the shared clock",

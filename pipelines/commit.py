@@ -131,14 +131,14 @@ def _clean_array(folder: Path, metadata: dict[str, Any]) -> None:
                 _remove(child)
 
 
-def free_generation(root: Root, node: str) -> str:
-    """Return which key encoding the next version of ``node`` is to use, so that no published chunk is touched.
+def free_generation(root: Root, key: str) -> str:
+    """Return which key encoding the next version of an array is to use, so that no published chunk is touched.
 
     If another one is free, neither are the chunks of the version before.
     """
-    published = {array["chunk_key_encoding"]["name"] for array in root.arrays(node).values()}
-    free = [name for name in GENERATIONS if name not in published]
-    unused = [name for name in free if not any(_chunk_files(child, name) for child in _children(root.path / node))]
+    published = root.metadata[key]["chunk_key_encoding"]["name"] if key in root.metadata else ""
+    free = [name for name in GENERATIONS if name != published]
+    unused = [name for name in free if not _chunk_files(root.path / key, name)]
     return (unused or free)[0]
 
 

@@ -27,6 +27,7 @@ from .frame import completed, frame_of, misfit, on_places, widened
 from .processing import Processing, told_apart
 from .progress import Reporter, Silent
 from .recipe import Recipe
+from .relinking import can_link_anew, linked_anew
 from .sources import ENTRY, checksum_with, checksums, file_of, made_from
 from .steps import TECHNIQUES, Technique
 from .writer import Writer
@@ -63,9 +64,9 @@ class Summary:
 def run(recipe: Recipe, tell: Reporter | None = None) -> Summary:
     """Bring the store of a recipe up to date with its files and write the report.
 
-    Scans that are in the store stay as they are; a series is made anew when its part of the recipe,
-    its clock, the electrochemistry or one of its files changed, or new scans hold quantities or energies
-    that it has no place for. A file that cannot be read is listed in the summary and in the store's
+    Scans that are in the store stay as they are; when the electrochemistry or their clock changed, they are linked
+    anew. A series is made anew when its part of the recipe or one of its files changed, or new scans hold quantities
+    or energies that it has no place for. A file that cannot be read is listed in the summary and in the store's
     ``failed``, and the others go on.
 
     Raises
@@ -100,9 +101,10 @@ class Run:
     tell: Reporter
 
     def complete(self) -> None:
-        """Withdraw what is outdated, publish the tables, append what is new."""
+        """Withdraw what is outdated, publish the tables, link what is stored to them, append what is new."""
         self._withdraw_outdated()
         self._publish_tables()
+        self._link_anew()
         for work in self._works():
             self._bring_up_to_date(work)
         self.store.set_attrs(self._root_attrs())
@@ -119,10 +121,13 @@ class Run:
 
     def _origin(self, work: Processing) -> str:
         series = work.series
-        clock = self.echem.clocks.get(series.clock or "")
         parts = series.model_dump(mode="json", exclude={"files"}), self.recipe.zone(series)
-        files = checksums([*work.reference_files().values(), *work.step_files()])
-        return made_from(*parts, clock.to_dict() if clock else None, self.echem.origin, files)
+        return made_from(*parts, checksums([*work.reference_files().values(), *work.step_files()]))
+
+    def _linked_with(self, work: Processing) -> str:
+        """Return a fingerprint of what the scans of a series are linked with; empty if there is no log."""
+        clock = self.echem.clocks.get(work.series.clock or "")
+        return made_from(clock.to_dict() if clock else None, self.echem.origin) if "echem" in self.echem.tables else ""
 
     def _source(self, path: Path) -> str:
         return printable(path.relative_to(self.recipe.folder).as_posix())
@@ -145,7 +150,7 @@ class Run:
 
     def _is_current(self, raw: xr.Dataset, work: Processing) -> bool:
         """Whether a series was made from this recipe and these files, with none of them changed since."""
-        if raw.attrs.get("made_from") != self._origin(work):
+        if raw.attrs.get("made_from") != self._origin(work) or not can_link_anew(raw, self.echem, work.series.clock):
             return False
         sources = {self._source(path): path for path in self.recipe.files(work.series)}
         stored = {file_of(source): known for source, known in zip(*(raw[n].values for n in _MARKS), strict=True)}
@@ -164,6 +169,18 @@ class Run:
         }
         if outdated:
             self.store.replace(outdated)
+
+    def _link_anew(self) -> None:
+        """Put the electrochemistry on stored scans that were linked to another log, or by another clock."""
+        committed = self.store.committed()
+        for work in self._works():
+            nodes = [node for node in (work.raw_node, work.processed_node) if node in committed]
+            stored = {node: self.store.dataset(node) for node in nodes}
+            if any(ds.attrs.get("linked_with") != self._linked_with(work) for ds in stored.values()):
+                self.tell.say(f"{work.folder}: linked anew, as the electrochemistry or the clock changed")
+                again = {node: linked_anew(ds, self.echem, work.series.clock) for node, ds in stored.items()}
+                mark = {"linked_with": self._linked_with(work)}
+                self.store.update({node: ds.assign_attrs(mark) for node, ds in again.items()})
 
     def _bring_up_to_date(self, work: Processing) -> None:
         """Append the files that the store does not hold yet; make a series anew that new scans have outgrown."""
@@ -245,7 +262,9 @@ class Run:
         try:
             with told_apart() as said:
                 nodes = work.nodes(stacked, self.echem, first)
-            self.store.append({name: self._described(name, node, origin) for name, node in nodes.items()})
+            mark = {"linked_with": self._linked_with(work)}
+            described = {name: self._described(name, node, origin) for name, node in nodes.items()}
+            self.store.append({name: node.assign_attrs(mark) for name, node in described.items()})
         except StoreError:
             raise
         except OperandoError as error:
@@ -285,7 +304,7 @@ class Run:
         """Make what needs all scans, unless it was made from just these."""
         for node, section in work.over_all():
             processed = self.store.dataset(work.processed_node)
-            origin = made_from(self._origin(work), list(processed["source"].values))
+            origin = made_from(self._origin(work), self._linked_with(work), list(processed["source"].values))
             known = node in self.store.committed()
             if known and self.store.dataset(node).attrs.get("made_from") == origin:
                 continue

@@ -160,6 +160,23 @@ class Writer:
             self._add(change, node, ds)
         self._commit(change)
 
+    def update(self, datasets: Mapping[str, xr.Dataset]) -> None:
+        """Replace variables of nodes, all rows of them, and add or change attributes of the nodes, in one commit.
+
+        The new chunks are written beside the old ones as by :meth:`replace`; all other variables stay.
+
+        Raises
+        ------
+        StoreError
+            If a node has no such variable, or one of another shape, dtype or unit.
+        """
+        change = _Change(self._root)
+        for name, ds in datasets.items():
+            node = self._published(name)
+            change.root = _with_attributes(change.root, node, plain_attributes(ds.attrs, self._where(node)))
+            self._exchange(change, node, encode(ds, self._where(node)))
+        self._commit(change)
+
     def remove(self, nodes: Iterable[str]) -> None:
         """Withdraw nodes in one commit; their files go when the next writer starts."""
         root = self._root
@@ -201,10 +218,25 @@ class Writer:
             raise mismatch(self._where(node), "a dataset with variables", "none", "put attributes on the store instead")
         metadata = _with_groups(change.root.metadata, node, self._where(node))
         metadata[node] = {**_EMPTY_GROUP, "attributes": node_attributes(ds, self._where(node))}
-        chunks, generation = chunk_shapes(variables), free_generation(self._root, node)
+        chunks = chunk_shapes(variables)
         for name, var in variables.items():
-            metadata[f"{node}/{name}"] = array_metadata(var, chunks[name], generation)
-            change.rows.append((f"{node}/{name}", var, 0))
+            key = f"{node}/{name}"
+            metadata[key] = array_metadata(var, chunks[name], free_generation(self._root, key))
+            change.rows.append((key, var, 0))
+        change.root = replace(change.root, metadata=metadata)
+
+    def _exchange(self, change: _Change, node: str, variables: Mapping[str, Stored]) -> None:
+        arrays, metadata = self._root.arrays(node), dict(change.root.metadata)
+        for name, given in variables.items():
+            key, where = f"{node}/{name}", self._where(f"{node}/{name}")
+            if name not in arrays:
+                raise mismatch(where, f"a variable among {', '.join(arrays)}", repr(name), "replace the node")
+            var = check_fits(given, arrays[name], where)
+            if list(var.shape) != list(arrays[name]["shape"]):
+                raise mismatch(where, f"the shape {arrays[name]['shape']}", f"{list(var.shape)}", "replace the node")
+            encoding = {**arrays[name]["chunk_key_encoding"], "name": free_generation(self._root, key)}
+            metadata[key] = {**arrays[name], "chunk_key_encoding": encoding, "attributes": var.attributes}
+            change.rows.append((key, var, 0))
         change.root = replace(change.root, metadata=metadata)
 
     def _grow(self, change: _Change, node: str, ds: xr.Dataset) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
-from made_once import made_once
-from typer.testing import CliRunner
+from demo_run import demo_run
 
 from operando.pipelines.cli import app
 
@@ -19,12 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    def make(folder: Path) -> None:
-        ended = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["demo", str(folder / "demo")])
-        assert ended.exit_code == 0, ended.output
-        (folder / "shown.txt").write_text(ended.output, encoding="utf-8")
-
-    return made_once(tmp_path_factory, "readme", make)
+    return demo_run(tmp_path_factory)
 
 
 def test_the_demo_prints_estimate_truth_and_pull(demo):

@@ -38,6 +38,9 @@ PROJECTIONS = Layout(
         Variable("projections", ("scan", "angle", "y", "x"), "counts", "fiu", "counts of the camera", False),
         Variable("flat", ("scan", "flat_frame", "y", "x"), "counts", "fiu", "images of the beam alone", False),
         Variable("dark", ("scan", "dark_frame", "y", "x"), "counts", "fiu", "images without light", False),
+        Variable(
+            "flat_after", ("scan", "flat_frame"), "1", "iu", "projections taken before each image of the beam", False
+        ),
         Variable("frame_flag", ("scan", "angle"), "1", "iu", "reasons for doubt of each projection"),
         Variable("pixel_size", ("scan",), "um", "f", "edge of a pixel in the sample"),
         *SERIES,

@@ -59,7 +59,7 @@ def reconstruct(
     projections
         ``projections`` (..., angle, y, x), ``flat`` (..., flat_frame, y, x) and perhaps ``dark`` (..., dark_frame,
         y, x), counts; coordinates ``angle`` (deg), perhaps ``pixel_size`` (um), ``frame_flag`` (..., angle), and
-        ``flat_after`` (flat_frame): how many projections had been taken before each flat, so that the beam is
+        ``flat_after`` (..., flat_frame): how many projections had been taken before each flat, so that the beam is
         interpolated between flats; their mean counts without it. Lazy projections are best chunked along y, all angles
         of a row together: every chunk is looked up once for each block of rows.
     method
@@ -187,9 +187,7 @@ def _lines(ds: xr.Dataset, phase: Paganin | None, store: str | PathLike[str] | N
         .data
         for name in ("flat", "dark")
     ]
-    before = ds["flat_after"].to_numpy() if "flat_after" in ds.coords else None
-    taken = ds["taken"].to_numpy() if "taken" in ds.coords else np.arange(ds.sizes["angle"])
-    shares = flat_shares(before, ds.sizes["flat_frame"], taken)
+    shares = _shares(ds, seen)
     index = tuple(range(len(lead)))
     angle, y, x, flat, dark = range(len(lead), len(lead) + 5)
     found = da.blockwise(  # type: ignore[no-untyped-call]
@@ -201,8 +199,8 @@ def _lines(ds: xr.Dataset, phase: Paganin | None, store: str | PathLike[str] | N
         (*index, flat, y, x),
         beams[1],
         (*index, dark, y, x),
-        da.from_array(shares, chunks=(frames, -1)),  # type: ignore[no-untyped-call]
-        (angle, flat),
+        da.from_array(shares, chunks=(*(1 for _ in lead), frames, -1)),  # type: ignore[no-untyped-call]
+        (*index, angle, flat),
         concatenate=True,
         dtype=np.float32,
         meta=np.empty((0,) * seen.ndim, dtype=np.float32),
@@ -213,6 +211,23 @@ def _lines(ds: xr.Dataset, phase: Paganin | None, store: str | PathLike[str] | N
     found = found.rechunk({len(lead): -1, len(lead) + 1: 4 * _ROWS if phase else _ROWS})
     found = found.map_blocks(_attenuated, dtype=np.float32, meta=np.empty((0,) * seen.ndim, dtype=np.float32))
     return seen.copy(data=found).drop_attrs()
+
+
+def _shares(ds: xr.Dataset, seen: xr.DataArray) -> NDArray[np.float64]:
+    """Return what each flat counts for each projection, dims (..., angle, flat_frame)."""
+    lead = seen.isel(angle=0, y=0, x=0, drop=True)
+    flats = ds.sizes["flat_frame"]
+    taken = ds["taken"].to_numpy() if "taken" in ds.coords else np.arange(ds.sizes["angle"])
+    found = np.empty((*lead.shape, taken.size, flats))
+    before = None
+    if "flat_after" in ds.coords:
+        known = ds["flat_after"].expand_dims(
+            {dim: lead.sizes[dim] for dim in lead.dims if dim not in ds["flat_after"].dims}
+        )
+        before = known.transpose(*lead.dims, "flat_frame").to_numpy()
+    for index in np.ndindex(lead.shape):
+        found[index] = flat_shares(None if before is None else before[index], flats, taken)
+    return found
 
 
 def _waiting(frames: da.Array, folder: Path) -> da.Array:
@@ -238,7 +253,7 @@ def _transmitted(
 ) -> Singles:
     shape = projections.shape
     alone = [block.reshape(block.shape[-3:]) for block in (projections, flat, dark)]
-    found = transmission(*alone, shares=shares)
+    found = transmission(*alone, shares=shares.reshape(shares.shape[-2:]))
     return (found if length is None else paganin(found, length)).reshape(shape)
 
 

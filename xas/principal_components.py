@@ -87,7 +87,7 @@ def pca(
     noise that is the same everywhere and independent; where it is correlated (interpolated energies) and there are
     about as many spectra as energies, the indicator counts far too many components and the F test does not. Noise of
     standard deviation s has singular values up to s (r^1/2 + c^1/2). E. R. Malinowski, Anal. Chem. 49, 612 (1977),
-    doi:10.1021/ac50012a027; J. Chemometrics 3, 49 (1989), doi:10.1002/cem.1180030107.
+    doi:10.1021/ac50012a027; E. R. Malinowski, J. Chemometrics 3, 49 (1989), doi:10.1002/cem.1180030107.
     """
     mu = rows_of(spectra, "pca", window)
     _check(components, rule, method, weights)

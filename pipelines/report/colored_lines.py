@@ -11,6 +11,7 @@ from bokeh.palettes import Viridis256
 from operando.plot import REST, axis_label
 
 from .figures import Figure, Model, add_color_bar, hover, models, switch
+from .series import axis_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,12 +31,12 @@ class Coloring:
 
 
 def colorings(series: Series, scan: NDArray[np.intp], local: LocalTime) -> list[Coloring]:
-    """Return what can color the lines of the given scans: time or scan number, and the potential if it is known."""
-    hours = local.milliseconds(series.times()) / 3.6e6
-    potential = series.column("potential")[scan]
-    found = [Coloring("scan", "scan number", scan.astype(float))]
-    if np.isfinite(hours).any():
-        found = [Coloring("time", "time since first scan (h)", (hours - np.nanmin(hours))[scan])]
+    """Return what can color the lines of scans: time, or what stands for it, and the potential if it is known."""
+    axis, potential = axis_of(series, "time", local), series.column("potential")[scan]
+    found = [Coloring(axis.name, axis.label, axis.values[scan])]
+    if axis.dated:
+        hours = (axis.values - np.nanmin(axis.values)) / 3.6e6
+        found = [Coloring(axis.name, "time since first scan (h)", hours[scan])]
     if np.isfinite(potential).any():
         found.append(Coloring("potential", axis_label(series.scans["potential"]), potential))
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .crack_history import Cracks, events
-from .parts import Html, Part, counted, table, text, unbroken
+from .parts import Html, Part, copied, counted, table, text, unbroken
 from .series import LocalTime, Series
 from .void_volumes import measured
 
@@ -29,11 +29,6 @@ _HEAD = (
     "tilt of the normal from z (°)",
     "how it begins and ends",
 )
-_COPY = (
-    "const range = document.createRange(); range.selectNode(this.parentNode.querySelector('table'));"
-    " const chosen = getSelection(); chosen.removeAllRanges(); chosen.addRange(range);"
-    " this.textContent = document.execCommand('copy') ? 'Copied' : 'Selected: press Ctrl+C'"
-)
 
 
 def draw_list(series: Series, cracks: Cracks, objects: xr.Dataset | None, local: LocalTime) -> Iterator[Part]:
@@ -50,8 +45,7 @@ def draw_list(series: Series, cracks: Cracks, objects: xr.Dataset | None, local:
     said = f"Sizes are those of the scan in which each is largest. Times are in {text(local.name)}.{kept}"
     yield Html(
         f"<details{' open' if total <= _OPEN else ''}><summary>{what} in {text(series.name)}, "
-        f'one by one</summary><p>{said}</p><button type="button" onclick="{text(_COPY)}">Copy the table</button>'
-        f"{table(_HEAD, rows)}</details>"
+        f"one by one</summary><p>{said}</p>{copied('table', 'the table', table(_HEAD, rows))}</details>"
     )
 
 

@@ -33,12 +33,19 @@ _SIGNS = {"o": "●", "s": "■", "D": "◆"}
 _CURVE_POINTS = 4000
 _LABEL_LETTERS = 32
 _HOUR = 3.6e6
+TIME, POTENTIAL = "time", "potential"
+"""What the tags of figures say of their x axes."""
 HIDDEN_IN_PRINT = "@media print { :host { visibility: hidden; } }"
 WRAPPED = f"{HIDDEN_IN_PRINT} .bk-btn-group {{ flex-wrap: wrap; }}"
 
 
-def new_figure(x: str, y: str, *, height: int = 340, dates: bool = False, **settings: Any) -> Figure:
-    """Return an empty figure as wide as its place, with axis labels and the report's typography."""
+def new_figure(
+    x: str, y: str, *, height: int = 340, dates: bool = False, potential: bool = False, **settings: Any
+) -> Figure:
+    """Return an empty figure as wide as its place, with axis labels and the report's typography.
+
+    Its x axis is time, ``dates``, or ``potential``, and then shared with others of the page, or something else.
+    """
     fig = plotting.figure(
         height=height,
         sizing_mode="stretch_width",
@@ -63,6 +70,7 @@ def new_figure(x: str, y: str, *, height: int = 340, dates: bool = False, **sett
         axis.axis_label_text_color = axis.major_label_text_color = "#222222"
         axis.axis_line_color = axis.major_tick_line_color = "#777777"
         axis.minor_tick_line_color = None
+    fig.tags = [{"axis": TIME if dates else POTENTIAL}] if dates or potential else []
     if dates:
         set_dates(fig)
         if isinstance(fig.x_range, models.DataRange1d):
@@ -95,8 +103,10 @@ def stack(figures: list[Figure], time: str, *, left: int = 70, right: int = 18) 
 
 
 def hover(fig: Figure, renderers: list[Any], tooltips: list[tuple[str, str]]) -> None:
-    """Tell what a mark is when the pointer is on it; values are shown as text, never as markup."""
+    """Tell what a mark is when the pointer is on it, as text, never as markup; a click on a scan's chooses it."""
     fig.add_tools(models.HoverTool(renderers=renderers, tooltips=tooltips, point_policy="snap_to_data", limit=3))
+    if any(mark.data_source.tags for mark in renderers):
+        fig.add_tools(models.TapTool(renderers=renderers, visible=False))
 
 
 SCAN_TIPS = [
@@ -119,6 +129,11 @@ def scan_columns(series: Series, scan: NDArray[np.intp], local: LocalTime) -> di
         "clock": [local.text(time) for time in series.times()[scan]],
         "reasons": ["; ".join(flags.describe(value)) or "none" for value in series.flags()[scan]],
     }
+
+
+def scan_source(series: Series, columns: dict[str, Any]) -> Model:
+    """Return a source of marks of scans, ``columns`` with those of :func:`scan_columns`, that can be chosen."""
+    return models.ColumnDataSource(columns, tags=[{"series": series.path}])
 
 
 def add_color_bar(fig: Figure, mapper: Model, label: str) -> list[Any]:

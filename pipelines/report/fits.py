@@ -10,10 +10,11 @@ import numpy as np
 
 from operando.plot import INK, axis_label, unit_label
 
-from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_figure
+from .figures import Model, layouts, models, new_figure
 from .mixtures import SUBSTANCES, plots
 from .parts import Html, Part, Plot, counted, heading, table, text
 from .series import LocalTime, Series, local_time, over_all, spectra_series, thinned
+from .series_slider import head, scan_slider
 from .spectra_shown import windows
 from .trends import Trend, Trends
 
@@ -179,18 +180,22 @@ def _draw_fits(series: Series, ds: xr.Dataset, fits: _Fits, local: LocalTime) ->
     below.line("x", "residual", source=now, color=INK)
     below.add_layout(models.Span(location=0, dimension="width", line_color=_GRAY, line_width=1))
     titles = _titles(series, ds, fits.scan, local)
-    above.title = models.Title(text=titles[0], text_font=FONT, text_font_style="normal", text_font_size="13px")
-    slider = _slider(now, every, above, titles, list(fits.curves))
+    slider = _slider(series, fits, (now, every), head(above, titles[0]), titles)
     shown = layouts.column(above, below, *slider, sizing_mode="stretch_width")
     return Plot([shown], _caption(series, fits), _legend(fits.lines))
 
 
-def _slider(now: Model, every: Model, fig: Figure, titles: list[str], names: list[str]) -> list[Model]:
+def _slider(series: Series, fits: _Fits, sources: tuple[Model, Model], title: Model, titles: list[str]) -> list[Model]:
     if len(titles) < 2:
         return []
-    slider = models.Slider(start=0, end=len(titles) - 1, step=1, value=0, title=None, show_value=False, bar_color=INK)
-    slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
-    args: dict[str, Any] = {"sources": [now], "all": [every], "names": [names], "titles": titles, "title": fig.title}
+    slider, names = scan_slider(series, fits.scan), list(fits.curves)
+    args: dict[str, Any] = {
+        "sources": [sources[0]],
+        "all": [sources[1]],
+        "names": [names],
+        "titles": titles,
+        "title": title,
+    }
     slider.js_on_change("value", models.CustomJS(args=args, code=_PICK))
     return [slider]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from operando import history
 
+from .citations import docstring, dois
 from .cycling import onsets_of
+from .paper import paper
 from .parts import table, text
 from .series import Series, all_series, json_list, local_time, over_all
 from .tables import compact
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _MARKUP = re.compile(r"(?::[a-z]+:)?`+~?([^`]*)`+")
-_DOI = re.compile(r"doi:10\.\d+/[^\s,;]*[^\s,;.)]")
-_STEP = re.compile(r"(?:[a-z][a-z0-9_]*\.)*[a-z][a-z0-9_]*")
 
 
 def methods(tree: xr.DataTree) -> str:
@@ -31,7 +30,8 @@ def methods(tree: xr.DataTree) -> str:
     said = [_times(tree), _clocks(tree), _potential(tree), _uncertainty()]
     steps = [_node_steps(title, ds, after) for title, ds, after in _nodes(tree)]
     told = [*(f"<p>{one}</p>" for one in said if one), *volume_methods(tree)]
-    return "".join([*told, *steps, _provenance(tree), _recipe(tree)])
+    every = f"<details><summary>All steps with all parameters</summary>{''.join(steps)}</details>" if any(steps) else ""
+    return "".join([*told, paper(tree), every, _provenance(tree), _recipe(tree)])
 
 
 def _times(tree: xr.DataTree) -> str:
@@ -132,22 +132,11 @@ def _short(value: Any, most: int = 600) -> str:
 
 def _about(name: str) -> str:
     """Return the first line of the docstring of the function a step names, and its sources; empty if there is none."""
-    said = _docstring(name).strip()
+    said = docstring(name).strip()
     if not said:
         return ""
-    sources = ", ".join(dict.fromkeys(_DOI.findall(said)))
+    sources = ", ".join(dois(name))
     return _MARKUP.sub(r"\1", said.splitlines()[0]) + (f" ({sources})" if sources else "")
-
-
-def _docstring(name: str) -> str:
-    module, _, function = f"operando.{name}".rpartition(".")
-    if not _STEP.fullmatch(name):
-        return ""
-    try:
-        found = getattr(import_module(module), function, None)
-    except ImportError:
-        return ""
-    return getattr(found, "__doc__", None) or "" if callable(found) else ""
 
 
 def _provenance(tree: xr.DataTree) -> str:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.plot import axis_label
-
-from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns
+from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns, scan_source
 from .parts import Part, Plot, counted, heading, text
-from .series import LocalTime, Series, local_time, spectra_series, thinned
+from .series import LocalTime, Series, axis_of, local_time, spectra_series, thinned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,7 +68,12 @@ def _plot(series: Series, ds: xr.Dataset, place: str, meaning: str, local: Local
     for name in signals:
         own = fractions.sel(signal=name) if name else fractions
         figures.append(_figure(series, own, scan, place, local, title=name, y_range=y_range))
-    return Plot(figures, _caption(series, ds, place, meaning, scan.size), legend_of(names), beside=len(figures) > 1)
+    return Plot(
+        figures,
+        _caption(series, ds, axis_of(series, place, local).name, meaning, scan.size),
+        legend_of(names),
+        beside=len(figures) > 1,
+    )
 
 
 def _limits(fraction: NDArray[np.float64]) -> tuple[float, float]:
@@ -91,19 +94,14 @@ def _figure(
     y_range: Model,
 ) -> Figure:
     """Draw the fractions of one signal, a color and a sign for each substance."""
-    times = local.milliseconds(series.times()[scan])
-    dated = place == "time" and bool(np.isfinite(times).any())
-    x = times if dated else series.column("potential")[scan] if place == "potential" else scan.astype(float)
-    if place == "potential":
-        label = axis_label(series.scans["potential"])
-    else:
-        label = f"time ({local.name})" if dated else "scan number"
-    fig = new_figure(label, f"fraction, {title}" if title else "fraction", dates=dated, y_range=y_range)
+    axis, said = axis_of(series, place, local), f"fraction, {title}" if title else "fraction"
+    x, linked = axis.values[scan], place == "potential"
+    fig = new_figure(axis.label, said, dates=axis.dated, potential=linked, y_range=y_range)
     marks, fill = [], np.where(series.flags()[scan] != 0, 0.0, 0.75)
     along = _along(own)
     for at in range(own.sizes[along]):
         one = own.isel({along: at}).transpose("scan", ...)
-        source = models.ColumnDataSource({**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
+        source = scan_source(series, {**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
         color, (marker, _) = SUBSTANCES[at % len(SUBSTANCES)], _SIGNS[at % len(_SIGNS)]
         if f"{_FRACTION}_lower" in own:
             fig.segment("x", "lower", "x", "upper", source=source, color=color, line_width=2, line_alpha=0.18)

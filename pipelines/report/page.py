@@ -12,6 +12,7 @@ from bokeh.document import Document
 from bokeh.embed import components
 from bokeh.resources import Resources
 
+from .choosing import link
 from .methods import methods
 from .panels import PANELS
 from .parts import Html, Panel, Part, Plot, text
@@ -34,6 +35,7 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
     title = str(tree.attrs.get("experiment") or "Experiment")
     drawn = [(panel.title, list(panel.draw(tree))) for panel in panels if panel.wants(tree)]
     models = [model for _, parts in drawn for part in parts if isinstance(part, Plot) for model in part.models]
+    link(models, tree)
     _put_together(models)
     script, places = components(models) if models else ("", ())
     sections = _sections(drawn, dict(zip(models, places, strict=True)))

@@ -81,6 +81,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f'<div class="table{wide}"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def copied(what: str, name: str, html: str) -> str:
+    """Return ``html`` under a button that copies the element ``what`` (CSS) of it, called ``name``."""
+    code = (
+        f"const range = document.createRange(); range.selectNode(this.parentNode.querySelector('{what}'));"
+        " const chosen = getSelection(); chosen.removeAllRanges(); chosen.addRange(range);"
+        " this.textContent = document.execCommand('copy') ? 'Copied' : 'Selected: press Ctrl+C'"
+    )
+    return f'<div><button type="button" onclick="{text(code)}">Copy {text(name)}</button>{html}</div>'
+
+
 def not_done(failed: Sequence[Mapping[str, Any]]) -> str:
     """Return how many files could not be read and how many steps, which name no file, could not be taken."""
     steps = sum(item.get("source") == "" for item in failed)

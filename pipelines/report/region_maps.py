@@ -47,7 +47,7 @@ def draw_maps(series: Series, ds: xr.Dataset, local: LocalTime) -> Iterator[Part
     most = min(_MAPS // max(1, len(quantities)), _LINES // max(1, ds.sizes.get("region", 1)))
     scan = thinned(series.count, max(2, most))
     figures, args = [], _nothing(titles(series, scan, local, "stack"))
-    slider, buttons = scan_slider(scan.size), _buttons([name for name, _ in quantities])
+    slider, buttons = scan_slider(series, scan), _buttons([name for name, _ in quantities])
     if quantities:
         figures.append(_map_figure(series, ds, quantities, scan, args))
     if spectra is not None:

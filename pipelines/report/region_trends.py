@@ -9,10 +9,10 @@ import numpy as np
 
 from operando.plot import axis_label
 
-from .figures import SCAN_TIPS, Figure, Model, hover, layouts, models, new_figure, scan_columns, switch
+from .figures import SCAN_TIPS, Figure, Model, hover, layouts, models, new_figure, scan_columns, scan_source, switch
 from .parts import Part, Plot, counted, plain, text
 from .region_colors import region_colors
-from .series import LocalTime, Series, thinned
+from .series import LocalTime, Series, axis_of, thinned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,13 +54,9 @@ def _quantities(ds: xr.Dataset) -> Iterator[tuple[str, NDArray[np.float64], NDAr
 
 
 def _figure(series: Series, place: str, local: LocalTime) -> Figure:
-    dated = place == "time" and bool((~np.isnat(series.times())).any())
-    if place == "potential":
-        label = axis_label(series.scans["potential"])
-    else:
-        label = f"time ({local.name})" if dated else "scan number"
-    fig = new_figure(label, "", dates=dated, y_range=models.DataRange1d(only_visible=True))
-    fig.name = place if dated or place == "potential" else "scan"
+    axis, visible = axis_of(series, place, local), models.DataRange1d(only_visible=True)
+    fig = new_figure(axis.label, "", dates=axis.dated, potential=place == "potential", y_range=visible)
+    fig.name = place
     fig.yaxis.formatter.use_scientific = False
     return fig
 
@@ -75,16 +71,15 @@ def _draw(
     """Draw a line with points and error bars for every region; return what is drawn."""
     label, value, std = quantity[0], quantity[1][scan], np.nan_to_num(quantity[2][scan])
     regions, about = value.shape[1], scan_columns(series, scan, local)
-    x = {"potential": series.column("potential")[scan], "time": local.milliseconds(series.times())[scan]}.get(
-        fig.name, scan.astype(float)
-    )
+    x = axis_of(series, fig.name, local).values[scan]
     colors = region_colors(regions)
     lines = models.ColumnDataSource({"xs": [x] * regions, "ys": list(value.T.astype(np.float32)), "color": colors})
     repeated = {
         name: np.repeat(column, regions) if isinstance(column, np.ndarray) else [one for one in column for _ in colors]
         for name, column in about.items()
     }
-    points = models.ColumnDataSource(
+    points = scan_source(
+        series,
         {
             **repeated,
             "x": np.repeat(x, regions),
@@ -95,7 +90,7 @@ def _draw(
             "color": colors * scan.size,
             "region": np.tile(np.arange(1, regions + 1, dtype=np.int32), scan.size),
             "fill": np.repeat(np.where(series.flags()[scan] != 0, 0.0, 0.75).astype(np.float32), regions),
-        }
+        },
     )
     line = fig.multi_line("xs", "ys", source=lines, line_color="color", line_width=1, line_alpha=0.5)
     bar = fig.segment("x", "low", "x", "high", source=points, color="color", line_alpha=0.5)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.plot import INK, axis_label
+from operando.plot import INK
 
-from .figures import SCAN_TIPS, Figure, hover, models, new_figure, scan_columns
+from .figures import SCAN_TIPS, Figure, hover, models, new_figure, scan_columns, scan_source
 from .parts import plain
-from .series import LocalTime, Series, thinned
+from .series import LocalTime, Series, axis_of, thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,36 +54,25 @@ def draw_lines(
     about = {**scan_columns(series, scan, local), "fill": filling}
     figures = []
     for place in places:
-        title, x, dated = _axis(series, place, local)
-        if not np.isfinite(x[scan]).any():
+        axis = axis_of(series, place, local)
+        if not np.isfinite(axis.values[scan]).any():
             continue
-        fig = new_figure(title, label, dates=dated, y_range=y_range)
+        fig = new_figure(axis.label, label, dates=axis.dated, potential=place == "potential", y_range=y_range)
         fig.name = place
-        marks = [_draw(fig, line, x, about) for line in lines]
+        marks = [_draw(series, fig, line, axis.values, about) for line in lines]
         hover(fig, marks, [("", "@name"), *SCAN_TIPS, (plain(label), "@value{0.00a} ± @error{0.00a}")])
         figures.append(fig)
     return figures
 
 
-def _axis(series: Series, place: str, local: LocalTime) -> tuple[str, NDArray[np.float64], bool]:
-    """Return label and numbers of an axis, and whether they are dates."""
-    if place == "potential":
-        label = axis_label(series.scans["potential"]) if "potential" in series.scans else ""
-        return label, series.column("potential"), False
-    times = series.times()
-    if np.isnat(times).all():
-        return "scan number", np.arange(series.count, dtype=float), False
-    return f"time ({local.name})", local.milliseconds(times), True
-
-
-def _draw(fig: Figure, line: Line, x: NDArray[np.float64], about: dict[str, Any]) -> Any:
+def _draw(series: Series, fig: Figure, line: Line, x: NDArray[np.float64], about: dict[str, Any]) -> Any:
     """Draw one line, ``about`` being columns on the scans that are drawn, and return its points."""
     scan = about["scan"]
     value, error, whole = (
         np.full(scan.size, np.nan) if one is None else one[scan] for one in (line.value, line.std, line.whole)
     )
     numbers = {"x": x[scan], "value": value, "error": error, "low": value - error, "high": value + error}
-    source = models.ColumnDataSource({**about, **numbers, "whole": whole, "name": [plain(line.name)] * scan.size})
+    source = scan_source(series, {**about, **numbers, "whole": whole, "name": [plain(line.name)] * scan.size})
     style = {"source": source, "color": line.color}
     if line.whole is not None:
         fig.segment("x", "value", "x", "whole", line_width=9, line_alpha=0.25, **style)

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from operando.pipelines.steps import TECHNIQUES
-from operando.plot import HalfCycle, experiment_zone, half_cycles
+from operando.plot import HalfCycle, axis_label, experiment_zone, half_cycles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ENERGIES = {technique.axis for technique in TECHNIQUES.values()}
 _AXES = ("scan", *sorted(_ENERGIES), "k", "r")
 STACKS, VOLUMES = "xpeem", "xtm"
+SPUTTERED = "sputter_time"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -77,6 +78,29 @@ class Series:
         if "source" not in self.scans.variables:
             return [""] * self.count
         return [str(source) for source in self.scans["source"].values]
+
+
+@dataclass(frozen=True)
+class ScanAxis:
+    """What scans are drawn against: what it is called, the label of the axis, a number for every scan."""
+
+    name: str
+    label: str
+    values: NDArray[np.float64]
+    dated: bool = False
+
+
+def axis_of(series: Series, place: str, local: LocalTime) -> ScanAxis:
+    """Return the potential of the scans, or their ``time``; where no time is known, time of sputtering or number."""
+    if place == "potential":
+        label = axis_label(series.scans[place]) if place in series.scans else ""
+        return ScanAxis(place, label, series.column(place))
+    times = local.milliseconds(series.times())
+    if np.isfinite(times).any():
+        return ScanAxis("time", f"time ({local.name})", times, dated=True)
+    if np.isfinite(series.column(SPUTTERED)).any():
+        return ScanAxis("sputter time", axis_label(series.scans[SPUTTERED]), series.column(SPUTTERED))
+    return ScanAxis("scan number", "scan number", np.arange(series.count, dtype=float))
 
 
 def all_series(tree: xr.DataTree) -> list[Series]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.plot import INK, axis_label
+from operando.plot import axis_label
 
 from .colored_lines import colorings, draw_lines
-from .figures import FONT, HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_figure
+from .figures import HIDDEN_IN_PRINT, Figure, Model, layouts, models, new_figure
 from .parts import Part, Plot, counted, heading, text
 from .series import LocalTime, Series, local_time, slices, spectra_series, thinned
+from .series_slider import head, scan_slider, titles
 from .spectra_map import draw_map
 from .spectra_shown import Shown, shown, windows
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-_MEASURED = ("mu", "tfy", "tey", "pfy", "fluorescence", "transmission", "counts", "rate", "intensity")
-_LINES, _PICKED, _MAPPED = 40, 160, 400
+_MEASURED = ("mu", "tfy", "tey", "pfy", "fluorescence", "counts", "rate", "intensity", "transmission")
+"""The first that a series has is shown; photoelectrons are counted beside the transmission of their analyser."""
+_LINES, _PICKED, _MAPPED, _MARGIN = 40, 160, 400, 0.05
 _PICK = """
 const n = picked.data.x.length, i = this.value
 picked.data = {x: picked.data.x, y: all.data.values.slice(i * n, (i + 1) * n)}
@@ -73,10 +75,11 @@ def _draw_lines(series: Series, spectra: Shown, local: LocalTime, most: int) -> 
     behind = at[thinned(at.size, _LINES)]
     fig = new_figure(axis_label(spectra.energy), axis_label(spectra.values), height=400)
     fig.x_range.start, fig.x_range.end = spectra.near[::-1] if spectra.falling else spectra.near
+    fig.y_range = models.Range1d(*_heights(series, spectra))
     colors = colorings(series, spectra.scan[behind], local)
     energy, values = spectra.energy.values.astype(np.float32), spectra.values.values.astype(np.float32)
     buttons = draw_lines(fig, energy, values[behind], spectra.scan[behind], colors)
-    slider = _slider(fig, energy, values[at], _titles(series, spectra.scan[at], local))
+    slider = _slider(fig, series, spectra, at, local)
     _say_near(fig, spectra, buttons)
     above = [layouts.row(*buttons, styles={"flex-wrap": "wrap"}, sizing_mode="stretch_width")] if buttons else []
     return Plot(
@@ -85,29 +88,28 @@ def _draw_lines(series: Series, spectra: Shown, local: LocalTime, most: int) -> 
     )
 
 
-def _slider(fig: Figure, energy: NDArray[np.float32], values: NDArray[np.float32], titles: list[str]) -> list[Model]:
-    """Return a slider that draws one of the spectra in black and titles the figure with it."""
-    if len(titles) < 2:
+def _heights(series: Series, spectra: Shown) -> tuple[float, float]:
+    """Return the range of the spectra without a flag, so that no bad scan flattens the others; else of all."""
+    good, values = series.flags()[spectra.scan] == 0, spectra.values.values
+    shown = next((one for one in (values[good], values) if np.isfinite(one).any()), np.array([0.0, 1.0]))
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+    margin = _MARGIN * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _slider(fig: Figure, series: Series, spectra: Shown, at: NDArray[np.intp], local: LocalTime) -> list[Model]:
+    """Return a slider that draws one of the spectra ``at`` some places in black and titles the figure with it."""
+    if at.size < 2:
         return []
-    picked = models.ColumnDataSource({"x": energy, "y": values[0]})
+    values = spectra.values.values[at].astype(np.float32)
+    picked = models.ColumnDataSource({"x": spectra.energy.values.astype(np.float32), "y": values[0]})
     fig.line("x", "y", source=picked, color="#000000", line_width=2.2)
-    fig.title = models.Title(text=titles[0], text_font=FONT, text_font_style="normal", text_font_size="13px")
-    slider = models.Slider(start=0, end=len(titles) - 1, step=1, value=0, title=None, show_value=False, bar_color=INK)
-    slider.sizing_mode, slider.stylesheets = "stretch_width", [models.InlineStyleSheet(css=HIDDEN_IN_PRINT)]
+    said = [f"black: {title}" for title in titles(series, spectra.scan[at], local, "scan")]
+    slider = scan_slider(series, spectra.scan[at])
     every = models.ColumnDataSource({"values": values.ravel()})
-    args = {"picked": picked, "all": every, "titles": titles, "title": fig.title}
+    args = {"picked": picked, "all": every, "titles": said, "title": head(fig, said[0])}
     slider.js_on_change("value", models.CustomJS(args=args, code=_PICK))
     return [slider]
-
-
-def _titles(series: Series, scan: NDArray[np.intp], local: LocalTime) -> list[str]:
-    potential, time, titles = series.column("potential"), series.times(), []
-    for at in scan:
-        said = [f"black: scan {at}"]
-        said += [] if np.isnat(time[at]) else [local.text(time[at])]
-        said += [f"{potential[at]:.3f} V"] if np.isfinite(potential[at]) else []
-        titles.append(", ".join(said))
-    return titles
 
 
 def _say_near(fig: Figure, spectra: Shown, buttons: list[Any]) -> None:
@@ -134,4 +136,6 @@ def _caption(series: Series, spectra: Shown, lines: int, picked: int, colors: li
         said.append(f"All {counted(series.count, 'scan')},")
     any_one = "any one of them" if picked == series.count else f"any one of {picked}"
     said.append(f"colored by {' or '.join(colors)}; the slider draws {any_one} in black.")
+    if (series.flags() != 0).any() and (series.flags() == 0).any():
+        said.append("Flagged scans may lie outside the range of the others.")
     return " ".join(said)

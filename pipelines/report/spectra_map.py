@@ -11,6 +11,7 @@ from operando.plot import axis_label
 
 from .figures import add_color_bar, draw_voltage, layouts, models, new_figure, stack, switch, voltage_label
 from .parts import Plot, counted, text
+from .series import ScanAxis, axis_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,8 +25,9 @@ _BAR_PLACE = 84
 
 
 def draw_map(tree: xr.DataTree, series: Series, spectra: Shown, local: LocalTime) -> Plot:
-    """Return the spectra as an image over time (or scan number), and their difference from the first."""
-    place, dated = _places(series, spectra, local)
+    """Return the spectra as an image over time, or what stands for it, and their difference from the first."""
+    axis, place = _places(series, spectra, local)
+    dated = axis.dated
     grid = np.linspace(*_extent(place), min(_COLUMNS, max(60, 2 * spectra.scan.size)) + 1)
     energies = np.linspace(*spectra.near, _ROWS)
     usable = np.isfinite(spectra.values.values).all(axis=1)
@@ -35,8 +37,9 @@ def draw_map(tree: xr.DataTree, series: Series, spectra: Shown, local: LocalTime
     first = _first(series, spectra, usable)
     column = nearest(place, grid)
     span = {"x": grid[0], "dw": grid[-1] - grid[0], "y": energies[0], "dh": energies[-1] - energies[0]}
-    fig = new_figure("" if dated else "scan number", axis_label(spectra.energy), height=330, dates=dated)
+    fig = new_figure("" if dated else axis.label, axis_label(spectra.energy), height=330, dates=dated)
     fig.x_range, fig.y_range = models.Range1d(grid[0], grid[-1]), models.Range1d(energies[0], energies[-1])
+    fig.tags = [*fig.tags, {"series": series.path}] if dated else []
     layers = [
         _layer(fig, _image(image, column), span, axis_label(spectra.values), symmetric=False),
         _layer(
@@ -54,16 +57,17 @@ def draw_map(tree: xr.DataTree, series: Series, spectra: Shown, local: LocalTime
     if dated:
         stack([fig, *below], f"time ({local.name})", right=_BAR_PLACE)
     return Plot(
-        [layouts.column(buttons, fig, *below, sizing_mode="stretch_width")], _caption(series, spectra, place, dated)
+        [layouts.column(buttons, fig, *below, sizing_mode="stretch_width")], _caption(series, spectra, place, axis)
     )
 
 
-def _places(series: Series, spectra: Shown, local: LocalTime) -> tuple[NDArray[np.float64], bool]:
-    """Return where each spectrum stands on the axis (NaN if nowhere), and whether that is a time."""
-    time = local.milliseconds(series.times()[spectra.scan])
-    if np.isfinite(time).sum() > 1 and np.nanmax(time) > np.nanmin(time):
-        return time, True
-    return spectra.scan.astype(float), False
+def _places(series: Series, spectra: Shown, local: LocalTime) -> tuple[ScanAxis, NDArray[np.float64]]:
+    """Return what the spectra are drawn against, and where each stands on it (NaN if nowhere)."""
+    axis = axis_of(series, "time", local)
+    place = axis.values[spectra.scan]
+    if np.isfinite(place).sum() > 1 and np.nanmax(place) > np.nanmin(place):
+        return axis, place
+    return ScanAxis("scan number", "scan number", place), spectra.scan.astype(float)
 
 
 def _extent(place: NDArray[np.float64]) -> tuple[float, float]:
@@ -128,9 +132,9 @@ def _potential(tree: xr.DataTree, fig: Any, local: LocalTime) -> list[Any]:
     return [below]
 
 
-def _caption(series: Series, spectra: Shown, place: NDArray[np.float64], dated: bool) -> str:
+def _caption(series: Series, spectra: Shown, place: NDArray[np.float64], axis: ScanAxis) -> str:
     energy = spectra.energy.attrs.get("long_name", "energy")
-    said = [f"Map of {text(series.name)}: {energy} against {'time' if dated else 'scan number'},"]
+    said = [f"Map of {text(series.name)}: {energy} against {axis.name},"]
     said.append("interpolated onto even energies; each scan reaches halfway to the next, white where none is near.")
     said.append("Colors leave out the extreme 0.5 %.")
     if spectra.scan.size < series.count:

@@ -19,6 +19,7 @@ from .figures import (
     models,
     new_figure,
     scan_columns,
+    scan_source,
     stack,
     voltage_label,
 )
@@ -47,6 +48,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
         curve = new_figure("", voltage_label(echem), height=300, dates=True)
         known = draw_voltage(curve, echem, local)
         _mark_onsets(curve, onsets, local)
+        curve.tags = [*curve.tags, {"series": ""}]
         figures.append(curve)
     if series:
         figures.append(_tick_rows(series, local, curve, _TICKS // len(series)))
@@ -92,7 +94,7 @@ def _tick_rows(series: list[Series], local: LocalTime, curve: Figure | None, mos
     fig.toolbar_location = None
     marks = []
     for one in series:
-        data = models.ColumnDataSource(_columns(one, local, most))
+        data = scan_source(one, _columns(one, local, most))
         style = {"marker": "dash", "angle": np.pi / 2, "size": "size", "color": "color", "line_width": "width"}
         marks.append(fig.scatter("time", "row", source=data, **style))
     hover(fig, marks, SCAN_TIPS)
@@ -118,7 +120,7 @@ def _caption(series: list[Series], local: LocalTime, has_curve: bool) -> str:
         "Potential of the cell against time." if has_curve else "Times of the scans; no electrochemistry was given."
     ]
     if series:
-        said.append("Each tick marks the middle of a scan.")
+        said.append("Each tick marks the middle of a scan; a click on one chooses it in all figures.")
     said.append(f"Times are in {text(local.name)}.")
     if local.changes:
         said.append("The zone's clocks changed during the experiment; the offset of its start is kept throughout.")

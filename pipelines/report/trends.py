@@ -11,11 +11,24 @@ import numpy as np
 from operando import history
 from operando.plot import HalfCycle, axis_label, unit_label
 
-from .figures import MARKERS, SCAN_TIPS, UNLINKED, Figure, Model, hover, legend, models, new_figure, scan_columns
+from .figures import (
+    MARKERS,
+    SCAN_TIPS,
+    UNLINKED,
+    Figure,
+    Model,
+    hover,
+    legend,
+    models,
+    new_figure,
+    scan_columns,
+    scan_source,
+)
 from .parts import Part, Plot, counted, heading, text
 from .series import (
     LocalTime,
     Series,
+    axis_of,
     half_cycle_of,
     known_half_cycles,
     local_time,
@@ -111,7 +124,7 @@ def _points(
     potential, spread = series.column("potential")[scan], series.column("potential_std")[scan]
     columns = {
         **scan_columns(series, scan, local),
-        "time": local.milliseconds(series.times()[scan]),
+        "place": axis_of(series, "time", local).values[scan],
         "value": value,
         "error": error.astype(np.float32),
         "low": value - error,
@@ -131,13 +144,13 @@ def _plot(trend: Trend, series: Series, ds: xr.Dataset, points: Points, local: L
         said = f"{_capital(trend.noun)} of {text(series.name)}{_method(trend, ds)}: {_one(points, ds[trend.variable])}."
         return Plot((), said)
     label, (low, high) = axis_label(ds[trend.variable]), _range(points)
-    sources, dated = _sources(points), bool(np.isfinite(points.columns["time"]).any())
+    sources, axis = _sources(series, points), axis_of(series, "time", local)
     y_range = models.Range1d(low, high)
-    first = new_figure(f"time ({local.name})" if dated else "scan number", label, dates=dated, y_range=y_range)
-    _draw(first, sources, "time" if dated else "scan", label, spread=False)
+    first = new_figure(axis.label, label, dates=axis.dated, y_range=y_range)
+    _draw(first, sources, "place", label, spread=False)
     figures = [first]
     if np.isfinite(points.columns["potential"]).any():
-        figures.append(new_figure(axis_label(series.scans["potential"]), label, y_range=y_range))
+        figures.append(new_figure(axis_label(series.scans["potential"]), label, potential=True, y_range=y_range))
         _draw(figures[1], sources, "potential", label, spread=True)
     outside = int(((points.value < low) | (points.value > high)).sum())
     caption = _caption(trend, series, ds, points, outside=outside, has_potential=len(figures) > 1)
@@ -163,12 +176,12 @@ def _range(points: Points) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _sources(points: Points) -> dict[HalfCycle, Model]:
+def _sources(series: Series, points: Points) -> dict[HalfCycle, Model]:
     """Return the points of each half-cycle; flagged scans are hollow."""
     found = {}
     for group in dict.fromkeys(points.group):
         own = [at for at, other in enumerate(points.group) if other == group]
-        found[group] = models.ColumnDataSource({name: _taken(values, own) for name, values in points.columns.items()})
+        found[group] = scan_source(series, {name: _taken(values, own) for name, values in points.columns.items()})
     return found
 
 

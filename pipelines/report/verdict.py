@@ -67,7 +67,7 @@ def _facts(tree: xr.DataTree) -> Iterator[Fact]:
         known = series.times()[~np.isnat(series.times())]
         when = f", {local.text(known.min())} to {local.text(known.max())} ({local.name})" if known.size else ""
         yield Fact(series.name, f"{counted(series.count, 'scan')}{when}{_flagged(series)}", bool(series.flags().any()))
-        if known.size < series.count:
+        if known.size < series.count and not (series.flags() & int(flags.Flag.no_time)).any():
             yield Fact("times", f"{counted(series.count - known.size, 'scan')} of {series.name} without a time", True)
         yield from _edge_facts(series)
     yield from (Fact("beam damage", f"{one.series.name}: {said(one)}", not one.reassuring) for one in damages(tree))

@@ -18,7 +18,7 @@ from .kind_colors import kind_colors, kind_of
 from .parts import Html, Part, Plot, counted, plain, text
 from .pictures import empty_picture, reduced
 from .series import LocalTime, Series, thinned
-from .series_slider import head, scan_slider, titles
+from .series_slider import head, number_slider, scan_slider, titles
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,7 +73,8 @@ def draw_slices(series: Series, ds: xr.Dataset, objects: xr.Dataset | None, loca
     shown = _slices(ds, objects)
     said = [plain(title) for title in titles(series, shown.scan, local, "scan")]
     said = [f"{said[0]}, z = {_length(z, shown)}" for z in shown.z] if shown.across else said
-    args: dict[str, Any] = {"images": shown.images, "titles": said, "slider": scan_slider(len(said), shown.first)}
+    slider = number_slider(len(said), shown.first) if shown.across else scan_slider(series, shown.scan)
+    args: dict[str, Any] = {"images": shown.images, "titles": said, "slider": slider}
     args["image"] = models.ColumnDataSource({"image": [shown.images[shown.first]]})
     grey, overlay = _palettes(shown.names)
     active = [at for at, name in enumerate(shown.names) if kind_of(name) != "electrolyte"]

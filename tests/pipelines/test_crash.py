@@ -46,8 +46,14 @@ def raw(index):
     )
 
 
-def processed(index):
-    return xr.Dataset({"e0": ("scan", 8340.0 + index, {"units": "eV"})}, {"time": raw(index).time})
+def processed(index, version=0):
+    coords = {"time": raw(index).time, **linked(index, version).coords}
+    return xr.Dataset({"e0": ("scan", 8340.0 + index, {"units": "eV"})}, coords, {"linked": version})
+
+
+def linked(index, version):
+    """Return what a log of some version puts on scans."""
+    return xr.Dataset({}, {"potential": ("scan", index + 1e3 * version, {"units": "V"})}, {"linked": version})
 
 
 def echem(version):
@@ -70,9 +76,11 @@ def write(path, scans=SCANS, every=EVERY):
             version = first // BATCH // every
             if version and ("echem" not in store.committed() or store.dataset("echem").attrs["version"] != version):
                 store.replace({"echem": echem(version), "cell": xr.Dataset({"soc0": version / 100})})
+            if first and store.dataset(PROCESSED).attrs["linked"] != version:
+                store.update({PROCESSED: linked(np.arange(first), version)})
             if first < scans:
                 index = np.arange(first, first + BATCH)
-                store.append({RAW: raw(index).chunk(scan=3), PROCESSED: processed(index)})
+                store.append({RAW: raw(index).chunk(scan=3), PROCESSED: processed(index, version)})
 
 
 def fault(tree):
@@ -80,7 +88,8 @@ def fault(tree):
     if "xas" not in tree.children:
         return "a node came before the first scans" if tree.children else ""
     index = np.arange(tree[RAW].sizes["scan"])
-    if not (same(tree[RAW], raw(index)) and same(tree[PROCESSED], processed(index))):
+    version = tree[PROCESSED].attrs["linked"]
+    if not (same(tree[RAW], raw(index)) and same(tree[PROCESSED], processed(index, version))):
         return f"no prefix of {index.size} scans"
     if "echem" in tree.children:
         version = tree["echem"].attrs["version"]

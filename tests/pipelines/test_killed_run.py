@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
 STORE = "cell7.zarr"
 KILLS, SEED = 30, 20260302
-SCANS, BATCH = 24, 3
+SCANS, BATCH = 12, 2
 REPORTED = 6
 """One run in so many goes on to its report, and is killed about then."""
 
@@ -79,7 +79,7 @@ def poll(folder):
             except Exception as error:
                 wrong = [repr(error)]
             seen += 1
-        time.sleep(0.2)
+        time.sleep(0.5)
     print(json.dumps({"seen": seen, "wrong": wrong}))
 
 

@@ -166,7 +166,7 @@ def test_the_smallest_series_has_a_report(tmp_path, scans):
 
 def test_a_scan_without_time_or_electrochemistry_has_a_report(tmp_path):
     words = page(experiment(1, with_echem=False, times=False), tmp_path).text
-    assert "1 scan of Ni_K without a time" in words
+    assert "the file gives no usable time (1)" in words
     assert "none was given: no potential" in words
     assert "Edge energy of Ni_K (method: half height): 8343." in words
     assert "Timeline" not in words
@@ -333,6 +333,18 @@ def test_white_lines_and_branching_ratios_are_trends(tmp_path):
     assert "White line area" not in words
 
 
+TITLES = "[...Bokeh.documents[0].all_models].filter(one => one.type == 'Title').map(one => one.text)"
+CHOSEN = """[...Bokeh.documents[0].all_models].filter(one => one.type == 'ColumnDataSource' && one.tags.length)
+    .flatMap(one => one.selected.indices.map(row => one.data.scan[row]))"""
+PLACE_OF_SCAN = """scan => {
+    const mark = [...Bokeh.documents[0].all_models].find(one => one.type == 'GlyphRenderer'
+        && one.glyph.type == 'Scatter' && one.data_source.tags.length && 'row' in one.data_source.data)
+    const view = Bokeh.index.find_one(mark), frame = view.plot_view.el.getBoundingClientRect()
+    const row = [...mark.data_source.data.scan].indexOf(scan)
+    return [frame.left + view.glyph.sx[row], frame.top + view.glyph.sy[row]]
+}"""
+
+
 @pytest.mark.browser
 def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -343,7 +355,7 @@ def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with playwright.sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=flags)
-        tab = browser.new_page(viewport={"width": 1400, "height": 900})
+        tab = browser.new_page(viewport={"width": 1400, "height": 1400})
         tab.on("request", lambda request: asked.append(request.url))
         tab.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
         tab.on("pageerror", lambda error: said.append(str(error)))
@@ -355,16 +367,37 @@ def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
         tab.get_by_text("whole scan").click()
         tab.get_by_text("difference from scan 0", exact=True).click()
         tab.locator(".noUi-handle").first.press("End")
-        title = tab.evaluate(
-            "[...Bokeh.documents[0].all_models].filter(one => one.type == 'Title').map(one => one.text)"
-        )
+        title = tab.evaluate(TITLES)
         tab.wait_for_timeout(500)
+        tab.evaluate("window.scrollTo(0, 0)")
+        tab.mouse.click(*tab.evaluate(PLACE_OF_SCAN, 17))
+        tab.wait_for_timeout(300)
+        chosen = tab.locator("#chosen").inner_text(), tab.evaluate(CHOSEN), tab.evaluate(TITLES)
+        tab.locator("#chosen button").click()
+        left = tab.locator("#chosen").is_visible(), tab.evaluate(CHOSEN)
         tab.set_viewport_size({"width": 390, "height": 800})
         tab.wait_for_timeout(500)
         overflow = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
         browser.close()
     assert drawn >= 5
     assert "black: scan 59, 2022-07-28 13:38:00" in title
+    said_of_scan, scans, titles = chosen
+    assert said_of_scan.startswith("Ni_K, scan 17 · 2022-07-2")
+    assert scans == [17, 17]
+    assert sum(one.startswith("black: scan 17,") for one in titles) == 1
+    assert left == (False, [])
     assert overflow <= 0
     assert asked == [path.as_uri()]
     assert said == []
+
+
+def test_a_profile_without_times_is_drawn_against_the_time_of_sputtering(tmp_path):
+    tree = experiment(20)
+    for stage in ("raw", "processed"):
+        ds = tree[f"xas/Ni_K/{stage}"].to_dataset().drop_vars(["time", "time_start", "time_end"], errors="ignore")
+        sputtered = ("scan", 30.0 * np.arange(20), {"units": "s", "long_name": "time sputtered before the scan"})
+        tree[f"xas/Ni_K/{stage}"] = xr.DataTree(ds.assign_coords(sputter_time=sputtered))
+    words = page(tree, tmp_path)
+    assert "colored by sputter time or potential" in words.text
+    assert "photon energy against sputter time" in words.text
+    assert "scan 19, sputtered for 570 s" in (tmp_path / "report.html").read_text(encoding="utf-8")

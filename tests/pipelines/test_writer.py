@@ -274,6 +274,35 @@ def test_a_replaced_series_grows_on(store, path):
     same(ds.drop_vars("flag"), batch(0, 6).drop_vars("flag"))
 
 
+def test_variables_of_a_node_are_updated_and_all_others_stay(store, path):
+    store.append({RAW: batch(0, 6)})
+    for number in range(3):
+        flag = batch(0, 6).flag + number
+        before = store.dataset(RAW)
+        store.update({RAW: xr.Dataset(coords={"flag": flag.assign_attrs(flags.attrs())}, attrs={"linked": number})})
+        found = plain(path, RAW)
+        same(found, batch(0, 6).assign_coords(flag=flag.assign_attrs(flags.attrs())).assign_attrs(linked=number))
+        assert (before.flag.values == flag.values - min(number, 1)).all()
+    store.append({RAW: batch(6, 2)})
+    store.replace({RAW: batch(0, 3)})
+    same(plain(path, RAW), batch(0, 3))
+
+
+def test_an_update_of_other_variables_or_lengths_is_refused(store, path):
+    store.append({RAW: batch(0, 6)})
+    for ds, said in (
+        (xr.Dataset({"e0": ("scan", np.zeros(6), {"units": "eV"})}), "e0: expected a variable among"),
+        (batch(0, 4)[["flag"]], r"flag: expected the shape \[6\], got \[4\]"),
+        (
+            xr.Dataset(coords={"flag": ("scan", np.zeros(6), flags.attrs())}),
+            "flag: expected dtype 'int32' as stored, got 'float64'",
+        ),
+    ):
+        with pytest.raises(StoreError, match=said):
+            store.update({RAW: ds.drop_vars(["energy"], errors="ignore")})
+    same(plain(path, RAW), batch(0, 6))
+
+
 def test_removing_the_last_node_of_a_group_removes_the_group(store, path):
     store.append({RAW: batch(0, 4), "echem_like": batch(0, 4)})
     store.remove([RAW])

@@ -142,6 +142,9 @@ def test_the_beam_is_interpolated_between_flats():
     faded = measured.assign(projections=seen).drop_vars("flat").assign(flat=flat)
     known = faded.assign_coords(flat_after=("flat_frame", np.repeat([0, 180], 8)))
     assert attenuation(reconstruct(known, center=CENTER, size=SIZE), BODY) == pytest.approx(0.01, rel=0.005)
+    others = [known, known.assign(flat=flat[::-1]).assign_coords(flat_after=("flat_frame", np.repeat([180, 0], 8)))]
+    for volume in reconstruct(xr.concat(others, "scan"), center=CENTER, size=SIZE):
+        assert attenuation(volume, BODY) == pytest.approx(0.01, rel=0.005)
 
 
 @pytest.mark.parametrize(

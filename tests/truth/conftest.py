@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+from demo_run import demo_run
 from made_once import made_once
 
 import operando
@@ -74,11 +75,6 @@ def imaged(evaluated) -> list[Result]:
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory) -> Result:
-    """Return the result of the example scans as shipped."""
-    small = Path(example_scans.__file__).parent / "small"
-
-    def make(folder: Path) -> None:
-        shutil.copytree(small, folder / "beamtime", ignore=shutil.ignore_patterns("truth.zarr"))
-        run(recipe.load(folder / "beamtime"))
-
-    return result(made_once(tmp_path_factory, "shipped", make) / "beamtime", small / "truth.zarr")
+    """Return the result of the example scans as shipped: what the demo leaves."""
+    beamtime = demo_run(tmp_path_factory) / "demo" / "beamtime"
+    return result(beamtime, beamtime / "truth.zarr")

@@ -158,7 +158,15 @@ def _projections(
         for name, key in (("flat", FLAT), ("dark", DARK))
     )
     found = replace(found, order=tuple(order.tolist()), frame_flag=frame_flag, flag=flag, remarks=remarks)
-    return found, Beam(angle, flat, dark)
+    return found, Beam(angle, flat, dark, None if flat is None or "flat" in places else _flat_after(keys, looked))
+
+
+def _flat_after(keys: NDArray[np.int64], looked: Looked) -> NDArray[np.int64]:
+    """Return how many projections come before each flat that is there."""
+    flats = np.flatnonzero(keys[: looked.source.shape[0]] == FLAT)
+    kept = flats[(looked.flags[flats] & Flag.missing_frame) == 0]
+    before: NDArray[np.int64] = np.cumsum(keys == PROJECTION)[kept]
+    return before
 
 
 def _keys(root: Node, places: Mapping[str, str], there: int) -> NDArray[np.int64]:

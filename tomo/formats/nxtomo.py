@@ -49,7 +49,8 @@ def read(
     Returns
     -------
     xarray.Dataset
-        ``projections`` (angle, y, x), ``flat`` and ``dark`` (flat_frame, y, x), lazy. Frames that the key or the
+        ``projections`` (angle, y, x), ``flat`` and ``dark`` (flat_frame, y, x), lazy; ``flat_after``, how many
+        projections had been taken before each flat, between which the beam is interpolated. Frames that the key or the
         angles know and the file does not hold are 0 (NaN) and flagged.
 
     Raises

@@ -53,11 +53,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Beam:
-    """What comes with projections: their angles (deg), and images of the beam alone and without light."""
+    """What comes with projections: their angles (deg), and images of the beam alone and without light.
+
+    ``flat_after`` says how many projections had been taken before each image of the beam alone, if that is known.
+    """
 
     angle: NDArray[np.float64]
     flat: xr.Variable | None = None
     dark: xr.Variable | None = None
+    flat_after: NDArray[np.int64] | None = None
 
 
 def placed(
@@ -140,6 +144,9 @@ def projections(
             raise FileError(found.path, wanted, str(images.shape[1:]), place=name)
         if images is not None:
             ds[name] = images
+    if beam.flat_after is not None:
+        about = {"units": "1", "long_name": "projections taken before each image of the beam alone"}
+        ds = ds.assign_coords(flat_after=("flat_frame", beam.flat_after, about))
     return _described(ds, found, remarks, layout=PROJECTIONS, reader=reader, settings=settings)
 
 

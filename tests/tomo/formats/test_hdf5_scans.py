@@ -64,6 +64,7 @@ def test_keys_tell_projections_from_flats_and_darks(tmp_path):
     ds = tomo.read(nxtomo(tmp_path / "a.nxs"))
     np.testing.assert_array_equal(ds["projections"], grey()[KEYS == 0])
     np.testing.assert_array_equal(ds["flat"], grey()[[0, 5]])
+    assert ds["flat_after"].values.tolist() == [0, 3]
     np.testing.assert_array_equal(ds["dark"], grey()[[1]])
     np.testing.assert_allclose(ds["angle"], ANGLES[KEYS == 0])
     assert float(ds["pixel_size"]) == pytest.approx(EDGE)
