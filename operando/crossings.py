@@ -18,7 +18,10 @@ Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 CLEAR = 3.0
-"""Deviations of the noise by which a sample must differ from the level to be on one side of it."""
+"""Deviations of the noise, at least, by which a sample must differ from the level to be on one side of it.
+
+Of n samples the largest error is about sqrt(2 ln n) deviations, which counts where it is more.
+"""
 LEAST_REACH, REACH = 8.0, 20.0
 """Deviations of the noise within which samples tell when the level is crossed: as many as hold enough samples."""
 
@@ -102,8 +105,9 @@ def crossings(trace: Trace, level: float, *, rising: bool, hold: float = 0.0) ->
 
     A return shorter than ``hold`` ends no stay, so that what comes after it is no further crossing.
     """
-    mark = np.where(trace.value > level + CLEAR * trace.noise, 1, 0)
-    mark = np.where(trace.value < level - CLEAR * trace.noise, -1, mark)
+    margin = max(CLEAR, float(np.sqrt(2 * np.log(max(trace.value.size, 1))))) * trace.noise
+    mark = np.where(trace.value > level + margin, 1, 0)
+    mark = np.where(trace.value < level - margin, -1, mark)
     clear = np.flatnonzero(mark)
     if not clear.size:
         return

@@ -78,10 +78,11 @@ def onsets(
 
     Notes
     -----
-    A level counts as crossed when samples stand off it by more than 3 deviations of the noise, first on one side, then
-    on the other. Samples within 8 to 20 deviations of the level, if more than three, give the time by a fitted line,
-    parabola or cubic, as many as they are; else a monotone cubic between the two samples does. Where the quantity
-    levels off within 8 deviations, the fit is too stiff by about its own error. ``time_std`` combines noise, sampling
+    A level counts as crossed when samples stand off it by more than 3 deviations of the noise, or sqrt(2 ln n) for n
+    samples if that is more, first on one side, then on the other. Samples within 8 to 20 deviations of the level, if
+    more than three, give the time by a fitted line, parabola or cubic, as many as they are; else a monotone cubic
+    between the two samples does. Where the quantity levels off within 8 deviations, the fit is too stiff by about its
+    own error. ``time_std`` combines noise, sampling
     (width / sqrt(12) of an interval in which the quantity jumps) and clock. A quantity that starts beyond the level has
     no onset. One that is beyond it after a gap is flagged ``ec_gap``, its time the gap's middle.
 

@@ -130,6 +130,14 @@ def test_noise_around_the_level_is_one_onset():
     assert abs(seconds(found)[0] - 10_000) < 3.3 * float(found.time_std[0])
 
 
+def test_a_level_passed_so_slowly_that_thousands_of_samples_lie_in_the_noise_is_passed_once():
+    random = np.random.default_rng(12)
+    t = np.arange(0, 200_000, 2.0)
+    found = operando.onsets(log(t, 2.2 + 1e-6 * t + 1e-2 * random.standard_normal(t.size)), above=2.3)
+    assert found.sizes["onset"] == 1
+    assert abs(seconds(found)[0] - 100_000) < 3.3 * float(found.time_std[0])
+
+
 def test_a_start_beyond_the_level_and_a_touch_are_no_onsets():
     t = np.arange(0, 1000, 10.0)
     assert operando.onsets(log(t, np.full(t.size, 3.0)), above=2.3, noise=1e-4).sizes["onset"] == 0
