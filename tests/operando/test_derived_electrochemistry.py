@@ -90,7 +90,7 @@ def test_a_tree_gives_the_cells_area_unless_the_header_lent_it():
     assert "areal_capacity" not in echem.half_cycles(tree)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**31), st.floats(1e-3, 0.05), st.floats(0, 3e-4))
 def test_bins_of_dq_dv_lose_no_charge(seed, width, noise):
     random = np.random.default_rng(seed)

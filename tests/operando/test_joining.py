@@ -92,7 +92,7 @@ def test_clocks_enter_once_and_not_within_one():
     assert float(operando.join(own, spectra.assign_attrs(clock=clock))["edge_std"][0]) == 0.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.permutations(range(12)))
 def test_the_order_of_scans_does_not_matter(order):
     spectra = series(np.arange(12) * 300.0, 240, np.arange(12.0) ** 2, 0.1)

@@ -99,7 +99,7 @@ def test_no_spectrum_is_read_until_it_is_asked_for():
     assert len(READ) == cut["xas/Ni_K/raw"].sizes["scan"] == 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.floats(3, 4.1), st.floats(3, 4.1), st.floats(0, 1))
 def test_windows_compose_in_any_order(one, other, soc):
     low, high = sorted((one, other))
