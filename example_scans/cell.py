@@ -18,11 +18,16 @@ Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Onset:
-    """The first sample beyond the potential at which a side reaction sets in."""
+    """The first sample beyond the potential at which a side reaction sets in.
+
+    ``level`` is that potential, V vs Li+/Li, and ``crossing`` when the straight line from the sample before passes it.
+    """
 
     reaction: str
     half_cycle: int
     seconds: float
+    level: float
+    crossing: float
 
 
 @dataclass(frozen=True)
@@ -140,8 +145,11 @@ def _rows(parameters: Parameters) -> Iterator[tuple[float, ...]]:
 
 
 def _onsets(seconds: Floats, potential: Floats, half_cycle: np.ndarray, law: Interphase) -> Iterator[Onset]:
-    oxidizing, reducing = potential > law.oxidation_onset, potential < law.reduction_onset
+    reactions = (("oxidation", law.oxidation_onset, 1.0), ("reduction", law.reduction_onset, -1.0))
     for index in range(1, seconds.size):
-        for reaction, beyond in (("oxidation", oxidizing), ("reduction", reducing)):
-            if beyond[index] and not beyond[index - 1]:
-                yield Onset(reaction, int(half_cycle[index]), float(seconds[index]))
+        for reaction, level, sign in reactions:
+            before, after = ((potential[at] - level) * sign for at in (index - 1, index))
+            if after > 0 >= before:
+                start, end = float(seconds[index - 1]), float(seconds[index])
+                crossing = start + (end - start) * float(before / (before - after))
+                yield Onset(reaction, int(half_cycle[index]), end, level, crossing)

@@ -37,6 +37,10 @@ files = ["{folder}/*.mpt"]                # two files: the second follows a shor
 reader = "eclab"
 clock = "cycler"
 current_offset_std = {offset_std:<14.1e} # A, uncertainty of the current's zero
+
+[onsets]                            # V vs Li+/Li: the electrolyte's window
+oxidation = {{ above = {oxidation} }}
+reduction = {{ below = {reduction} }}
 """
 
 
@@ -78,6 +82,8 @@ def recipe(parameters: Parameters) -> str:
         area=cell.area,
         folder=FOLDER,
         offset_std=parameters.cycler.current_offset_std,
+        oxidation=parameters.interphase.oxidation_onset,
+        reduction=parameters.interphase.reduction_onset,
     )
 
 

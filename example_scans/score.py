@@ -14,6 +14,7 @@ import xarray as xr
 
 from operando.flags import Flag
 
+from .onset_score import onset_rows
 from .score_rows import Row, flag_rows, matched, names_of, node_of, rms
 from .volume_score import volumes
 
@@ -46,7 +47,7 @@ def score(tree: xr.DataTree, truth: xr.DataTree) -> list[Row]:
     changes no half-cycle, potential or state of charge. Drift is judged in the frames without a fault, in y and x of
     all stacks together. Scans are matched by the name of their file.
     """
-    rows = [*_clocks(tree, truth), *_half_cycles(tree, truth)]
+    rows = [*_clocks(tree, truth), *_half_cycles(tree, truth), *onset_rows(tree, truth)]
     for node in truth["xas"].children:
         rows += _series(tree, truth, f"xas/{node}")
         rows += _composition(tree, truth, f"xas/{node}")

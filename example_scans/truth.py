@@ -33,7 +33,7 @@ QUANTITIES = {
     "half_cycle": ("1", "half-cycle: 0 rest before the first current, then +1 a reversal"),
 }
 
-NOT_YET = (("onsets", "s"),)
+NOT_YET: tuple[tuple[str, str], ...] = ()
 """Quantities of the simulated cell that are not scored yet, with their units."""
 
 
@@ -66,6 +66,8 @@ def tree(parameters: Parameters, run: Run, nodes: Mapping[str, xr.Dataset], **or
             "reaction": onset.reaction,
             "half_cycle": onset.half_cycle,
             "seconds": onset.seconds,
+            "level": onset.level,
+            "crossing": round(onset.crossing, 6),
             "time": str(utc(start, np.array(onset.seconds))),
         }
         for onset in run.onsets

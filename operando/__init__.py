@@ -17,40 +17,52 @@ if TYPE_CHECKING:
     from .correlations import correlate
     from .depth_profiles import depth_profile
     from .hysteresis_loops import hysteresis
+    from .joining import join
     from .lags import lag
     from .linking import link
+    from .onset_times import onsets
     from .quantities import quantity
     from .query import timeline
+    from .state_values import at
     from .store import open
+    from .windows import window
 
 _LAZY = {
+    "at": ".state_values",
     "change_point": ".change_points",
     "clock_choices": ".clock_choices",
     "clock_from_events": ".clock_events",
     "correlate": ".correlations",
     "depth_profile": ".depth_profiles",
     "hysteresis": ".hysteresis_loops",
+    "join": ".joining",
     "lag": ".lags",
     "link": ".linking",
+    "onsets": ".onset_times",
     "open": ".store",
     "quantity": ".quantities",
     "timeline": ".query",
+    "window": ".windows",
 }
 
 __all__ = [
     "OperandoError",
     "OperandoWarning",
+    "at",
     "change_point",
     "clock_choices",
     "clock_from_events",
     "correlate",
     "depth_profile",
     "hysteresis",
+    "join",
     "lag",
     "link",
+    "onsets",
     "open",
     "quantity",
     "timeline",
+    "window",
 ]
 
 

@@ -17,17 +17,29 @@ from .cell import describe
 from .cell import describe as cell
 from .clock import seconds_since
 from .cyclers.log import MEAN
+from .cycles import areal_charge, cycles, half_cycles
 from .errors import FileError, OperandoError
 from .flags import Flag
 from .flags import attrs as flag_attrs
 from .history import recorded
+from .incremental_capacity import incremental_capacity
 from .schema import ECHEM, check
+from .step_resistance import step_resistance
 from .units import factor, with_units
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-__all__ = ["cell", "read", "typical_interval"]
+__all__ = [
+    "areal_charge",
+    "cell",
+    "cycles",
+    "half_cycles",
+    "incremental_capacity",
+    "read",
+    "step_resistance",
+    "typical_interval",
+]
 
 GAP_MIN = 60.0
 """No interval shorter than this (s) within a file is a gap."""

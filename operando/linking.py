@@ -72,7 +72,7 @@ def link(series: xr.Dataset, echem: xr.Dataset, clock: Clock | None = None) -> x
     corrected = _corrected(series, clock)
     dims = corrected["time"].dims
     log = Log.of(echem)
-    start, end = _intervals(corrected, log.origin)
+    start, end = intervals(corrected, log.origin)
     sigma = clock.sigma if clock is not None else 0.0
     covered = log.covered(end) - log.covered(start)
     inside = np.isfinite(start) & log.holds(start, end)
@@ -121,7 +121,7 @@ def _as_recorded(series: xr.Dataset) -> xr.Dataset:
     return series.assign_coords(back).drop_vars(list(kept.values())).drop_attrs(deep=False).assign_attrs(attrs)
 
 
-def _intervals(series: xr.Dataset, origin: np.datetime64) -> tuple[Array, Array]:
+def intervals(series: xr.Dataset, origin: np.datetime64) -> tuple[Array, Array]:
     """Return start and end (s after ``origin``) of every scan; the middle stands in for what is missing."""
     middle = seconds_since(np.atleast_1d(series["time"].values), origin)
     edges = []
@@ -156,7 +156,7 @@ class Log:
 
     @classmethod
     def of(cls, echem: xr.Dataset) -> Log:
-        """Return the samples that are finite in time and stand on a clock that runs forward."""
+        """Return the log in ``echem``: ``time``, ``segment`` and ``flag``."""
         origin = np.datetime64(echem["time"].values[0], "ns")
         time = seconds_since(echem["time"].values, origin)
         unusable = int(Flag.clock_step | Flag.not_finite)
@@ -168,7 +168,7 @@ class Log:
         return cls(origin, keep, time, segment, width, typical)
 
     def values(self, variable: xr.DataArray) -> Array:
-        """Return a variable at the usable samples."""
+        """Return a variable's usable samples."""
         kept: Array = variable.values[self.keep].astype("f8")
         return kept
 
@@ -229,7 +229,7 @@ class Log:
         return holds
 
     def samples(self, start: Array, end: Array) -> Integers:
-        """Return the number of samples within each interval."""
+        """Return how many samples lie in each interval."""
         return np.searchsorted(self.time, end, side="right") - np.searchsorted(self.time, start, side="left")
 
     def majority(self, start: Array, end: Array, echem: xr.Dataset) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ RAW = "raw"
 
 _STATE = ("potential", "voltage", "soc", "cycle", "half_cycle")
 _TIMES = ("time_start", "time_end")
+_COLUMNS = ("time", *_TIMES, "source", *_STATE, "flag")
 
 
 def timeline(tree: xr.DataTree) -> xr.Dataset:
@@ -56,8 +57,9 @@ def _series(tree: xr.DataTree) -> Iterator[tuple[str, xr.Dataset]]:
 
 
 def _part(path: str, ds: xr.Dataset) -> dict[str, npt.NDArray[np.generic]]:
-    """Return one series' columns, each of the length of its ``scan``."""
+    """Return one series' columns, each of the length of its ``scan``; what is lazy is read at one go."""
     size = ds.sizes["scan"]
+    ds = ds.coords.to_dataset()[[name for name in _COLUMNS if name in ds.coords]].load()
     columns: dict[str, npt.NDArray[np.generic]] = {
         "time": ds["time"].values.astype("M8[ns]"),
         "node": np.full(size, path, dtype=object),

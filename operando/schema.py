@@ -113,6 +113,30 @@ ECHEM = Layout(
     ),
 )
 
+ONSETS = Layout(
+    "onsets",
+    "when the potential crosses what the recipe names",
+    (
+        Variable("time", ("onset",), "", "M", "time of the onset, UTC"),
+        Variable("time_std", ("onset",), "s", "f", "standard uncertainty of the time, that of the clock included"),
+        Variable("time_low", ("onset",), "", "M", "earliest time of the onset, UTC"),
+        Variable("time_high", ("onset",), "", "M", "latest time of the onset, UTC"),
+        Variable("clock_std", ("onset",), "s", "f", "standard uncertainty of the clock"),
+        Variable("time_systematic", ("onset",), "s", "f", "shift of the time by the sensor's own error"),
+        Variable("level", ("onset",), "", "f", "level"),
+        Variable("slope", ("onset",), "", "f", "change per second at the onset"),
+        Variable("direction", ("onset",), "1", "iu", "direction: 1 rising, -1 falling"),
+        Variable("held", ("onset",), "s", "f", "time spent beyond the level afterwards"),
+        Variable("half_cycle", ("onset",), "1", "f", "half-cycle", False),
+        Variable("cycle", ("onset",), "1", "f", "cycle number", False),
+        Variable("index", ("onset",), "1", "iu", "first sample or scan beyond the level"),
+        Variable("name", ("onset",), "", "T", "name of the onset"),
+        Variable("significance", ("onset",), "1", "f", "chi-square that the change takes off", False),
+        Variable("flag", ("onset",), "1", "iu", "reasons for doubt"),
+    ),
+)
+"""Onsets found in a log or a series; ``level`` and ``slope`` have the quantity's unit, and that per second."""
+
 CELL = Layout(
     "cell",
     "the cell and its electrodes",

@@ -14,7 +14,7 @@ import xarray as xr
 import zarr
 
 from .errors import StoreError
-from .schema import CELL, ECHEM, SCHEMA_VERSION, SERIES, Layout, problems
+from .schema import CELL, ECHEM, ONSETS, SCHEMA_VERSION, SERIES, Layout, problems
 
 ROOT_DOCUMENT = "zarr.json"
 SCAN = "scan"
@@ -166,7 +166,7 @@ def verify(path: str | PathLike[str], *, data: bool = False) -> list[str]:
 
 def _layout_problems(tree: xr.DataTree, node: str) -> list[str]:
     ds = tree[node].to_dataset()
-    fixed = {"echem": ECHEM, "cell": CELL}.get(node)
+    fixed = {"echem": ECHEM, "cell": CELL, "onsets": ONSETS}.get(node)
     if fixed is not None:
         return problems(ds, fixed)
     return problems(ds, Layout("series", "scans", SERIES)) if SCAN in ds.dims else []

@@ -9,7 +9,8 @@ from operando import cyclers
 from operando.errors import OperandoError, RecipeError
 
 from .processing import Processing, told_apart
-from .recipe import Log, Recipe, Series
+from .recipe import Recipe
+from .recipe_tables import Log, Series
 from .steps import STEPS, TECHNIQUES
 
 if TYPE_CHECKING:

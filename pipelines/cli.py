@@ -87,7 +87,7 @@ def report(
 
     from . import report as page
     from .commit import one_line_errors
-    from .recipe import is_page
+    from .recipe_tables import is_page
 
     if not is_page(out):
         raise OperandoError(f"{out}: expected a page to write, ending in .html; nothing else is overwritten")

@@ -79,6 +79,10 @@ def _cell(log: Group) -> Iterator[str]:
     yield "# soc0 = 0.0                   # state of charge at the start of the log"
     yield '# reference_electrode = "Li+/Li"'
     yield "# potential_offset = 0.0       # V, added to the voltage to give the potential vs Li+/Li (In/InLi: 0.62)"
+    yield ""
+    yield "# [onsets]   # potentials (V vs Li+/Li) whose crossings are of interest, such as those of Li3PS4:"
+    yield "# oxidation = { above = 2.3 }"
+    yield "# reduction = { below = 1.7 }   # hold = 60.0 (s) leaves out shorter stays"
 
 
 def _header_hint(log: Group) -> str:

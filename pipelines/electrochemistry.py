@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from operando import cyclers, echem
+from operando import cyclers, echem, history, onsets
 from operando.cell import describe
 from operando.clock import Clock, to_utc
 from operando.clock_events import clock_from_events, zone_trap
@@ -18,8 +19,12 @@ from operando.errors import FileError, RecipeError, printable
 from operando.shared_channel import estimate_clock
 
 from .progress import Reporter
-from .recipe import ClockSection, Recipe
+from .recipe import Recipe
+from .recipe_tables import ClockSection, OnsetSection
 from .sources import checksums, made_from
+
+ONSETS = "onsets"
+"""Name of the table of the onsets that the recipe asks for."""
 
 
 @dataclass
@@ -30,6 +35,11 @@ class Electrochemistry:
     clocks: dict[str, Clock] = field(default_factory=dict)
     failed: list[dict[str, str]] = field(default_factory=list)
     origin: str = ""
+    onsets_origin: str = ""
+
+    def origin_of(self, table: str) -> str:
+        """Return what a table was made from; scans do not depend on the onsets, which so may change alone."""
+        return self.onsets_origin if table == ONSETS else self.origin
 
 
 def gather(recipe: Recipe, tell: Reporter) -> Electrochemistry:
@@ -57,7 +67,20 @@ def gather(recipe: Recipe, tell: Reporter) -> Electrochemistry:
     for clock in found.clocks.values():
         if zone_trap(clock):
             tell.warn(zone_trap(clock))
+    if recipe.onsets:
+        found.tables[ONSETS] = onset_table(log, recipe.onsets)
+        found.onsets_origin = made_from(
+            found.origin, {name: section.model_dump() for name, section in recipe.onsets.items()}
+        )
     return found
+
+
+def onset_table(log: xr.Dataset, sections: Mapping[str, OnsetSection]) -> xr.Dataset:
+    """Return the onsets that a recipe asks for, in order of time."""
+    parts = [onsets(log, name=name, **section.model_dump()) for name, section in sections.items()]
+    steps = [*history.entries(log), *(history.entries(part)[-1] for part in parts)]
+    table = xr.concat(parts, "onset", combine_attrs="drop_conflicts", data_vars="all").sortby("time")
+    return table.assign_attrs({history.HISTORY: json.dumps(steps, ensure_ascii=False)})
 
 
 def _cell_values(recipe: Recipe) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from operando.linking import link
 from operando.schema import SERIES, check
 from operando.series import stack
 
-from .recipe import REFERENCES, Recipe, References, Series, StepSection
+from .recipe import Recipe
+from .recipe_tables import REFERENCES, References, Series, StepSection
 from .sources import ENTRY, checksum_with, file_of, made_from
 from .steps import STEPS, TECHNIQUES, Step
 

@@ -162,10 +162,13 @@ class Run:
     def _publish_tables(self) -> None:
         """Write the electrochemistry and the cell, unless the store has them from the same files."""
         known = self.store.committed()
-        origins = [self.store.dataset(name).attrs.get("made_from") for name in self.echem.tables if name in known]
-        if origins != [self.echem.origin] * len(self.echem.tables):
-            marked = {name: ds.assign_attrs(made_from=self.echem.origin) for name, ds in self.echem.tables.items()}
-            self.store.replace(marked)
+        outdated = {
+            name: ds.assign_attrs(made_from=self.echem.origin_of(name))
+            for name, ds in self.echem.tables.items()
+            if name not in known or self.store.dataset(name).attrs.get("made_from") != self.echem.origin_of(name)
+        }
+        if outdated:
+            self.store.replace(outdated)
 
     def _link_anew(self) -> None:
         """Put the electrochemistry on stored scans that were linked to another log, or by another clock."""

@@ -23,7 +23,7 @@ def demo(tmp_path_factory):
 
 def test_the_demo_prints_estimate_truth_and_pull(demo):
     shown = (demo / "shown.txt").read_text(encoding="utf-8")
-    for text in ("clock, offset at the end", "half-cycles", "edge energy", "pull", "not yet", "report:"):
+    for text in ("clock, offset at the end", "half-cycles", "edge energy", "pull", "onsets found", "report:"):
         assert text in shown
 
 

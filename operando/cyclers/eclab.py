@@ -75,9 +75,9 @@ def read(
     """
     if date_order not in (None, *_ORDERS):
         raise FileError(path, f"date_order among {', '.join(_ORDERS)}", repr(date_order))
-    table = _Table(Path(path))
-    dates = _Dates(table, date_order)
-    elapsed, times = _times(table, dates, timezone, start)
+    table = Table(Path(path))
+    dates = Dates(table, date_order)
+    elapsed, times = sample_times(table, dates, timezone, start)
     labels = table.labels
     columns = Columns(path, labels, table.column, table.technique)
     values = columns.read(elapsed, voltage)
@@ -107,7 +107,7 @@ def read(
     )
 
 
-class _Table:
+class Table:
     """The header and the columns of one file."""
 
     def __init__(self, path: Path) -> None:
@@ -249,10 +249,10 @@ def _decoded(path: Path) -> str:
         return data.decode("latin-1")
 
 
-class _Dates:
+class Dates:
     """The dates of one file, month or day first throughout."""
 
-    def __init__(self, table: _Table, order: str | None) -> None:
+    def __init__(self, table: Table, order: str | None) -> None:
         self.path = table.path
         texts = [table.header_text]
         if "time/s" in table.labels and table.absolute:
@@ -298,8 +298,8 @@ class _Dates:
             raise FileError(self.path, "a date that exists", repr(match[0]), place=place) from None
 
 
-def _times(
-    table: _Table, dates: _Dates, timezone: str | None, start: str | None
+def sample_times(
+    table: Table, dates: Dates, timezone: str | None, start: str | None
 ) -> tuple[npt.NDArray[np.float64], Times]:
     """Return the elapsed seconds and the UTC time of every row."""
     if table.absolute:

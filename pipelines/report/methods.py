@@ -11,6 +11,7 @@ import numpy as np
 from operando import history
 
 from .citations import docstring, dois
+from .cycling import onsets_of
 from .paper import paper
 from .parts import table, text
 from .series import Series, all_series, json_list, local_time, over_all
@@ -92,7 +93,11 @@ def _uncertainty() -> str:
 def _nodes(tree: xr.DataTree) -> Iterator[tuple[str, xr.Dataset, int]]:
     """Yield every node that has a history, and how many of its steps another node told already."""
     if "echem" in tree.children:
-        yield "Electrochemistry", tree["echem"].to_dataset(), 0
+        log = tree["echem"].to_dataset()
+        yield "Electrochemistry", log, 0
+        onsets = onsets_of(tree)
+        if onsets is not None:
+            yield "Onsets", onsets, len(history.entries(log))
     for series in all_series(tree):
         told: list[dict[str, Any]] = []
         for stage, ds in (("raw", series.raw), ("processed", series.processed), *over_all(tree, series)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     clock_figure,
     components,
+    cycling,
     damage,
     depth_figure,
     exafs,
@@ -34,6 +35,7 @@ LAYER = Trend("layer_thickness", "thickness of the surface layer")
 
 PANELS: tuple[Panel, ...] = (
     Panel("Timeline", timeline.wants, timeline.draw),
+    Panel("Electrochemistry", cycling.wants, cycling.draw),
     Panel("Spectra", spectra.wants, spectra.draw),
     Panel("Edge energy", EDGE.wants, EDGE.draw),
     Panel("Lag", lag_figure.wants, lag_figure.draw),

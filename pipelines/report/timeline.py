@@ -9,6 +9,7 @@ import numpy as np
 
 from operando.plot import FLAGGED, INK, HalfCycle
 
+from .cycling import each, onsets_of, said, spread
 from .figures import (
     SCAN_TIPS,
     Figure,
@@ -41,19 +42,44 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
     local, series = local_time(tree), _timed(tree)
     curve, known = None, dict[int, HalfCycle]()
     figures: list[Figure] = []
+    onsets = onsets_of(tree)
     if "echem" in tree.children:
         echem = tree["echem"].to_dataset()
         curve = new_figure("", voltage_label(echem), height=300, dates=True)
         known = draw_voltage(curve, echem, local)
+        _mark_onsets(curve, onsets, local)
         curve.tags = [*curve.tags, {"series": ""}]
         figures.append(curve)
     if series:
         figures.append(_tick_rows(series, local, curve, _TICKS // len(series)))
     stack(figures, f"time ({local.name})", left=max(70, *(8 * len(one.name) + 24 for one in series), 0))
     bad = any(one.flags().any() for one in series)
-    yield Plot(
-        figures, _caption(series, local, curve is not None), legend(list(known.values()), flagged=bad, lines=True)
+    caption = _caption(series, local, curve is not None)
+    if onsets is not None and onsets.sizes["onset"]:
+        caption += " Dashed lines and triangles mark the onsets listed below."
+    yield Plot(figures, caption, legend(list(known.values()), flagged=bad, lines=True))
+
+
+def _mark_onsets(curve: Figure, onsets: xr.Dataset | None, local: LocalTime) -> None:
+    """Draw a dashed line where the potential crosses what the recipe names, and a triangle that tells which way."""
+    if onsets is None or not onsets.sizes["onset"]:
+        return
+    time, rising = local.milliseconds(onsets["time"].values), onsets["direction"].values > 0
+    data = models.ColumnDataSource(
+        {
+            "time": time,
+            "level": onsets["level"].values.astype(np.float32),
+            "marker": np.where(rising, "triangle", "inverted_triangle").tolist(),
+            "onset": [said(one) for one in each(onsets)],
+            "clock": [local.text(moment) for moment in onsets["time"].values],
+            "spread": [spread(float(std)) for std in onsets["time_std"].values],
+        }
     )
+    for moment in time:
+        span = models.Span(location=moment, dimension="height", line_color=INK, line_dash="dashed", line_width=1)
+        curve.add_layout(span)
+    marks = curve.scatter("time", "level", source=data, marker="marker", size=11, color=INK, line_color="white")
+    hover(curve, [marks], [("onset", "@onset"), ("time", "@clock ± @spread")])
 
 
 def _timed(tree: xr.DataTree) -> list[Series]:

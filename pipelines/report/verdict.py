@@ -10,6 +10,8 @@ import numpy as np
 
 from operando import flags
 
+from .cycling import each, moment, onsets_of
+from .cycling import said as said_onset
 from .damage import damages, said
 from .parts import counted, not_done, text
 from .series import Series, all_series, failed, json_list, local_time
@@ -70,6 +72,7 @@ def _facts(tree: xr.DataTree) -> Iterator[Fact]:
         yield from _edge_facts(series)
     yield from (Fact("beam damage", f"{one.series.name}: {said(one)}", not one.reassuring) for one in damages(tree))
     yield from _echem_facts(tree)
+    yield from _onset_facts(tree)
     yield from (_clock_fact(clock) for clock in json_list(tree.attrs.get("clocks")))
     if not json_list(tree.attrs.get("clocks")):
         yield Fact("clocks", "none is stated: times are taken as the files give them", "echem" in tree.children)
@@ -111,6 +114,20 @@ def _echem_facts(tree: xr.DataTree) -> Iterator[Fact]:
     linked = sum(int(np.isfinite(one.column("voltage")).sum()) for one in series)
     words = f"{hours:.1f} h of log; {linked} of {counted(total, 'scan')} linked to it"
     yield Fact("electrochemistry", words, linked < total)
+
+
+def _onset_facts(tree: xr.DataTree) -> Iterator[Fact]:
+    onsets = onsets_of(tree)
+    if onsets is None:
+        return
+    local, kinds = local_time(tree), dict[str, list[str]]()
+    for one in each(onsets):
+        kinds.setdefault(said_onset(one), []).append(local.text(moment(one)))
+    words = [
+        f"{kind}, at {times[0]}" if len(times) == 1 else f"{kind}, {len(times)} times, first at {times[0]}"
+        for kind, times in kinds.items()
+    ]
+    yield Fact("onsets", "; ".join(words) or "none of the potentials that the recipe names is crossed")
 
 
 def _clock_fact(clock: dict[str, Any]) -> Fact:

@@ -41,7 +41,9 @@ WITHIN = {
     "tortuosity factor": 0.04,
     "contact share": 0.05,
     "surface of particles per volume": 0.02,
-    "onsets": 60.0,
+    "onsets found, of n": 0,
+    "onsets found without cause": 0,
+    "onsets": 1.0,
 }
 """Largest distance from the truth, in the quantity's unit; the fraction's is relative.
 
@@ -50,6 +52,7 @@ sample; 2e-3 of charge is twice what the current's zero (3e-8 A over 46 h) adds 
 step at the edge. Voids are judged where they are three voxels thick. The tortuosity factor is as good as thresholds
 that are off by a tenth of the contrast leave it, the share of contact as half a voxel of the film that the blur makes.
 A tenth of the surface of particles per volume is what half a voxel makes of their radius.
+Onsets are known to a tenth of the step of the simulation.
 """
 
 
