@@ -34,6 +34,7 @@ def volume_expansion(
     *,
     kind: str = "stretch",
     rim: float = 3.0,
+    blur: float = 0.7,
     smooth: float = 0.7,
     start: xr.Dataset | None = None,
 ) -> xr.Dataset:
@@ -94,13 +95,13 @@ def volume_expansion(
         first = np.column_stack(
             [nodes.at @ (matrix - np.eye(3)).T + shift, np.tile(matrix.ravel(), (len(nodes.at), 1))]
         )
-        fits = fit_all((fixed, volume, numbered), nodes, first, free=_FREE[kind], smooth=smooth, rim=rim)
+        fits = fit_all((fixed, volume, numbered), nodes, first, free=_FREE[kind], smooth=smooth, rim=rim, blur=blur)
         found.append(_table(fits, away, edges))
     ds = found[0] if scan is None else xr.concat(found, scan)
     for name in ("number", "volume", "centroid", "touches_border"):
         ds[name] = table[name].variable
     ds = ds.assign_coords({name: one.variable for name, one in series.coords.items() if set(one.dims) <= {scan}})
-    settings = {"kind": kind, "rim": rim, "smooth": smooth, "start": start is not None}
+    settings = {"kind": kind, "rim": rim, "blur": blur, "smooth": smooth, "start": start is not None}
     described = _described(ds, voxel(fixed, _STEP).units, str(fixed.attrs.get("units", "")))
     return recorded(described, f"tomo.{_STEP}", settings, after=xr.Dataset(attrs=series.attrs))
 

@@ -16,6 +16,7 @@ from .block_results import Place, of_blocks
 from .correlation_kernels import AT, COLUMNS, HIGH, LABEL, LOW, MOVED_AT
 from .grids import three
 from .node_fits import SLACK, Fits, Pieces, fitted
+from .particle_fits import fitted_particles
 from .spline_filters import REACH, coefficients, slopes
 
 Floats = NDArray[np.float64]
@@ -57,6 +58,7 @@ def fit_all(
     least_share: float = 0.0,
     smooth: float = 0.0,
     rim: float = 0.0,
+    blur: float | None = None,
 ) -> Fits:
     """Return the maps of nodes from a reference to a moved volume.
 
@@ -72,6 +74,8 @@ def fit_all(
         Standard deviation of the smoothing of both volumes, voxels.
     rim
         Voxels beyond its label's that a node sees as well, where no other label is.
+    blur
+        If given, nodes are particles: as in :func:`~operando.tomo.particle_fits.fitted_particles`.
     """
     if not len(nodes.at):
         return _empty()
@@ -94,6 +98,7 @@ def fit_all(
         least_share=least_share,
         smooth=smooth,
         rim=rim,
+        blur=blur,
     )
     which = np.concatenate([numbers for numbers, _ in found])
     order = np.argsort(which)
@@ -143,6 +148,7 @@ def _block(
     least_share: float,
     smooth: float,
     rim: float,
+    blur: float | None,
 ) -> tuple[Integers, Fits]:
     """Return the numbers of the nodes in a block, and their maps."""
     every, start = table
@@ -174,6 +180,8 @@ def _block(
     rows = np.empty((len(which), COLUMNS), np.int64)
     rows[:, AT : AT + 3], rows[:, MOVED_AT : MOVED_AT + 3] = nodes.at - low, nodes.at - moved_low
     rows[:, LOW : LOW + 3], rows[:, HIGH : HIGH + 3], rows[:, LABEL] = nodes.low - low, nodes.high - low, nodes.label
+    if blur is not None:
+        return which, fitted_particles(pieces, rows, start, free, float(np.hypot(blur, smooth)))
     return which, fitted(pieces, rows, start, free, least_share)
 
 

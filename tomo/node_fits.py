@@ -89,7 +89,7 @@ def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, l
     least_share
         Share of a box below which nothing is found.
     """
-    basis = _basis(free)
+    basis = column_basis(free)
     count, width = len(nodes), len(basis)
     linear = width - 2
     motion, gate, near, going = start.copy(), start.copy(), np.zeros(count, bool), np.ones(count, bool)
@@ -158,7 +158,7 @@ def _identity(count: int) -> Floats:
     return np.tile(np.r_[0.0, 0.0, 0.0, np.eye(3).ravel()], (count, 1))
 
 
-def _basis(free: int) -> Floats:
+def column_basis(free: int) -> Floats:
     """Return the columns of the least squares that move together, dims (column, parameter)."""
     if free != STRETCH:
         return np.eye(free + 2)
