@@ -58,6 +58,11 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   b = "electrolyte"
   blur = {blur:<26} # voxels: between particle and void it looks like electrolyte
 
+  [[series.steps]]                  # how much each particle has shrunk since the first volume
+  use = "expansion"
+  of = "ncm"
+  blur = {blur:<26} # voxels
+
   [[series.steps]]
   use = "cracks"
   void = {void:<26} # grey level

@@ -17,6 +17,7 @@ from .correlation_kernels import AT, COLUMNS, HIGH, LABEL, LOW, MOVED_AT
 from .grids import three
 from .node_fits import SLACK, Fits, Pieces, fitted
 from .particle_fits import fitted_particles
+from .rims import with_rim
 from .spline_filters import REACH, coefficients, slopes
 
 Floats = NDArray[np.float64]
@@ -164,7 +165,7 @@ def _block(
         else np.array(labels[_cut_of(begins[2], (low, high))], dtype=np.int32)
     )
     if rim > 0:
-        counts = _with_rim(counts, rim)
+        counts = with_rim(counts, rim)
     if there_is is not None:
         counts[~there_is] = 0
     reached = _reached(nodes, start, smooth)
@@ -221,11 +222,3 @@ def _smoothed(values: Singles, smooth: float) -> Singles:
 def _cut_of(begin: Integers, box: tuple[Integers, Integers]) -> tuple[slice, ...]:
     """Return where a box lies in a piece that begins at a voxel."""
     return tuple(slice(int(a - c), int(b - c)) for a, b, c in zip(*box, begin, strict=True))
-
-
-def _with_rim(labels: NDArray[np.int32], rim: float) -> NDArray[np.int32]:
-    """Return labels that reach further, each as far as it is nearest."""
-    from scipy import ndimage
-
-    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    return np.where(distance <= rim, labels[tuple(nearest)], 0).astype(np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,11 @@ class Fits:
     wanted: Floats
     steps: NDArray[np.int64]
     found: Bools
+
+    def scaled(self, shift: Floats, gradient: float) -> Fits:
+        """Return them with standard uncertainties times factors: of u along each axis, and of A."""
+        weight = np.r_[shift, np.full(9, gradient)]
+        return replace(self, covariance=self.covariance * weight * weight[:, np.newaxis])
 
 
 def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, least_share: float = 0.0) -> Fits:

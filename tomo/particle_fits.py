@@ -24,7 +24,10 @@ _UNLIKE = 2.5
 _BESIDE = 3.0
 """Voxels around what has changed that its blur reaches."""
 _ROUNDS = 6
-_LEAST_KEPT = 0.3
+_LEAST_KEPT = 0.5
+"""Share of the voxels of a particle and its rim that is kept in any case."""
+_UNSURE = 0.25
+"""Share of what leaving parts out has changed that joins the uncertainty: simulated gaps keep as much of their pull."""
 _TO_SIGMA = 1.4826
 _SLOPE = np.array([1, -8, 0, 8, -1]) / 12
 _BEND = np.array([-1, 16, -30, 16, -1]) / 12
@@ -46,24 +49,28 @@ def fitted_particles(pieces: Pieces, nodes: Integers, start: Floats, free: int, 
     alone = replace(pieces, labels=_apart(pieces.labels, nodes))
     first = fits = fitted(alone, nodes, start, free)
     going = np.flatnonzero(fits.found)
+    least = _LEAST_KEPT * first.share * np.prod(nodes[:, HIGH : HIGH + 3] - nodes[:, LOW : LOW + 3], axis=1)
     for _ in range(_ROUNDS):
-        changed = [_left_out(alone, nodes[n], fits.motion[n]) for n in going]
+        changed = [_left_out(alone, nodes[n], fits.motion[n], least[n]) for n in going]
         going = going[np.array(changed, bool)]
         if not going.size:
             break
-        fits = _renewed(fits, going, fitted(alone, nodes[going], fits.motion[going], free))
-        going = going[fits.found[going]]
+        again = fitted(alone, nodes[going], fits.motion[going], free)
+        going = going[again.found]
+        fits = _renewed(fits, going, again)
+    moved = np.where(fits.found[:, np.newaxis], _UNSURE * (fits.motion - first.motion), 0)
+    covariance = fits.covariance + moved[:, :, np.newaxis] * moved[:, np.newaxis, :]
     motion = fits.motion.copy()
     for n in np.flatnonzero(fits.found):
         motion[n] = _unblurred(alone, nodes[n], motion[n], blur, column_basis(free))
-    return replace(fits, motion=motion, wanted=first.wanted, found=fits.found & (fits.share > _LEAST_KEPT * first.share))
+    return replace(fits, motion=motion, covariance=covariance, wanted=first.wanted)
 
 
 def _renewed(fits: Fits, which: Integers, again: Fits) -> Fits:
     merged = {}
     for field in fields(Fits):
         values = getattr(fits, field.name).copy()
-        values[which] = getattr(again, field.name)
+        values[which] = getattr(again, field.name)[again.found]
         merged[field.name] = values
     return Fits(**merged)
 
@@ -90,8 +97,11 @@ def _apart(labels: NDArray[np.int32], nodes: Integers) -> NDArray[np.int32]:
     return found
 
 
-def _left_out(pieces: Pieces, node: Integers, motion: Floats) -> bool:
-    """Leave out of a particle's label where the difference of the volumes is no noise; return whether any is."""
+def _left_out(pieces: Pieces, node: Integers, motion: Floats, least: float) -> bool:
+    """Leave out of a particle's label where the difference of the volumes is no noise; return whether any is.
+
+    Nothing more is where fewer than ``least`` voxels would be kept.
+    """
     from scipy import ndimage
 
     box = _box(node)
@@ -112,7 +122,10 @@ def _left_out(pieces: Pieces, node: Integers, motion: Floats) -> bool:
     unlike[counts] = np.abs(smooth) > _UNLIKE * _TO_SIGMA * np.median(np.abs(smooth))
     if not unlike.any():
         return False
-    own[counts & (ndimage.distance_transform_edt(~unlike) <= _BESIDE)] = 0
+    near = counts & (ndimage.distance_transform_edt(~unlike) <= _BESIDE)
+    if counts.sum() - near.sum() < least:
+        return False
+    own[near] = 0
     return True
 
 
@@ -150,7 +163,12 @@ def _unblurred(pieces: Pieces, node: Integers, motion: Floats, blur: float, basi
             more += 2 * wider[i, j] * ndimage.correlate1d(sloping, _SLOPE, axis=j, mode="mirror")[inner][counts]
     place = np.argwhere(counts) + node[LOW : LOW + 3] - node[AT : AT + 3]
     slopes = pieces.slopes[(slice(None), *box)][:, counts].astype(np.float64)
-    columns = [slopes, *(slopes[k] * place.T for k in range(3)), grey[inner][counts][np.newaxis], np.ones((1, len(more)))]
+    columns = [
+        slopes,
+        *(slopes[k] * place.T for k in range(3)),
+        grey[inner][counts][np.newaxis],
+        np.ones((1, len(more))),
+    ]
     table = basis.T @ np.concatenate(columns)[: len(basis)]
     taken = basis @ np.linalg.lstsq(table @ table.T, table @ more, rcond=None)[0]
     shift, small = taken[:3], np.eye(3) + taken[3:12].reshape(3, 3)
