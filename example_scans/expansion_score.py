@@ -45,9 +45,7 @@ def expansion_rows(known: xr.Dataset, found: xr.Dataset) -> Iterator[Row]:
         yield Row("particle expansion, mean pull", "1", mean, float(1 / np.sqrt(told.sum())), 0.0)
 
 
-def matching(
-    center: NDArray[np.float64], radius: NDArray[np.float64], found: NDArray[np.float64]
-) -> NDArray[np.int64]:
+def matching(center: NDArray[np.float64], radius: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return for each true particle the found one whose center (particle, axis) is nearest; -1 if none is near."""
     if not len(found):
         return np.full(len(center), -1)

@@ -161,7 +161,7 @@ class Processing:
     def processed(
         self, scans: xr.Dataset, first: xr.Dataset | None = None, previous: xr.Dataset | None = None
     ) -> xr.Dataset:
-        """Return what the steps that work scan by scan make of the scans; the ``first`` and the one before may be known.
+        """Return what the steps that work scan by scan make of scans; ``first`` and ``previous`` ones may be known.
 
         Raises
         ------

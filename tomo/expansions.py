@@ -27,6 +27,8 @@ _LEAST_EDGE = 8
 _START_VOXELS = 6e4
 """Voxels of the copies that are compared for a start, which the edges of particles need not know well."""
 _LEAST_REPEATED = 8
+_UNEVEN = 6.0
+"""Standard uncertainties of the anisotropy from which on a particle has not grown alike in all directions."""
 _FREE = {"stretch": STRETCH, "affine": AFFINE}
 
 
@@ -42,7 +44,7 @@ def volume_expansion(
     start: xr.Dataset | None = None,
     repeat: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Return how much each particle has expanded since a reference: det F - 1 of the affine map of all its voxels.
+    """Return how much each particle has expanded since a reference: det F - 1 of the map of all its voxels.
 
     The map is found as by :func:`~operando.tomo.correlate` with a window that is the particle and a rim around it: of
     particles that are alike within, the edge tells. What lies two voxels or less from another particle's rim is left
@@ -76,12 +78,14 @@ def volume_expansion(
     Returns
     -------
     xarray.Dataset
-        Per ``object``, in the order of ``number``: ``expansion`` det F - 1; ``displacement`` of its ``centroid``
-        (axis), um; ``deformation_gradient`` (axis, column), ``strain``, ``volume_ratio``, ``principal_strain`` with
-        ``principal_axis``, ``anisotropy`` (largest less smallest principal strain) as by ``correlate``; all with
-        ``_std``. ``correlation`` and ``residual`` of the grey values; ``share`` of its voxels and its rim's that were
-        compared; ``touches_border``; ``flag``: ``not_converged``, then NaN. With a repeat ``displacement_std_factor``
-        (axis) and ``gradient_std_factor``.
+        Per ``object``, in the order of ``number``: ``expansion`` det F - 1, of a map that grows alike in all
+        directions, which parts left out on one side hardly change, unless the anisotropy is more than 6 times its
+        uncertainty. From the map of ``kind``: ``displacement`` of its ``centroid`` (axis), um; ``deformation_gradient``
+        (axis, column), ``strain``, ``volume_ratio``, ``principal_strain`` with ``principal_axis``, ``anisotropy``
+        (largest less smallest principal strain) as by ``correlate``. All with ``_std``. ``correlation`` and
+        ``residual`` of the grey values; ``share`` of its voxels and its rim's that were compared; ``touches_border``;
+        ``flag``: ``not_converged``, then NaN. With a repeat ``displacement_std_factor`` (axis) and
+        ``gradient_std_factor``.
 
     Raises
     ------
@@ -108,8 +112,8 @@ def volume_expansion(
         first = np.column_stack(
             [nodes.at @ (matrix - np.eye(3)).T + shift, np.tile(matrix.ravel(), (len(nodes.at), 1))]
         )
-        how = {"free": _FREE[kind], "smooth": smooth, "rim": rim, "blur": blur}
-        return fit_all((fixed, volume, numbered), nodes, first, **how)
+        volumes = fixed, volume, numbered
+        return fit_all(volumes, nodes, first, free=_FREE[kind], smooth=smooth, rim=rim, blur=blur)
 
     factors = None if repeat is None else _factors(fits_of(_again(repeat, fixed), None))
     found = []
@@ -194,10 +198,11 @@ def _table(fits: Fits, place: Floats, edges: Floats) -> xr.Dataset:
     spread = np.where(lost[:, np.newaxis], np.nan, np.sqrt(np.maximum(spread, 0)))
     weight = scale.ravel()
     columns = strain_columns(gradient * scale, fits.covariance[:, 3:, 3:] * weight * weight[:, np.newaxis], ("object",))
-    ratio, ratio_std = columns["volume_ratio"], columns["volume_ratio_std"]
+    known = {name: columns[name][1] for name in ("anisotropy", "anisotropy_std", "volume_ratio", "volume_ratio_std")}
+    even = ~(known["anisotropy"] > _UNEVEN * known["anisotropy_std"])
     rows: dict[str, Any] = {
-        "expansion": (ratio[0], ratio[1] - 1),
-        "expansion_std": ratio_std,
+        "expansion": ("object", np.where(even, fits.growth[:, 0], known["volume_ratio"] - 1)),
+        "expansion_std": ("object", np.where(even, fits.growth[:, 1], known["volume_ratio_std"])),
         "displacement": (("object", "axis"), shift * edges),
         "displacement_std": (("object", "axis"), spread * edges),
         **columns,

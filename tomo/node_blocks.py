@@ -109,7 +109,9 @@ def fit_all(
 
 def _empty() -> Fits:
     none = np.empty(0)
-    return Fits(np.empty((0, 12)), np.empty((0, 12, 12)), *(none,) * 4, none.astype(np.int64), none > 0)
+    return Fits(
+        np.empty((0, 12)), np.empty((0, 12, 12)), *(none,) * 4, none.astype(np.int64), none > 0, np.empty((0, 2))
+    )
 
 
 def _holds(place: Place, owner: Integers) -> bool:

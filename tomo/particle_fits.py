@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .correlation_kernels import AT, HIGH, INNER, LABEL, LOW, MOVED_AT
-from .node_fits import Fits, Pieces, column_basis, fitted
+from .node_fits import ISOTROPIC, Fits, Pieces, column_basis, fitted
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,10 +60,44 @@ def fitted_particles(pieces: Pieces, nodes: Integers, start: Floats, free: int, 
         fits = _renewed(fits, going, again)
     moved = np.where(fits.found[:, np.newaxis], _UNSURE * (fits.motion - first.motion), 0)
     covariance = fits.covariance + moved[:, :, np.newaxis] * moved[:, np.newaxis, :]
+    motion = _all_unblurred(alone, nodes, fits, blur, free)
+    growth = _growth(alone, nodes, (fits, first), blur)
+    return replace(fits, motion=motion, covariance=covariance, wanted=first.wanted, growth=growth)
+
+
+def _growth(pieces: Pieces, nodes: Integers, known: tuple[Fits, Fits], blur: float) -> Floats:
+    """Return the change of volume of particles that grow alike in all directions, and its uncertainty.
+
+    What one side alone shows of a particle tells its size, but hardly its shape. ``known``: what was found at last and
+    at first.
+    """
+    fits, first = known
+    found, alone = _volume(fits.motion), _volume(first.motion)
+    left, _, right = np.linalg.svd(np.nan_to_num(fits.motion[:, 3:]).reshape(-1, 3, 3))
+    begin = fits.motion.copy()
+    begin[:, 3:] = (left @ right).reshape(-1, 9) * np.cbrt(found)[:, np.newaxis]
+    which = np.flatnonzero(fits.found)
+    grown = fitted(pieces, nodes[which], begin[which], ISOTROPIC)
+    matrix = _all_unblurred(pieces, nodes[which], grown, blur, ISOTROPIC)[:, 3:].reshape(-1, 3, 3)
+    ratio = np.linalg.det(matrix)
+    slope = ratio[:, np.newaxis] * np.swapaxes(np.linalg.inv(matrix), 1, 2).reshape(-1, 9)
+    noise = np.einsum("ni,nij,nj->n", slope, grown.covariance[:, 3:, 3:], slope)
+    std = np.hypot(np.sqrt(np.maximum(noise, 0)), _UNSURE * (ratio - alone[which]))
+    growth = np.full((len(nodes), 2), np.nan)
+    growth[which] = np.where(grown.found[:, np.newaxis], np.column_stack([ratio - 1, std]), np.nan)
+    return growth
+
+
+def _volume(motion: Floats) -> Floats:
+    found: Floats = np.linalg.det(motion[:, 3:].reshape(-1, 3, 3))
+    return found
+
+
+def _all_unblurred(pieces: Pieces, nodes: Integers, fits: Fits, blur: float, free: int) -> Floats:
     motion = fits.motion.copy()
     for n in np.flatnonzero(fits.found):
-        motion[n] = _unblurred(alone, nodes[n], motion[n], blur, column_basis(free))
-    return replace(fits, motion=motion, covariance=covariance, wanted=first.wanted)
+        motion[n] = _unblurred(pieces, nodes[n], motion[n], blur, column_basis(free))
+    return motion
 
 
 def _renewed(fits: Fits, which: Integers, again: Fits) -> Fits:

@@ -46,7 +46,7 @@ def separate(mask: xr.DataArray, neck: float = 2.0, smallest: int = 1) -> tuple[
     cores, table = remove_small(*label(inner.assign_attrs(volume.attrs), 26), smallest)
     reach = neck + _MORE
     grown = over_blocks(with_rim, cores, margin=int(np.ceil(reach)) + 1, dtype=np.int32, rim=reach)
-    found = xr.where(volume, grown, 0).astype(np.int32).transpose(*volume.dims)
+    found = grown.where(volume, 0).astype(np.int32)
     return described(
         found,
         volume,

@@ -67,9 +67,8 @@ def draw_lines(
 
 def _axis(series: Series, place: str, local: LocalTime) -> tuple[str, NDArray[np.float64], bool]:
     """Return label and numbers of an axis, and whether they are dates."""
-    if place == "potential":
-        label = axis_label(series.scans["potential"]) if "potential" in series.scans else ""
-        return label, series.column("potential"), False
+    if place != "time":
+        return axis_label(series.scans[place]) if place in series.scans else "", series.column(place), False
     times = series.times()
     if np.isnat(times).all():
         return "scan number", np.arange(series.count, dtype=float), False

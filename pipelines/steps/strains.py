@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from operando.errors import OperandoError
 from operando.history import HISTORY
-from operando.tomo.layout import PLACES, PROCESSED
 from operando.pipelines.scratch import kept
+from operando.tomo.layout import PLACES, PROCESSED
 
 from .step import with_result
 from .volume_costs import affordable
@@ -66,7 +66,9 @@ def expansion(
         return _with_columns(processed, told, columns, processed.attrs[HISTORY])
     if not set(PARTICLES) <= set(first.variables):
         raise OperandoError("expansion: expected the particles of the first scan, got none; run the recipe anew")
-    told = first[[*PARTICLES]].drop_vars([name for name in first[[*PARTICLES]].coords if name not in ("particle", "axis")])
+    told = first[[*PARTICLES]].drop_vars(
+        [name for name in first[[*PARTICLES]].coords if name not in ("particle", "axis")]
+    )
     now = affordable(_sound(raw), "register")
     settings: dict[str, Any] = {"kind": kind, "rim": rim, "blur": blur, "smooth": smooth}
     labels = told["particle_label"].assign_coords({name: now[name] for name in PLACES})
@@ -131,7 +133,7 @@ def correlate(
         name: (name, values, {"units": "um", "long_name": f"{name[-1]} of the node"})
         for name, (_, values) in places.items()
     }
-    return out.assign_coords(axis=("axis", axes), column=("column", axes), **coords)
+    return out.assign_coords({"axis": ("axis", axes), "column": ("column", axes), **coords})
 
 
 def _sound(scans: xr.Dataset) -> xr.DataArray:

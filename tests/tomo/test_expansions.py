@@ -50,10 +50,12 @@ def test_particles_of_the_composite_shrink_as_they_lose_lithium():
     assert (found["anisotropy"] < 6 * found["anisotropy_std"]).all()
 
 
-def test_gaps_that_open_at_particles_change_little():
+def test_gaps_that_open_at_particles_are_left_out():
     still, moved, labels, truth = composite(share=0.6)
     found = whole(volume_expansion(still, moved, labels))
-    assert abs(float(found["expansion"].median()) - truth) < 0.01
+    assert abs(float(found["expansion"].median()) - truth) < 0.002
+    pulls = (found["expansion"] - truth) / found["expansion_std"]
+    assert float(np.sqrt((pulls**2).mean())) < 1.5
 
 
 def halves():
