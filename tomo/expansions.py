@@ -95,7 +95,7 @@ def volume_expansion(
 
     Notes
     -----
-    Uncertainties are those of noise, and a quarter of what leaving parts out has changed, in quadrature: of simulated
+    Uncertainties are those of noise, and a fifth of what leaving parts out has changed, in quadrature: of simulated
     gaps of one to three voxels as much of their pull is left. A particle that the volume's faces cut is told by the
     part seen.
     """

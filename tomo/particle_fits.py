@@ -26,7 +26,7 @@ _BESIDE = 3.0
 _ROUNDS = 6
 _LEAST_KEPT = 0.5
 """Share of the voxels of a particle and its rim that is kept in any case."""
-_UNSURE = 0.25
+_UNSURE = 0.2
 """Share of what leaving parts out has changed that joins the uncertainty: simulated gaps keep as much of their pull."""
 _TO_SIGMA = 1.4826
 _SLOPE = np.array([1, -8, 0, 8, -1]) / 12
