@@ -58,6 +58,21 @@ def test_gaps_that_open_at_particles_are_left_out():
     assert float(np.sqrt((pulls**2).mean())) < 1.5
 
 
+def test_a_repeat_at_rest_scales_uncertainties_and_few_particles_do_not_tell():
+    still, moved, labels, _ = composite(share=0.0)
+    noise = LAW.noise * parameters.load("small").tomography.grey_per_attenuation
+    again = still + noise * np.random.default_rng(8).standard_normal(still.shape)
+    plain, found = (
+        volume_expansion(still, moved, labels, repeat=one) for one in (None, again.assign_attrs(still.attrs))
+    )
+    factor = float(found["gradient_std_factor"])
+    assert 0.5 < factor < 1.6
+    np.testing.assert_allclose(found["strain_std"], factor * plain["strain_std"], rtol=1e-6)
+    still, moved, labels = halves()
+    with pytest.raises(OperandoError, match="8 particles or more in the repeat, got"):
+        volume_expansion(still, moved, labels, rim=0, repeat=still)
+
+
 def halves():
     """Return labels of two boxes, and what they show when the second is stretched by half along z and they part."""
     place = places(SIZE)
