@@ -69,6 +69,11 @@ read = {{ log = "steps.txt" }}        # when each was measured, and how many sli
   triple = ["void", "electrolyte", "ncm"]
   blur = {blur:<26} # voxels: it fills grooves, and makes films as above
 
+  [[series.steps]]                  # how much each particle has shrunk since the first volume
+  use = "expansion"
+  of = "ncm"
+  blur = {blur:<26} # voxels
+
   [[series.steps]]
   use = "cracks"
   void = {void:<26} # grey level

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .expansion_score import expansion_rows
 from .microstructure import CRACK, GAP, PORE
 from .score_rows import Row, flag_rows, matched, names_of, node_of, rms
 from .transport_score import transport_rows
@@ -47,6 +48,7 @@ def volumes(tree: xr.DataTree, truth: xr.DataTree, node: str) -> Iterator[Row]:
         yield from _voids(known, found)
     if known.sizes["scan"]:
         yield from transport_rows(known, found)
+        yield from expansion_rows(known, found)
     if {"label", "detection_limit"} <= set(found.data_vars) and known.sizes["scan"]:
         cracks = tree[node].children.get("cracks")
         yield from _cracks(known, found, None if cracks is None else cracks.to_dataset().isel(scan=order))

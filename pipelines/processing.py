@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .derived_volumes import Place
     from .electrochemistry import Electrochemistry
 
-FIRST, FIRST_RAW = "first", "first_raw"
+FIRST, FIRST_RAW, PREVIOUS_RAW = "first", "first_raw", "previous_raw"
 SCALES = ("normalize", "mback")
 """The steps that bring references to the scale of the series."""
 
@@ -54,7 +54,7 @@ class Processing:
     recipe: Recipe
     series: Series
     opened: dict[str, xr.Dataset] = field(default_factory=dict, compare=False, repr=False)
-    """First scans that were opened again, by their source; their images stay in their files."""
+    """Scans that were opened again, by their source; their images stay in their files."""
 
     @property
     def folder(self) -> str:
@@ -133,11 +133,16 @@ class Processing:
         return stack(made, TECHNIQUES[self.series.technique].axis, interpolate=False)
 
     def nodes(
-        self, scans: xr.Dataset, echem: Electrochemistry, first: xr.Dataset | None = None
+        self,
+        scans: xr.Dataset,
+        echem: Electrochemistry,
+        first: xr.Dataset | None = None,
+        previous: xr.Dataset | None = None,
     ) -> dict[str, xr.Dataset]:
         """Return the scans as the store keeps them, linked and checked, and what the steps make of them.
 
-        ``first`` is the first scan of the series as it was worked up, if these come later.
+        ``first`` is the first scan of the series as it was worked up, if these come later, and ``previous`` the one
+        before these.
         """
         technique = TECHNIQUES[self.series.technique]
         if "echem" in echem.tables:
@@ -145,7 +150,7 @@ class Processing:
         check(scans, technique.layout("raw") + SERIES)
         if not self.series.steps:
             return {self.raw_node: self.stored(scans)}
-        processed = self.stored(check(self.processed(scans, first), technique.layout("processed") + SERIES))
+        processed = self.stored(check(self.processed(scans, first, previous), technique.layout("processed") + SERIES))
         raw = self.stored(scans).assign_coords(flag=processed["flag"])
         return {self.raw_node: raw, self.processed_node: processed}
 
@@ -154,8 +159,10 @@ class Processing:
         referenced = () if self.series.copied else TECHNIQUES[self.series.technique].referenced
         return scans.drop_vars([name for name in referenced if name in scans])
 
-    def processed(self, scans: xr.Dataset, first: xr.Dataset | None = None) -> xr.Dataset:
-        """Return what the steps that work scan by scan make of the scans, whose ``first`` one may be known.
+    def processed(
+        self, scans: xr.Dataset, first: xr.Dataset | None = None, previous: xr.Dataset | None = None
+    ) -> xr.Dataset:
+        """Return what the steps that work scan by scan make of scans; ``first`` and ``previous`` ones may be known.
 
         Raises
         ------
@@ -163,9 +170,9 @@ class Processing:
             Naming the step that refuses them.
         """
         nothing = scans.drop_vars(list(scans.variables)).drop_attrs()
-        state = {"raw": scans, "processed": self._bare(scans, scans), FIRST: nothing, FIRST_RAW: nothing}
-        if first is not None:
-            state |= {FIRST: first, **self._first_raw(first, scans)}
+        state = {"raw": scans, "processed": self._bare(scans, scans), FIRST: nothing}
+        state |= {FIRST: first} if first is not None else {}
+        state |= self._reopened({FIRST_RAW: first, PREVIOUS_RAW: previous}, scans)
         for section, step in self._steps():
             if step.prepares:
                 state["raw"] = self._taken(section, step, state)
@@ -174,19 +181,30 @@ class Processing:
                 state["processed"] = self._taken(section, step, state)
         return state["processed"]
 
-    def _first_raw(self, first: xr.Dataset, scans: xr.Dataset) -> dict[str, xr.Dataset]:
-        """Return the first scan from its file as the steps see scans, if any of them asks for it."""
-        if not any(FIRST_RAW in step.inputs for _, step in self._steps()):
-            return {}
-        source = str(first["source"].values[0])
-        if source not in self.opened:
-            axis = TECHNIQUES[self.series.technique].axis
-            single = self.read(self.recipe.folder / file_of(source))
-            raw = stack([single], axis, scans[axis].values, interpolate=False)
-            for section, step in self._steps():
-                raw = self._taken(section, step, {"raw": raw}) if step.prepares else raw
-            self.opened[source] = raw
-        return {FIRST_RAW: self.opened[source]}
+    def _reopened(self, known: Mapping[str, xr.Dataset | None], scans: xr.Dataset) -> dict[str, xr.Dataset]:
+        """Return scans that are in the store as the steps see scans, from their files, if any step asks for them.
+
+        None is read twice in a row, and one that is asked for no more is let go.
+        """
+        nothing = scans.drop_vars(list(scans.variables)).drop_attrs()
+        asked = {name for _, step in self._steps() for name in step.inputs}
+        sources = {
+            name: str(one["source"].values[0]) for name, one in known.items() if one is not None and name in asked
+        }
+        for gone in self.opened.keys() - set(sources.values()):
+            del self.opened[gone]
+        for source in sources.values():
+            if source not in self.opened:
+                self.opened[source] = self._as_seen(source, scans)
+        return {name: self.opened[sources[name]] if name in sources else nothing for name in known}
+
+    def _as_seen(self, source: str, scans: xr.Dataset) -> xr.Dataset:
+        """Return a scan from its file, prepared."""
+        axis = TECHNIQUES[self.series.technique].axis
+        raw = stack([self.read(self.recipe.folder / file_of(source))], axis, scans[axis].values, interpolate=False)
+        for section, step in self._steps():
+            raw = self._taken(section, step, {"raw": raw}) if step.prepares else raw
+        return raw
 
     def over_all(self) -> Iterator[tuple[str, StepSection]]:
         """Yield the steps that need all scans, with the path of their nodes."""

@@ -255,13 +255,14 @@ class Run:
 
     def _append(self, stacked: xr.Dataset, work: Processing) -> bool:
         """Append scans to the store; False, and listed, if a step refuses stacks of images, which come one by one."""
-        origin, first = self._origin(work), None
+        origin, first, previous = self._origin(work), None, None
         referenced = TECHNIQUES[work.series.technique].referenced
         if referenced and work.processed_node in self.store.committed():
-            first = self.store.dataset(work.processed_node).isel(scan=slice(0, 1))
+            stored = self.store.dataset(work.processed_node)
+            first, previous = stored.isel(scan=slice(0, 1)), stored.isel(scan=slice(-1, None))
         try:
             with told_apart() as said:
-                nodes = work.nodes(stacked, self.echem, first)
+                nodes = work.nodes(stacked, self.echem, first, previous)
             mark = {"linked_with": self._linked_with(work)}
             described = {name: self._described(name, node, origin) for name, node in nodes.items()}
             self.store.append({name: node.assign_attrs(mark) for name, node in described.items()})

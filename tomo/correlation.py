@@ -143,7 +143,7 @@ def correlate(
     ds = found[0] if scan is None else xr.concat(found, scan)
     if factors is not None:
         ds["displacement_std_factor"], ds["gradient_std_factor"] = ("axis", factors[0]), ("axis", factors[1])
-    ds = ds.assign_coords(_places(fixed, edges, how))
+    ds = ds.assign_coords(node_places(fixed, spacing, window))
     ds = ds.assign_coords({name: one.variable for name, one in series.coords.items() if set(one.dims) <= {scan}})
     settings |= {"mask": mask is not None, "start": start is not None, "repeat": repeat is not None}
     described = _described(ds, voxel(fixed, _STEP).units, str(fixed.attrs.get("units", "")))
@@ -220,10 +220,14 @@ def _levels(fixed: xr.DataArray, window: int) -> int:
 
 
 def whole_motion(
-    fixed: xr.DataArray, volume: xr.DataArray, start: xr.Dataset | None, edges: Floats
+    fixed: xr.DataArray,
+    volume: xr.DataArray,
+    start: xr.Dataset | None,
+    edges: Floats,
+    most_voxels: float = _START_VOXELS,
 ) -> tuple[Floats, Floats]:
     """Return matrix and shift, in voxels about the first one, of the affine map of the whole."""
-    known = start if start is not None else register(volume, fixed, kind="affine", most_voxels=_START_VOXELS)
+    known = start if start is not None else register(volume, fixed, kind="affine", most_voxels=most_voxels)
     matrix = known["matrix"].transpose("axis", "column").to_numpy()
     shift, center = known["translation"].to_numpy(), known["center"].to_numpy()
     lost = start is None and (int(known["flag"]) != 0 or not np.isfinite(matrix).all())
@@ -234,12 +238,13 @@ def whole_motion(
     return matrix * edges / edges[:, np.newaxis], shift / edges
 
 
-def _places(fixed: xr.DataArray, edges: Floats, how: Search) -> dict[str, Any]:
-    grid = node_grid(fixed.shape, how.spacing, how.half)
+def node_places(volume: xr.DataArray, spacing: int, window: int) -> dict[str, Any]:
+    """Return where the nodes of a volume (z, y, x) lie along each dim."""
+    grid, edges = node_grid(volume.shape, spacing, window // 2), voxel(volume, _STEP).edges
     places = {}
     for axis, name in enumerate(PLACES):
-        first = float(fixed[name][0]) if name in fixed.coords else 0.5 * edges[axis]
-        places[name] = (name, first + edges[axis] * (grid.first[axis] + how.spacing * np.arange(grid.counts[axis])))
+        first = float(volume[name][0]) if name in volume.coords else 0.5 * edges[axis]
+        places[name] = (name, first + edges[axis] * (grid.first[axis] + spacing * np.arange(grid.counts[axis])))
     return places
 
 

@@ -130,6 +130,27 @@ _STRUCTURE = (
     Variable("triple_phase_density", ("scan",), "1/um^2", "f", "that length per volume", False),
 )
 
+_SINCE_FIRST = (
+    Variable("particle", ("particle",), "1", "iu", "number of the particle", False),
+    Variable("particle_label", PLACES, "1", "iu", "particle of the voxel in the first scan, 0 outside", False),
+    Variable("particle_volume", ("particle",), "um^3", "f", "volume of the particle in the first scan", False),
+    Variable("particle_center", ("particle", "axis"), "um", "f", "centroid of the particle in the first scan", False),
+    Variable("particle_whole", ("particle",), "1", "b", "whether the particle lies whole within the volume", False),
+    Variable("particle_expansion", ("scan", "particle"), "1", "f", "change of volume since the first scan", False),
+    Variable("particle_anisotropy", ("scan", "particle"), "1", "f", "largest less smallest principal strain", False),
+    Variable("expansion_mean", ("scan",), "1", "f", "change of volume of all whole particles together", False),
+    Variable("expansion_spread", ("scan",), "1", "f", "standard deviation of particles beyond their errors", False),
+)
+_NODES = tuple(f"node_{axis}" for axis in PLACES)
+_AT_NODES = (
+    *(Variable(name, (name,), "um", "f", f"{name[-1]} of the node", False) for name in _NODES),
+    Variable("node_displacement", ("scan", *_NODES, "axis"), "um", "f", "displacement of the material", False),
+    Variable("node_strain", ("scan", *_NODES, "axis", "column"), "1", "f", "Green-Lagrange strain", False),
+    Variable("node_volume_ratio", ("scan", *_NODES), "1", "f", "volume relative to that before, det F", False),
+    Variable("node_residual", ("scan", *_NODES), "", "f", "standard deviation of grey values after the map", False),
+    Variable("node_flag", ("scan", *_NODES), "1", "iu", "reasons for doubt of the node", False),
+)
+
 PROCESSED = Layout(
     "xtm processed",
     "what the steps of a recipe make of volumes, scan by scan",
@@ -171,6 +192,8 @@ PROCESSED = Layout(
         *_FLOW,
         *_TOUCHING,
         *_STRUCTURE,
+        *_SINCE_FIRST,
+        *_AT_NODES,
         Variable("preview", ("scan", *_PREVIEW), "", "f", "grey value, mean over the voxels of a pixel", False),
         Variable("preview_kind", ("scan", *_PREVIEW), "1", "iu", "what fills the pixel", False),
         Variable(

@@ -16,6 +16,8 @@ from .block_results import Place, of_blocks
 from .correlation_kernels import AT, COLUMNS, HIGH, LABEL, LOW, MOVED_AT
 from .grids import three
 from .node_fits import SLACK, Fits, Pieces, fitted
+from .particle_fits import fitted_particles
+from .rims import with_rim
 from .spline_filters import REACH, coefficients, slopes
 
 Floats = NDArray[np.float64]
@@ -57,6 +59,7 @@ def fit_all(
     least_share: float = 0.0,
     smooth: float = 0.0,
     rim: float = 0.0,
+    blur: float | None = None,
 ) -> Fits:
     """Return the maps of nodes from a reference to a moved volume.
 
@@ -72,6 +75,8 @@ def fit_all(
         Standard deviation of the smoothing of both volumes, voxels.
     rim
         Voxels beyond its label's that a node sees as well, where no other label is.
+    blur
+        If given, nodes are particles: as in :func:`~operando.tomo.particle_fits.fitted_particles`.
     """
     if not len(nodes.at):
         return _empty()
@@ -94,6 +99,7 @@ def fit_all(
         least_share=least_share,
         smooth=smooth,
         rim=rim,
+        blur=blur,
     )
     which = np.concatenate([numbers for numbers, _ in found])
     order = np.argsort(which)
@@ -103,7 +109,9 @@ def fit_all(
 
 def _empty() -> Fits:
     none = np.empty(0)
-    return Fits(np.empty((0, 12)), np.empty((0, 12, 12)), *(none,) * 4, none.astype(np.int64), none > 0)
+    return Fits(
+        np.empty((0, 12)), np.empty((0, 12, 12)), *(none,) * 4, none.astype(np.int64), none > 0, np.empty((0, 2))
+    )
 
 
 def _holds(place: Place, owner: Integers) -> bool:
@@ -143,6 +151,7 @@ def _block(
     least_share: float,
     smooth: float,
     rim: float,
+    blur: float | None,
 ) -> tuple[Integers, Fits]:
     """Return the numbers of the nodes in a block, and their maps."""
     every, start = table
@@ -158,7 +167,7 @@ def _block(
         else np.array(labels[_cut_of(begins[2], (low, high))], dtype=np.int32)
     )
     if rim > 0:
-        counts = _with_rim(counts, rim)
+        counts = with_rim(counts, rim)
     if there_is is not None:
         counts[~there_is] = 0
     reached = _reached(nodes, start, smooth)
@@ -174,6 +183,8 @@ def _block(
     rows = np.empty((len(which), COLUMNS), np.int64)
     rows[:, AT : AT + 3], rows[:, MOVED_AT : MOVED_AT + 3] = nodes.at - low, nodes.at - moved_low
     rows[:, LOW : LOW + 3], rows[:, HIGH : HIGH + 3], rows[:, LABEL] = nodes.low - low, nodes.high - low, nodes.label
+    if blur is not None:
+        return which, fitted_particles(pieces, rows, start, free, float(np.hypot(blur, smooth)))
     return which, fitted(pieces, rows, start, free, least_share)
 
 
@@ -213,11 +224,3 @@ def _smoothed(values: Singles, smooth: float) -> Singles:
 def _cut_of(begin: Integers, box: tuple[Integers, Integers]) -> tuple[slice, ...]:
     """Return where a box lies in a piece that begins at a voxel."""
     return tuple(slice(int(a - c), int(b - c)) for a, b, c in zip(*box, begin, strict=True))
-
-
-def _with_rim(labels: NDArray[np.int32], rim: float) -> NDArray[np.int32]:
-    """Return labels that reach further, each as far as it is nearest."""
-    from scipy import ndimage
-
-    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    return np.where(distance <= rim, labels[tuple(nearest)], 0).astype(np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ _NEAR = 0.05
 _STILL = 1e-4
 """Largest movement, voxels, of a step that ends the search."""
 _STEPS = 50
-TRANSLATION, STRETCH, AFFINE = 3, 9, 12
-"""Free parameters: a shift; shift and stretch; shift, stretch and turn."""
+TRANSLATION, ISOTROPIC, STRETCH, AFFINE = 3, 4, 9, 12
+"""Free parameters: a shift; shift and growth; shift and stretch; shift, stretch and turn."""
 _LEAST_SEEN = 0.5
 _SINGULAR = 1e-7
 _SLOPE = np.r_[0:3, np.repeat(np.arange(3), 3)]
@@ -58,7 +58,8 @@ class Fits:
     """Maps of nodes (node, 12): u, then A row by row, voxels; what is at d from the node is at A d + u from it.
 
     ``covariance`` (node, 12, 12) of u and A; ``correlation`` of the grey values, ``residual`` their standard deviation
-    from each other, ``share`` of the box that was compared; ``steps``; ``found``, whether they ended.
+    from each other, ``share`` of the box that was compared; ``steps``; ``found``, whether they ended. ``growth``
+    (node, 2): change of volume of what grows alike in all directions, with its uncertainty; NaN where none was asked.
     """
 
     motion: Floats
@@ -69,6 +70,13 @@ class Fits:
     wanted: Floats
     steps: NDArray[np.int64]
     found: Bools
+    growth: Floats
+
+    def scaled(self, shift: Floats, gradient: float) -> Fits:
+        """Return them with standard uncertainties times factors: of u along each axis, and of A."""
+        weight = np.r_[shift, np.full(9, gradient)]
+        covariance = self.covariance * weight * weight[:, np.newaxis]
+        return replace(self, covariance=covariance, growth=self.growth * [1.0, gradient])
 
 
 def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, least_share: float = 0.0) -> Fits:
@@ -85,11 +93,11 @@ def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, l
     start
         Maps to start from, dims (node, 12).
     free
-        3: u is found, A stays as it is; 9: A without turning further; 12: both are.
+        3: u is found, A stays as it is; 4: A grows alike in all directions; 9: A without turning further; 12: both are.
     least_share
         Share of a box below which nothing is found.
     """
-    basis = _basis(free)
+    basis = column_basis(free)
     count, width = len(nodes), len(basis)
     linear = width - 2
     motion, gate, near, going = start.copy(), start.copy(), np.zeros(count, bool), np.ones(count, bool)
@@ -151,6 +159,7 @@ def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, l
         sums[:, WANTED] / sums[:, SIZE],
         steps,
         found,
+        np.full((count, 2), np.nan),
     )
 
 
@@ -158,16 +167,18 @@ def _identity(count: int) -> Floats:
     return np.tile(np.r_[0.0, 0.0, 0.0, np.eye(3).ravel()], (count, 1))
 
 
-def _basis(free: int) -> Floats:
+def column_basis(free: int) -> Floats:
     """Return the columns of the least squares that move together, dims (column, parameter)."""
-    if free != STRETCH:
+    if free in (TRANSLATION, AFFINE):
         return np.eye(free + 2)
     pairs = [np.eye(3)[[i, j]] for i in range(3) for j in range(i + 1)]
-    symmetric = np.array(
+    ways = np.array(
         [np.outer(one, other) + (np.outer(other, one) if (one != other).any() else 0) for one, other in pairs]
     )
-    found = np.zeros((14, 11))
-    found[:3, :3], found[3:12, 3:9], found[12:, 9:] = np.eye(3), symmetric.reshape(6, 9).T, np.eye(2)
+    if free == ISOTROPIC:
+        ways = np.eye(3)[np.newaxis]
+    found = np.zeros((14, len(ways) + 5))
+    found[:3, :3], found[3:12, 3:-2], found[12:, -2:] = np.eye(3), ways.reshape(len(ways), 9).T, np.eye(2)
     return found
 
 

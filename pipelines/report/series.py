@@ -91,8 +91,8 @@ class ScanAxis:
 
 
 def axis_of(series: Series, place: str, local: LocalTime) -> ScanAxis:
-    """Return the potential of the scans, or their ``time``; where no time is known, time of sputtering or number."""
-    if place == "potential":
+    """Return a coordinate of the scans, or their ``time``; where no time is known, time of sputtering or number."""
+    if place != "time":
         label = axis_label(series.scans[place]) if place in series.scans else ""
         return ScanAxis(place, label, series.column(place))
     times = local.milliseconds(series.times())

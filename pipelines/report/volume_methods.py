@@ -25,7 +25,8 @@ def volume_methods(tree: xr.DataTree) -> Iterator[str]:
     """Yield paragraphs and tables (HTML) on every series of volumes that was worked up."""
     for series, ds in worked_up(tree):
         yield from (
-            f"<p>{said}</p>" for said in (*_phases(series, ds), *_transport(series, ds), *_contact(ds), *_structure(ds))
+            f"<p>{said}</p>"
+            for said in (*_phases(series, ds), *_transport(series, ds), *_contact(ds), *_structure(ds), *_expansion(ds))
         )
         said = list(_cracks(series, ds))
         if said:
@@ -113,6 +114,22 @@ def _structure(ds: xr.Dataset) -> Iterator[str]:
     said = "; ".join(words for name, words in _STRUCTURE.items() if name in ds)
     if said:
         yield f"Structure of the phases: {said}."
+
+
+def _expansion(ds: xr.Dataset) -> Iterator[str]:
+    if "particle_expansion" in ds:
+        yield (
+            "The change of volume of a particle is det F − 1 of the affine map F that makes the grey values of its"
+            " voxels, and of a rim around it, those of the later volume, by least squares with a factor and an offset"
+            " free (volume correlation: B. K. Bay et al., Exp. Mech. 39, 217 (1999), doi:10.1007/BF02323555). Parts of"
+            " the rim that lie beside another particle, or where the volumes differ by more than noise, such as a gap"
+            " that has opened, are left out; the blur, which does not stretch with the particle, is allowed for."
+        )
+    if "node_volume_ratio" in ds:
+        yield (
+            "Displacement and strain at nodes follow from affine maps of windows around them, found likewise; nodes"
+            " that were not found, or that grey values hardly tell, are left out of figures."
+        )
 
 
 def _cracks(series: Series, ds: xr.Dataset) -> Iterator[str]:

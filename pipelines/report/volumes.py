@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .crack_history import CRACK, cracks_of, draw_history
 from .crack_list import draw_list
+from .expansion import draw_expansion
 from .parts import Part, heading
 from .phase_shares import draw_shares
 from .series import VOLUMES, Series, all_series, local_time, over_all
@@ -45,6 +46,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
         yield from draw_shares(series, ds, local)
         yield from draw_transport(series, ds, local)
         yield from draw_structure(series, ds, local)
+        yield from draw_expansion(series, ds, local)
         tracks = _node(tree, series, "crack", _TRACKS)
         if tracks is not None and tracks.sizes.get("scan") == series.count:
             cracks = cracks_of(tracks, objects, noun)

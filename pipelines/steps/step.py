@@ -69,8 +69,9 @@ class Step:
 
     Any of them may also take the ``references``; the ``first`` scan of the series as it was worked up, and
     ``first_raw``, that scan as the steps see it, for scans that shall share what was found in it (both are empty while
-    the first one itself is worked up). ``after`` is the step whose results it works on. ``tried`` says of a step over
-    all scans that one scan is enough to tell whether it suits them, so that a recipe is tried with it before a run.
+    the first one itself is worked up); and ``previous_raw``, likewise the scan before, so that scans are compared one
+    with the next, two at a time. ``after`` is the step whose results it works on. ``tried`` says of a step over all
+    scans that one scan is enough to tell whether it suits them, so that a recipe is tried with it before a run.
     """
 
     run: Callable[..., xr.Dataset]

@@ -170,7 +170,8 @@ def test_repeats_are_put_together_in_a_node_of_their_own(work):
 @pytest.mark.parametrize(("technique", "name"), [(technique, name) for technique in STEPS for name in STEPS[technique]])
 def test_every_step_says_what_it_works_on_and_does(technique, name):
     step = STEPS[technique][name]
-    assert set(step.inputs) <= {"scan", "place", "raw", "processed", "series", "references", "first", "first_raw"}
+    known = {"scan", "place", "raw", "processed", "series", "references", "first", "first_raw", "previous_raw"}
+    assert set(step.inputs) <= known
     assert step.run.__doc__
     assert isinstance(step, Step)
     assert step.parameters.model_fields is not None
