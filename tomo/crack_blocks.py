@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import plate_kernels, void_kernels
+from . import particle_skins, plate_kernels, void_kernels
 from .crack_levels import Levels
+from .plate_noise import smoothed
 from .plates import directed_responses, half_gauss
 
 SEEN = np.dtype([("answer", np.float32), ("normal", np.int8, (3,))])
@@ -84,9 +85,17 @@ def void_share(block: NDArray[np.generic], box: Box | None = None, *, levels: Le
         part = box or every(grey.shape)
         near[part] = ndimage.maximum_filter(bright, 2 * math.ceil(levels.reach) + 1, mode="nearest")[part]
         dark = plate_kernels.smooth(np.maximum(share, np.float32(0)), half_gauss(DARK_BLUR))
-        reaches = levels.reach, void_kernels.DIRECT * math.hypot(levels.sigma, DARK_BLUR)
-        void_kernels.beside_particles(grey, dark, near, (levels.void, levels.bright), reaches, share)
+        soft = plate_kernels.smooth(grey, half_gauss(DARK_BLUR))
+        tables = particle_skins.void_begins(levels.sigma, DARK_BLUR), particle_skins.RATIOS, particle_skins.LAYERS
+        blurs, greys = (levels.sigma, levels.reach, _faint(levels)), (levels.matrix, levels.void, levels.bright)
+        particle_skins.correct_beside_particles(grey, soft, dark, near, greys, blurs, tables, share)
     return share
+
+
+def _faint(levels: Levels) -> float:
+    """Return how deep void may seem that is nothing but noise: its mean where it is cut off at 0, and 1.5 deviations."""
+    noise = smoothed(DARK_BLUR, levels.noise, levels.noise_blur)
+    return particle_skins.SEEN + (levels.noise / math.sqrt(2 * math.pi) + 1.5 * noise) / levels.contrast
 
 
 def share_margin(levels: Levels) -> int:
