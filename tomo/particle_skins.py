@@ -1,9 +1,10 @@
-"""How much void a voxel holds beside a particle, whose blur outshines it: from how void lies to the particle's surface.
+"""How much void a voxel holds beside a particle, whose blur outshines it: by how far void is from the particle.
 
-There the grey value is that of the matrix, e, plus (p - e) P - (e - o) V: P and V are the blurred shares of particle and
-void, p and o their grey values. With b the share of void in what the particle leaves, V = b (1 - P), and so
-V = b (p - g) / (p - e + (e - o) b), which holds whatever the shape of the surface; b goes by how thick a layer of matrix
-lies between particle and void.
+There the grey value is g = e + (p - e) P - (e - o) V: P and V are the blurred shares of particle and void, p, e and o
+the grey values of particle, matrix and void. With b the share of void in what the particle leaves, V = b (1 - P), and
+so V = b (p - g) / (p - e + (e - o) b), whatever the shape of the surface. Where a plane layer of matrix of thickness m
+lies between particle and void, b = F(x - m) / F(x) at a distance x from the particle, in standard deviations of an
+edge's blur, F the normal distribution. Farther out than 2 of these, V = (e - g + (p - e) F(-x)) / (e - o).
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def layer_of(begins: Table, ratios: Table, layers: Table, ratio: float, begin: f
 
 @compiled
 def surface_at(grey: Floats, place: Place, way: Place, level: float, reaches: tuple[float, float]) -> float:
-    """Return how far uphill grey values cross a level, voxels, or downhill, below 0; not a number beyond ``reaches``."""
+    """Return how far uphill grey values cross a level, voxels; below 0: downhill; not a number beyond ``reaches``."""
     up, down = reaches
     before, at = value_at(grey, place[0], place[1], place[2]), 0.0
     step, limit = (STEP, up) if before < level else (-STEP, down)
@@ -170,9 +171,9 @@ def correct_beside_particles(  # noqa: PLR0917
                     top = highest(soft, place, way, reach + 2)
                     surface = surface_at(grey, place, way, (top + levels[0]) / 2, (reach + 2, DEEP * sigma + STEP))
                     share[z, y, x] = (
-                        max(raw, 0.0) if math.isnan(surface) else void_at_surface(
-                            dark, place, way, (raw, top, surface), uphill, levels, blurs, tables
-                        )
+                        max(raw, 0.0)
+                        if math.isnan(surface)
+                        else void_at_surface(dark, place, way, (raw, top, surface), uphill, levels, blurs, tables)
                     )
 
 
