@@ -97,9 +97,10 @@ def void_volumes(
     the particle's grey value. Gaps beside particles that are open by less than 2.25 S escape for the most part.
     ``_unseen`` is the volume of such a gap around the surface of all particles where no void was found, a bound and no
     estimate, and what simulated gaps of their apertures lose for cracks beside particles; :func:`detection_limit` tells
-    for a ``particle`` how much of a gap is found. Of thinner ones little is in the grey values: a gap of width w and contrast c beside a particle that is p brighter than the matrix moves its edge, which
-    is known no better, by w c/(c + p), and differs from a particle that much smaller only in second order of w/S. The
-    volume of thin cracks within the matrix is in none of these, but in the curve of :func:`detection_limit`.
+    for a ``particle`` how much of a gap is found. Of thinner ones little is in the grey values: a gap of width w and
+    contrast c beside a particle that is p brighter than the matrix moves its edge, which is known no better, by
+    w c/(c + p), and differs from a particle that much smaller only in second order of w/S. The volume of thin cracks
+    within the matrix is in none of these, but in the curve of :func:`detection_limit`.
     """
     lacking = [name for name in _NEEDED if name not in found]
     if lacking:
