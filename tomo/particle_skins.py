@@ -27,6 +27,8 @@ DEEP = 2.5
 """How deep in a particle no void is felt, standard deviations of an edge's blur."""
 SEEN, SURE = 0.05, 0.4
 """Depths of void, its share in the smoothed volume, between which ``b`` rises to what layers of a wide void tell."""
+BETWEEN = 6**-0.5
+"""Standard deviation, voxels, of what values between voxels, linear along each axis, are blurred by on average."""
 LEAST_RISE = 0.1
 """Over how much of depth ``b`` rises at least, where noise alone seems as deep as that."""
 RATIOS = np.exp(np.linspace(math.log(0.5), math.log(40.0), 12))
@@ -46,7 +48,8 @@ def void_begins(sigma: float, smoothing: float) -> Table:
     from scipy.ndimage import gaussian_filter1d
     from scipy.special import ndtr
 
-    step = sigma / 16
+    step = sigma / 32
+    smoothing = math.hypot(smoothing, BETWEEN)
     x = np.arange(-10 * sigma, 16 * sigma, step)
     begins = np.empty((RATIOS.size, LAYERS.size))
     for row, ratio in enumerate(RATIOS):
@@ -54,8 +57,16 @@ def void_begins(sigma: float, smoothing: float) -> Table:
         for column, layer in enumerate(LAYERS):
             share = ndtr(x / sigma - layer) - np.exp(surface)
             depth = gaussian_filter1d(np.maximum(share, 0), smoothing / step, mode="nearest")
-            begins[row, column] = x[np.argmax(depth >= 0.5)] - x[np.argmax(-share < ratio / 2)]
+            between = gaussian_filter1d(share, BETWEEN / step, mode="nearest")
+            begins[row, column] = _reaches(depth, 0.5, x) - _reaches(between, -ratio / 2, x)
     return np.maximum.accumulate(begins, axis=1)
+
+
+def _reaches(values: Table, level: float, x: Table) -> float:
+    """Return where values first reach a level."""
+    after = int(np.argmax(values >= level))
+    part = (level - values[after - 1]) / (values[after] - values[after - 1])
+    return float(x[after - 1] + part * (x[after] - x[after - 1]))
 
 
 @compiled
@@ -206,7 +217,7 @@ def void_at_surface(  # noqa: PLR0917
     trust = min(max((peak - noise) / max(SURE - noise, LEAST_RISE), 0.0), 1.0)
     layer = layer_of(tables[0], tables[1], tables[2], ratio, begin)
     if trust > 0:
-        away -= math.sqrt(2 * math.pi) * normal_share(-layer) / ratio
+        away -= math.sqrt(2 * math.pi) * normal_share(-layer) / (ratio + math.exp(-layer * layer / 2))
     if away > CLEAR:
         return raw + ratio * normal_share(-away)
     if trust == 0 or away < -DEEP - 1:
