@@ -50,7 +50,7 @@ class Search:
     """What plates and voids are looked for by: as :func:`.crack_blocks.plates_seen` and ``found_across`` take it.
 
     ``loose`` is the answer, relative to a sure one, into which a crack goes on; ``layer`` how far from an outer face
-    noise is stronger, voxels.
+    noise is stronger, voxels; ``least`` the share of void, smoothed by a voxel, that noise hardly ever seems to be.
     """
 
     scales: tuple[float, ...]

@@ -105,8 +105,8 @@ def segment_cracks(
     whose blur outshines void, it goes by the particle's own level, and by how thick a layer of matrix lies between
     particle and void (:mod:`operando.tomo.particle_skins`); skins of particles without a void hold none. Let S be the
     standard deviation of what blurs an edge, blur and voxel together. Gaps against particles 31 times the noise
-    brighter than the matrix keep their volume within 1 % from a width of 3.5 S on, lose at most a sixth at 3 S, half at
-    2 to 2.5 S, and are hardly seen at 1.5 S, at blurs of 0.5 to 1 voxel; what :func:`detection_limit` tells of a
+    brighter than the matrix keep their volume within 1 % from a width of 3.5 S on, lose at most a fifth at 3 S, half at
+    2 to 2.6 S, and are hardly seen at 1.5 S, at blurs of 0.5 to 1 voxel; what :func:`detection_limit` tells of a
     ``particle``.
 
     Other voids are where the share, smoothed by one voxel, is at least one half, or half of that of a peak within 2

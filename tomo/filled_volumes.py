@@ -92,7 +92,7 @@ def void_volumes(
 
     Let S be the standard deviation of what blurs an edge, blur and voxel together, 0.76 voxels at a blur of 0.7. Voids
     as wide as 3 voxels have pulls of unit width with ``_uncertainty`` in simulated composites with given grey values:
-    pores of 1.5 to 13 voxels radius, many of them cut into by particles, whose volumes are right within 0.2 % on
+    pores of 1.5 to 13 voxels radius, many of them cut into by particles, whose volumes are right within 0.3 % on
     average. Void beside a particle of which only a cap reaches into the volume comes out too small, since nothing tells
     the particle's grey value. Gaps beside particles that are open by less than 2.25 S escape for the most part.
     ``_unseen`` is the volume of such a gap around the surface of all particles where no void was found, a bound and no

@@ -53,9 +53,8 @@ def void_begins(sigma: float, smoothing: float) -> Table:
     x = np.arange(-10 * sigma, 16 * sigma, step)
     begins = np.empty((RATIOS.size, LAYERS.size))
     for row, ratio in enumerate(RATIOS):
-        surface = np.log(ratio * ndtr(-x / sigma) + 1e-300)
         for column, layer in enumerate(LAYERS):
-            share = ndtr(x / sigma - layer) - np.exp(surface)
+            share = ndtr(x / sigma - layer) - ratio * ndtr(-x / sigma)
             depth = gaussian_filter1d(np.maximum(share, 0), smoothing / step, mode="nearest")
             between = gaussian_filter1d(share, BETWEEN / step, mode="nearest")
             begins[row, column] = _reaches(depth, 0.5, x) - _reaches(between, -ratio / 2, x)
@@ -213,7 +212,8 @@ def void_at_surface(  # noqa: PLR0917
         return 0.0
     if not uphill:
         return clear if away > 1 else max(raw, 0.0)
-    peak, begin = void_beyond(dark, place, way, surface, reach + 2)
+    # No farther from the voxel than blocks have margins for.
+    peak, begin = void_beyond(dark, place, way, surface, reach + 2 + min(surface, 0.0))
     trust = min(max((peak - noise) / max(SURE - noise, LEAST_RISE), 0.0), 1.0)
     layer = layer_of(tables[0], tables[1], tables[2], ratio, begin)
     if trust > 0:
