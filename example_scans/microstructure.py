@@ -127,26 +127,29 @@ def volume(law: Tomography, fixed: Structure, now: State) -> Volume:
     """Return the composite as voxels.
 
     A surface cuts a voxel along its normal as if it were flat and a voxel one voxel size thick, so that a crack
-    thinner than a voxel keeps its volume.
+    thinner than a voxel keeps its volume, and so does a ball. Where surfaces share a voxel, each fills its share of
+    what particles, then gaps at them, leave: right on average for surfaces that lie at random to each other.
     """
     shape = (law.voxels,) * 3
     made = Volume(np.full(shape, ELECTROLYTE, np.uint8), np.zeros(shape), np.zeros(shape))
     for center, radius in zip(fixed.pore_center, fixed.pore_radius, strict=True):
         part, offset = _box(law, center, radius)
         distance = _length(offset)
-        _fill(made, part, PORE, distance < radius, _share(radius - distance, law.voxel_size))
-    for center, radius, toward, angle in zip(fixed.center, now.radius, fixed.toward, now.angle, strict=True):
-        if angle > 0:
-            _add_gap(made, law, center=center, toward=toward, inner=radius, outer=radius + now.gap, angle=angle)
+        _fill(made, part, PORE, distance < radius, _ball(radius, distance, law.voxel_size))
     for crack in now.cracks:
         if crack is not None:
             _add_crack(made, law, crack)
     for center, radius in zip(fixed.center, now.radius, strict=True):
         part, offset = _box(law, center, radius)
-        distance = _length(offset)
-        made.label[part][distance < radius] = NCM
-        made.ncm[part] = np.maximum(made.ncm[part], _share(radius - distance, law.voxel_size))
-    np.minimum(made.void, 1 - made.ncm, out=made.void)
+        made.ncm[part] += _ball(radius, _length(offset), law.voxel_size)
+    np.minimum(made.ncm, 1, out=made.ncm)
+    np.multiply(made.void, 1 - made.ncm, out=made.void)
+    for center, radius, toward, angle in zip(fixed.center, now.radius, fixed.toward, now.angle, strict=True):
+        if angle > 0:
+            _add_gap(made, law, center=center, toward=toward, inner=radius, outer=radius + now.gap, angle=angle)
+    for center, radius in zip(fixed.center, now.radius, strict=True):
+        part, offset = _box(law, center, radius)
+        made.label[part][_length(offset) < radius] = NCM
     return made
 
 
@@ -232,7 +235,7 @@ def _add_gap(
     along = sum(component * float(weight) for component, weight in zip(offset, toward, strict=True))
     from_axis = np.arccos(np.clip(along / distance, -1, 1))
     within = (distance >= inner) & (distance < outer) & (from_axis < angle)
-    shell = _share(outer - distance, law.voxel_size) - _share(inner - distance, law.voxel_size)
+    shell = _ball(outer, distance, law.voxel_size) - _ball(inner, distance, law.voxel_size)
     _fill(made, part, GAP, within, shell * _share((angle - from_axis) * distance, law.voxel_size))
 
 
@@ -246,13 +249,24 @@ def _add_crack(made: Volume, law: Tomography, crack: Disc) -> None:
 
 
 def _fill(made: Volume, part: tuple[slice, ...], phase: int, within: np.ndarray, share: np.ndarray) -> None:
+    """Fill a share of voxels, as far as particles leave room, and of what is void there already as large a part."""
     made.label[part][within] = phase
-    made.void[part] = np.maximum(made.void[part], share)
+    room = 1 - made.ncm[part]
+    share = np.minimum(share, room)
+    made.void[part] += share * (1 - made.void[part] / np.where(room > 0, room, 1))
 
 
 def _share(depth: np.ndarray, voxel: float) -> np.ndarray:
     """Return how much of a voxel lies inside a surface that is ``depth`` outside its center."""
     return np.clip(depth / voxel + 0.5, 0, 1)
+
+
+def _ball(radius: float, distance: np.ndarray, voxel: float) -> np.ndarray:
+    """Return how much of voxels at a distance from its center a ball fills: smaller by v^2/(12 R), by its curvature.
+
+    The flat shares of a ball of radius r add up to 4/3 pi (r^3 + r v^2/4).
+    """
+    return _share(radius - voxel**2 / (12 * radius) - distance, voxel)
 
 
 def _box(law: Tomography, center: np.ndarray, reach: float) -> tuple[tuple[slice, ...], tuple[np.ndarray, ...]]:

@@ -16,6 +16,8 @@ from .transport_score import transport_rows
 
 _NEAR = 2
 """Voxels around a void to which its blurred share may reach."""
+_VOXEL = 12**-0.5
+"""Standard deviation of a voxel's blur, voxels."""
 _WHOLE = 0.5
 """Share of a crack's voxels that counts as most of them."""
 RADIUS = 5.0
@@ -64,15 +66,19 @@ def _voids(known: xr.Dataset, found: xr.Dataset) -> Iterator[Row]:
 
 
 def _ratios(known: xr.Dataset, share: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the volume found over the true one: where voids are at least three voxels thick, and of all voids."""
+    """Return the volume found over the true one: where voids are at least three voxels thick, and of all voids.
+
+    The true one is spread as the scan spreads it, so that what lies in a part of the volume is compared in that part.
+    """
     void = np.isin(known["label"].to_numpy(), [PORE, GAP, CRACK])
     thick = ndimage.binary_opening(void, ndimage.generate_binary_structure(3, 2))
     distance, nearest = ndimage.distance_transform_edt(~void, return_indices=True)
     sound = (known["slice_flag"].to_numpy() == 0)[:, np.newaxis, np.newaxis]
     near = (distance <= _NEAR) & sound
     judged = near & thick[tuple(nearest)]
-    total, part = (float(share[where].sum(dtype=np.float64)) for where in (near, judged))
-    return part / float((thick & sound).sum()), total / float((void & sound).sum())
+    seen = ndimage.gaussian_filter(void.astype(np.float64), np.hypot(known.attrs["blur"], _VOXEL), mode="nearest")
+    total, part = (float(share[where].sum(dtype=np.float64) / seen[where].sum()) for where in (near, judged))
+    return part, total
 
 
 def _cracks(known: xr.Dataset, found: xr.Dataset, tracks: xr.Dataset | None) -> Iterator[Row]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import plate_kernels, void_kernels
+from . import particle_skins, plate_kernels, void_kernels
 from .crack_levels import Levels
+from .plate_noise import smoothed
 from .plates import directed_responses, half_gauss
 
 SEEN = np.dtype([("answer", np.float32), ("normal", np.int8, (3,))])
@@ -21,6 +22,10 @@ SMOOTHING = 1.0
 """Standard deviations, voxels, of the Gaussians before a particle's skin and a crack's depth are judged."""
 NEIGHBORS = 2
 """Voxels to either side over whose lines across a crack its aperture is averaged."""
+NEARBY = 2
+"""How far from the middle of a small void its voxels lie at most, along z, y, x, voxels."""
+HALF, SHALLOW = 0.5, 0.25
+"""Share of void, smoothed by a voxel, that a void has; and that its middle has at least where it is small."""
 SLAB = 32
 """Slices that are worked on at a time."""
 
@@ -84,9 +89,17 @@ def void_share(block: NDArray[np.generic], box: Box | None = None, *, levels: Le
         part = box or every(grey.shape)
         near[part] = ndimage.maximum_filter(bright, 2 * math.ceil(levels.reach) + 1, mode="nearest")[part]
         dark = plate_kernels.smooth(np.maximum(share, np.float32(0)), half_gauss(DARK_BLUR))
-        reaches = levels.reach, void_kernels.DIRECT * math.hypot(levels.sigma, DARK_BLUR)
-        void_kernels.beside_particles(grey, dark, near, (levels.void, levels.bright), reaches, share)
+        soft = plate_kernels.smooth(grey, half_gauss(DARK_BLUR))
+        tables = particle_skins.void_begins(levels.sigma, DARK_BLUR), particle_skins.RATIOS, particle_skins.LAYERS
+        blurs, greys = (levels.sigma, levels.reach, _faint(levels)), (levels.matrix, levels.void, levels.bright)
+        particle_skins.correct_beside_particles(grey, soft, dark, near, greys, blurs, tables, share)
     return share
+
+
+def _faint(levels: Levels) -> float:
+    """Return how deep void may seem that is but noise: its mean where it is cut off at 0, and 1.5 deviations."""
+    noise = smoothed(DARK_BLUR, levels.noise, levels.noise_blur)
+    return particle_skins.SEEN + (levels.noise / math.sqrt(2 * math.pi) + 1.5 * noise) / levels.contrast
 
 
 def share_margin(levels: Levels) -> int:
@@ -115,10 +128,12 @@ def packed(share: NDArray[np.float32], seen: NDArray[np.bool_], plates: NDArray[
     return found
 
 
-def cracks_across(block: NDArray[Any], *, reaches: tuple[float, float], grown: int, wide: float) -> NDArray[np.generic]:
+def cracks_across(
+    block: NDArray[Any], *, reaches: tuple[float, float], grown: int, least: float
+) -> NDArray[np.generic]:
     """Return what :func:`found_across` finds in a block of packed records."""
     share, seen, normal = (np.ascontiguousarray(block[name]) for name in ("share", "seen", "normal"))
-    return found_across(share, seen, normal, every(block.shape), reaches=reaches, grown=grown, wide=wide)
+    return found_across(share, seen, normal, every(block.shape), reaches=reaches, grown=grown, least=least)
 
 
 def found_across(
@@ -129,16 +144,17 @@ def found_across(
     *,
     reaches: tuple[float, float],
     grown: int,
-    wide: float,
+    least: float,
 ) -> NDArray[np.generic]:
     """Return records of crack, void, share of void within both, grown by ``grown`` voxels, and aperture in voxels.
 
-    They are those of a box. Void is also where the smoothed share is at least ``wide``.
+    They are those of a box. Void is also what :func:`deep` finds in the smoothed share.
     """
     smooth = plate_kernels.smooth(share, half_gauss(SMOOTHING))
     aperture = np.zeros(share.shape, np.float32)
-    void = smooth >= np.float32(wide)
     near = widened(box, max(grown, NEIGHBORS), share.shape)
+    void = np.zeros(share.shape, bool)
+    void[near] = deep(smooth, near, least)
     z, y, x = ((side.start, side.stop) for side in near)
     void_kernels.across(smooth, seen, normal, reaches, (z, y, x), void, aperture)
     del smooth
@@ -151,6 +167,25 @@ def found_across(
 
         around = ndimage.binary_dilation(void, ball(grown)) if grown else void  # type: ignore[no-untyped-call]
         found["share"] = np.where(around[inner], share[box], np.float32(0))
+    return found
+
+
+def deep(smooth: NDArray[np.float32], box: Box, least: float) -> NDArray[np.bool_]:
+    """Return where a smoothed share of void is one half, or half of that of a peak nearby.
+
+    Both exceed what noise does: they are at least ``least``, and a peak is at least ``SHALLOW``.
+    """
+    from scipy import ndimage
+
+    around = widened(box, NEARBY + 1, smooth.shape)
+    share = smooth[around]
+    peak = share >= np.float32(max(SHALLOW, least))
+    found: NDArray[np.bool_] = smooth[box] >= np.float32(max(HALF, least))
+    if peak.any():
+        peak &= share == ndimage.maximum_filter(share, 3, mode="nearest")
+        top = np.where(peak, np.minimum(share, np.float32(1)), np.float32(np.inf))
+        top = ndimage.minimum_filter(top, 2 * NEARBY + 1, mode="nearest")[inside(box, around)]
+        found |= smooth[box] >= HALF * top
     return found
 
 

@@ -50,7 +50,7 @@ class Search:
     """What plates and voids are looked for by: as :func:`.crack_blocks.plates_seen` and ``found_across`` take it.
 
     ``loose`` is the answer, relative to a sure one, into which a crack goes on; ``layer`` how far from an outer face
-    noise is stronger, voxels.
+    noise is stronger, voxels; ``least`` the share of void, smoothed by a voxel, that noise hardly ever seems to be.
     """
 
     scales: tuple[float, ...]
@@ -58,7 +58,7 @@ class Search:
     loose: float
     layer: int
     reaches: tuple[float, float]
-    wide: float
+    least: float
 
 
 def found_lazily(grey: xr.DataArray, levels: Levels, search: Search, store: str | PathLike[str] | None) -> xr.DataArray:
@@ -149,7 +149,7 @@ def _found(  # noqa: PLR0917
     share = share_within(grey, near, levels)
     seen, normal = plates_near(plates.store, near, corner)
     found = np.empty(lengths(kept), FOUND)
-    work: dict[str, Any] = {"reaches": search.reaches, "grown": levels.grown, "wide": search.wide}
+    work: dict[str, Any] = {"reaches": search.reaches, "grown": levels.grown, "least": search.least}
     for slab in slabs(kept):
         around = widened(slab, away, grey.shape)
         z = inside(around, near)[0]

@@ -36,7 +36,6 @@ from .plate_noise import smoothed, spread, threshold
 from .plates import checked_scales, margin
 from .voxels import as_volume, voxel
 
-HALF = 0.5
 FACE = 1.5
 """How far the mirror image at an outer face makes noise stronger, scales."""
 
@@ -102,16 +101,19 @@ def segment_cracks(
     Notes
     -----
     share = (I_matrix - I) / (I_matrix - I_void), not cut at 0 and 1: noise then cancels in sums, and the volume of what
-    is found is the sum of ``share`` times that of a voxel, also of cracks thinner than the blur. Where the slope of
-    the grey values leads from void straight into a particle, the particle's own level takes the place of I_matrix;
-    skins of particles without a void hold none. Let S be the standard deviation of what blurs an edge, blur and voxel
-    together. Gaps against particles 31 times the noise brighter than the matrix keep their volume within 2 % from a
-    width of 3.5 S on, lose half of it at 2.5 to 3 S and are not seen at 1.5 S, at blurs of 0.5 to 1 voxel; what
-    :func:`detection_limit` tells of a ``particle``.
+    is found is the sum of ``share`` times that of a voxel, also of cracks thinner than the blur. Beside particles,
+    whose blur outshines void, it goes by the particle's own level, and by how thick a layer of matrix lies between
+    particle and void (:mod:`operando.tomo.particle_skins`); skins of particles without a void hold none. Let S be the
+    standard deviation of what blurs an edge, blur and voxel together. Gaps against particles 31 times the noise
+    brighter than the matrix keep their volume within 1 % from a width of 3.5 S on, lose at most a fifth at 3 S, half at
+    2 to 2.6 S, and are hardly seen at 1.5 S, at blurs of 0.5 to 1 voxel; what :func:`detection_limit` tells of a
+    ``particle``.
 
-    Other voids are where the share, smoothed by one voxel, is at least one half: balls from a diameter of
-    3.1 sqrt(blur^2 + 1.1) voxels on (3.9 at a blur of 0.7), whole within 5 % from 1.4 times that. Smaller pores are
-    lost, in no uncertainty.
+    Other voids are where the share, smoothed by one voxel, is at least one half, or half of that of a peak within 2
+    voxels: a peak is at least 1/4, and no less than what ``false_alarm`` of the voxels of noise exceed. Balls are found
+    from a diameter of 2.2 sqrt(blur^2 + 1.1) voxels on (2.8 at a blur of 0.7), all from 1.1 times that, where the noise
+    is below 0.3 of the contrast. Smaller pores are lost, in no uncertainty. A matrix that is by itself darker by a
+    quarter of the contrast in places of a few voxels seems to hold pores there.
 
     Cracks are voxels whose share, smoothed by one voxel, is at least half that of the crack's middle, connected (26
     neighbors) to where the answer of the plate filter, divided at each scale by its spread in noise, exceeds what noise
@@ -177,7 +179,7 @@ def found_cracks(
         tamed(plates.data[index]["answer"], search.layer, ((True, True),) * len(PLACES))
     seen = hysteresis(plates.copy(data=plates.data["answer"]), search.loose, 1.0)
     both = xr.apply_ufunc(packed, share, seen, plates)
-    work = {"reaches": search.reaches, "grown": levels.grown, "wide": search.wide}
+    work = {"reaches": search.reaches, "grown": levels.grown, "least": search.least}
     return over_blocks(cracks_across, both, margin=across_margin(search.reaches, levels.grown), dtype=FOUND, **work)
 
 
@@ -193,5 +195,5 @@ def _search(levels: Levels, *, scales: tuple[float, ...], false_alarm: float, gr
         loose=low / high,
         layer=math.ceil(FACE * max(scales)),
         reaches=(max(scales) + 1, widest),
-        wide=max(HALF, -float(ndtri(false_alarm)) * smoothed(SMOOTHING, noise, levels.noise_blur)),
+        least=-float(ndtri(false_alarm)) * smoothed(SMOOTHING, noise, levels.noise_blur),
     )

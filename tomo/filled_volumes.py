@@ -40,10 +40,12 @@ _PARTS = {
     "unseen": "what gaps beside particles too thin to be found may hold at most: ",
     "sampling": "standard deviation over volumes of the material: ",
 }
-AWRY = 0.025
-"""By how much of their volume voids beside particles may be wrong that are as wide as ``WHOLE`` or wider."""
-UNSEEN, WHOLE = 3.0, 3.5
-"""Widths of gaps beside particles that may escape, and that are found whole, standard deviations of an edge's blur."""
+AWRY = 0.02
+"""By how much of their volume voids beside particles may be wrong: the standard uncertainty."""
+UNSEEN = 2.25
+"""Width of gaps beside particles that may escape, standard deviations of an edge's blur."""
+LOST = ((2.5, 3.0, 3.5), (1.0, 0.25, 0.0))
+"""Widths of gaps that are found in part, likewise, and what may be lost over what is found."""
 
 
 def void_volumes(
@@ -66,7 +68,7 @@ def void_volumes(
         Without labels, over the leading dims: ``crack_volume`` and ``void_volume``, cracks included (um^3), and
         ``crack_fraction`` and ``void_fraction`` of the voxels that count (1), each with ``_std``: what the
         noise of the voxels makes of it; ``_systematic``, what the uncertainties of the grey values of matrix
-        and void change, where ``found`` has them, and, with ``volume``, in quadrature 2.5 % of what lies within
+        and void change, where ``found`` has them, and, with ``volume``, in quadrature 2 % of what lies within
         reach of brighter particles; and ``_uncertainty``, both in quadrature. With ``volume`` also ``_unseen``: how
         much more void there may be at most because it is too thin to be seen beside particles. It is a bound to one
         side and in no uncertainty. The fractions also have ``_sampling``: by how much
@@ -89,15 +91,16 @@ def void_volumes(
     by 0.05 to 0.4 %.
 
     Let S be the standard deviation of what blurs an edge, blur and voxel together, 0.76 voxels at a blur of 0.7. Voids
-    as wide as 4 S, 3 voxels then, have pulls of unit width with ``_uncertainty``. Small pores that
-    particles cut into end in narrower wedges: those of 2 to 4 voxels radius in simulated composites came out 3 % too
-    small on average, twice ``_uncertainty``, while those of 3 to 13 were right. Gaps beside particles that are open
-    by less than 3 S escape for the most part. ``_unseen`` is the volume of such a gap around the surface of all
-    particles where no void was found, and what simulated gaps of their apertures lose for cracks beside particles;
-    :func:`detection_limit` tells for a ``particle`` how much of a gap is found. Of thinner ones little is in the grey
-    values: a gap of width w and contrast c beside a particle that is p brighter than the matrix moves its edge, which
-    is known no better, by w c/(c + p), and differs from a particle that much smaller only in second order of w/S. The
-    volume of thin cracks within the matrix is in none of these, but in the curve of :func:`detection_limit`.
+    as wide as 3 voxels have pulls of unit width with ``_uncertainty`` in simulated composites with given grey values:
+    pores of 1.5 to 13 voxels radius, many of them cut into by particles, whose volumes are right within 0.3 % on
+    average. Void beside a particle of which only a cap reaches into the volume comes out too small, since nothing tells
+    the particle's grey value. Gaps beside particles that are open by less than 2.25 S escape for the most part.
+    ``_unseen`` is the volume of such a gap around the surface of all particles where no void was found, a bound and no
+    estimate, and what simulated gaps of their apertures lose for cracks beside particles; :func:`detection_limit` tells
+    for a ``particle`` how much of a gap is found. Of thinner ones little is in the grey values: a gap of width w and
+    contrast c beside a particle that is p brighter than the matrix moves its edge, which is known no better, by
+    w c/(c + p), and differs from a particle that much smaller only in second order of w/S. The volume of thin cracks
+    within the matrix is in none of these, but in the curve of :func:`detection_limit`.
     """
     lacking = [name for name in _NEEDED if name not in found]
     if lacking:
@@ -180,7 +183,7 @@ def _hidden(
     found = np.zeros(kind.shape, np.float32)
     free, own = kind == _BESIDE, kind == _OWN
     found[free] = UNSEEN * sigma * face[free]
-    found[own] = np.interp(aperture[own] / (edge * sigma), (2.5, UNSEEN, WHOLE), (1.0, 0.25, 0.0))
+    found[own] = np.interp(aperture[own] / (edge * sigma), *LOST)
     return found
 
 

@@ -12,12 +12,8 @@ from operando.kernels import compiled
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Place = tuple[float, float, float]
-STEP, FINE = 0.5, 0.25
+STEP = 0.5
 """Steps along a line across a crack, voxels."""
-EMPTY = 0.35
-"""Share of void, in the smoothed volume whose particles are cut off, that tells a gap from the skin of a particle."""
-DIRECT = 1.0
-"""From void to particle at most where no matrix is between, standard deviations of the edge between them."""
 FLAT = 1.5
 """How far from its middle a crack goes on within its plane, apertures."""
 PLANAR = 0.5
@@ -69,61 +65,6 @@ def highest(volume: Floats, place: Place, way: Place, reach: float) -> float:
         top = max(top, value_at(volume, place[0] + at * way[0], place[1] + at * way[1], place[2] + at * way[2]))
         at += STEP
     return top
-
-
-@compiled
-def layer_between(  # noqa: PLR0917
-    grey: Floats, dark: Floats, place: Place, way: Place, bright: float, reach: float
-) -> float:
-    """Return how far it is from void to a particle behind it on the line through a place; inf where there is none."""
-    at, last = -reach - 1, math.inf
-    while at <= reach:
-        z, y, x = place[0] + at * way[0], place[1] + at * way[1], place[2] + at * way[2]
-        if value_at(dark, z, y, x) >= EMPTY:
-            last = at
-        if value_at(grey, z, y, x) > bright and last <= at:
-            return at - last
-        at += FINE
-    return math.inf
-
-
-@compiled
-def beside_particles(  # noqa: PLR0917
-    grey: Floats, dark: Floats, near: Mask, levels: tuple[float, float], reaches: tuple[float, float], share: Floats
-) -> None:
-    """Correct the share of void where particles brighter than the matrix are near.
-
-    There the matrix is no measure: going up the slope of the grey values leads from the void straight into a
-    particle. Its level within ``reach`` + 2 voxels takes the place of the matrix'. Where the way down leads to no
-    void, or to one behind a layer of matrix, a voxel is the skin of a particle: it holds at most what it is darker
-    than the matrix, and nothing without a void.
-
-    Parameters
-    ----------
-    grey, dark
-        Grey values; share of void of the smoothed volume whose particles are cut off.
-    near
-        Where to look.
-    levels
-        Grey values of the void, and what only particles exceed.
-    """
-    void, bright = levels
-    reach, direct = reaches
-    depth, height, width = grey.shape
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
-                if not near[z, y, x]:
-                    continue
-                place, way = (float(z), float(y), float(x)), slope_at(grey, z, y, x)
-                if highest(grey, place, way, reach) <= bright:
-                    continue
-                layer = layer_between(grey, dark, place, way, bright, reach)
-                if layer <= direct:
-                    top = highest(grey, place, way, reach + 2)
-                    share[z, y, x] = (top - grey[z, y, x]) / (top - void)
-                elif layer == math.inf or share[z, y, x] < 0:
-                    share[z, y, x] = 0
 
 
 @compiled

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LINES = {"all voids": ("void_volume", "void"), "cracks": ("crack_volume", "crack")}
 _SIGNS = {"circle": "●", "square": "■", "triangle": "▲", "diamond": "◆"}
 _CURVE, _LIMIT = "crack_volume_bias", "detection_limit"
-_GAP_LIMIT, _UNSEEN = "gap_detection_limit", "void_volume_unseen"
+_GAP_LIMIT = "gap_detection_limit"
 _LEAST_FOUND = 0.5
 """Of a crack that is below the detection limit at least so much is taken to be found: no factor beyond 2."""
 
@@ -156,14 +156,11 @@ def limit_words(ds: xr.Dataset) -> str:
 
 
 def _gap_words(ds: xr.Dataset) -> str:
-    """Return in words how thin gaps beside particles may be to be found, and how much such gaps may hold."""
+    """Return in words how thin gaps beside particles may be to be found."""
     limit, std = limit_of(ds, _GAP_LIMIT)
-    below = f" Of gaps beside particles more than half is missed below {measured(limit, std)} µm."
-    said = below if np.isfinite(limit) else ""
-    if _UNSEEN in ds and np.isfinite(most := float(np.max(ds[_UNSEEN].values, initial=0.0))) and most > 0:
-        unit = unit_label(str(ds[_UNSEEN].attrs.get("units", "")))
-        said += f" Thinner ones around all particles would hold up to {measured(most, np.nan)} {unit} more void."
-    return said
+    if not np.isfinite(limit):
+        return ""
+    return f" Of gaps beside particles more than half is missed below {measured(limit, std)} µm."
 
 
 def _caption(series: Series, ds: xr.Dataset, lines: list[Line]) -> str:

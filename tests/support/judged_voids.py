@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -36,19 +37,14 @@ class Judged:
         return (self.found - self.true) / self.std
 
 
-def judged(seed: int, voxels: int = 48, *, levels: bool = True) -> Judged | None:
+def judged(seed: int, voxels: int = 48, *, levels: bool = True, coarse: bool = False) -> Judged | None:
     """Return how a composite of a seed is judged, None where it has too little of such voids or tells no levels.
 
-    Its state, its noise (0.14 to 0.37 of the contrast), blur (0.5 to 0.7 voxels) and voxel size differ by seed.
-    ``levels`` says whether grey values, noise and blur are given.
+    ``levels`` says whether grey values, noise and blur are given; coarse voxels show no void beyond the reach of its
+    blur, which would tell its level.
     """
     rng = np.random.default_rng(seed)
-    law = {
-        "voxels": voxels,
-        "noise": float(rng.choice([1.5e-4, 2.5e-4, 4e-4])),
-        "voxel_size": float(rng.choice([0.2, 0.3, 0.4])),
-        "blur": float(rng.choice([0.5, 0.7])),
-    }
+    law = {"voxels": voxels, **(_coarse(rng) if coarse else _fine(rng))}
     grey, filled = _scanned(law, seed, delithiated=rng.uniform(0, 1), passed=rng.uniform(0.3, 1))
     void = np.isin(filled.label, (microstructure.PORE, microstructure.GAP, microstructure.CRACK))
     thick = ndimage.binary_opening(void, ndimage.generate_binary_structure(3, 2))
@@ -68,8 +64,31 @@ def judged(seed: int, voxels: int = 48, *, levels: bool = True) -> Judged | None
     return Judged(float(table["void_volume"]) / cube, float(table["void_volume_uncertainty"]) / cube, true)
 
 
+def _fine(rng: np.random.Generator) -> dict[str, Any]:
+    """Return voxels in which pores have radii of 3 to 13: noise of 0.14 to 0.37 of the contrast, blur of 0.5 or 0.7."""
+    return {
+        "noise": float(rng.choice([1.5e-4, 2.5e-4, 4e-4])),
+        "voxel_size": float(rng.choice([0.2, 0.3, 0.4])),
+        "blur": float(rng.choice([0.5, 0.7])),
+    }
+
+
+def _coarse(rng: np.random.Generator) -> dict[str, Any]:
+    """Return voxels in which pores have radii of 1.5 to 5, noise of 0.09 to 0.37, particles of other shares and levels.
+
+    Particles are 2.4 to 12 times farther from the matrix than void is.
+    """
+    return {
+        "noise": float(np.exp(rng.uniform(np.log(1e-4), np.log(4e-4)))),
+        "voxel_size": float(rng.uniform(0.5, 0.8)),
+        "blur": float(rng.uniform(0.5, 0.9)),
+        "ncm_fraction": float(rng.uniform(0.2, 0.45)),
+        "attenuation_lengths": {"ncm": float(np.exp(rng.uniform(np.log(80), np.log(300)))), "electrolyte": 934.0},
+    }
+
+
 def _scanned(
-    law: dict[str, float], seed: int, *, delithiated: float, passed: float
+    law: dict[str, Any], seed: int, *, delithiated: float, passed: float
 ) -> tuple[xr.DataArray, microstructure.Volume]:
     parameters = load("full", {"tomography": law})
     known = parameters.tomography
@@ -80,7 +99,7 @@ def _scanned(
     return xr.DataArray(grey, dims=DIMS, coords=dict.fromkeys(DIMS, place)), filled
 
 
-def _levels(law: dict[str, float]) -> dict[str, float]:
+def _levels(law: dict[str, Any]) -> dict[str, float]:
     known = load("full", {"tomography": law}).tomography
     matrix = known.grey_zero + known.grey_per_attenuation / known.attenuation_lengths["electrolyte"]
     noise = known.noise * known.grey_per_attenuation

@@ -68,9 +68,9 @@ def test_gaps_beside_particles_are_found_from_three_and_a_half_times_the_blur_of
         edge=40,
         seed=8,
     )
-    assert ds["found"].values[0] < 0.1
-    assert ds["volume_bias"].values[1] == pytest.approx(0, abs=0.1)
-    assert 1.5 * edge < float(ds["detection_limit"]) < 3.5 * edge
+    assert ds["found"].values[0] < 0.2
+    assert ds["volume_bias"].values[1] == pytest.approx(0, abs=0.05)
+    assert 1.5 * edge < float(ds["detection_limit"]) < 2.75 * edge
     assert (ds["false_alarm"] < 1e-3).all()
     assert entries(ds)[-1]["parameters"]["particle"] == 31.0
 

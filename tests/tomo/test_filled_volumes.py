@@ -87,7 +87,7 @@ def test_cracks_alone_add_up_too_where_they_touch_other_voids():
 
 
 @pytest.mark.parametrize(("width", "more"), [(2.0, 1.0), (2.5, 1.0), (3.25, 0.125), (6.0, 0.0)])
-def test_of_cracks_beside_particles_a_fortieth_is_uncertain_and_narrow_ones_may_be_larger(width, more):
+def test_of_cracks_beside_particles_a_fiftieth_is_uncertain_and_narrow_ones_may_be_larger(width, more):
     """Widths in standard deviations of an edge's blur."""
     share, crack, void, (plate, _) = plate_and_ball()
     grey = 100 - 40 * share
@@ -95,7 +95,7 @@ def test_of_cracks_beside_particles_a_fortieth_is_uncertain_and_narrow_ones_may_
     aperture = np.where(crack, width * SIZE * np.hypot(0.7, np.sqrt(1 / 12)), 0).astype(np.float32)
     found = segmented(share, crack, void).assign(aperture=(DIMS, aperture))
     volumes = void_volumes(found, volume=found["share"].copy(data=grey))
-    beside = float(volumes["crack_volume_systematic"]) / 0.025
+    beside = float(volumes["crack_volume_systematic"]) / 0.02
     assert 0.1 * plate < beside < plate
     np.testing.assert_allclose(volumes["void_volume_systematic"], volumes["crack_volume_systematic"])
     np.testing.assert_allclose(
@@ -104,7 +104,7 @@ def test_of_cracks_beside_particles_a_fortieth_is_uncertain_and_narrow_ones_may_
     np.testing.assert_allclose(volumes["crack_volume_unseen"], more * beside, rtol=0.02, atol=1e-6)
     labels = found["crack"].astype(np.int32)
     each = void_volumes(found, labels, volume=found["share"].copy(data=grey))
-    np.testing.assert_allclose(each["void_volume_systematic"], 0.025 * beside, rtol=0.02)
+    np.testing.assert_allclose(each["void_volume_systematic"], 0.02 * beside, rtol=0.02)
 
 
 def ball_of_particle(chunks=None):
@@ -121,7 +121,7 @@ def test_around_a_particle_a_gap_below_the_limit_may_hide():
     found, volume = ball_of_particle()
     volumes = void_volumes(found, volume=volume)
     surface = 4 * np.pi * (9 * SIZE) ** 2
-    thin = 3 * SIZE * np.hypot(0.7, np.sqrt(1 / 12))
+    thin = 2.25 * SIZE * np.hypot(0.7, np.sqrt(1 / 12))
     # The face is taken where the particle begins to show, half a voxel to a voxel outside.
     assert surface * thin < float(volumes["void_volume_unseen"]) < 1.25 * surface * thin
     np.testing.assert_allclose(volumes["void_fraction_unseen"], volumes["void_volume_unseen"] / (40 * SIZE) ** 3)
@@ -140,7 +140,7 @@ def test_lost_slices_are_no_surface_of_a_particle():
     assert 0.8 * whole < float(void_volumes(found, volume=spoilt)["void_volume_unseen"]) < whole
 
 
-def test_of_other_voids_beside_particles_a_fortieth_is_uncertain_and_nothing_without_particles():
+def test_of_other_voids_beside_particles_a_fiftieth_is_uncertain_and_nothing_without_particles():
     share, crack, void, (_, ball) = plate_and_ball()
     grey = 100 - 40 * share
     grey[33:36, 10:26, 10:26] = 400.0
@@ -148,7 +148,7 @@ def test_of_other_voids_beside_particles_a_fortieth_is_uncertain_and_nothing_wit
     volume = found["share"].copy(data=grey)
     volumes = void_volumes(found, volume=volume)
     assert float(volumes["crack_volume_systematic"]) == 0
-    assert 0 < float(volumes["void_volume_systematic"]) < ball / 40
+    assert 0 < float(volumes["void_volume_systematic"]) < ball / 50
     dark = volume.copy(data=np.minimum(grey, 100.0))
     assert float(void_volumes(found, volume=dark)["void_volume_systematic"]) == 0
     assert float(void_volumes(found, volume=dark)["void_volume_unseen"]) == 0
