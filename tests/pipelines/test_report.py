@@ -389,15 +389,3 @@ def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
     assert overflow <= 0
     assert asked == [path.as_uri()]
     assert said == []
-
-
-def test_a_profile_without_times_is_drawn_against_the_time_of_sputtering(tmp_path):
-    tree = experiment(20)
-    for stage in ("raw", "processed"):
-        ds = tree[f"xas/Ni_K/{stage}"].to_dataset().drop_vars(["time", "time_start", "time_end"], errors="ignore")
-        sputtered = ("scan", 30.0 * np.arange(20), {"units": "s", "long_name": "time sputtered before the scan"})
-        tree[f"xas/Ni_K/{stage}"] = xr.DataTree(ds.assign_coords(sputter_time=sputtered))
-    words = page(tree, tmp_path)
-    assert "colored by sputter time or potential" in words.text
-    assert "photon energy against sputter time" in words.text
-    assert "scan 19, sputtered for 570 s" in (tmp_path / "report.html").read_text(encoding="utf-8")

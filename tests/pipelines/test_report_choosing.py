@@ -1,11 +1,13 @@
-"""Figures of a page share their axes, and know which scans their marks are."""
+"""Figures of a page share their axes, know which scans their marks are, and what stands for a missing time."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import xarray as xr
+from experiments import experiment
 
+from operando.pipelines import report
 from operando.pipelines.report import choosing
 from operando.pipelines.report.figures import hover, models, new_figure, scan_source
 from operando.pipelines.report.series import all_series
@@ -64,3 +66,15 @@ def test_figures_without_scans_are_left_alone(tree):
     fig = new_figure("", "", dates=True)
     choosing.link([fig], tree)
     assert not [one for one in fig.center if isinstance(one, models.Span)]
+
+
+def test_a_profile_without_times_is_drawn_against_the_time_of_sputtering(tmp_path):
+    whole = experiment(20)
+    for stage in ("raw", "processed"):
+        ds = whole[f"xas/Ni_K/{stage}"].to_dataset().drop_vars(["time", "time_start", "time_end"], errors="ignore")
+        sputtered = ("scan", 30.0 * np.arange(20), {"units": "s", "long_name": "time sputtered before the scan"})
+        whole[f"xas/Ni_K/{stage}"] = xr.DataTree(ds.assign_coords(sputter_time=sputtered))
+    page = " ".join(report.write(whole, tmp_path / "report.html").read_text(encoding="utf-8").split())
+    assert "colored by sputter time or potential" in page
+    assert "photon energy against sputter time" in page
+    assert "scan 19, sputtered for 570 s" in page
