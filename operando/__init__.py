@@ -12,8 +12,8 @@ from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
     from .change_points import change_point
-    from .clock_choices import clock_choices
     from .clock_events import clock_from_events
+    from .clock_trials import clock_choices
     from .correlations import correlate
     from .depth_profiles import depth_profile
     from .hysteresis_loops import hysteresis
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "at": ".state_values",
     "change_point": ".change_points",
-    "clock_choices": ".clock_choices",
+    "clock_choices": ".clock_trials",
     "clock_from_events": ".clock_events",
     "correlate": ".correlations",
     "depth_profile": ".depth_profiles",

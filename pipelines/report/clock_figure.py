@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operando.clock import Clock
-from operando.clock_choices import clock_choices
 from operando.clock_events import zone_trap
+from operando.clock_trials import clock_choices
 from operando.errors import OperandoError
 from operando.linking import CLOCK
 from operando.plot import INK

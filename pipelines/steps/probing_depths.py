@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.depth_profiles import DEPTH_FROM, PROBING_DEPTH, SHARE
 from operando.errors import OperandoError
@@ -55,7 +56,9 @@ def of_yield(
     start = processed["e0"].sel({SIGNAL: signal}, drop=True) if SIGNAL in processed["e0"].dims else processed["e0"]
     above = processed["energy"] - start
     inside = seen.where((above >= window[0]) & (above <= window[1]))
-    depth, spread = inside.mean("energy"), inside.std("energy")
+    depth, spread = xr.apply_ufunc(
+        _mean_and_spread, inside, input_core_dims=[["energy"]], output_core_dims=[[], []], keep_attrs=False
+    )
     relative = attenuation_uncertainty
     if signal == "tey" and escape_depth:
         relative = float(
@@ -72,6 +75,16 @@ def of_yield(
             for name, values in ((PROBING_DEPTH, depth), (f"{PROBING_DEPTH}_std", std))
         )
     return _with_depths(found, depth, std, of, "exponential")
+
+
+def _mean_and_spread(depths: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each row, to the last digit the same however many rows there are."""
+    rows = np.ascontiguousarray(depths)
+    known = np.isfinite(rows)
+    count = np.maximum(known.sum(axis=-1), np.where(known.any(axis=-1), 0, np.nan))
+    mean = np.where(known, rows, 0.0).sum(axis=-1) / count
+    away = np.where(known, rows - mean[..., np.newaxis], 0.0)
+    return mean, np.sqrt((away**2).sum(axis=-1) / count)
 
 
 def of_lines(

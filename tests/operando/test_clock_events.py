@@ -10,8 +10,8 @@ from experiments import experiment
 from pulls import assert_unit_normal
 
 from operando.clock import Clock, to_ns
-from operando.clock_choices import clock_choices
 from operando.clock_events import clock_from_events, zone_trap
+from operando.clock_trials import clock_choices
 from operando.errors import ClockError
 
 START = np.datetime64("2024-03-01T08:00:00", "ns")

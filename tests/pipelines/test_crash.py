@@ -182,8 +182,8 @@ def resume(path):
 def poll(folder):
     """Open and read the store over and over; print how it was.
 
-    A state whose echem was replaced twice, or once before another writer came to clean up, between opening
-    and reading it, is overtaken: the writer promises nothing about it.
+    A state whose echem was replaced twice, or whose scans were linked anew twice, or once before another writer came to
+    clean up, between opening and reading it, is overtaken: the writer promises nothing about it.
     """
     seen = {"good": 0, "overtaken": 0, "bad": [], "scans": []}
     while not (folder / "done").exists():
@@ -195,18 +195,27 @@ def poll(folder):
             continue
         with xr.open_datatree(path, engine="zarr") as tree:
             problem = fault(tree)
-            version = tree["echem"].attrs["version"] if "echem" in tree.children else None
+            before = versions(tree)
             seen["scans"].append(tree[RAW].sizes["scan"] if "xas" in tree.children else 0)
         with xr.open_datatree(path, engine="zarr") as tree:
-            replaced = tree["echem"].attrs["version"] - version if version is not None else 0
+            of = "echem" if "echem" in problem else "linked"
+            replaced = versions(tree)[of] - before[of] if before[of] is not None else 0
         restarted = json.loads((folder / "now").read_text()) != [name, run]
         if not problem:
             seen["good"] += 1
-        elif "echem" in problem and (replaced > 1 or (replaced and restarted)):
+        elif replaced > 1 or (replaced and restarted):
             seen["overtaken"] += 1
         else:
             seen["bad"].append(problem)
     sys.stdout.write(json.dumps(seen))
+
+
+def versions(tree):
+    """Return which version of the log a state has, and which its scans are linked to; None where there is none."""
+    return {
+        "echem": tree["echem"].attrs["version"] if "echem" in tree.children else None,
+        "linked": tree[PROCESSED].attrs["linked"] if "xas" in tree.children else None,
+    }
 
 
 def start(mode, folder, *, operando):
