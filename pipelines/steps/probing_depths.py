@@ -57,7 +57,7 @@ def of_yield(
     above = processed["energy"] - start
     inside = seen.where((above >= window[0]) & (above <= window[1]))
     depth, spread = xr.apply_ufunc(
-        _mean_and_spread, inside, input_core_dims=[["energy"]], output_core_dims=[[], []], keep_attrs=False
+        _mean_and_spread, inside, input_core_dims=[["energy"]], output_core_dims=[[], []], keep_attrs=True
     )
     relative = attenuation_uncertainty
     if signal == "tey" and escape_depth:
