@@ -17,6 +17,8 @@ from operando.pipelines import recipe
 from operando.pipelines.run import run
 from operando.pipelines.steps import photoemission
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SMALL = Path(example_scans.__file__).parent / "small"
 NODE = "xps/electrolyte"
 
@@ -108,7 +110,7 @@ def test_scans_that_come_later_change_no_earlier_one(beamtime, tmp_path):
         np.testing.assert_array_equal(grown[name].values[:6], first[name].values)
 
 
-def test_the_report_draws_every_fit(beamtime):
+def test_the_report_draws_every_fit(beamtime, with_report):
     run(recipe.load(beamtime))
     page = (beamtime / "report.html").read_text("utf-8")
     for words in ("<h2>Fits</h2>", "electrolyte, S 2p", "electrolyte, C 1s", "S 2p P-S-P", "Shift of a phase"):

@@ -14,6 +14,8 @@ from operando.pipelines import run as running
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 RECIPE = """
 [experiment]
 store = "grown.zarr"

@@ -15,6 +15,8 @@ from operando.pipelines.check import check
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 
 def edited(folder, old, new):
     path = folder / "beamtime.toml"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import operando
-import operando.pipelines.run as running
 from operando.clock import Clock
 from operando.linking import link
 from operando.pipelines.recipe import load
 from operando.pipelines.run import Run, run
+
+pytestmark = pytest.mark.usefixtures("no_report")
 
 
 def leaves(summary):
@@ -31,11 +32,6 @@ def few(beamtime):
     for path in sorted((beamtime / "xas").iterdir())[9:]:
         path.unlink()
     return beamtime
-
-
-@pytest.fixture(autouse=True)
-def _no_report(monkeypatch):
-    monkeypatch.setattr(running.report, "write_store", lambda *_: None)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 from operando.store import verify
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 RAW, PROCESSED = "xas/Ni_L3/raw", "xas/Ni_L3/processed"
 
 
@@ -32,7 +34,7 @@ def edited(folder, old, new):
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_every_scan_knows_where_the_cell_was(beamtime):
+def test_every_scan_knows_where_the_cell_was(beamtime, with_report):
     summary = run(load(beamtime))
     ds = opened(summary.store)
     assert summary.exit_code == 0
@@ -85,7 +87,7 @@ def test_a_changed_recipe_makes_its_results_anew(beamtime):
     np.testing.assert_allclose(after.soc - before.soc, 0.112, atol=1e-12)
 
 
-def test_a_bad_file_is_listed_and_the_others_go_on(beamtime):
+def test_a_bad_file_is_listed_and_the_others_go_on(beamtime, with_report):
     sources = sorted((beamtime / "xas").iterdir())
     sources[3].write_bytes(b"")
     sources[7].write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", encoding="utf-8")
