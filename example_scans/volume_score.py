@@ -88,6 +88,8 @@ def _cracks(known: xr.Dataset, found: xr.Dataset, tracks: xr.Dataset | None) -> 
     due = due_to_be_seen(known, found["detection_limit"].to_numpy())
     hits = float((due & (seen > 0)).sum())
     yield Row("XTM cracks above the detection limit seen, of n", "1", hits, truth=float(due.sum()))
+    false = [without_cause(known["label"].values[k], found["label"].isel(scan=k).values) for k in range(scans)]
+    yield Row("XTM objects found without cause", "1", float(sum(false)), truth=0.0)
     if tracks is None:
         return
     pairs = [(k, c) for k in range(scans - 1) for c in range(cracks) if seen[k, c] and seen[k + 1, c]]
@@ -95,6 +97,13 @@ def _cracks(known: xr.Dataset, found: xr.Dataset, tracks: xr.Dataset | None) -> 
         is_same_crack(known["crack_body"].to_numpy()[k : k + 2], tracks, seen[k : k + 2], k, c) for k, c in pairs
     )
     yield Row("XTM cracks followed to the next scan, of n", "1", float(kept), truth=float(len(pairs)))
+
+
+def without_cause(known: Numbers, label: Numbers) -> int:
+    """Return how many objects of a labelled volume have no void within the reach of the blur."""
+    void = np.isin(known, [PORE, GAP, CRACK])
+    near = ndimage.distance_transform_edt(~void) <= _NEAR if void.any() else void
+    return int(np.setdiff1d(label, label[near]).astype(bool).sum())
 
 
 def due_to_be_seen(known: xr.Dataset, limit: NDArray[np.float64]) -> NDArray[np.bool_]:

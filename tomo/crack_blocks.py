@@ -24,6 +24,8 @@ NEIGHBORS = 2
 """Voxels to either side over whose lines across a crack its aperture is averaged."""
 NEARBY = 2
 """How far from the middle of a small void its voxels lie at most, along z, y, x, voxels."""
+DARK = 0.5
+"""Share of void that a plate has at least, of that of a thin sheet which answers as much: flanks of ridges lack it."""
 HALF, SHALLOW = 0.5, 0.25
 """Share of void, smoothed by a voxel, that a void has; and that its middle has at least where it is small."""
 SLAB = 32
@@ -114,7 +116,7 @@ def plates_seen(
     box = box or every(share.shape)
     found = np.empty(lengths(box), SEEN)
     for slab in slabs(box):
-        answer, normal, _, planarity = directed_responses(share, scales, factors, slab[:2])
+        answer, normal, _, planarity = directed_responses(share, scales, factors, slab[:2], least=DARK)
         part, along = found[inside(slab, box)], slab[2]
         part["answer"] = answer[..., along]
         part["normal"] = np.rint(127 * planarity[..., along, np.newaxis] * normal[..., along, :])

@@ -117,11 +117,13 @@ def segment_cracks(
 
     Cracks are voxels whose share, smoothed by one voxel, is at least half that of the crack's middle, connected (26
     neighbors) to where the answer of the plate filter, divided at each scale by its spread in noise, exceeds what noise
-    does. The aperture is the integral of the smoothed share along the normal, averaged over the crack's voxels in a
-    cube of five voxels around each. Volumes and mean apertures were right within 1 % and 0.1 voxels on plates 3 and 5
-    voxels wide, at any inclination, with a blur of 0.7 voxels and a contrast of 4 times the noise; the aperture of a
-    single voxel had a standard deviation of 0.11 voxels. A lazy volume is read twice: once when this is called, to find
-    what hangs together, once for the result.
+    does, and where the share, smoothed to the scale, is at least half that of a thin sheet which answers as much: what
+    lies beside a bright ring or a lost slice bends the grey values, too, but is not dark. The aperture is the integral
+    of the smoothed share along the normal, averaged over the crack's voxels in a cube of five voxels around each.
+    Volumes and mean apertures were right within 1 % and 0.1 voxels on plates 3 and 5 voxels wide, at any inclination,
+    with a blur of 0.7 voxels and a contrast of 4 times the noise; the aperture of a single voxel had a standard
+    deviation of 0.11 voxels. A lazy volume is read twice: once when this is called, to find what hangs together, once
+    for the result.
     """
     grey = as_volume(volume, "segment_cracks")
     edges = voxel(grey, "segment_cracks")

@@ -87,6 +87,7 @@ def plate_response(  # noqa: PLR0917
     volume: Floats,
     weights: Floats,
     factor: float,
+    least: float,
     number: int,
     corner: tuple[int, int],
     best: Floats,
@@ -97,15 +98,16 @@ def plate_response(  # noqa: PLR0917
     """Raise ``best`` (z, y, x) to ``factor (e1 - max(|e2|, |e3|))`` of the smoothed volume where that is larger.
 
     It has the rows of the volume from z and y of ``corner`` on, whole along x. A negative ``factor`` looks for
-    bright plates. There, where ``normal`` (z, y, x, axis) is not empty, it gets the direction of e1, ``scale`` the
-    number of the scale, and ``planarity`` 1 - max(|e2|, |e3|) / e1.
+    bright plates. Where the smoothed volume is below ``least`` times the answer, there is none. Where there is,
+    ``normal`` (z, y, x, axis), unless it is empty, gets the direction of e1, ``scale`` the number of the scale, and
+    ``planarity`` 1 - max(|e2|, |e3|) / e1.
     """
     depth, height, width = volume.shape
     planes = np.empty((5, height, width), np.float32)
     across = np.empty((height, width), np.float32)
     along = np.empty((3, height, width), np.float32)
     rows = np.empty((6, width + 2 * REACH), np.float32)
-    hessian, eigen = np.empty((6, width), np.float32), np.empty((3, width))
+    hessian, eigen = np.empty((7, width), np.float32), np.empty((3, width))
     value = np.empty(width, np.float32)
     directed = normal.size > 0
     begin, first = corner
@@ -119,7 +121,7 @@ def plate_response(  # noqa: PLR0917
             _along_y(along, first + row, rows)
             _along_x(rows, hessian)
             eigenvalues(hessian, factor, eigen)
-            _responses(eigen, value)
+            _responses(eigen, hessian[6], least, value)
             i, found = z - begin, best[z - begin, row]
             if directed:
                 _note(hessian, factor, eigen[0], number, value, found, normal[i, row], scale[i, row], planarity[i, row])
@@ -173,6 +175,7 @@ def _along_y(along: Floats, y: int, rows: Floats) -> None:
 
 @compiled
 def _along_x(rows: Floats, hessian: Floats) -> None:
+    """Write zz, zy, zx, yy, yx, xx, and the smoothed volume itself."""
     width = hessian.shape[1]
     sixth, half, twelfth = np.float32(1 / 6), np.float32(0.5), np.float32(1 / 12)
     two_thirds, middle = np.float32(2 / 3), np.float32(1.5)
@@ -186,16 +189,18 @@ def _along_x(rows: Floats, hessian: Floats) -> None:
         for x in range(width):
             line[x] = half * (after[x] - before[x])
     first, before, here = rows[5, :width], rows[5, 1 : 1 + width], rows[5, 2 : 2 + width]
-    after, last, line = rows[5, 3 : 3 + width], rows[5, 4 : 4 + width], hessian[5]
+    after, last, line, mean = rows[5, 3 : 3 + width], rows[5, 4 : 4 + width], hessian[5], hessian[6]
     for x in range(width):
         line[x] = twelfth * (first[x] + last[x]) + two_thirds * (before[x] + after[x]) - middle * here[x]
+        mean[x] = sixth * (before[x] + after[x]) + two_thirds * here[x]
 
 
 @compiled
-def _responses(eigen: NDArray[np.float64], value: Floats) -> None:
+def _responses(eigen: NDArray[np.float64], mean: Floats, least: float, value: Floats) -> None:
     first, second, third = eigen[0], eigen[1], eigen[2]
     for x in range(value.size):
-        value[x] = first[x] - max(abs(second[x]), abs(third[x]))
+        answer = first[x] - max(abs(second[x]), abs(third[x]))
+        value[x] = 0.0 if mean[x] < least * answer else answer
 
 
 @compiled

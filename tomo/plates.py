@@ -24,6 +24,9 @@ SMALLEST = 0.8
 TRUNCATED = 4.0
 """Where a Gaussian ends, standard deviations."""
 
+ANY = -1e30
+"""Below any smoothed volume, relative to the answer."""
+
 Floats = NDArray[np.float32]
 
 
@@ -151,7 +154,9 @@ def plate_responses(
     no_planarity = np.empty((0, 0, 0), np.float32)
     for number, (scale, factor) in enumerate(zip(scales, factors, strict=True)):
         weights = half_gauss(presmoothing(scale))
-        plate_kernels.plate_response(grey, weights, factor, number, (0, 0), best, no_normal, no_scale, no_planarity)
+        plate_kernels.plate_response(
+            grey, weights, factor, ANY, number, (0, 0), best, no_normal, no_scale, no_planarity
+        )
     return best
 
 
@@ -171,10 +176,13 @@ def directed_responses(
     scales: tuple[float, ...],
     factors: tuple[float, ...],
     rows: tuple[slice, slice] | None = None,
+    *,
+    least: float = ANY,
 ) -> tuple[Floats, Floats, NDArray[np.uint8], Floats]:
     """Return answer, normal, number of the scale from 1, and planarity 1 - max(abs(e2), abs(e3)) / e1.
 
-    They are those of ``rows`` of the block along z and y, by default of all.
+    They are those of ``rows`` of the block along z and y, by default of all. Bright plates answer only where the
+    smoothed block is at least ``least`` s^2 (e1 - max(|e2|, |e3|)): a thin sheet has 1, the flank of a dark one 0.
     """
     grey = np.ascontiguousarray(block, np.float32)
     along_z, along_y = rows or (slice(0, grey.shape[0]), slice(0, grey.shape[1]))
@@ -184,7 +192,8 @@ def directed_responses(
     normal, planarity = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     for number, (scale, factor) in enumerate(zip(scales, factors, strict=True), 1):
         weights = half_gauss(presmoothing(scale))
-        plate_kernels.plate_response(grey, weights, factor, number, corner, best, normal, number_of, planarity)
+        bound = least * scale**2 / abs(factor)
+        plate_kernels.plate_response(grey, weights, factor, bound, number, corner, best, normal, number_of, planarity)
     return best, normal, number_of, planarity
 
 

@@ -173,6 +173,17 @@ def test_skins_of_particles_hold_no_void():
     assert not ds["void"].any()
 
 
+def test_what_lies_beside_a_bright_ring_is_no_crack_and_the_crack_within_it_is_found():
+    """A ring bends the grey values beside it as a crack does, but is brighter than the matrix, not darker."""
+    share = cv.crack_share(np.array([0.0, 0.0, 1.0]), 3.0, radius=9.0)
+    y, x = np.meshgrid(np.arange(48) - 23.5, np.arange(48) - 23.5, indexing="ij")
+    ring = 4 * cv.NOISE * np.exp(-0.5 * (np.hypot(y, x) - 18) ** 2)
+    ds = tomo.segment_cracks(cv.scanned(share, np.random.default_rng(31)) + ring, **KNOWN)
+    near = ndimage.distance_transform_edt(share == 0) <= 6
+    assert ds["void"].values[~near].mean() < 1e-3
+    assert ds["crack"].values[share > 0.5].mean() > 0.9
+
+
 def test_wide_voids_are_void_but_no_crack():
     share = cv.crack_share(cv.direction(15), 20.0)
     ds = tomo.segment_cracks(cv.scanned(share, np.random.default_rng(13)), **KNOWN, widest=6.0)

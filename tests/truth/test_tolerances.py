@@ -37,6 +37,7 @@ WITHIN = {
     "XTM flags raised without cause": 0,
     "XTM cracks above the detection limit seen, of n": 0,
     "XTM cracks followed to the next scan, of n": 0,
+    "XTM objects found without cause": 0,
     "void and crack fraction": 0.1,
     "tortuosity factor": 0.04,
     "contact share": 0.05,
