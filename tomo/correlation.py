@@ -31,6 +31,8 @@ _LEAST_WINDOW = 5
 _ILL = 0.5
 """Uncertainty of a displacement, voxels, above which grey values are said not to tell it."""
 _CHANCE = 4.0
+_APART, _BLURS = 2, 3.5
+"""How far from what a mask leaves out voxels have to lie: voxels, and standard deviations of the smoothing."""
 
 
 def correlate(
@@ -68,13 +70,16 @@ def correlate(
         ``affine``: displacement and gradient are found in each window (12 numbers). ``translation``: the displacement
         alone (3), in smaller windows; gradients come from the nodes around.
     mask
-        Where the reference counts, bool, dims (z, y, x).
+        Where the reference counts, bool, dims (z, y, x). Two voxels beside where it does not (3.5 ``smooth``, if that
+        is more) are not compared either: interpolation and smoothing mix them with what lies there, which may move
+        otherwise, by about a voxel.
     coverage
         Least share of a window that counts; other nodes are left out (NaN).
     regularization
         Length in voxels. Each node's displacement and gradient become those of the affine map that fits the nodes
-        around it best, weighted with their inverse variances times exp(-d^2/(2 length^2)): finer changes are smoothed
-        away and noise falls. 0: each window stands for itself (``translation``: at least one ``spacing``).
+        around it best, weighted with their inverse variances times exp(-d^2/(2 length^2)): affine fields stay, finer
+        changes are smoothed away (steps to integrals of a Gaussian of that length) and noise falls. 0: each window
+        stands for itself (``translation``: at least one ``spacing``).
     smooth
         Standard deviation of the Gaussian that smooths both volumes first, voxels. Without it the error of the
         interpolation is some four times as large (0.003 voxels on a snow pack); with it noise tells on displacements
@@ -128,7 +133,9 @@ def correlate(
     }
     edges = _checked(fixed, series, settings)
     masked = None if mask is None else _mask(mask, fixed)
-    how = Search(spacing, window // 2, FREE[kind], settings["levels"], coverage, regularization / spacing, smooth)
+    apart = max(_APART, round(_BLURS * smooth))
+    length = regularization / spacing
+    how = Search(spacing, window // 2, FREE[kind], settings["levels"], coverage, length, smooth, apart)
     factors = None
     if repeat is not None:
         again = as_volume(repeat, _STEP)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from operando.kernels import compiled, compiled_sums
 
+from .spline_filters import copy_line
+from .spline_rows import LANES, WORK, sample_box
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Singles = NDArray[np.float32]
-Four = tuple[float, float, float, float]
+Cut = tuple[int, int, int]
 
 AT, MOVED_AT, LOW, HIGH, LABEL, COLUMNS = 0, 3, 6, 9, 12, 13
 """Columns of where a node is: its voxel in the reference, in the moved volume, its box in the reference, its label."""
@@ -22,15 +27,22 @@ INNER = 0.2
 """Voxels that what is seen lies away from the faces."""
 LAGS = 3
 """Voxels apart at which differences may share noise."""
+_LEVEL, _COUNTS, _THEIRS, _VALUE, _ROWS = cast("tuple[int, ...]", np.array([3, 4, 5, 8, 9]))
+"""Rows of a box: three of slopes of the reference, its grey values, 1 where voxels count and 0 where they do not, three
+of slopes of the moved volume, its grey values less the reference's; how many. For each plain number that a kernel is
+given it would be compiled anew."""
+_NONE = np.float32(0)
 
 
 @compiled
 def compare_nodes(  # noqa: PLR0917
     reference: Singles,
     slopes: Singles,
+    labels: NDArray[np.int32],
+    size: Cut,
     coefficients: Singles,
     known: NDArray[np.uint8],
-    labels: NDArray[np.int32],
+    shape: Cut,
     nodes: Integers,
     motions: Floats,
     gates: Floats,
@@ -44,12 +56,12 @@ def compare_nodes(  # noqa: PLR0917
 
     Parameters
     ----------
-    reference, slopes
-        Grey values (z, y, x) and their slopes (3, z, y, x).
-    coefficients, known
-        Those of the cubic B-spline of the moved volume, and where it has values.
-    labels
-        Dims of the reference: a node sees only voxels of its own label.
+    reference, slopes, labels, size
+        Grey values (z, y, x), their slopes (3, z, y, x) and labels (z, y, x), flat; their size. A node sees only voxels
+        of its own label.
+    coefficients, known, shape
+        Those of the cubic B-spline of the moved volume, flat, ``LANES`` more at the end; where it has values, flat: all
+        over if this is empty; their shape.
     nodes
         Dims (node, ``COLUMNS``).
     motions
@@ -66,292 +78,299 @@ def compare_nodes(  # noqa: PLR0917
     sums
         Dims (node, ``SUMS``); at first ``SEEN`` is -1.
     """
-    most = 1
+    most, widest = 1, 1
     for node in range(nodes.shape[0]):
-        size = 1
-        for axis in range(3):
-            size *= nodes[node, HIGH + axis] - nodes[node, LOW + axis]
-        most = max(most, size)
-        sums[node, SIZE] = size
-    own, theirs, place = np.empty((5, most)), np.empty((5, most)), np.empty((3, most))
+        z, y, x = _sizes(nodes[node])
+        most, widest = max(most, z * y * x), max(widest, y * x)
+        sums[node, SIZE] = z * y * x
+    stride = most + LANES
+    rows, place = np.empty(_ROWS * stride, np.float32), np.empty(2 * widest, np.float32)
+    work = np.empty(WORK, np.float32)
     for node in range(nodes.shape[0]):
-        at, found = nodes[node], sums[node]
-        found[WANTED] = _gathered(reference, slopes, labels, at, own, place)
-        before, size = found[SEEN], int(found[SIZE])
-        with_slopes = near[node] and found[CROSSED] == 0
-        maps = motions[node], gates[node]
-        seen = _sampled(coefficients, known, at, maps, own, place, theirs, size, with_slopes)
-        if near[node] and not with_slopes and seen != before:
-            seen = _sampled(coefficients, known, at, maps, own, place, theirs, size, True)
-            with_slopes = True
+        at, found, sizes = nodes[node], sums[node], _sizes(nodes[node])
+        begin = at[LOW] - at[AT], at[LOW + 1] - at[AT + 1], at[LOW + 2] - at[AT + 2]
+        cell = at[MOVED_AT], at[MOVED_AT + 1], at[MOVED_AT + 2]
+        gate, motion = gates[node], motions[node]
+        _set_places(begin, sizes, place)
+        seen = _gather(reference, slopes, labels, size, at, rows)
+        found[WANTED] = seen
+        shown = _within(gate, begin, sizes, cell, shape) and _within(motion, begin, sizes, cell, shape)
+        if known.size > 0 or not shown:
+            seen = _hide(known, shape, begin, sizes, cell, motion, gate, rows)
+        if seen < found[SIZE]:
+            _mask(rows, int(found[SIZE]))
+        anew = seen != found[SEEN]
+        with_slopes = near[node] and (anew or found[CROSSED] == 0)
+        sample_box(coefficients, shape, begin, sizes, cell, motion, rows, stride, _COUNTS, _THEIRS, work, with_slopes)
         found[SEEN] = seen
-        if seen != before:
-            _products(own[:, :size], own, theirs[4], place, square[node])
-        if with_slopes:
-            _products(own[:, :size], theirs, theirs[4], place, cross[node])
-            found[CROSSED] = 1.0
-        _sides(own[:, :size], theirs, place, sides[node])
+        found[CROSSED] = 1.0 if with_slopes else found[CROSSED]
+        if anew or with_slopes:
+            _multiply(rows, sizes, begin[0], place, motion, anew, with_slopes, square[node], cross[node])
+        _project(rows, sizes, begin[0], place, seen, sides[node])
         found[JUDGED] = 0.0
         if near[node] and not with_slopes and seen > sides.shape[1]:
-            _judged(at, own, theirs, place, sides.shape[1], found)
+            _judge(rows, sizes, begin[0], place, square[node], sides[node], found)
             found[JUDGED] = 1.0
 
 
 @compiled
-def _gathered(  # noqa: PLR0917
-    reference: Singles, slopes: Singles, labels: NDArray[np.int32], node: Integers, own: Floats, place: Floats
+def _sizes(node: Integers) -> Cut:
+    return node[HIGH] - node[LOW], node[HIGH + 1] - node[LOW + 1], node[HIGH + 2] - node[LOW + 2]
+
+
+@compiled
+def _set_places(begin: Cut, sizes: Cut, place: Singles) -> None:
+    """Set places along y and x from the node within a layer, one after the other."""
+    rows, columns = sizes[1], sizes[2]
+    for at in range(rows * columns):
+        place[at], place[rows * columns + at] = begin[1] + at // columns, begin[2] + at % columns
+
+
+@compiled
+def _gather(  # noqa: PLR0917
+    reference: Singles, slopes: Singles, labels: NDArray[np.int32], size: Cut, node: Integers, rows: Singles
 ) -> int:
-    """Set slopes, grey values less their mean, and whether they count, of a box, and places; return how many count."""
-    at, count, total = 0, 0, 0.0
+    """Set the reference's rows of a box, grey values less their mean; return how many voxels count."""
+    whole, sizes = size[0] * size[1] * size[2], _sizes(node)
+    stride, wide, at, count = rows.size // _ROWS, sizes[2], 0, 0
     for z in range(node[LOW], node[HIGH]):
         for y in range(node[LOW + 1], node[HIGH + 1]):
-            for x in range(node[LOW + 2], node[HIGH + 2]):
-                counts = labels[z, y, x] == node[LABEL]
-                own[4, at] = 1.0 if counts else 0.0
-                for axis in range(3):
-                    own[axis, at] = slopes[axis, z, y, x]
-                own[3, at] = reference[z, y, x]
-                place[0, at], place[1, at], place[2, at] = z - node[AT], y - node[AT + 1], x - node[AT + 2]
-                total += own[3, at] * own[4, at]
-                count += counts
-                at += 1
-    mean = total / max(1, count)
-    for voxel in range(at):
-        own[3, voxel] -= mean
+            here = (z * size[1] + y) * size[2] + node[LOW + 2]
+            for axis in range(3):
+                copy_line(slopes, axis * whole + here, rows, axis * stride + at, wide)
+            copy_line(reference, here, rows, _LEVEL * stride + at, wide)
+            count += _count(labels, here, node[LABEL], rows, _COUNTS * stride + at, wide)
+            at += wide
+    _subtract(rows, _LEVEL, _LEVEL, 0.0, sizes[0] * sizes[1] * sizes[2], float(count))
+    return count
+
+
+@compiled
+def _count(  # noqa: PLR0917
+    line: NDArray[np.int32], begin: int, label: int, to: Singles, at: int, size: int
+) -> int:
+    i, j, count = np.uint64(begin), np.uint64(at), 0
+    for n in range(size):
+        alike = line[i + np.uint64(n)] == label
+        to[j + np.uint64(n)] = alike
+        count += alike
     return count
 
 
 @compiled_sums
-def _sampled(  # noqa: PLR0917
-    coefficients: Singles,
-    known: NDArray[np.uint8],
-    node: Integers,
-    maps: tuple[Floats, Floats],
-    own: Floats,
-    place: Floats,
-    theirs: Floats,
-    size: int,
-    sloping: bool,
-) -> int:
-    """Put the moved volume at the voxels of a box, 0 where it is not seen; return how many are.
-
-    Its slopes are those with respect to places in the reference.
-    """
-    flat = coefficients.ravel()
-    depth, rows, columns = coefficients.shape
-    a, gate = maps
-    first_z, first_y, first_x = node[MOVED_AT], node[MOVED_AT + 1], node[MOVED_AT + 2]
-    seen = 0
+def _subtract(rows: Singles, row: int, other: int, factor: float, size: int, count: float) -> None:  # noqa: PLR0917
+    """Subtract from a row another one times a factor, and its mean; make it 0 where voxels do not count."""
+    stride, by = rows.size // _ROWS, np.float32(factor)
+    i, j, k = np.uint64(row * stride), np.uint64(other * stride), np.uint64(_COUNTS * stride)
+    total = 0.0
     for at in range(size):
-        dz, dy, dx = place[0, at], place[1, at], place[2, at]
-        pz = a[0] + a[3] * dz + a[4] * dy + a[5] * dx
-        py = a[1] + a[6] * dz + a[7] * dy + a[8] * dx
-        px = a[2] + a[9] * dz + a[10] * dy + a[11] * dx
-        fz, fy, fx = np.floor(pz), np.floor(py), np.floor(px)
-        iz, iy, ix = int(fz) + first_z, int(fy) + first_y, int(fx) + first_x
-        gz = gate[0] + gate[3] * dz + gate[4] * dy + gate[5] * dx + first_z
-        gy = gate[1] + gate[6] * dz + gate[7] * dy + gate[8] * dx + first_y
-        gx = gate[2] + gate[9] * dz + gate[10] * dy + gate[11] * dx + first_x
-        seeing = 1 + INNER <= gz < depth - 2 - INNER and 1 + INNER <= gy < rows - 2 - INNER
-        seeing = seeing and 1 + INNER <= gx < columns - 2 - INNER and known[int(gz), int(gy), int(gx)]
-        within = 1 <= iz < depth - 2 and 1 <= iy < rows - 2 and 1 <= ix < columns - 2
-        if own[4, at] == 0 or not seeing or not within:
-            for row in range(5):
-                theirs[row, at] = 0.0
-            continue
-        seen += 1
-        theirs[4, at] = 1.0
-        begin = ((iz - 1) * rows + iy - 1) * columns + ix - 1
-        wz, wy, wx = _weights(pz - fz), _weights(py - fy), _weights(px - fx)
-        if not sloping:
-            theirs[3, at] = _value(flat, begin, rows, columns, wz, wy, wx)
-            continue
-        rz, ry, rx = _rises(pz - fz), _rises(py - fy), _rises(px - fx)
-        theirs[3, at], sz, sy, sx = _with_slopes(flat, begin, rows, columns, (wz, rz), (wy, ry), (wx, rx))
-        for axis in range(3):
-            theirs[axis, at] = a[3 + axis] * sz + a[6 + axis] * sy + a[9 + axis] * sx
+        n = np.uint64(at)
+        rows[i + n] -= by * rows[j + n]
+        total += rows[i + n] * rows[k + n]
+    mean = np.float32(total / max(1.0, count))
+    for at in range(size):
+        n = np.uint64(at)
+        rows[i + n] = (rows[i + n] - mean) * rows[k + n]
+
+
+@compiled
+def _mask(rows: Singles, size: int) -> None:
+    """Make slopes and grey values of the reference 0 where voxels do not count."""
+    stride = np.uint64(rows.size // _ROWS)
+    for row in range(_COUNTS):
+        for n in range(size):
+            i = np.uint64(row) * stride + np.uint64(n)
+            rows[i] *= rows[np.uint64(_COUNTS) * stride + np.uint64(n)]
+
+
+@compiled
+def _within(motion: Floats, begin: Cut, sizes: Cut, cell: Cut, shape: Cut) -> bool:
+    """Return whether a map takes all of a box where the moved volume is seen."""
+    for axis in range(3):
+        low = motion[axis] + cell[axis]
+        high = low
+        for along in range(3):
+            one = motion[3 + 3 * axis + along] * begin[along]
+            other = motion[3 + 3 * axis + along] * (begin[along] + sizes[along] - 1)
+            low += min(one, other)
+            high += max(one, other)
+        if not (low > 1 + INNER and high < shape[axis] - 2 - INNER):
+            return False
+    return True
+
+
+@compiled
+def _hide(  # noqa: PLR0917
+    known: NDArray[np.uint8], shape: Cut, begin: Cut, sizes: Cut, cell: Cut, motion: Floats, gate: Floats, rows: Singles
+) -> int:
+    """Make voxels not count that the moved volume does not show under the maps; return how many do."""
+    at, seen, counts = 0, 0, _COUNTS * (rows.size // _ROWS)
+    for z in range(begin[0], begin[0] + sizes[0]):
+        for y in range(begin[1], begin[1] + sizes[1]):
+            for x in range(begin[2], begin[2] + sizes[2]):
+                shown, index = True, 0
+                for axis in range(3):
+                    row = 3 + 3 * axis
+                    # Cells are found before numbers are added that depend on the block: so do the sampled ones.
+                    there = np.floor(motion[axis] + motion[row] * z + motion[row + 1] * y + motion[row + 2] * x)
+                    gated = gate[axis] + gate[row] * z + gate[row + 1] * y + gate[row + 2] * x + cell[axis]
+                    shown = shown and 1 <= there + cell[axis] < shape[axis] - 2
+                    shown = shown and 1 + INNER <= gated < shape[axis] - 2 - INNER
+                    index = index * shape[axis] + (int(gated) if shown else 0)
+                if not shown or (known.size > 0 and known[index] == 0):
+                    rows[counts + at] = 0
+                seen += rows[counts + at] != 0
+                at += 1
     return seen
 
 
 @compiled
-def _weights(t: float) -> Four:
-    """Return the values of the four cubic B-splines at a part of a voxel."""
-    u = 1 - t
-    return u * u * u / 6, 2 / 3 - t * t * (1 - t / 2), 2 / 3 - u * u * (1 - u / 2), t * t * t / 6
+def _multiply(  # noqa: PLR0917
+    rows: Singles,
+    sizes: Cut,
+    first: int,
+    place: Singles,
+    motion: Floats,
+    alone: bool,
+    crossed: bool,
+    square: Floats,
+    cross: Floats,
+) -> None:
+    """Set the products of all columns: slopes times (1, dz, dy, dx), grey values, ones; the last two are the left's.
 
-
-@compiled
-def _rises(t: float) -> Four:
-    """Return their slopes."""
-    u = 1 - t
-    return -u * u / 2, t * (1.5 * t - 2), -u * (1.5 * u - 2), t * t / 2
-
-
-@compiled_sums
-def _value(  # noqa: PLR0917
-    flat: Singles, begin: int, rows: int, columns: int, wz: Four, wy: Four, wx: Four
-) -> float:
-    """Return the weighted sum of 4 x 4 x 4 coefficients."""
-    v0, v1, v2, v3 = 0.0, 0.0, 0.0, 0.0
-    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
-    for k in range(4):
-        for j in range(4):
-            w = wz[k] * wy[j]
-            # An index without sign is not asked whether it counts from the end.
-            i = np.uint64(begin + (k * rows + j) * columns)
-            v0 += w * flat[i]
-            v1 += w * flat[i + one]
-            v2 += w * flat[i + two]
-            v3 += w * flat[i + three]
-    return wx[0] * v0 + wx[1] * v1 + wx[2] * v2 + wx[3] * v3
-
-
-@compiled_sums
-def _with_slopes(  # noqa: PLR0917
-    flat: Singles, begin: int, rows: int, columns: int, z: tuple[Four, Four], y: tuple[Four, Four], x: tuple[Four, Four]
-) -> Four:
-    """Return the weighted sum of 4 x 4 x 4 coefficients and its slopes; weights and their slopes are given."""
-    v0, v1, v2, v3, y0, y1, y2, y3, z0, z1, z2, z3 = (0.0,) * 12
-    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
-    for k in range(4):
-        for j in range(4):
-            w, wy, wz = z[0][k] * y[0][j], z[0][k] * y[1][j], z[1][k] * y[0][j]
-            i = np.uint64(begin + (k * rows + j) * columns)
-            c0, c1, c2, c3 = flat[i], flat[i + one], flat[i + two], flat[i + three]
-            v0, v1, v2, v3 = v0 + w * c0, v1 + w * c1, v2 + w * c2, v3 + w * c3
-            y0, y1, y2, y3 = y0 + wy * c0, y1 + wy * c1, y2 + wy * c2, y3 + wy * c3
-            z0, z1, z2, z3 = z0 + wz * c0, z1 + wz * c1, z2 + wz * c2, z3 + wz * c3
-    weight, rise = x
-    return (
-        weight[0] * v0 + weight[1] * v1 + weight[2] * v2 + weight[3] * v3,
-        weight[0] * z0 + weight[1] * z1 + weight[2] * z2 + weight[3] * z3,
-        weight[0] * y0 + weight[1] * y1 + weight[2] * y2 + weight[3] * y3,
-        rise[0] * v0 + rise[1] * v1 + rise[2] * v2 + rise[3] * v3,
-    )
-
-
-@compiled_sums
-def _products(left: Floats, right: Floats, seen: Floats, place: Floats, found: Floats) -> None:
-    """Set the products of all columns: slopes times (1, dz, dy, dx), grey values, ones; the last two are the left's."""
-    moments = np.empty(10)
-    free = found.shape[0] - 2
-    z, y, x = place[0], place[1], place[2]
+    Slopes of the moved volume are turned to those with respect to places in the reference.
+    """
+    moments, width = np.empty(10), square.shape[0]
+    for i in range(width):
+        for j in range(width):
+            square[i, j], cross[i, j] = 0.0 if alone else square[i, j], 0.0 if crossed else cross[i, j]
     for p in range(5):
-        one = left[p]
-        for q in range(5):
-            other = right[q] if q < 3 else left[q]
-            m0, mz, my, mx, zz, zy, zx, yy, yx, xx = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for at in range(left.shape[1]):
-                w = one[at] * other[at] * seen[at]
-                m0 += w
-                mz += w * z[at]
-                my += w * y[at]
-                mx += w * x[at]
-                zz += w * z[at] * z[at]
-                zy += w * z[at] * y[at]
-                zx += w * z[at] * x[at]
-                yy += w * y[at] * y[at]
-                yx += w * y[at] * x[at]
-                xx += w * x[at] * x[at]
-            moments[0], moments[1], moments[2], moments[3], moments[4] = m0, mz, my, mx, zz
-            moments[5], moments[6], moments[7], moments[8], moments[9] = zy, zx, yy, yx, xx
-            _spread(p, q, moments, free, found)
+        for q in range(8):
+            if (not alone and q < _LEVEL) or (not crossed and q >= _THEIRS) or (q < p and q < _LEVEL):
+                continue
+            _set_moments(rows, p, q, sizes, first, place, moments)
+            if alone and p <= q < _THEIRS:
+                _spread(p, q, 1.0, moments, square)
+                if q > p:
+                    _spread(q, p, 1.0, moments, square)
+            if crossed and _LEVEL <= q < _THEIRS:
+                _spread(p, q, 1.0, moments, cross)
+            for axis in range(3 if q >= _THEIRS else 0):
+                _spread(p, axis, motion[3 * (q - _THEIRS + 1) + axis], moments, cross)
+
+
+@compiled_sums
+def _set_moments(  # noqa: PLR0917
+    rows: Singles, one: int, other: int, sizes: Cut, first: int, place: Singles, moments: Floats
+) -> None:
+    """Set the sums of products of two rows times 1, z, y, x, zz, zy, zx, yy, yx, xx."""
+    size, stride = sizes[1] * sizes[2], rows.size // _ROWS
+    for which in range(10):
+        moments[which] = 0
+    for layer in range(sizes[0]):
+        z, last = first + layer, np.uint64(size)
+        i, j = np.uint64(one * stride + layer * size), np.uint64(other * stride + layer * size)
+        m0, my, mx, yy, yx, xx = _NONE, _NONE, _NONE, _NONE, _NONE, _NONE
+        for at in range(size):
+            n = np.uint64(at)
+            w, y, x = rows[i + n] * rows[j + n], place[n], place[last + n]
+            by_y, by_x = w * y, w * x
+            m0 += w
+            my += by_y
+            mx += by_x
+            yy += by_y * y
+            yx += by_y * x
+            xx += by_x * x
+        moments[0] += m0
+        moments[1] += z * m0
+        moments[2] += my
+        moments[3] += mx
+        moments[4] += z * z * m0
+        moments[5] += z * my
+        moments[6] += z * mx
+        moments[7] += yy
+        moments[8] += yx
+        moments[9] += xx
 
 
 _MOMENT = np.array([[0, 1, 2, 3], [1, 4, 5, 6], [2, 5, 7, 8], [3, 6, 8, 9]])
 
 
 @compiled
-def _spread(p: int, q: int, moments: Floats, free: int, found: Floats) -> None:
-    """Set the products of all columns that share two slopes."""
+def _spread(p: int, q: int, factor: float, moments: Floats, found: Floats) -> None:
+    """Add the products of all columns that share two slopes."""
+    free = found.shape[0] - 2
     terms = 1 if free == 3 else 4
     for m in range(terms if p < 3 else 1):
         row = free + p - 3 if p >= 3 else p if m == 0 else 2 + 3 * p + m
         for n in range(terms if q < 3 else 1):
             column = free + q - 3 if q >= 3 else q if n == 0 else 2 + 3 * q + n
-            found[row, column] = moments[_MOMENT[m, n]]
-
-
-@compiled_sums
-def _sides(own: Floats, theirs: Floats, place: Floats, sides: Floats) -> None:
-    """Set the products of all columns with the difference of the volumes."""
-    free = sides.size - 2
-    z, y, x, value, level, seen = place[0], place[1], place[2], theirs[3], own[3], theirs[4]
-    for p in range(5):
-        one = own[p]
-        m0, mz, my, mx = 0.0, 0.0, 0.0, 0.0
-        for at in range(own.shape[1]):
-            w = one[at] * (value[at] - level[at]) * seen[at]
-            m0 += w
-            mz += w * z[at]
-            my += w * y[at]
-            mx += w * x[at]
-        sides[free + p - 3 if p >= 3 else p] = m0
-        if p < 3 < free:
-            sides[3 + 3 * p], sides[4 + 3 * p], sides[5 + 3 * p] = mz, my, mx
+            found[row, column] += factor * moments[_MOMENT[m, n]]
 
 
 @compiled
-def _judged(  # noqa: PLR0917
-    node: Integers, own: Floats, theirs: Floats, place: Floats, width: int, found: Floats
-) -> None:
-    """Tell how well both agree apart from a factor and an offset, and how much noise neighbors share.
+def _project(rows: Singles, sizes: Cut, first: int, place: Singles, count: int, sides: Floats) -> None:  # noqa: PLR0917
+    """Set the products of all columns with the difference of the volumes, less its mean."""
+    free, moments = sides.size - 2, np.empty(10)
+    _subtract(rows, _VALUE, _LEVEL, 1.0, sizes[0] * sizes[1] * sizes[2], float(count))
+    for p in range(5):
+        _set_moments(rows, p, _VALUE, sizes, first, place, moments)
+        sides[free + p - 3 if p >= 3 else p] = moments[0]
+        for n in range(3 if p < 3 < free else 0):
+            sides[3 + 3 * p + n] = moments[1 + n]
 
-    By the latter sums weighted with the slopes vary more than were it white: along each axis 1 + 2 sum over lags of the
-    product of the autocorrelations of differences and slopes.
+
+@compiled
+def _judge(  # noqa: PLR0917
+    rows: Singles, sizes: Cut, first: int, place: Singles, square: Floats, sides: Floats, found: Floats
+) -> None:
+    """Tell how well both agree apart from a factor and an offset, and how much noise neighbors share."""
+    count, free, moments = found[SEEN], sides.size - 2, np.empty(10)
+    _set_moments(rows, _VALUE, _VALUE, sizes, first, place, moments)
+    total, rest = square[free, free + 1], sides[free + 1]
+    levels = square[free, free] - total * total / count
+    both, rests = sides[free] - rest * total / count, moments[0] - rest * rest / count
+    found[CORRELATION] = (both + levels) / np.sqrt((rests + 2 * both + levels) * levels)
+    found[VARIANCE] = (rests - both * both / levels) / (count - sides.size)
+    _subtract(rows, _VALUE, _LEVEL, both / levels, sizes[0] * sizes[1] * sizes[2], count)
+    _share(rows, sizes, place, found)
+
+
+@compiled
+def _share(rows: Singles, sizes: Cut, place: Singles, found: Floats) -> None:
+    """Set by what the noise that neighbors share adds to the variance of sums weighted with each slope.
+
+    Along each axis 1 + 2 sum over lags of the product of the autocorrelations of differences and slopes.
     """
-    sizes = node[HIGH : HIGH + 3] - node[LOW : LOW + 3]
-    size = sizes[0] * sizes[1] * sizes[2]
-    total, level, squares, own_squares, both = 0.0, 0.0, 0.0, 0.0, 0.0
-    for at in range(size):
-        if theirs[4, at] != 0:
-            value = theirs[3, at]
-            total += value
-            level += own[3, at]
-            squares += value * value
-            own_squares += own[3, at] * own[3, at]
-            both += value * own[3, at]
-    count = found[SEEN]
-    squares -= total * total / count
-    own_squares -= level * level / count
-    both -= total * level / count
-    found[CORRELATION] = both / np.sqrt(squares * own_squares)
-    found[VARIANCE] = (squares - both * both / own_squares) / (count - width)
-    for at in range(size):
-        difference = theirs[3, at] - total / count - both / own_squares * (own[3, at] - level / count)
-        theirs[3, at] = difference if theirs[4, at] != 0 else 0.0
-    added, stride = np.ones(3), 1
-    for back in range(3):
-        axis = 2 - back
-        _shared(own, theirs, place[axis], size, stride, added)
-        stride *= sizes[axis]
-    for slope in range(3):
-        found[SHARED + slope] = added[slope]
+    first, sums, added = np.empty(5), np.empty(5), np.empty(3)
+    for axis in range(3):
+        for lag in range(LAGS + 1):
+            _overlap(rows, sizes, place, axis, lag, sums if lag > 0 else first)
+            if lag > 0:
+                alike = sums[3] / first[3] * first[4] / max(sums[4], 1.0)
+                for slope in range(3):
+                    added[slope] += 2 * alike * sums[slope] / first[slope]
+            else:
+                for slope in range(3):
+                    added[slope] = 1.0
+        for slope in range(3):
+            found[SHARED + slope] = max(added[slope], 0.1) * (found[SHARED + slope] if axis > 0 else 1.0)
 
 
 @compiled_sums
-def _shared(  # noqa: PLR0917
-    own: Floats, theirs: Floats, place: Floats, size: int, stride: int, factor: Floats
-) -> None:
-    """Multiply the factor of each slope by that of an axis."""
-    z, y, x, difference, seen = own[0], own[1], own[2], theirs[3], theirs[4]
-    added, first, last = np.ones(3), np.ones(3), place[size - 1]
-    for lag in range(LAGS + 1):
-        step, rest, by_z, by_y, by_x, pairs = lag * stride, 0.0, 0.0, 0.0, 0.0, 0.0
-        for at in range(size - step):
-            to = at + step
-            both = seen[at] * seen[to] if place[at] + lag <= last else 0.0
-            pairs += both
-            rest += both * difference[at] * difference[to]
-            by_z += both * z[at] * z[to]
-            by_y += both * y[at] * y[to]
-            by_x += both * x[at] * x[to]
-        rest /= max(pairs, 1.0)
-        if lag == 0:
-            first[0], first[1], first[2] = rest * by_z, rest * by_y, rest * by_x
-        else:
-            added[0] += 2 * rest * by_z / first[0]
-            added[1] += 2 * rest * by_y / first[1]
-            added[2] += 2 * rest * by_x / first[2]
-    for slope in range(3):
-        factor[slope] *= max(added[slope], 0.1)
+def _overlap(rows: Singles, sizes: Cut, place: Singles, axis: int, lag: int, sums: Floats) -> None:  # noqa: PLR0917
+    """Set the sums of products of voxels ``lag`` apart: of slopes, of differences, of ones."""
+    layer, stride = sizes[1] * sizes[2], rows.size // _ROWS
+    step = lag * (layer if axis == 0 else sizes[2] if axis == 1 else 1)
+    depth, size = (sizes[0] - lag, layer) if axis == 0 else (sizes[0], layer - step)
+    x, last = np.uint64(layer), np.float32(place[2 * layer - 1] - (lag if axis == 2 else 0))
+    for which in range(5):
+        row = which if which < 3 else _VALUE if which == 3 else _COUNTS
+        sums[which] = 0
+        for z in range(depth):
+            i = np.uint64(row * stride + z * layer)
+            j, total = i + np.uint64(step), _NONE
+            for at in range(size):
+                n = np.uint64(at)
+                total += rows[i + n] * rows[j + n] if place[x + n] <= last else _NONE
+            sums[which] += total

@@ -18,7 +18,8 @@ from .grids import three
 from .node_fits import SLACK, Fits, Pieces, fitted
 from .particle_fits import fitted_particles
 from .rims import with_rim
-from .spline_filters import REACH, coefficients, slopes
+from .spline_filters import REACH, coefficients, slopes, smoothed
+from .spline_rows import LANES
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -58,6 +59,7 @@ def fit_all(
     free: int,
     least_share: float = 0.0,
     smooth: float = 0.0,
+    apart: int = 0,
     rim: float = 0.0,
     blur: float | None = None,
 ) -> Fits:
@@ -73,6 +75,8 @@ def fit_all(
         As in :func:`~operando.tomo.node_fits.fitted`.
     smooth
         Standard deviation of the smoothing of both volumes, voxels.
+    apart
+        Voxels to all sides within which all have to count for one to be compared.
     rim
         Voxels beyond its label's that a node sees as well, where no other label is.
     blur
@@ -98,6 +102,7 @@ def fit_all(
         free=free,
         least_share=least_share,
         smooth=smooth,
+        apart=apart,
         rim=rim,
         blur=blur,
     )
@@ -126,7 +131,12 @@ def _inside(place: Place, owner: Integers) -> NDArray[np.bool_]:
 
 def _reach(smooth: float) -> int:
     """Return how far from a voxel those lie that its spline depends on."""
-    return REACH + int(_TRUNCATE * smooth + 0.5)
+    return REACH + _blurred(smooth)
+
+
+def _blurred(smooth: float) -> int:
+    """Return how far smoothing reaches."""
+    return int(_TRUNCATE * smooth + 0.5)
 
 
 def _reached(nodes: Nodes, start: Floats, smooth: float) -> tuple[Integers, Integers]:
@@ -150,10 +160,13 @@ def _block(
     free: int,
     least_share: float,
     smooth: float,
+    apart: int,
     rim: float,
     blur: float | None,
 ) -> tuple[Integers, Fits]:
     """Return the numbers of the nodes in a block, and their maps."""
+    from scipy.ndimage import minimum_filter
+
     every, start = table
     which = np.flatnonzero(_inside(place, every.at))
     nodes, start = every.part(which), start[which]
@@ -168,6 +181,8 @@ def _block(
     )
     if rim > 0:
         counts = with_rim(counts, rim)
+    if apart > 0 and labels is not None:
+        counts = minimum_filter(counts, 2 * apart + 1, mode="nearest")
     if there_is is not None:
         counts[~there_is] = 0
     reached = _reached(nodes, start, smooth)
@@ -177,8 +192,9 @@ def _block(
         here,
         slopes(here),
         counts,
-        coefficients(there),
-        np.ones(there.shape, np.uint8) if known is None else known.astype(np.uint8),
+        np.concatenate([coefficients(there).ravel(), np.zeros(LANES, np.float32)]),
+        three(there.shape),
+        np.empty((0, 0, 0), np.uint8) if known is None else known.astype(np.uint8),
     )
     rows = np.empty((len(which), COLUMNS), np.int64)
     rows[:, AT : AT + 3], rows[:, MOVED_AT : MOVED_AT + 3] = nodes.at - low, nodes.at - moved_low
@@ -202,23 +218,14 @@ def _part(
     values = np.ascontiguousarray(piece[_cut_of(begin, box)], dtype=np.float32)
     known = np.isfinite(values)
     if known.all():
-        return _smoothed(values, smooth), None
+        return smoothed(values, smooth, _blurred(smooth)), None
     if known.any():
         nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
         values = values[tuple(nearest)]
     else:
         values = np.zeros_like(values)
     sound = ndimage.binary_erosion(known, np.ones((5, 5, 5)), border_value=1)
-    return _smoothed(values, smooth), sound
-
-
-def _smoothed(values: Singles, smooth: float) -> Singles:
-    from scipy import ndimage
-
-    if smooth == 0:
-        return values
-    found: Singles = ndimage.gaussian_filter(values, smooth, mode="mirror", truncate=_TRUNCATE)
-    return found
+    return smoothed(values, smooth, _blurred(smooth)), sound
 
 
 def _cut_of(begin: Integers, box: tuple[Integers, Integers]) -> tuple[slice, ...]:

@@ -47,7 +47,8 @@ class Search:
 
     ``spacing`` of nodes, ``half``: voxels of a window beyond the node's own, both at every level; ``free`` parameters
     at the finest level; ``levels``: how often voxels are doubled at first; ``coverage``: least share of a window;
-    ``length`` of the regularization, spacings; ``smooth``: standard deviation of the smoothing, voxels.
+    ``length`` of the regularization, spacings; ``smooth``: standard deviation of the smoothing, voxels; ``apart``: how
+    far from what the mask leaves out voxels of the finest level have to lie.
     """
 
     spacing: int
@@ -57,6 +58,7 @@ class Search:
     coverage: float
     length: float
     smooth: float
+    apart: int
 
     @property
     def window(self) -> int:
@@ -65,7 +67,7 @@ class Search:
 
     def at(self, level: int) -> Search:
         """Return how it is found at a level: at coarse ones shifts alone, regularized."""
-        return self if level == 0 else replace(self, free=TRANSLATION, length=1.0)
+        return self if level == 0 else replace(self, free=TRANSLATION, length=1.0, apart=0)
 
 
 def measured(volumes: Volumes, motion: tuple[Floats, Floats], how: Search) -> Measured:
@@ -106,7 +108,7 @@ def _carried(coarse: Measured, place: Floats, level: int) -> Floats:
 
 def _at_level(volumes: Volumes, grid: NodeGrid, start: Floats, how: Search) -> Measured:
     nodes = windows(grid.voxels, how.half)
-    fit = partial(fit_all, volumes, free=how.free, least_share=how.coverage, smooth=how.smooth)
+    fit = partial(fit_all, volumes, free=how.free, least_share=how.coverage, smooth=how.smooth, apart=how.apart)
     fits = fit(nodes, start)
     outside = fits.wanted < how.coverage
     for _ in range(_TRIES):
@@ -124,7 +126,8 @@ def _at_level(volumes: Volumes, grid: NodeGrid, start: Floats, how: Search) -> M
         length = max(how.length, 1.0) if how.free == TRANSLATION else how.length
         smooth = around_each(grid, field, sound, length, how.window, gradients=how.free > TRANSLATION)
         field = _blended(smooth, field, sound & np.asarray(np.isfinite(smooth.shift).all(axis=1)))
-    field = _blended(field, _filled(grid, field, sound, start, how), sound)
+    if not sound.all():
+        field = _blended(field, _filled(grid, field, sound, start, how), sound)
     field.covariance[~sound] = np.nan
     return Measured(grid, field, fits, ~sound & ~outside, outside)
 

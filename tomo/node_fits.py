@@ -22,6 +22,7 @@ from .correlation_kernels import (
     WANTED,
     compare_nodes,
 )
+from .grids import three
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -37,19 +38,25 @@ _STEPS = 50
 TRANSLATION, ISOTROPIC, STRETCH, AFFINE = 3, 4, 9, 12
 """Free parameters: a shift; shift and growth; shift and stretch; shift, stretch and turn."""
 _LEAST_SEEN = 0.5
-_SINGULAR = 1e-7
+_MOST_CONDITION = 1e6
+"""Condition (by Frobenius norms) of scaled normal equations that single precision still tells from a singular one."""
 _SLOPE = np.r_[0:3, np.repeat(np.arange(3), 3)]
 """Slope that each parameter's column holds."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Parts of the volumes: the reference, its slopes and labels; spline coefficients, and where they are known."""
+    """Parts of the volumes: the reference, its slopes and labels; spline coefficients, and where they are known.
+
+    ``coefficients`` are flat, with as many more at the end as kernels read at a time; ``shape`` is theirs. They are
+    known all over if ``known`` is empty.
+    """
 
     reference: Singles
     slopes: Singles
     labels: NDArray[np.int32]
     coefficients: Singles
+    shape: tuple[int, int, int]
     known: NDArray[np.uint8]
 
 
@@ -115,11 +122,13 @@ def fitted(pieces: Pieces, nodes: NDArray[np.int64], start: Floats, free: int, l
         before = sums[at, SEEN], sums[at, CROSSED]
         results = [square[at], cross[at], sides[at], sums[at]]
         compare_nodes(
-            pieces.reference,
-            pieces.slopes,
+            pieces.reference.ravel(),
+            pieces.slopes.ravel(),
+            pieces.labels.ravel(),
+            three(pieces.reference.shape),
             pieces.coefficients,
-            pieces.known,
-            pieces.labels,
+            pieces.known.ravel(),
+            pieces.shape,
             nodes[at],
             motion[at],
             gate[at],
@@ -190,10 +199,10 @@ def _inverses(matrices: Floats, basis: Floats) -> Floats:
     scale = np.where(lost[:, np.newaxis], 1.0, diagonal)
     scale = scale[:, :, np.newaxis] * scale[:, np.newaxis, :]
     scaled = np.where(lost[:, np.newaxis, np.newaxis], np.eye(matrices.shape[1]), matrices / scale)
-    left, values, right = np.linalg.svd(scaled)
-    lost |= values[:, -1] < _SINGULAR * values[:, 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = np.swapaxes(right, 1, 2) / values[:, np.newaxis, :] @ np.swapaxes(left, 1, 2) / scale
+    lost |= np.linalg.det(scaled) == 0
+    inverse = np.linalg.inv(np.where(lost[:, np.newaxis, np.newaxis], np.eye(matrices.shape[1]), scaled))
+    lost |= ~(np.linalg.norm(scaled, axis=(1, 2)) * np.linalg.norm(inverse, axis=(1, 2)) < _MOST_CONDITION)
+    found: Floats = inverse / scale
     found[lost] = np.nan
     whole: Floats = basis @ found @ basis.T
     return whole

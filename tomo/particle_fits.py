@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .correlation_kernels import AT, HIGH, INNER, LABEL, LOW, MOVED_AT
+from .grids import three
 from .node_fits import ISOTROPIC, Fits, Pieces, column_basis, fitted
+from .spline_rows import LANES, WORK, sample_box
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,31 +62,38 @@ def fitted_particles(pieces: Pieces, nodes: Integers, start: Floats, free: int, 
         fits = _renewed(fits, going, again)
     moved = np.where(fits.found[:, np.newaxis], _UNSURE * (fits.motion - first.motion), 0)
     covariance = fits.covariance + moved[:, :, np.newaxis] * moved[:, np.newaxis, :]
-    motion = _all_unblurred(alone, nodes, fits, blur, free)
-    growth = _growth(alone, nodes, (fits, first), blur)
+    grown = _grown(alone, nodes, fits)
+    motion, even = _all_unblurred(alone, nodes, (fits, grown), blur, (free, ISOTROPIC))
+    growth = _growth(grown, even, _volume(first.motion))
     return replace(fits, motion=motion, covariance=covariance, wanted=first.wanted, growth=growth)
 
 
-def _growth(pieces: Pieces, nodes: Integers, known: tuple[Fits, Fits], blur: float) -> Floats:
-    """Return the change of volume of particles that grow alike in all directions, and its uncertainty.
+def _grown(pieces: Pieces, nodes: Integers, fits: Fits) -> Fits:
+    """Return the map of particles that grow alike in all directions, beginning with the change of volume found.
 
-    What one side alone shows of a particle tells its size, but hardly its shape. ``known``: what was found at last and
-    at first.
+    What one side alone shows of a particle tells its size, but hardly its shape.
     """
-    fits, first = known
-    found, alone = _volume(fits.motion), _volume(first.motion)
     left, _, right = np.linalg.svd(np.nan_to_num(fits.motion[:, 3:]).reshape(-1, 3, 3))
     begin = fits.motion.copy()
-    begin[:, 3:] = (left @ right).reshape(-1, 9) * np.cbrt(found)[:, np.newaxis]
+    begin[:, 3:] = (left @ right).reshape(-1, 9) * np.cbrt(_volume(fits.motion))[:, np.newaxis]
     which = np.flatnonzero(fits.found)
-    grown = fitted(pieces, nodes[which], begin[which], ISOTROPIC)
-    matrix = _all_unblurred(pieces, nodes[which], grown, blur, ISOTROPIC)[:, 3:].reshape(-1, 3, 3)
+    found = fitted(pieces, nodes[which], begin[which], ISOTROPIC)
+    return _renewed(replace(fits, found=np.zeros(len(nodes), bool)), which[found.found], found)
+
+
+def _growth(grown: Fits, motion: Floats, alone: Floats) -> Floats:
+    """Return the change of volume of particles that grow alike in all directions, and its uncertainty.
+
+    ``motion``: their maps without what is due to the blur. ``alone``: ratio of volumes before parts were left out.
+    """
+    which = np.flatnonzero(grown.found)
+    matrix = motion[which, 3:].reshape(-1, 3, 3)
     ratio = np.linalg.det(matrix)
     slope = ratio[:, np.newaxis] * np.swapaxes(np.linalg.inv(matrix), 1, 2).reshape(-1, 9)
-    noise = np.einsum("ni,nij,nj->n", slope, grown.covariance[:, 3:, 3:], slope)
+    noise = np.einsum("ni,nij,nj->n", slope, grown.covariance[which, 3:, 3:], slope)
     std = np.hypot(np.sqrt(np.maximum(noise, 0)), _UNSURE * (ratio - alone[which]))
-    growth = np.full((len(nodes), 2), np.nan)
-    growth[which] = np.where(grown.found[:, np.newaxis], np.column_stack([ratio - 1, std]), np.nan)
+    growth = np.full((len(motion), 2), np.nan)
+    growth[which] = np.column_stack([ratio - 1, std])
     return growth
 
 
@@ -93,11 +102,18 @@ def _volume(motion: Floats) -> Floats:
     return found
 
 
-def _all_unblurred(pieces: Pieces, nodes: Integers, fits: Fits, blur: float, free: int) -> Floats:
-    motion = fits.motion.copy()
-    for n in np.flatnonzero(fits.found):
-        motion[n] = _unblurred(pieces, nodes[n], motion[n], blur, column_basis(free))
-    return motion
+def _all_unblurred(
+    pieces: Pieces, nodes: Integers, found: tuple[Fits, Fits], blur: float, free: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """Return the maps of particles that were found in two ways without what is due to the blur."""
+    one, other = (fits.motion.copy() for fits in found)
+    bases = column_basis(free[0]), column_basis(free[1])
+    for n in np.flatnonzero(found[0].found):
+        products = _products(pieces, nodes[n])
+        one[n] = _unblurred(products, one[n], blur, bases[0])
+        if found[1].found[n]:
+            other[n] = _unblurred(products, other[n], blur, bases[1])
+    return one, other
 
 
 def _renewed(fits: Fits, which: Integers, again: Fits) -> Fits:
@@ -143,11 +159,12 @@ def _left_out(pieces: Pieces, node: Integers, motion: Floats, least: float) -> b
     counts = own == node[LABEL]
     place = np.argwhere(counts) + node[LOW : LOW + 3] - node[AT : AT + 3]
     there = place @ motion[3:].reshape(3, 3).T + motion[:3] + node[MOVED_AT : MOVED_AT + 3]
-    seen = _seen(pieces, there)
-    counts[counts] = seen
-    values = ndimage.map_coordinates(pieces.coefficients, there[seen].T, order=3, prefilter=False, mode="mirror")
+    counts[counts] = _seen(pieces, there)
+    values = _sampled(pieces, node, motion, counts)
     level = pieces.reference[box][counts].astype(np.float64)
-    slope, offset = np.polyfit(level, values, 1)
+    middle = level.mean()
+    slope = np.sum((level - middle) * values) / np.sum((level - middle) ** 2)
+    offset = values.mean() - slope * middle
     rest, weight = np.zeros(counts.shape), counts.astype(np.float64)
     rest[counts] = values - offset - slope * level
     smooth, shares = (ndimage.gaussian_filter(one, _WINDOW, mode="constant")[counts] for one in (rest, weight))
@@ -163,47 +180,68 @@ def _left_out(pieces: Pieces, node: Integers, motion: Floats, least: float) -> b
     return True
 
 
-def _seen(pieces: Pieces, there: Floats) -> Bools:
-    """Return which places lie where the moved volume is known."""
-    size = np.array(pieces.coefficients.shape)
-    within = ((there >= 1 + INNER) & (there < size - 2 - INNER)).all(axis=1)
-    at = np.clip(there.astype(np.int64), 0, size - 1)
-    found: Bools = within & (pieces.known[tuple(at.T)] != 0)
+def _sampled(pieces: Pieces, node: Integers, motion: Floats, counts: Bools) -> Floats:
+    """Return the moved volume at those voxels of a node's box that count."""
+    stride = counts.size + LANES
+    lines = np.empty(5 * stride, np.float32)
+    lines[: counts.size] = counts.ravel()
+    begin, cell = three(node[LOW : LOW + 3] - node[AT : AT + 3]), three(node[MOVED_AT : MOVED_AT + 3])
+    sizes, work = three(counts.shape), np.empty(WORK, np.float32)
+    sample_box(pieces.coefficients, pieces.shape, begin, sizes, cell, motion, lines, stride, 0, 1, work, False)
+    found: Floats = lines[4 * stride : 4 * stride + counts.size][counts.ravel()].astype(np.float64)
     return found
 
 
-def _unblurred(pieces: Pieces, node: Integers, motion: Floats, blur: float, basis: Floats) -> Floats:
-    """Return the map of a particle without what is due to a blur that has not stretched with it.
+def _seen(pieces: Pieces, there: Floats) -> Bools:
+    """Return which places lie where the moved volume is known."""
+    size = np.array(pieces.shape)
+    within = ((there >= 1 + INNER) & (there < size - 2 - INNER)).all(axis=1)
+    at = np.clip(there.astype(np.int64), 0, size - 1)
+    found: Bools = np.asarray(within)
+    return found & (pieces.known[tuple(at.T)] != 0) if pieces.known.size else found
 
-    Under the map F the moved volume shows the reference blurred by s^2 (F^-1 F^-T - 1) more: to first order it is
-    larger by half of that times the second derivatives, which the least squares have taken for a change of the map.
+
+def _products(pieces: Pieces, node: Integers) -> tuple[Floats, Floats]:
+    """Return the products of a particle's columns with each other, and with second derivatives of grey values.
+
+    Of these there are six: zz, yy, xx, yz, xz, xy.
     """
     from scipy import ndimage
 
-    matrix = motion[3:].reshape(3, 3)
-    back = np.linalg.inv(matrix)
-    wider = blur**2 / 2 * (back @ back.T - np.eye(3))
     box = _box(node)
     counts = pieces.labels[box] == node[LABEL]
     wide = tuple(slice(max(0, one.start - 2), one.stop + 2) for one in box)
     inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, wide, strict=True))
     grey = pieces.reference[wide].astype(np.float64)
-    more = np.zeros(counts.sum())
-    for i in range(3):
-        bent = ndimage.correlate1d(grey, _BEND, axis=i, mode="mirror")
-        more += wider[i, i] * bent[inner][counts]
-        sloping = ndimage.correlate1d(grey, _SLOPE, axis=i, mode="mirror")
-        for j in range(i):
-            more += 2 * wider[i, j] * ndimage.correlate1d(sloping, _SLOPE, axis=j, mode="mirror")[inner][counts]
+    sloping = [ndimage.correlate1d(grey, _SLOPE, axis=axis, mode="mirror") for axis in (1, 2)]
+    bent = [ndimage.correlate1d(grey, _BEND, axis=axis, mode="mirror") for axis in range(3)]
+    bent += [
+        ndimage.correlate1d(sloping[one], _SLOPE, axis=other, mode="mirror") for one, other in ((0, 0), (1, 0), (1, 1))
+    ]
     place = np.argwhere(counts) + node[LOW : LOW + 3] - node[AT : AT + 3]
     slopes = pieces.slopes[(slice(None), *box)][:, counts].astype(np.float64)
-    columns = [
-        slopes,
-        *(slopes[k] * place.T for k in range(3)),
-        grey[inner][counts][np.newaxis],
-        np.ones((1, len(more))),
-    ]
-    table = basis.T @ np.concatenate(columns)[: len(basis)]
-    taken = basis @ np.linalg.lstsq(table @ table.T, table @ more, rcond=None)[0]
+    columns = np.concatenate(
+        [
+            slopes,
+            *(slopes[k] * place.T for k in range(3)),
+            grey[inner][counts][np.newaxis],
+            np.ones((1, len(place))),
+        ]
+    )
+    return columns @ columns.T, columns @ np.array([one[inner][counts] for one in bent]).T
+
+
+def _unblurred(products: tuple[Floats, Floats], motion: Floats, blur: float, basis: Floats) -> Floats:
+    """Return the map of a particle without what is due to a blur that has not stretched with it.
+
+    Under the map F the moved volume shows the reference blurred by s^2 (F^-1 F^-T - 1) more: to first order it is
+    larger by half of that times the second derivatives, which the least squares have taken for a change of the map.
+    """
+    matrix = motion[3:].reshape(3, 3)
+    back = np.linalg.inv(matrix)
+    wider = blur**2 / 2 * (back @ back.T - np.eye(3))
+    more = np.r_[np.diag(wider), 2 * wider[[1, 2, 2], [0, 0, 1]]]
+    among, bent = products
+    taken = basis @ np.linalg.lstsq(basis.T @ among @ basis, basis.T @ (bent @ more), rcond=None)[0]
     shift, small = taken[:3], np.eye(3) + taken[3:12].reshape(3, 3)
     return np.concatenate([motion[:3] + matrix @ shift, (matrix @ small).ravel()])

@@ -7,6 +7,14 @@ import xarray as xr
 
 WAVES = 120
 NOISE = 0.15
+REST = xr.Dataset(
+    {
+        "matrix": (("axis", "column"), np.eye(3)),
+        "translation": ("axis", np.zeros(3)),
+        "center": ("axis", np.full(3, 12.0)),
+    }
+)
+"""Where a search may begin, so that the whole need not be aligned first."""
 
 
 def texture(place: np.ndarray, seed: int = 1) -> np.ndarray:

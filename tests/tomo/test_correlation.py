@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 import xarray as xr
-from moved_textures import NOISE, deformed, places, texture, true_shift, volume
+from moved_textures import NOISE, REST, deformed, places, texture, true_shift, volume
 from pulls import assert_unit_normal
 from scipy import ndimage
 
@@ -20,14 +20,6 @@ SIZE = 48
 TURN = small_motion(np.r_[0, 0, 0, np.deg2rad([0.0, 3.0, 0.0])], "rigid")[:3, :3]
 SHEAR = np.array([[1, 0, 0.03], [0, 1, 0], [0, 0, 1.0]])
 APART = {"spacing": 15, "window": 15}
-REST = xr.Dataset(
-    {
-        "matrix": (("axis", "column"), np.eye(3)),
-        "translation": ("axis", np.zeros(3)),
-        "center": ("axis", np.full(3, 12.0)),
-    }
-)
-"""Where a search may begin, so that the whole need not be aligned first."""
 FROM_REST = {**APART, "start": REST}
 
 
