@@ -110,8 +110,8 @@ def lag(
     neighbor; it is no less than the scatter of the linear fit with errors whose residuals would correlate, on average,
     as those seen, since a fit to few pairs takes with it most of what lasts. That of a change is told by
     :func:`operando.change_point`. ``lag_std_fit`` is from the stated errors, those of scans independent, that of
-    a log common to all its samples; ``lag_std_sampling`` is a third of what leaving out every second sample of x does, the error of
-    straight lines going with the square of the interval; ``lag_std_clock`` is 0 on one clock.
+    a log common to all its samples; ``lag_std_sampling`` is a third of what leaving out every second sample of x does,
+    the error of straight lines going with the square of the interval; ``lag_std_clock`` is 0 on one clock.
 
     No clock is ever set by a lag: it is a result.
 
