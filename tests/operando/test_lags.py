@@ -61,9 +61,9 @@ def test_pulls_of_lags_against_a_log_and_between_scans_are_unit_normal(leading):
 def test_pulls_of_few_scans_whose_neighbors_share_their_noise_are_unit_normal():
     """Together; those of 40 and 60 scans with 0.8, which tell as much as five or seven, have wider wings."""
     pulls = []
-    sizes = {40: 30, 60: 30, 150: 8}
+    sizes = {40: 32, 60: 32, 150: 4}
     for case, (n, neighbor) in enumerate(product(sizes, (0.0, 0.5, 0.8))):
-        record = quantity(log(7200.0 + 700.0 * n + 9000.0), "charge")
+        record = quantity(log(7200.0 + 700.0 * n + 9000.0, step=300.0), "charge")
         for seed in range(7000 + 100 * case, 7000 + 100 * case + sizes[n]):
             rng = np.random.default_rng(seed)
             t = scan_times(rng, n)
