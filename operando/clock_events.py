@@ -72,6 +72,16 @@ def clock_from_events(
     shown - reference = offset + drift (reference - t_ref), by least squares with the weights 1/std^2. A drift of
     0 +- 2e-4, what quartz clocks have at most, is known before: it decides where events are few or close. Errors grow
     by the root of the reduced chi^2, if that is above 1. Events are marks of instruments, never of the chemistry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import operando
+    >>> reference = np.datetime64("2024-03-01T08:00", "ns") + np.arange(3) * np.timedelta64(10, "h")
+    >>> shown = reference + np.timedelta64(37, "s")
+    >>> clock, residuals = operando.clock_from_events(shown, reference, 0.5, name="beamline")
+    >>> print(f"{clock.offset:.1f} s, drift {abs(clock.drift) * 1e6:.1f} ppm, uncertainty {clock.sigma:.1f} s")
+    37.0 s, drift 0.0 ppm, uncertainty 0.4 s
     """
     since, off, sigma, names = _checked(shown, reference, std, labels, name)
     start = (np.min(np.atleast_1d(reference)) if t_ref is None else t_ref).astype("M8[ns]")

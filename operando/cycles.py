@@ -149,6 +149,24 @@ def cycles(source: xr.DataTree | xr.Dataset) -> xr.Dataset:
     error of the current's zero lengthens one and shortens the other, so that their errors add up:
     ``std(Q2/Q1) = Q2/Q1 (std1/Q1 + std2/Q2)``; between cycles it is shared:
     ``std = retention |std2/Q2 - std2/Q2 of cycle 1|``.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import echem
+    >>> seconds = 100.0 * np.arange(7)
+    >>> log = xr.Dataset(
+    ...     {
+    ...         "charge": ("time", [0.0, 0.0, 5.0, 10.0, 6.0, 2.0, 2.0], {"units": "C"}),
+    ...         "voltage": ("time", [3.0, 3.0, 3.5, 4.0, 3.6, 3.2, 3.2], {"units": "V"}),
+    ...         "half_cycle": ("time", [0, 0, 1, 1, 2, 2, 2]),
+    ...         "segment": ("time", np.zeros(7, int)),
+    ...     },
+    ...     {"time": np.datetime64("2024-03-01T08:00", "ns") + (seconds * 1e9).astype("m8[ns]")},
+    ... )
+    >>> found = echem.cycles(log)
+    >>> print(float(found["capacity_loss"][0]), float(found["coulombic_efficiency"][0]))
+    2.0 0.8
     """
     halves = half_cycles(source)
     known = halves["half_cycle"].values
@@ -201,6 +219,22 @@ def areal_charge(source: xr.DataTree | xr.Dataset, area: float | None = None) ->
     ------
     OperandoError
         If no area is stated.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import echem
+    >>> log = xr.Dataset(
+    ...     {
+    ...         "charge": ("time", [0.0, 3.6, 1.8], {"units": "C"}),
+    ...         "half_cycle": ("time", [0, 1, 2]),
+    ...         "segment": ("time", [0, 0, 0]),
+    ...     },
+    ...     {"time": np.datetime64("2024-03-01T08:00", "ns") + np.arange(3) * np.timedelta64(1, "h")},
+    ... )
+    >>> found = echem.areal_charge(log, area=0.5)
+    >>> print(found["areal_charge"].values.round(9).tolist(), found["areal_throughput"].values.round(9).tolist())
+    [0.0, 2.0, 1.0] [0.0, 2.0, 3.0]
     """
     log, stated = _log_and_area(source)
     area = stated if area is None else area

@@ -62,6 +62,14 @@ def read(path: str | Path, *, timezone: str | None = None, reader: str | None = 
     ------
     FileError
         If the file cannot be read or holds no sweep.
+
+    Examples
+    --------
+    The resistance over time of a file of sweeps, and the potential at each of them::
+
+        spectra = impedance.read("cell4_peis.mpt", timezone="Europe/Paris")
+        found = impedance.intercepts(operando.link(spectra, log))
+        print(found[["time", "potential", "resistance_low", "resistance_low_std", "low_is_bound"]])
     """
     series = read_as(FORMATS, path, reader, timezone, settings)
     return recorded(series, "impedance.read", {"file": Path(path).name, "timezone": timezone, **settings})

@@ -108,6 +108,20 @@ class LagCurve:
         turn = max(neighbor_correlation(weight), 0.0)
         return own.longer(Memory(lasting.neighbor * turn, lasting.decay * turn))
 
+    def linear_std(self, lag: float) -> float:
+        """Return the standard deviation of the lag (s) by errors with the variance and memory of those behind the fit.
+
+        Of few pairs that share much, blocks see too little: the fit itself takes most of what lasts.
+        """
+        weight, residual, slope = self.leverage(lag)
+        if not np.isfinite(weight).all():
+            return 0.0
+        x, _, _ = self.fit(lag)
+        noise = self.std**2 + slope**2 * self.noise[int(np.abs(self.lags - lag).argmin())]
+        design = np.column_stack([np.ones_like(x), x, weight])
+        variance, memory = Memory.behind(residual, design, float(noise.mean()))
+        return float(np.sqrt(max(variance * (weight @ memory.times(weight[:, None]))[0], 0.0)))
+
 
 def lag_curve(pairs: tuple[Array, Array], value: Array, std: Array, record: xr.Dataset, lags: Array) -> LagCurve:
     """Return the values beside what ``record`` was ``lags`` (s) before, over intervals of the same length.
@@ -174,7 +188,10 @@ def peak(curve: LagCurve, correlation: Array) -> Array:
 
 
 def redrawn(curve: LagCurve, lag: float, draws: Draws) -> tuple[Array, float, int]:
-    """Return lags (s) of block-wise redrawn pairs, the factor by which blocks understate, and their length."""
+    """Return lags (s) of block-wise redrawn pairs, the factor by which their scatter is too small, and block length."""
     n, memory = curve.value.size, curve.memory(lag)
     length = draws.length(n, memory)
-    return peak(curve, curve.correlation(draws.counts(n, length))), memory.lost_by_blocks(length), length
+    lags = peak(curve, curve.correlation(draws.counts(n, length)))
+    scatter = float(lags.std(ddof=1))
+    factor = max(memory.lost_by_blocks(length), curve.linear_std(lag) / scatter if scatter > 0 else 1.0)
+    return lags, factor, length

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from .change_points import change_point
+from .change_points import Shape, change_point
 from .errors import OperandoError
 from .history import recorded
 from .lag_curves import LagCurve, lag_curve, peak, redrawn
@@ -54,7 +54,7 @@ def lag(
     method: Literal["correlation", "change_point"] = "correlation",
     search: tuple[float, float] | None = None,
     window: tuple[Any, Any] | None = None,
-    shape: Literal["kink", "step"] = "kink",
+    shape: Shape = "kink",
     block: int | None = None,
     draws: int = 500,
     seed: int = 0,
@@ -74,7 +74,8 @@ def lag(
     window
         Start and end (UTC) of what is looked at; all by default.
     shape
-        What changes at a change point: the slope (``"kink"``) or the value (``"step"``).
+        What changes at a change point: the slope (``"kink"``; ``"ramp"`` where the quantity is constant before) or the
+        value (``"step"``).
     block
         Neighbors that are drawn together; by default as many as the serial correlation of the residuals asks for.
     draws, seed
@@ -106,9 +107,11 @@ def lag(
 
     ``lag_std_scatter`` comes from pairs drawn again in blocks of a circle (Politis, White 2004,
     doi:10.1081/ETC-120028836), times what blocks of that length lose of a correlation that decays from neighbor to
-    neighbor; ``lag_std_fit`` from the stated errors, those of scans independent, that of a log common to all its
-    samples; ``lag_std_sampling`` is a third of what leaving out every second sample of x does, the error of
-    straight lines going with the square of the interval; ``lag_std_clock`` is 0 on one clock.
+    neighbor; it is no less than the scatter of the linear fit with errors whose residuals would correlate, on average,
+    as those seen, since a fit to few pairs takes with it most of what lasts. That of a change is told by
+    :func:`operando.change_point`. ``lag_std_fit`` is from the stated errors, those of scans independent, that of
+    a log common to all its samples; ``lag_std_sampling`` is a third of what leaving out every second sample of x does,
+    the error of straight lines going with the square of the interval; ``lag_std_clock`` is 0 on one clock.
 
     No clock is ever set by a lag: it is a result.
 
@@ -125,7 +128,7 @@ def lag(
     _judged(trailing, leading)
     y, x = (_within(one, window) for one in (trailing, leading))
     if method == "change_point":
-        found = _by_change_points(y, x, shape, draws, seed)
+        found = _by_change_points(y, x, shape)
     elif method == "correlation":
         found = _by_correlation(y, x, search, Draws(draws, seed, block))
     else:
@@ -299,10 +302,8 @@ def _at_zero(both: _Comparison, pairs: npt.NDArray[np.bool_]) -> float:
     return float(curve.correlation()[0][1]) if curve.value.size >= _FEWEST else np.nan
 
 
-def _by_change_points(
-    y: xr.Dataset, x: xr.Dataset, shape: Literal["kink", "step"], draws: int, seed: int
-) -> xr.Dataset:
-    later, earlier = (change_point(one, shape=shape, draws=draws, seed=seed) for one in (y, x))
+def _by_change_points(y: xr.Dataset, x: xr.Dataset, shape: Shape) -> xr.Dataset:
+    later, earlier = (change_point(one, shape=shape) for one in (y, x))
     best = float((later["time"].values - earlier["time"].values) / np.timedelta64(1, "s"))
     parts = {
         name: float(np.hypot(float(later[f"time_std_{name}"]), float(earlier[f"time_std_{name}"])))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .clock import seconds_since
 from .errors import OperandoError
 from .flags import Flag
-from .history import HISTORY
+from .history import HISTORY, software_version
 
 LACKS = "operando_lacks"
 """Attribute of an entry that lists what its definition requires and the store does not tell."""
@@ -45,6 +45,23 @@ class Group:
     nx_class: str
     members: Mapping[str, Group | Field | Link | None] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def root(entries: Mapping[str, Group]) -> Group:
+    """Return a file of entries, which readers open at the first of them."""
+    made = {"creator": "operando", "creator_version": software_version()}
+    return Group("NXroot", dict(entries), {"default": next(iter(entries)), **made})
+
+
+def heading(ds: xr.Dataset, definition: Field, title: str) -> dict[str, Field | None]:
+    """Return what entries begin with: definition, title, start and end of the scans, and what wrote them."""
+    moments = {"start_time": first_moment(ds), "end_time": last_moment(ds)}
+    return {
+        "definition": definition,
+        "title": Field(title),
+        **{name: Field(iso(moment)) if moment is not None else None for name, moment in moments.items()},
+        "program_name": Field("operando", {"version": software_version()}),
+    }
 
 
 def found(group: Group, path: str) -> Group | Field | Link | None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from .change_points import SHAPES, Shape, find_change
 from .clock import Clock, seconds_since, to_ns
 from .crossings import Crossing, Trace, crossings, white_noise
 from .errors import OperandoError
@@ -16,7 +17,6 @@ from .flags import Flag
 from .flags import attrs as flag_attrs
 from .history import recorded
 from .linking import CLOCK
-from .rises import SHAPES, Shape, rise
 from .schema import ONSETS
 from .units import with_units
 
@@ -51,7 +51,8 @@ def onsets(
     above, below
         Level (the quantity's unit) that is crossed rising or falling. One of them; with ``change``, neither.
     change
-        Look for the one time at which a constant quantity starts to rise or fall (``"ramp"``) or jumps (``"step"``).
+        Look for the one time at which a constant quantity starts to rise or fall (``"ramp"``), jumps (``"step"``),
+        or, changing steadily before, changes its slope (``"kink"``).
     hold
         Shortest stay (s) beyond the level that counts; returns shorter than this end no stay.
     noise
@@ -221,12 +222,12 @@ def _crossing_row(one: Crossing, level: float, trace: Trace, shared: float) -> R
 
 def _change_rows(trace: Trace, shape: Shape, hold: float) -> Iterable[Row]:
     """Yield the change that a quantity shows, if it shows one and goes on for long enough."""
-    one = rise(trace.time, trace.value, trace.noise, shape)
+    one = find_change(trace.time, trace.value, trace.noise, shape)
     if one is None or trace.time[-1] - one.time < hold:
         return
     yield {
         "seconds": one.time, "std": one.std, "low": one.low, "high": one.high, "time_systematic": 0.0,
-        "level": one.before, "slope": one.change, "held": trace.time[-1] - one.time,
+        "level": one.level, "slope": one.change, "held": trace.time[-1] - one.time,
         "after": int(np.searchsorted(trace.time, one.time)), "flag": 0, "significance": one.gain,
     }  # fmt: skip
 

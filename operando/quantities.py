@@ -51,6 +51,20 @@ def quantity(data: xr.DataTree | xr.Dataset, name: str, *, without: int = 0, **c
     ------
     OperandoError
         If there is no such variable, or a further dim has no choice.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> import operando
+    >>> edge = np.array([[8343.0, 8343.1], [8343.4, np.nan], [8343.8, 8343.9]])
+    >>> times = np.datetime64("2024-03-01T08:00", "ns") + np.arange(3) * np.timedelta64(10, "m")
+    >>> scans = xr.Dataset(
+    ...     {"edge_energy": (("scan", "signal"), edge, {"units": "eV"})},
+    ...     {"signal": ["tey", "tfy"], "time": ("scan", times)},
+    ... )
+    >>> found = operando.quantity(scans, "edge_energy", signal="tfy")
+    >>> print(found["value"].values.tolist(), found["value"].attrs["units"])
+    [8343.1, 8343.9] eV
     """
     ds, node, variable = _found(data, name)
     array = _chosen(ds, variable, choice)

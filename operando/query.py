@@ -39,6 +39,24 @@ def timeline(tree: xr.DataTree) -> xr.Dataset:
     Notes
     -----
     Only coordinates are read, never spectra.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> import operando
+    >>> times = np.datetime64("2024-03-01T08:00", "ns") + np.arange(2) * np.timedelta64(60, "m")
+    >>> later = times + np.timedelta64(5, "m")
+    >>> tree = xr.DataTree.from_dict(
+    ...     {
+    ...         "xas/Ni_K/raw": xr.Dataset(coords={"time": ("scan", times)}),
+    ...         "xps/S_2p/raw": xr.Dataset(coords={"time": ("scan", later)}),
+    ...     }
+    ... )
+    >>> found = operando.timeline(tree)
+    >>> print(found["node"].values.tolist())
+    ['/xas/Ni_K', '/xps/S_2p', '/xas/Ni_K', '/xps/S_2p']
+    >>> print(found["index"].values.tolist())
+    [0, 0, 1, 1]
     """
     parts = [_part(path, ds) for path, ds in _series(tree)]
     empty = _part("/", xr.Dataset(coords={"time": ("scan", np.array([], "M8[ns]"))}))

@@ -12,6 +12,7 @@ Array = npt.NDArray[np.float64]
 MOST = 0.97
 """Largest correlation of neighbors that is believed: beyond it a series holds hardly more than one value."""
 FEWEST_BLOCKS = 5
+_TRIED = np.r_[0.0:0.8:5j, 0.85, 0.9, 0.94, MOST]
 
 
 def neighbor_correlation(values: Array) -> float:
@@ -57,6 +58,42 @@ class Memory:
         lasting = max(variance - noise, np.sqrt(neighbor) * variance)
         return cls(neighbor, min(neighbor * variance / lasting, MOST) if lasting > 0 else 0.0)
 
+    @classmethod
+    def behind(cls, residual: Array, design: Array, noise: float) -> tuple[float, Memory]:
+        """Return the variance and the memory of the errors behind the residuals of a fit.
+
+        A fit takes with it what errors share with its columns, most of all what lasts: residuals vary less than the
+        errors, and their neighbors share less. Errors of the memory returned leave, on average, residuals whose
+        neighbors correlate as these do. The square of an estimated correlation is too large by 1/n, which is taken off.
+
+        Parameters
+        ----------
+        residual
+            What the fit leaves, in the order of time.
+        design
+            The columns of the fit, dims (value, column).
+        noise
+            Part of the variance that is stated to be shared by none. Where it leaves too little for what neighbors
+            share, those two places apart tell how long that lasts.
+        """
+        n, square = residual.size, float(residual @ residual)
+        if n < FEWEST_BLOCKS or square <= 0:
+            return square / n, cls(0.0, 0.0)
+        q, _ = np.linalg.qr(design)
+        seen, next_seen = (float(residual[k:] @ residual[:-k]) / square for k in (1, 2))
+        left = np.maximum.accumulate([_left(q, cls(r, r)) for r in _TRIED])
+        neighbor = float(np.sqrt(max(np.interp(seen, left, _TRIED) ** 2 - 1 / n, 0.0)))
+        taken = float(np.trace(q.T @ cls(neighbor, neighbor).times(q)))
+        variance = square / max(n - taken, n / 10)
+        lasting = variance - noise
+        if neighbor == 0:
+            return variance, cls(0.0, 0.0)
+        if lasting >= np.sqrt(neighbor) * variance:
+            decay = neighbor * variance / lasting
+        else:
+            decay = float(np.clip(next_seen / seen + neighbor - seen, neighbor, np.sqrt(neighbor)))
+        return variance, cls(neighbor, min(decay, MOST))
+
     def longer(self, other: Memory) -> Memory:
         """Return what either of two lets last longer."""
         return Memory(max(self.neighbor, other.neighbor), max(self.decay, other.decay))
@@ -65,6 +102,20 @@ class Memory:
     def whole(self) -> float:
         """The variance of a mean of errors, in that of independent ones."""
         return 1 + 2 * self.neighbor / (1 - self.decay)
+
+    def shared(self, n: int) -> Array:
+        """Return what errors 0 to ``n`` - 1 places apart share of their variance."""
+        k = np.arange(1, n)
+        found: Array = np.r_[1.0, self.neighbor * self.decay ** (k - 1)]
+        return found
+
+    def times(self, columns: Array) -> Array:
+        """Return the covariances of errors of unit variance times ``columns``, dims (value, column)."""
+        n = columns.shape[0]
+        shared = self.shared(n)
+        around = np.fft.rfft(np.r_[shared, 0.0, shared[:0:-1]])
+        found: Array = np.fft.irfft(around[:, None] * np.fft.rfft(columns, 2 * n, axis=0), 2 * n, axis=0)[:n]
+        return found
 
     def block_length(self, n: int) -> int:
         """Return the length of blocks that suits a mean of ``n`` values: (3/2 (G/g)^2 n)^(1/3), at most n/5.
@@ -82,9 +133,18 @@ class Memory:
 
         What is shared beyond the ends of a block is lost: of its sum only that weighed by 1 - k/length is seen.
         """
-        k = np.arange(1, length)
-        seen = 1 + 2 * float(((1 - k / length) * self.neighbor * self.decay ** (k - 1)).sum())
+        apart = np.arange(length)
+        seen = 2 * float(((1 - apart / length) * self.shared(length)).sum()) - 1
         return float(np.sqrt(max(self.whole / seen, 1.0)))
+
+
+def _left(q: Array, memory: Memory) -> float:
+    """Return the mean correlation of neighboring residuals of a fit with orthonormal columns ``q``."""
+    n = q.shape[0]
+    moved = memory.times(q)
+    taken = q.T @ moved
+    lost = (q[:-1] * moved[1:] + moved[:-1] * q[1:] - (q[:-1] @ taken) * q[1:]).sum()
+    return float(((n - 1) * memory.neighbor - lost) / (n - np.trace(taken)))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from operando.errors import OperandoError
-from operando.history import entries, software_version
-from operando.nexus_tree import Field, Group, Link, completed, first_moment, iso, last_moment, origin, scan_fields
+from operando.history import entries
+from operando.nexus_tree import Field, Group, Link, completed, heading, origin, root, scan_fields
 
 from .layout import PLACES
 
@@ -79,26 +79,21 @@ def nexus_tree(
     if unknown or not wanted or not all(axis in ds.coords for axis in PLACES):
         got = ", ".join(there) or f"none among {', '.join(map(str, ds.data_vars)) or 'nothing'}"
         raise OperandoError(f"nexus_tree: expected {' and '.join(unknown) or 'a volume'} over z, y, x (um), got {got}")
-    members: dict[str, Group | Field | Link | None] = {}
+    members: dict[str, Group] = {}
     for number in range(ds.sizes["scan"]):
         for name in wanted:
             own = f"scan_{number + 1:04d}" + (f"_{name}" if len(wanted) > 1 or name != "grey" else "")
             members[own] = completed(_entry(ds.isel(scan=[number]), name, number, sample), REQUIRED, texts or {})
-    first = next(iter(members))
-    return Group("NXroot", members, {"default": first, "creator": "operando", "creator_version": software_version()})
+    return root(members)
 
 
 def _entry(one: xr.Dataset, name: str, number: int, sample: str | None) -> Group:
     """Return one volume."""
-    start, end = first_moment(one), last_moment(one)
+    title = f"{one[name].attrs.get('long_name', name)}, scan {number + 1}"
     return Group(
         "NXentry",
         {
-            "definition": Field("NXtomoproc", {"URL": _URL}),
-            "title": Field(f"{one[name].attrs.get('long_name', name)}, scan {number + 1}"),
-            "start_time": Field(iso(start)) if start is not None else None,
-            "end_time": Field(iso(end)) if end is not None else None,
-            "program_name": Field("operando", {"version": software_version()}),
+            **heading(one, Field("NXtomoproc", {"URL": _URL}), title),
             "instrument": Group("NXinstrument", {"source": Group("NXsource", {"probe": Field("x-ray")})}),
             "sample": Group("NXsample", {"name": Field(sample)}) if sample else None,
             "reconstruction": _reconstruction(one),

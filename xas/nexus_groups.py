@@ -11,16 +11,14 @@ import numpy as np
 import xarray as xr
 
 from operando.errors import OperandoError
-from operando.history import software_version
 from operando.nexus_tree import (
     Field,
     Group,
     Link,
     completed,
-    first_moment,
-    iso,
-    last_moment,
+    heading,
     origin,
+    root,
     sample_of,
     scan_fields,
 )
@@ -98,7 +96,7 @@ def nexus_tree(
         one: completed(_entry(ds, one, absorption, first, name=name, sample=sample), REQUIRED, texts or {})
         for one, absorption in spectra.items()
     }
-    return Group("NXroot", entries, {"default": first, "creator": "operando", "creator_version": software_version()})
+    return root(entries)
 
 
 def shown(ds: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -128,21 +126,17 @@ def _entry(ds: xr.Dataset, own: str, absorption: xr.DataArray, first: str, *, na
     """Return the spectra of one way of detection."""
     told = json.loads(ds.attrs.get("metadata", "{}"))
     element, edge = edge_of(told, name)
-    start, end = first_moment(ds), last_moment(ds)
     called = sample or sample_of(ds)
     normalized = "normalized" in ds
+    title = " ".join(filter(None, [name, own, f"{ds.sizes['scan']} spectra"]))
     return Group(
         "NXentry",
         {
-            "definition": Field("NXxas", {"URL": _URL}),
-            "title": Field(" ".join(filter(None, [name, own, f"{ds.sizes['scan']} spectra"]))),
-            "start_time": Field(iso(start)) if start is not None else None,
-            "end_time": Field(iso(end)) if end is not None else None,
+            **heading(ds, Field("NXxas", {"URL": _URL}), title),
             "mode": Field(MODES[own]) if own in MODES else None,
             "element": Group("NXelement", {"symbol": Field(element), "name": Field(element)}) if element else None,
             "edge": Group("NXabsorption_edge", {"name": Field(edge)}) if edge else None,
             "is_experimental": Field(True),
-            "program_name": Field("operando", {"version": software_version()}),
             "energy": Field(ds[ALONG].to_numpy().astype(np.float64), {"units": "eV", "long_name": "photon energy"}),
             "intensity": _intensity(absorption),
             "intensity_errors": _errors(ds, own) if normalized else None,

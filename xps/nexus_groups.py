@@ -10,16 +10,14 @@ import numpy as np
 import xarray as xr
 
 from operando.errors import OperandoError
-from operando.history import software_version
 from operando.nexus_tree import (
     Field,
     Group,
     Link,
     completed,
-    first_moment,
-    iso,
-    last_moment,
+    heading,
     origin,
+    root,
     scan_fields,
 )
 
@@ -96,8 +94,7 @@ def nexus_tree(
         name: completed(_entry(ds, name, sample, scheme), REQUIRED, texts or {})
         for name, ds in zip(names, regions, strict=True)
     }
-    attrs = {"default": names[0], "creator": "operando", "creator_version": software_version()}
-    return Group("NXroot", found, attrs)
+    return root(found)
 
 
 def _checked(ds: xr.Dataset) -> str:
@@ -125,17 +122,14 @@ def _names(regions: Iterable[str]) -> list[str]:
 
 def _entry(ds: xr.Dataset, name: str, sample: str | None, scheme: str | None) -> Group:
     region, quantity = str(ds.attrs["region"]), next(name for name in MEASURED if name in ds)
-    start, end, scans = first_moment(ds), last_moment(ds), ds.sizes.get("scan", 1)
+    scans = ds.sizes.get("scan", 1)
+    title = f"{region}, {scans} spectra" if scans > 1 else region
     return Group(
         "NXentry",
         {
-            "definition": Field("NXmpes", {"version": _VERSION, "URL": _URL}),
-            "title": Field(f"{region}, {scans} spectra" if scans > 1 else region),
-            "start_time": Field(iso(start)) if start is not None else None,
-            "end_time": Field(iso(end)) if end is not None else None,
+            **heading(ds, Field("NXmpes", {"version": _VERSION, "URL": _URL}), title),
             "method": Field("X-ray photoelectron spectroscopy (XPS)"),
             "transitions": Field([region]),
-            "program_name": Field("operando", {"version": software_version()}),
             "data": _data(ds, quantity, name),
             "instrument": _instrument(ds, name, scheme),
             "sample": Group("NXsample", {"name": Field(sample)}) if sample else None,

@@ -15,7 +15,7 @@ from operando.history import software_version
 
 from .selection import chosen, experiment
 from .tables import Table, tables
-from .whole_files import made_folder, refuse_existing, written_whole
+from .whole_files import made_for, written_whole
 
 _TO_QUOTE = re.compile(r'[,"\n\r#]|^\s|\s$')
 _NOT_SHOWN = {"recipe"}
@@ -58,9 +58,7 @@ def write_csv(
         planned += [(folder / f"{stem}{f'_{one.name}' if one.name else ''}.csv", node, ds, one) for one in found]
     if not planned:
         raise OperandoError(f"{folder}: expected tables, got images and volumes only; export them as nexus or netcdf")
-    if not overwrite:
-        refuse_existing([path for path, *_ in planned])
-    made_folder(folder)
+    made_for(folder, [path for path, *_ in planned], overwrite=overwrite)
     for path, node, ds, one in planned:
         with written_whole(path, overwrite=overwrite) as aside, aside.open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(f"# {line}\n" for line in _about(tree, node, ds, one))

@@ -12,7 +12,7 @@ from operando.errors import OperandoError
 
 from .drawings import COLORS, draw
 from .selection import chosen
-from .whole_files import made_folder, refuse_existing, written_whole
+from .whole_files import made_for, written_whole
 
 KINDS = ("pdf", "svg", "png")
 _STYLE: dict[str, Any] = {
@@ -79,9 +79,7 @@ def write_figures(
         figures = [(folder / f"{name}.{kind}", figure) for name, figure in draw(tree, chosen(tree, nodes))]
         if not figures:
             raise OperandoError(f"figures: expected something to draw, got none in {', '.join(nodes) or 'the store'}")
-        if not overwrite:
-            refuse_existing([path for path, _ in figures])
-        made_folder(folder)
+        made_for(folder, [path for path, _ in figures], overwrite=overwrite)
         for path, figure in figures:
             with written_whole(path, overwrite=overwrite) as aside, aside.open("wb") as stream:
                 figure.savefig(stream, format=kind, metadata=_NO_DATE[kind])

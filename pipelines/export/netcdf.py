@@ -25,7 +25,9 @@ def write_netcdf(path: str | Path, tree: xr.DataTree, nodes: Sequence[str] = (),
     """Write a store, or nodes of it, as one NetCDF-4 file and return its path.
 
     Nodes are groups at the same paths, and ``xarray.open_datatree(path, engine="h5netcdf")`` gives them back to the
-    last bit and nanosecond, with attributes (lists of numbers as arrays). Lazy variables are written chunk by chunk.
+    last bit and nanosecond, with attributes (lists of numbers as arrays). Texts are UTF-8 of any length in the file and
+    come back letter by letter, in the type that the reader has for them: xarray 2026.9 as wide as the longest
+    (``<U18``), older ones as objects, where the store has ``StringDType``. Lazy variables are written chunk by chunk.
 
     Parameters
     ----------

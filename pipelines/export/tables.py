@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.flags import names as flag_names
+from operando.schema import LINKED
 from operando.store import SCAN
 from operando.units import DIMENSIONLESS
 
@@ -22,7 +24,8 @@ _FEWEST = 16
 """Points along an axis from which on a variable is a table of its own."""
 _READ_BYTES, _TEXT_BYTES = 2**27, 2**22
 _HELD_BYTES = 2**28
-_TIMES = ("time", "time_start", "time_end")
+_FIRST = ("time", "time_start", "time_end", "source", "flag", *(var.name for var in LINKED))
+"""Columns that come first, in their order; the others follow by name, what tells lines apart before their numbers."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Table:
         """Return the number of lines."""
         return int(self.columns[0].values.sizes.get(self.rows, 1))
 
+    def some(self, lines: NDArray[np.intp]) -> list[list[str]]:
+        """Return some of the lines, as texts."""
+        cut = {self.rows: lines} if self.rows else {}
+        return [list(line) for line in zip(*map(_strings, _computed(self.columns, cut)), strict=True)]
+
     def blocks(self) -> Iterator[list[list[str]]]:
         """Yield the lines, block by block, as texts, which are many times larger than numbers."""
         step, part = (max(1, size // (8 * len(self.columns))) for size in (_READ_BYTES, _TEXT_BYTES))
@@ -64,17 +72,14 @@ def tables(ds: xr.Dataset) -> tuple[list[Table], list[str]]:
     along an energy or another long axis is a table of its own, the axis its first column and each scan a further one.
     Covariances of many numbers are tables with one number a line.
     """
-    images = [str(name) for name, array in ds.variables.items() if len(IMAGE_DIMS & set(array.dims)) > 1]
-    images += [name for name in map(str, ds.variables) if name not in images and _preview(ds[name])]
-    ds = ds.drop_vars(images)
+    ds, images = _without_images(ds)
     ds = ds.load() if ds.nbytes <= _HELD_BYTES else ds
     left = [*map(str, ds.coords), *map(str, ds.data_vars)]
-    main = SCAN if SCAN in ds.dims else _main(ds, left)
+    main = _main(ds, left)
     found: list[Table] = []
     for rows in dict.fromkeys([main, *(str(dim) for name in left for dim in ds[name].dims)]):
-        own = [name for name in left if rows in ds[name].dims and _beside(ds[name], rows) <= MOST_BESIDE]
-        own = [name for name in own if not (SCAN in ds[name].dims and _axis(ds[name])) and not _is_matrix(ds[name])]
-        if [name for name in own if name not in ds.dims]:
+        own = _a_line_each(ds, rows, left)
+        if own:
             found.append(_flat("" if rows == main else rows, rows, ds, own))
             left = [name for name in left if name not in own]
     for name in [name for name in left if ds[name].ndim and name not in ds.dims]:
@@ -86,6 +91,18 @@ def tables(ds: xr.Dataset) -> tuple[list[Table], list[str]]:
     return found, images
 
 
+def main_table(ds: xr.Dataset) -> Table | None:
+    """Return the first of :func:`tables`, a scan (object, crack, component) a line; None if there is no such table.
+
+    Nothing else is read from a store.
+    """
+    ds, _ = _without_images(ds)
+    names = [*map(str, ds.coords), *map(str, ds.data_vars)]
+    rows = _main(ds, names)
+    own = _a_line_each(ds, rows, names) if rows else []
+    return _flat("", rows, ds[own].load(), own) if own else None
+
+
 def label(name: str, array: xr.DataArray, beside: Sequence[str] = ()) -> str:
     """Return the label of a column: name, which of several in square brackets, unit in round ones."""
     inside = f" [{', '.join(beside)}]" if beside else ""
@@ -93,14 +110,29 @@ def label(name: str, array: xr.DataArray, beside: Sequence[str] = ()) -> str:
     return f"{name}{inside} ({unit})" if unit else f"{name}{inside}"
 
 
+def _without_images(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    images = [str(name) for name, array in ds.variables.items() if len(IMAGE_DIMS & set(array.dims)) > 1]
+    images += [name for name in map(str, ds.variables) if name not in images and _preview(ds[name])]
+    return ds.drop_vars(images), images
+
+
 def _preview(array: xr.DataArray) -> bool:
     return sum(str(dim).startswith("preview_") for dim in array.dims) > 1
 
 
 def _main(ds: xr.Dataset, names: Sequence[str]) -> str:
-    """Return the dim that most variables lie along, with little else."""
+    """Return the dim of the first table: that of scans, or that which most variables lie along, with little else."""
+    if SCAN in ds.dims:
+        return SCAN
     dims = [str(dim) for name in names for dim in ds[name].dims[:1]]
     return max(dict.fromkeys(dims), key=dims.count, default="")
+
+
+def _a_line_each(ds: xr.Dataset, rows: str, names: Sequence[str]) -> list[str]:
+    """Return the variables with one number a line, or a few; none if these are axes alone."""
+    own = [name for name in names if rows in ds[name].dims and _beside(ds[name], rows) <= MOST_BESIDE]
+    own = [name for name in own if not (SCAN in ds[name].dims and _axis(ds[name])) and not _is_matrix(ds[name])]
+    return own if any(name not in ds.dims for name in own) else []
 
 
 def _beside(array: xr.DataArray, rows: str) -> int:
@@ -128,8 +160,8 @@ def _flat(name: str, rows: str, ds: xr.Dataset, names: Sequence[str]) -> Table:
     if rows and rows not in names:
         counted = xr.DataArray(np.arange(ds.sizes[rows]), dims=rows, attrs={"long_name": f"{rows}, counted from 0"})
         columns.append(Column(rows, counted if rows not in ds.coords else ds[rows]))
-    first = [one for one in (rows, *_TIMES, "source", "flag") if one in names]
-    for one in [*first, *(one for one in names if one not in first)]:
+    others = sorted(names, key=lambda one: (one not in ds.coords, one))
+    for one in [one for one in dict.fromkeys((rows, *_FIRST, *others)) if one in names]:
         columns += _apart(one, ds[one].reset_coords(drop=True) if one not in ds.dims else ds[one], rows, ds)
         if one == "flag" and ds[one].dims == (rows,):
             reasons = ["; ".join(flag_names(int(value))) for value in ds[one].to_numpy()]
@@ -171,9 +203,17 @@ def _apart(name: str, array: xr.DataArray, rows: str, ds: xr.Dataset) -> list[Co
     found = []
     for at in product(*(range(array.sizes[dim]) for dim in others)):
         beside = [texts[k] for texts, k in zip(named, at, strict=True)]
-        one = array.isel(dict(zip(others, at, strict=True)))
-        found.append(Column(label(name, array, beside), one))
+        place = dict(zip(others, at, strict=True))
+        found.append(Column(label(name, _with_own_unit(ds, array, place), beside), array.isel(place)))
     return found
+
+
+def _with_own_unit(ds: xr.Dataset, array: xr.DataArray, at: Mapping[str, int]) -> xr.DataArray:
+    """Return what holds numbers of several units, such as the parameters of a fit, with the unit at a place."""
+    units = str(array.attrs.get("units_in", ""))
+    if units not in ds.coords or not set(ds[units].dims) <= set(at):
+        return array
+    return array.assign_attrs(units=str(ds[units].isel({dim: at[str(dim)] for dim in ds[units].dims}).item()))
 
 
 def _named(ds: xr.Dataset, dim: str) -> list[str]:
@@ -189,7 +229,7 @@ def _names_along(ds: xr.Dataset, dim: str) -> list[str]:
     return _strings(ds[dim].to_numpy()) if dim in ds.coords else [str(k) for k in range(ds.sizes[dim])]
 
 
-def _computed(columns: Sequence[Column], cut: dict[str, slice]) -> list[np.ndarray]:
+def _computed(columns: Sequence[Column], cut: Mapping[str, slice | NDArray[np.intp]]) -> list[np.ndarray]:
     """Return the values of each column; lazy ones are computed together."""
     import dask
 

@@ -83,6 +83,19 @@ def made_folder(folder: Path) -> Path:
     return folder
 
 
+def made_for(folder: Path, paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Make the folder of several files, but not if one of them is there and may not be replaced.
+
+    Raises
+    ------
+    OperandoError
+        If it cannot be made, or with the first of the files that are there.
+    """
+    if not overwrite:
+        refuse_existing(paths)
+    made_folder(folder)
+
+
 def refuse_existing(paths: Iterable[Path]) -> None:
     """Refuse to go on if one of several files is there.
 

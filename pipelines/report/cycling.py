@@ -25,7 +25,7 @@ _SHOWN = 1e-6
 
 def wants(tree: xr.DataTree) -> bool:
     """Return whether there are onsets or half-cycles with a current."""
-    return onsets_of(tree) is not None or _cycled(tree)
+    return onsets_of(tree) is not None or cycled(tree)
 
 
 def draw(tree: xr.DataTree) -> Iterator[Part]:
@@ -34,7 +34,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
     if found is not None:
         yield heading("Onsets")
         yield Html(_onset_table(found, local_time(tree)))
-    if _cycled(tree):
+    if cycled(tree):
         halves, cycles = echem.half_cycles(tree), echem.cycles(tree)
         yield heading("Charge by half-cycle")
         yield Html(_half_cycle_table(halves, tree))
@@ -45,6 +45,11 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
 def onsets_of(tree: xr.DataTree) -> xr.Dataset | None:
     """Return the table of the onsets that the recipe asked for; None if it asked for none."""
     return tree[ONSETS].to_dataset().load() if ONSETS in tree.children else None
+
+
+def cycled(tree: xr.DataTree) -> bool:
+    """Return whether the log has half-cycles with a current."""
+    return "echem" in tree.children and bool((tree["echem"]["half_cycle"] > 0).any())
 
 
 def moment(onset: xr.Dataset) -> np.datetime64:
@@ -70,10 +75,6 @@ def spread(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.2g} {unit}"
     return f"{max(seconds, _MILLISECOND):.2g} s"
-
-
-def _cycled(tree: xr.DataTree) -> bool:
-    return "echem" in tree.children and bool((tree["echem"]["half_cycle"] > 0).any())
 
 
 def _onset_table(onsets: xr.Dataset, local: LocalTime) -> str:

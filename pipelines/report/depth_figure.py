@@ -48,7 +48,7 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
     fig.add_tools(models.HoverTool(renderers=points, tooltips=tips, point_policy="snap_to_data", limit=3))
     drawn = fig
     if len(found) > 1:
-        buttons = switch(list(found), marks)
+        buttons = switch(list(found), marks, wrapped=True)
         buttons.active = len(found) - 1
         drawn = layouts.column(buttons, fig, sizing_mode="stretch_width")
     yield Plot([drawn], _caption(), _legend(techniques, colors))

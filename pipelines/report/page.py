@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.document import Document
 from bokeh.embed import components
+from bokeh.models.css import InlineStyleSheet
+from bokeh.models.renderers.glyph_renderer import GlyphRenderer
 from bokeh.resources import Resources
 
 from .choosing import link
@@ -36,6 +38,7 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
     drawn = [(panel.title, list(panel.draw(tree))) for panel in panels if panel.wants(tree)]
     models = [model for _, parts in drawn for part in parts if isinstance(part, Plot) for model in part.models]
     link(models, tree)
+    _leave_boxes_out_of_print(models)
     _put_together(models)
     script, places = components(models) if models else ("", ())
     sections = _sections(drawn, dict(zip(models, places, strict=True)))
@@ -50,6 +53,14 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
         methods=methods(tree),
         script=script,
     )
+
+
+def _leave_boxes_out_of_print(roots: Sequence[Any]) -> None:
+    """Hide in print the empty boxes that bokeh keeps for marks: those far outside of a figure would add pages."""
+    hidden = InlineStyleSheet(css="@media print { :host { display: none; } }")
+    for model in {model for root in roots for model in root.references()}:
+        if isinstance(model, GlyphRenderer) and "stylesheets" in model.properties():
+            model.stylesheets = [hidden]
 
 
 def _put_together(models: Sequence[Any]) -> None:

@@ -13,6 +13,7 @@ from . import (
     hysteresis_figure,
     lag_figure,
     mixtures,
+    numbers,
     spectra,
     stacks,
     tables,
@@ -55,5 +56,6 @@ PANELS: tuple[Panel, ...] = (
     Panel("Cell", tables.wants_cell, tables.draw_cell),
     Panel("Flagged scans", tables.wants_flags, tables.draw_flags),
     Panel("Files that could not be read, steps that could not be taken", tables.wants_failed, tables.draw_failed),
+    Panel("Tables to copy", numbers.wants, numbers.draw),
 )
 """The report's sections, in their order; those that the experiment has nothing for are left out."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from operando import history
 
 from .citations import references
+from .paper_onsets import onset_sentences
 from .paper_sentences import CITING, SENTENCES
 from .parts import copied, counted, text
 from .series import Series, all_series, over_all
@@ -32,6 +33,8 @@ def paper(tree: xr.DataTree) -> str:
     log = _steps([tree["echem"].to_dataset()]) if "echem" in tree else []
     log += [one for own in steps.values() for one in own if one[0] == _LINK]
     parts = [_paragraph("Electrochemistry and clocks", log, cited)]
+    onsets = onset_sentences(tree)
+    parts += [_told("Onsets", [text(one) for one in onsets])] if onsets else []
     for series in all_series(tree):
         own = [one for one in steps[series.path] if one[0] != _LINK]
         parts.append(_paragraph(_title(series), own, cited))
@@ -82,7 +85,11 @@ def _paragraph(title: str, steps: list[Step], cited: list[str]) -> str:
         if sentence:
             cites = CITING[name](parameters) if name in CITING else True
             said.append(text(sentence) + (_numbers(name, cited) if cites else ""))
-    return f"<p><b>{text(title)}.</b> {' '.join(f'{one}.' for one in dict.fromkeys(said))}</p>" if said else ""
+    return _told(title, said) if said else ""
+
+
+def _told(title: str, said: list[str]) -> str:
+    return f"<p><b>{text(title)}.</b> {' '.join(f'{one}.' for one in dict.fromkeys(said))}</p>"
 
 
 def _sentence(template: str | Callable[[Mapping[str, Any]], str] | None, parameters: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ from .verdict import METHODS
 Given = Mapping[str, Any]
 
 
-def _listed(values: Any) -> str:
+def listed(values: Any) -> str:
+    """Return words in a row: ``a, b and c``."""
     names = [str(value) for value in values]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
@@ -63,9 +64,9 @@ def _combination(given: Given) -> str:
     extras = ["a scale"] if given["scale"] else []
     extras += ["a common shift in energy"] if given["shift"] not in (None, False) else []
     extras += [f"a background of {given['background']} terms"] if isinstance(given["background"], int) else []
-    free = f", with {_listed(extras)} left free" if extras else ""
+    free = f", with {listed(extras)} left free" if extras else ""
     window = f" from {_range(given['window'], 'eV')}" if given["window"] else ""
-    return f"The spectra{window} were fitted with the references {_listed(given['references'])}{free}"
+    return f"The spectra{window} were fitted with the references {listed(given['references'])}{free}"
 
 
 def _lines(given: Given) -> str:
@@ -76,16 +77,16 @@ def _lines(given: Given) -> str:
     what += [f"{single} single line{'s' * (single > 1)}"] if single else []
     background = str((given["model"].get("background") or {}).get("kind", "")).replace("_", " ")
     under = f" on a background after {background.capitalize()} that is fitted along" if background else ""
-    return f"The core levels were fitted with {_listed(what)}{under}"
+    return f"The core levels were fitted with {listed(what)}{under}"
 
 
 def _thresholds(given: Given) -> str:
     limits = ", ".join(f"{value:.5g}" for value in given["threshold"][0])
-    return f"Phases ({_listed(given['names'])}, from the darkest on) are parted at the grey values {limits}"
+    return f"Phases ({listed(given['names'])}, from the darkest on) are parted at the grey values {limits}"
 
 
 def _cracks(given: Given) -> str:
-    scales = _listed(f"{scale:g}" for scale in given["scales"])
+    scales = listed(f"{scale:g}" for scale in given["scales"])
     return (
         f"Cracks and voids were found from the response of a plate filter at {scales} voxels with hysteresis"
         f" (false alarms {given['false_alarm']:g} a voxel) and from the share of void of each voxel, for grey values of"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -183,12 +184,14 @@ class LocalTime:
         shifted = (times.astype("datetime64[ns]") - np.datetime64(0, "ns")) / np.timedelta64(1, "ms")
         return np.where(np.isnat(times), np.nan, shifted + self.offset.total_seconds() * 1e3)
 
-    def text(self, time: np.datetime64) -> str:
-        """Return a time to the second, ``-`` for NaT."""
+    def text(self, time: np.datetime64, digits: int = 0) -> str:
+        """Return a time to the second, or with that many ``digits`` of it; ``-`` for NaT."""
         if np.isnat(time):
             return "–"
-        seconds = float(self.milliseconds(np.array([time]))[0]) / 1e3
-        return f"{_EPOCH + timedelta(seconds=round(seconds)):%Y-%m-%d %H:%M:%S}"
+        seconds = round(float(self.milliseconds(np.array([time]))[0]) / 1e3, digits)
+        whole = math.floor(seconds)
+        fraction = f"{seconds - whole:.{digits}f}"[1:]
+        return f"{_EPOCH + timedelta(seconds=whole):%Y-%m-%d %H:%M:%S}{fraction}"
 
 
 def local_time(tree: xr.DataTree) -> LocalTime:

@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operando import cycles, echem, history, incremental_capacity, step_resistance
+from operando import clock_events, cycles, echem, history, incremental_capacity, quantities, query, step_resistance
 from operando.clock import to_ns
 from operando.cyclers.log import MEAN
 from operando.errors import OperandoError
@@ -206,6 +206,6 @@ def test_all_have_units_names_and_a_history():
             assert variable.dtype.kind not in "fi" or "units" in variable.attrs, name
 
 
-@pytest.mark.parametrize("module", [cycles, incremental_capacity, step_resistance])
+@pytest.mark.parametrize("module", [clock_events, cycles, incremental_capacity, quantities, query, step_resistance])
 def test_the_worked_examples_hold(module):
     assert doctest.testmod(module).failed == 0

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from linked_series import shared_noise
 from pulls import assert_unit_normal
 
 import operando
-from operando import history, onset_times, rises
+from operando import change_points, history, onset_times
 from operando.clock import Clock, to_ns
 from operando.crossings import Trace, crossings, white_noise
 from operando.errors import OperandoError
@@ -187,22 +188,50 @@ def test_the_clock_of_a_series_enters_its_onsets():
     assert float(given.clock_std[0]) == 4.0
 
 
-@pytest.mark.parametrize("shape", rises.SHAPES)
+@pytest.mark.parametrize("shape", change_points.SHAPES)
 def test_changes_out_of_noise_pull_as_a_unit_normal(shape):
     random, pulls = np.random.default_rng(20260802), []
     for _ in range(220):
         t = np.sort(random.uniform(0, 1e4, 120))
         true, std = random.uniform(3e3, 7e3), random.uniform(0.5, 1.5, 120)
-        rise = np.clip(t - true, 0, None) / 300 if shape == "ramp" else 1.2 * (t > true)
-        found = rises.rise(t, 3 + rise + std * random.standard_normal(t.size), std, shape)
+        after = np.clip(t - true, 0, None)
+        change = {"ramp": after / 300, "kink": after / 150 - 2e-3 * t, "step": 2.5 * (after > 0)}[shape]
+        found = change_points.find_change(t, 3 + change + std * random.standard_normal(t.size), std, shape)
         pulls.append((found.time - true) / found.std)
     assert_unit_normal(np.array(pulls))
+
+
+@pytest.mark.parametrize("shape", ["ramp", "kink"])
+def test_noise_that_neighbors_share_widens_the_error_of_a_change(shape):
+    random, pulls = np.random.default_rng(20260804), []
+    for _ in range(220):
+        t, true = np.arange(100) * 100.0, random.uniform(3e3, 7e3)
+        after = np.clip(t - true, 0, None)
+        change = after / 100 - (3e-3 * t if shape == "kink" else 0.0)
+        found = change_points.find_change(t, change + shared_noise(random, t.size, 0.5, 1.0), np.ones(t.size), shape)
+        pulls.append((found.time - true) / found.std)
+    assert_unit_normal(np.array(pulls))
+
+
+def test_without_a_known_noise_a_change_stands_out_of_what_is_left():
+    random = np.random.default_rng(20260805)
+    t = np.arange(60) * 100.0
+    value = np.clip(t - 2950, 0, None) / 300 + 0.2 * random.standard_normal(t.size)
+    known = change_points.find_change(t, value, np.full(t.size, 0.2), "ramp")
+    unknown = change_points.find_change(t, value, np.ones(t.size), "ramp", known=False)
+    assert unknown.std == pytest.approx(known.std, rel=0.2)
+    assert unknown.time == pytest.approx(known.time, abs=0.1 * known.std)
+    assert change_points.find_change(t, value - value, np.ones(t.size), "ramp", known=False) is None
 
 
 def test_noise_alone_is_a_change_once_in_a_hundred_at_most():
     random = np.random.default_rng(20260803)
     t, std = np.arange(80) * 100.0, np.ones(80)
-    found = [rises.rise(t, random.standard_normal(80), std, shape) for _ in range(150) for shape in rises.SHAPES]
+    found = [
+        change_points.find_change(t, random.standard_normal(80), std, shape)
+        for _ in range(150)
+        for shape in change_points.SHAPES
+    ]
     assert sum(one is not None for one in found) <= 8
 
 
@@ -229,7 +258,7 @@ def test_a_products_rise_is_an_onset_with_its_interval():
         ({"above": 2.3}, "expected a potential on a stated scale"),
         ({"of": "soc"}, "one of above, below and change"),
         ({"of": "soc", "above": 0.5, "below": 0.2}, "one of above, below and change"),
-        ({"of": "soc", "change": "bend"}, "change among ramp, step"),
+        ({"of": "soc", "change": "bend"}, "change among ramp, kink, step"),
         ({"of": "soc", "above": np.nan}, "finite level"),
         ({"of": "soc", "above": 0.5, "noise": -1.0}, "noise from 0"),
         ({"of": "charge", "above": 0.5}, "got 'charge'; there are"),
@@ -251,4 +280,4 @@ def test_onsets_have_units_names_and_a_history():
 
 
 def test_the_worked_examples_hold():
-    assert doctest.testmod(onset_times).failed == 0
+    assert doctest.testmod(onset_times).failed == doctest.testmod(change_points).failed == 0

@@ -34,6 +34,7 @@ def assert_same_node(read: xr.Dataset, written: xr.Dataset) -> None:
         own = read.variables[name]
         assert own.dims == array.dims
         if array.dtype.kind in "OTU":
+            assert own.dtype.kind in "OTU"
             assert own.values.astype(object).tolist() == array.values.astype(object).tolist()
         else:
             assert own.dtype == array.dtype
@@ -55,6 +56,22 @@ def test_every_node_comes_back_from_netcdf_to_the_last_bit(tree, tmp_path):
         assert_same_attributes(read.attrs, tree.attrs)
         for node in tree.leaves:
             assert_same_node(read[node.path].to_dataset(), node.to_dataset())
+
+
+def test_texts_of_any_length_and_type_are_utf_8_in_netcdf_and_come_back(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("h5netcdf")
+    texts = ["", "µA·cm⁻²", "a much longer one " * 20]
+    kinds = {"stored": np.dtypes.StringDType(), "object": object, "fixed": str}
+    ds = xr.Dataset({name: ("scan", np.array(texts, kind)) for name, kind in kinds.items()})
+    path = write_netcdf(tmp_path / "own.nc", xr.DataTree.from_dict({"/a": ds}))
+    with h5py.File(path) as file:
+        for name in kinds:
+            assert h5py.check_string_dtype(file["a"][name].dtype) == ("utf-8", None)
+    with xr.open_datatree(path, engine="h5netcdf") as read:
+        for name in kinds:
+            assert read["a"][name].dtype.kind in "OTU"
+            assert [str(one) for one in read["a"][name].values] == texts
 
 
 def test_one_node_of_a_lazy_store_is_a_file_of_its_own(tree, tmp_path):

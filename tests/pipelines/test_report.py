@@ -355,7 +355,7 @@ def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with playwright.sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=flags)
-        tab = browser.new_page(viewport={"width": 1400, "height": 1400})
+        tab = browser.new_page(viewport={"width": 1400, "height": 1400}, permissions=["clipboard-read"])
         tab.on("request", lambda request: asked.append(request.url))
         tab.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
         tab.on("pageerror", lambda error: said.append(str(error)))
@@ -375,6 +375,10 @@ def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
         chosen = tab.locator("#chosen").inner_text(), tab.evaluate(CHOSEN), tab.evaluate(TITLES)
         tab.locator("#chosen button").click()
         left = tab.locator("#chosen").is_visible(), tab.evaluate(CHOSEN)
+        tab.get_by_text("Ni_K: 60 scans, 16 columns").click()
+        tab.get_by_text("Copy the table of Ni_K").click()
+        copied = [line.split("\t") for line in tab.evaluate("navigator.clipboard.readText()").strip().split("\n")]
+        sheets = len(re.findall(rb"/Type /Page\b", tab.pdf(format="A4")))
         tab.set_viewport_size({"width": 390, "height": 800})
         tab.wait_for_timeout(500)
         overflow = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -386,6 +390,10 @@ def test_in_a_browser_the_page_is_silent_and_its_controls_work(tmp_path):
     assert scans == [17, 17]
     assert sum(one.startswith("black: scan 17,") for one in titles) == 1
     assert left == (False, [])
+    assert len(copied) == 61
+    assert {"scan (1)", "potential (V)", "edge_energy (eV)", "edge_energy_std (eV)"} < set(copied[0])
+    assert {len(line) for line in copied} == {len(copied[0])}
+    assert 3 <= sheets <= 8
     assert overflow <= 0
     assert asked == [path.as_uri()]
     assert said == []

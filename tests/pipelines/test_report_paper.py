@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from operando.pipelines.electrochemistry import onset_table
+from operando.pipelines.recipe_tables import OnsetSection
 from operando.pipelines.report.citations import docstring, dois, references
 from operando.pipelines.report.paper import paper
 from operando.pipelines.report.paper_sentences import CITING, SENTENCES
@@ -58,6 +60,60 @@ def test_works_are_numbered_in_the_order_in_which_they_are_cited_and_only_where_
 def test_a_history_without_the_parameters_of_a_sentence_gives_none():
     assert "absorption was normalized" not in said(xas__Ni_K__processed=node(("xas.normalize", {"e0": 1.0})))
     assert said(xas__Ni_K__processed=node(("someone.elses", {}))) == ""
+
+
+def crossed(t, potential, sections):
+    ds = xr.Dataset(
+        {
+            "potential": ("time", potential, {"units": "V"}),
+            **{name: ("time", np.zeros(t.size, int)) for name in ("segment", "half_cycle", "cycle", "flag")},
+        },
+        {"time": np.datetime64("2024-03-01T08:00", "ns") + (t * 1e9).astype("m8[ns]")},
+        {"voltage_error": 1e-3},
+    )
+    table = onset_table(ds, {name: OnsetSection(**given) for name, given in sections.items()})
+    return xr.DataTree.from_dict({"/onsets": table, "/xas/Ni_K/processed": node(("xas.edge_energy", HALF))})
+
+
+def plain(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)).replace("\u00a0", " ")
+
+
+HALF = {"method": "half_height", "level": 0.5}
+
+
+def test_onsets_that_the_recipe_asked_for_are_told_with_their_rule_times_and_errors():
+    t = np.arange(0.0, 7200.0, 10.0)
+    potential = 1.5 + 3e-4 * np.minimum(t, 7200.0 - t) + 1e-4 * np.random.default_rng(5).standard_normal(t.size)
+    sections = {"<oxidation>": {"above": 2.3, "hold": 60.0}, "reduction": {"below": 1.7}}
+    tree = crossed(t, potential, sections)
+    words = plain(paper(tree))
+    assert "(vs Li+/Li) to above 2.3 V for at least 60 s and to below 1.7 V:" in words
+    assert "more than 3 standard deviations of the noise" in words
+    found = tree["onsets"].to_dataset()
+    for name, way, at in (("&lt;oxidation&gt;", "rose above 2.3", 0), ("reduction", "fell below 1.7", 1)):
+        one = found.isel(onset=at)
+        time = re.search(rf"The potential {way} V \({name}\) at (\S+ \S+) ± (\S+) s", words)
+        off = (np.datetime64(time[1].replace(" ", "T"), "ns") - one["time"].values) / np.timedelta64(1, "s")
+        assert abs(off) < 0.1 * float(one["time_std"])
+        assert float(time[2]) == pytest.approx(float(one["time_std"]), rel=0.05)
+    common = re.search(r"the voltmeter&#x27;s error moves them by up to (\S+) s", words)
+    assert float(common[1]) == pytest.approx(float(found["time_systematic"][0]), rel=0.02)
+
+
+def test_of_onsets_that_are_not_there_it_is_said_and_of_none_asked_nothing():
+    t = np.arange(0.0, 3600.0, 10.0)
+    words = plain(paper(crossed(t, 1.5 + 1e-5 * t, {"oxidation": {"above": 2.3}})))
+    assert "Onsets are crossings" in words
+    assert "No such crossing was found" in words
+    assert "nset" not in said(xas__Ni_K__processed=node(("xas.edge_energy", HALF)))
+
+
+def test_only_the_first_of_many_onsets_are_told():
+    t = np.arange(0.0, 72000.0, 10.0)
+    words = plain(paper(crossed(t, 2.3 + 0.5 * np.sin(t / 500 - 1), {"": {"above": 2.3}})))
+    assert words.count(" ± ") == 12
+    assert "the first of 23 onsets" in words
 
 
 def test_what_comes_from_files_is_escaped():
