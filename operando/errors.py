@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 
+_LONGEST = 1200
+"""Characters of a part of an error's text; what a file holds beyond is left out of the middle."""
+
 
 class OperandoError(Exception):
     """A mistake in the input or in the call; its text is one line for the user."""
@@ -38,11 +41,11 @@ class FileError(OperandoError):
         place: str = "",
         remedy: str = "",
     ) -> None:
-        self.file, self.place = printable(str(file)), place
-        self.expected, self.got, self.remedy = expected, got, remedy
-        where = f"{self.file}, {place}" if place else self.file
-        advice = f"; {remedy}" if remedy else ""
-        super().__init__(" ".join(f"{where}: expected {expected}, got {got}{advice}".split()))
+        self.file, self.place = printable(str(file)), _told(place)
+        self.expected, self.got, self.remedy = _told(expected), _told(got), _told(remedy)
+        where = f"{self.file}, {self.place}" if place else self.file
+        advice = f"; {self.remedy}" if remedy else ""
+        super().__init__(f"{_told(where)}: expected {self.expected}, got {self.got}{advice}")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that the error crosses process borders."""
@@ -68,6 +71,13 @@ class SeveralRegionsError(FileError):
 def printable(name: str) -> str:
     """Return a file's name with bytes that are no UTF-8 written as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _told(text: str) -> str:
+    """Return a text from a file for the user: one line of bounded length, without what moves a terminal's cursor."""
+    short = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 4 :]}"
+    line = " ".join(short.split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _file_error(file: str, expected: str, got: str, place: str, remedy: str) -> FileError:

@@ -26,8 +26,10 @@ def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[st
     Raises
     ------
     FileError
-        If there is no such file, or it cannot be read, is not UTF-8 or no TOML.
+        If there is no such file, or it cannot be read, is not UTF-8 or no TOML (or too deep, or with endless numbers).
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FileError(path, what, "a pipe or a device")
     try:
         text = path.read_text(encoding="utf-8-sig")
         return text, tomllib.loads(text)
@@ -38,7 +40,7 @@ def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[st
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise FileError(path, "UTF-8 text", "other bytes", place=f"line {line}", remedy="save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(path, "TOML", str(error)) from None
 
 

@@ -48,8 +48,8 @@ def entries(path: Path) -> Mapping[str, Mapping[str, Any]]:
             raw: dict[str, Any] = tomllib.load(file)
     except OSError as error:
         raise FileError(path, "a table of species", error.strerror or "nothing") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(path, "TOML", " ".join(str(error).split())) from None
+    except (ValueError, RecursionError) as error:
+        raise FileError(path, "TOML", str(error)) from None
     found = problems(raw)
     if found:
         raise OperandoError(f"{path.name}: " + "; ".join(found))

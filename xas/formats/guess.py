@@ -36,6 +36,8 @@ _ENERGIES = (
 _SEVERAL = re.compile(r"(?:i_?f|fluo?|ff|sdd)_?\d+|[a-z]+\d+_i?fluor", re.IGNORECASE)
 _SPACING = re.compile(r"\bd(?:[ _-]?spacing)?\s*[=:]\s*(\d+\.\d+)\s*(?:A|\u212b|\u00c5|angstrom)\b", re.IGNORECASE)
 _PLAIN, _KILO, _DEGREES = (30.0, 3e5), (0.2, 30.0), (1.0, 90.0)
+_LONGEST = 300
+"""Characters of a line that may state a time."""
 _FROM_START = "Time from start (seconds)"
 
 
@@ -141,6 +143,8 @@ def _time(header: Sequence[str]) -> dict[str, str]:
     """Return the texts that stand before the times in the header."""
     time: dict[str, str] = {}
     for line in header:
+        if len(line) > _LONGEST:
+            continue
         match = _TIME.search(line.strip().lstrip(COMMENTS).strip())
         if match and parsed_time(match["time"]):
             key = "end" if re.search(r"\b(end|ended|stop|finish)", match["text"], re.IGNORECASE) else "start"

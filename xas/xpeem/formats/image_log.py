@@ -233,7 +233,7 @@ def _frame(file: Path) -> Frame | None:
 
 
 def _pages(path: Path, table: LogTable, pages_of: str) -> tuple[list[Frame | None], list[str], list[str]]:
-    file = beside(path, pages_of.replace(STEM, path.stem))
+    file = beside(path, pages_of.replace(STEM, path.stem), given=True)
     count, rows = pages(file), len(table.rows)
     frames: list[Frame | None] = [TiffFrame(file, page) if page < count else None for page in range(rows)]
     return frames, [relative_name(path, file)], [f"page {page}" for page in range(rows, count)]
@@ -254,7 +254,7 @@ def _unnumbered(file: Path) -> tuple[str, str]:
 
 def _other_image(path: Path, table: LogTable, name: str, given: str | None) -> Path | None:
     stated = given or header_value(table.header, name)
-    return beside(path, stated) if stated else None
+    return beside(path, stated, given=bool(given)) if stated else None
 
 
 def _image(file: Path | None) -> Image | None:
