@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from operando.errors import FileError
+from operando.toml_file import parsed
 
 
 def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[str, Any]]:
@@ -32,7 +32,7 @@ def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[st
         raise FileError(path, what, "a pipe or a device")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text)
+        return text, parsed(path, text)
     except FileNotFoundError:
         raise FileError(path, what, "no such file", remedy=missing) from None
     except OSError as error:
@@ -40,8 +40,6 @@ def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[st
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise FileError(path, "UTF-8 text", "other bytes", place=f"line {line}", remedy="save it as UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise FileError(path, "TOML", str(error)) from None
 
 
 def toml_key(key: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from operando.errors import FileError, OperandoError
+from operando.toml_file import parsed
 
 Row = Mapping[str, Any]
 
@@ -44,11 +44,10 @@ def entries(path: Path) -> Mapping[str, Mapping[str, Any]]:
         If entries are incomplete or impossible; all of them are named.
     """
     try:
-        with path.open("rb") as file:
-            raw: dict[str, Any] = tomllib.load(file)
+        raw = parsed(path, path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(path, "a table of species", error.strerror or "nothing") from None
-    except (ValueError, RecursionError) as error:
+    except UnicodeDecodeError as error:
         raise FileError(path, "TOML", str(error)) from None
     found = problems(raw)
     if found:

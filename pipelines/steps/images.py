@@ -297,7 +297,7 @@ def _labels(path: Path, processed: xr.Dataset) -> np.ndarray:
 
 
 def _npy(path: Path) -> np.ndarray:
-    """Return an array, mapped: no room is made for what the file does not hold. Objects, which are code, are not read."""
+    """Return an array, mapped: no room is made for what the file does not hold. Objects are code and not read."""
     mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     return mapped
 

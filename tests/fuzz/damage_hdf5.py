@@ -66,7 +66,7 @@ def values(random: Random) -> Any:
 def replaced(file: h5py.File, names: list[str], random: Random) -> None:
     name, new = any_of(file, names, random, dataset=True), values(random)
     del file[name]
-    if getattr(new, "dtype", None) == object and new.shape == (3,) and isinstance(new[0], np.ndarray):
+    if new.dtype.kind == "O" and new.shape == (3,) and isinstance(new[0], np.ndarray):
         made = file.create_dataset(name, (3,), dtype=h5py.vlen_dtype("f8"))
         for k, one in enumerate(new):
             made[k] = one
@@ -106,7 +106,7 @@ def removed(file: h5py.File, names: list[str], random: Random) -> None:
 
 def attribute(file: h5py.File, names: list[str], random: Random) -> None:
     item = file[random.choice((any_of(file, names, random), "/"))]
-    known = list(item.attrs) + ["units", "NX_class", "signal", "axes", "default", "definition", "start_time", "scale"]
+    known = [*item.attrs, "units", "NX_class", "signal", "axes", "default", "definition", "start_time", "scale"]
     key = random.choice(known)
     new = random.choice((*TEXTS, 0, -1, 1e308, float("nan"), [1.0, 2.0], ["a", "b"], h5py.Empty("f8"), True, 2**63))
     if random.random() < 0.3:

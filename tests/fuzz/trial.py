@@ -120,7 +120,9 @@ def _outcome(target: Target, path: Path, seed: Seed, random: Random) -> Outcome:
             return Outcome(
                 "exception", f"{type(error).__name__}: {error}"[:500], _where(error) + "\n" + traceback.format_exc()
             )
-    others = [one for one in caught if not issubclass(one.category, OperandoWarning | DeprecationWarning)]
+    others = [
+        one for one in caught if not issubclass(one.category, OperandoWarning | DeprecationWarning | ResourceWarning)
+    ]
     if others:
         return Outcome(
             "warning",
@@ -138,7 +140,9 @@ def _refusal(error: OperandoError, path: Path) -> Outcome:
         return Outcome("memory", text[:300], _where(error))
     if "\n" in text and not isinstance(error, RecipeError):
         return Outcome("lines", text[:300], _where(error))
-    if len(text) > 4000 and not isinstance(error, RecipeError):
+    if not text.replace("\n", "").isprintable():
+        return Outcome("control", ascii(text)[:300], _where(error))
+    if len(text) > 20_000:
         return Outcome("long", f"{len(text)} characters: {text[:200]}", _where(error))
     return Outcome("refused", text[:300])
 

@@ -65,8 +65,9 @@ def opened(path: Path, name: str = "") -> Any:
 
     with told(path, name):
         _require_documents(path / name)
-        newest = 3 if (path / name / DOCUMENTS[0]).exists() else None
-        return zarr.open(path, path=name or None, mode="r", zarr_format=newest)
+        if (path / name / DOCUMENTS[0]).exists():
+            return zarr.open(path, path=name or None, mode="r", zarr_format=3)
+        return zarr.open(path, path=name or None, mode="r")
 
 
 def _require_documents(folder: Path) -> None:

@@ -25,7 +25,10 @@ from .scan import scan
 
 Floats = NDArray[np.float64]
 _MAGIC, _GZIP = "Athena project file", b"\x1f\x8b"
-_MOST_BYTES = 2**29
+_MOST_BYTES, _MOST_JSON = 2**27, 3 * 2**23
+_MOST_ITEMS = 2**23
+"""Items of all lists of a project together; each takes some 60 bytes in memory."""
+_LINE = re.compile(r"[^\r\n]+")
 _ASSIGNED = re.compile(r"^[$@%](\w+)\s*=\s*(.*?);?\s*$")
 _ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\[(?:'(?:[^'\\]|\\.)*'|[^\]'])*\]|[^\s,()]+)")
 _ESCAPED = re.compile(r"\\(.)")
@@ -140,8 +143,10 @@ def _breaks_off(text: str) -> bool:
 
 def _groups(path: Path, text: str) -> Iterator[_Group]:
     if not text.lstrip().startswith("{"):
-        yield from _perl_groups(text)
+        yield from _perl_groups(path, text)
         return
+    if len(text) > _MOST_JSON:
+        raise FileError(path, f"at most {_MOST_JSON >> 20} MiB of JSON", f"{len(text) >> 20} MiB")
     try:
         entries = json.loads(text)
     except (ValueError, RecursionError):
@@ -153,11 +158,16 @@ def _groups(path: Path, text: str) -> Iterator[_Group]:
             yield _Group(str(name), parameters, arrays)
 
 
-def _perl_groups(text: str) -> Iterator[_Group]:
+def _perl_groups(path: Path, text: str) -> Iterator[_Group]:
     """Yield groups from assignments, one a line: a group begins by its name and ends with ``[record]``."""
     group: _Group | None = None
-    for line in text.splitlines():
+    left = _MOST_ITEMS
+    for one in _LINE.finditer(text):
+        line = one[0]
         found = _ASSIGNED.match(line)
+        left -= line.count(",") if found else 0
+        if left < 0:
+            raise FileError(path, f"at most {_MOST_ITEMS} numbers in a project", "more")
         if found and found[1] == "old_group":
             group = _Group("".join(_items(found[2])))
         elif found and group is not None and found[1] == "args":
@@ -172,7 +182,8 @@ def _perl_groups(text: str) -> Iterator[_Group]:
 
 def _items(text: str) -> list[str]:
     """Return the items of a Perl list, or one value, as text."""
-    return [_ESCAPED.sub(r"\1", one or two) if one or two else bare for one, two, bare in _ITEM.findall(text)]
+    found = (match.groups("") for match in _ITEM.finditer(text))
+    return [_ESCAPED.sub(r"\1", one or two) if one or two else bare for one, two, bare in found]
 
 
 def _spectrum(path: Path, group: _Group, *, shifted: bool) -> xr.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,7 +95,8 @@ def _elements(table: Table, energy: Column) -> list[Column]:
     usable = values[np.isfinite(values) & (values > 0)]
     found = channels(table.labels, float(usable.min()), float(usable.max())) if usable.size else []
     found = found or [k for k, label in enumerate(table.labels) if _SEVERAL.fullmatch(label)]
-    alone = all(table.labels.count(table.labels[k]) == 1 for k in found)
+    times = Counter(table.labels)
+    alone = all(times[table.labels[k]] == 1 for k in found)
     return [table.labels[k] if alone else k for k in found] if len(found) > 1 else []
 
 
@@ -131,7 +133,8 @@ def _first(labels: Sequence[str], words: Sequence[str], taken: Sequence[str]) ->
 
 def _all(labels: Sequence[str], words: Sequence[str]) -> list[str]:
     """Return the labels, met only once, that are one of the words, in the order of the words."""
-    free = [label for label in labels if labels.count(label) == 1]
+    times = Counter(labels)
+    free = [label for label in labels if times[label] == 1]
     return [label for word in words for label in free if re.fullmatch(word, label, re.IGNORECASE)]
 
 

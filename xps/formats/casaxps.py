@@ -36,6 +36,12 @@ _TABLE = {
 }
 
 
+def rounded(energy: Any) -> Any:
+    """Return energies (eV) without what sums leave behind their ninth digit; what is beyond numbers is infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.round(energy, DECIMALS)
+
+
 def parsed_comment(
     comment: Sequence[str], photon_energy: float | None, *, calibrated: bool
 ) -> tuple[dict[str, Any], list[str]]:

@@ -25,6 +25,8 @@ from .uview import first_frame
 Column = str | int
 COLUMNS = ("file", "energy", "i0", "time")
 STEM = "{stem}"
+_OFTEN = 4
+"""How many lines may name an image, on average."""
 
 
 def read(
@@ -221,6 +223,9 @@ def _frames(
         remedy = "name the column of the files, or the file of all pages by 'pages_of'"
         raise FileError(path, "a column that names images", _labelled(table), remedy=remedy)
     named = [row[column] for row in table.rows]
+    if len(named) > _OFTEN * (len(set(named)) + 1):
+        expected = "lines that each name an image of their own"
+        raise FileError(path, expected, f"{len(named)} lines for {len(set(named))} images")
     files = [beside(path, name) if IMAGE_NAME.fullmatch(name) else None for name in named]
     frames = [None if file is None else _frame(file) for file in files]
     known = [file for file in files if file is not None]
