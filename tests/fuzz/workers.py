@@ -148,7 +148,7 @@ def tried(target: Target, folder: Path, first: int, until: float) -> Iterator[tu
     try:
         while time.monotonic() < until:
             outcome = worker.ask(number)
-            yield number, outcome or Outcome("crash", "before reading began")
+            yield number, outcome or Outcome("passed over", "the damage could not be made")
             number, left = number + 1, left - 1
             if left == 0 or outcome is None or outcome.kind in ("crash", "hang", "memory"):
                 worker.stop()

@@ -24,7 +24,7 @@ COLUMNS = ("folder", "start", "end")
 KEYS = (*COLUMNS, "duration", "format", "delimiter")
 FILE = "file"
 _VOXEL = re.compile(r"(?:voxel|pixel) ?size\s*\(\s*(\S+)\s*\)\s*[=:]\s*(\S+)", re.IGNORECASE)
-_SLICES = re.compile(r"slices[^=:\d]*[=:]\s*(\d+)\s*$", re.IGNORECASE)
+_SLICES = re.compile(r"slices[^=:\d]*[=:]\s*(\d{1,9})\s*$", re.IGNORECASE)
 _MOST_BYTES = 2**26
 _LOOKED_AT = 40
 """Lines from which the column of the volumes is told."""

@@ -126,7 +126,7 @@ def _attribute(root: Node, where: str, name: str) -> str | float | list[str] | N
 
 def _arrays(root: Node) -> Iterator[tuple[str, Node]]:
     """Yield the datasets of a file and where they are, each once; broken links are passed over."""
-    waiting, looked_at, seen = [(root, "", 0)], 0, {root.item}
+    waiting, looked_at, seen = [(root, "", 0)], 0, {root.identity()}
     while waiting:
         group, above, depth = waiting.pop(0)
         for name in group.names():
@@ -135,9 +135,9 @@ def _arrays(root: Node) -> Iterator[tuple[str, Node]]:
                 return
             with suppress(FileError):
                 child = group.get(name)
-                if child is None or child.item in seen:
+                if child is None or child.identity() in seen:
                     continue
-                seen.add(child.item)
+                seen.add(child.identity())
                 if child.is_group and depth < _DEEPEST:
                     waiting.append((child, f"{above}/{name}", depth + 1))
                 elif not child.is_group and child.shape is not None:
