@@ -57,8 +57,8 @@ def zipped(data: bytes, random: Random) -> bytes:
                 if way == 0:
                     continue
                 inner = b"\x00" * random.choice((10_000_000, 400_000_000)) if way == 1 else changed(inner, random)
-                name = random.choice(("../../x.ndc", "/abs", "a" * 300, name + "\n")) if way == 2 else name
-            new.writestr(name, inner)
+            other = random.choice(("../../x.ndc", "/abs", "a" * 300, name + "\n"))
+            new.writestr(other if way == 2 and name == at else name, inner)
     return out.getvalue()
 
 
@@ -97,9 +97,8 @@ def _change_table(file: sqlite3.Connection, table: str, column: str, random: Ran
             )
         elif way == 4:
             file.execute(f'DROP TABLE "{table}"')
-            file.execute(
-                f'CREATE VIEW "{table}" AS WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x FROM r) SELECT x AS "{column}" FROM r'
-            )
+            endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x FROM r)"
+            file.execute(f'CREATE VIEW "{table}" AS {endless} SELECT x AS "{column}" FROM r')
         else:
             file.execute(f'UPDATE "{table}" SET "{column}" = ?{where}', (put,))
 
@@ -158,31 +157,45 @@ def classifier(data: bytes, random: Random) -> bytes:
 def folder(root: Path, random: Random) -> None:
     """Lose, rename, double or redirect a file of a folder."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
-    if not files:
-        return
-    one, way = random.choice(files), random.randrange(9)
-    target = Path(
-        random.choice(("/etc/passwd", "/dev/zero", "/proc/self/mem", "../../outside", "nothing", str(root), "/"))
-    )
-    if way in (0, 1, 2):
-        one.unlink()
-    if way == 1:
-        one.symlink_to(target)
-    elif way == 2:
-        one.mkdir()
-    elif way == 3:
-        one.rename(
-            one.with_name(random.choice(("x", "é" + one.name, one.name + " ", "slice_99999.tif", "slice_0003 2.tif")))
-        )
-    elif way == 4:
-        one.chmod(0o000)
-    elif way == 5:
-        random.choice(files).replace(one)
-    elif way == 6:
-        one.write_bytes(b"")
-    elif way == 7:
-        (one.parent / "again").symlink_to(one.parent, target_is_directory=True)
-    elif way == 8:
-        (one.parent / random.choice(("9", "slice_0099.tif", "zarr.json", ".zarray", "c", "steps.txt"))).write_bytes(
-            random.randbytes(40)
-        )
+    if files:
+        random.choice(FOLDERS)(random.choice(files), root, random)
+
+
+def lost(one: Path, _root: Path, _random: Random) -> None:
+    one.unlink()
+
+
+def redirected(one: Path, root: Path, random: Random) -> None:
+    far = ("/etc/passwd", "/dev/zero", "/proc/self/mem", "../../outside", "nothing", str(root), "/")
+    one.unlink()
+    one.symlink_to(random.choice(far))
+
+
+def a_folder(one: Path, _root: Path, _random: Random) -> None:
+    one.unlink()
+    one.mkdir()
+
+
+def renamed(one: Path, _root: Path, random: Random) -> None:
+    name = random.choice(("x", "é" + one.name, one.name + " ", "slice_99999.tif", "slice_0003 2.tif"))
+    one.rename(one.with_name(name))
+
+
+def doubled(one: Path, root: Path, random: Random) -> None:
+    one.replace(random.choice(sorted(path for path in root.rglob("*") if path.is_file())))
+
+
+def empty(one: Path, _root: Path, _random: Random) -> None:
+    one.write_bytes(b"")
+
+
+def circular(one: Path, _root: Path, _random: Random) -> None:
+    (one.parent / "again").symlink_to(one.parent, target_is_directory=True)
+
+
+def joined_by(one: Path, _root: Path, random: Random) -> None:
+    name = random.choice(("9", "slice_0099.tif", "zarr.json", ".zarray", "c", "steps.txt"))
+    (one.parent / name).write_bytes(random.randbytes(40))
+
+
+FOLDERS = (lost, redirected, a_folder, renamed, doubled, empty, circular, joined_by)

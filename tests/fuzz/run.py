@@ -3,7 +3,7 @@
     python tests/fuzz/run.py                          # every reader, 600 s each
     python tests/fuzz/run.py --resume                 # go on where the last run stopped
     python tests/fuzz/run.py --reader xps.vamas --seconds 60
-    python tests/fuzz/run.py --total 240 --jobs 2     # all readers within 4 minutes, as CI does
+    python tests/fuzz/run.py --total 240 --inputs 150   # all readers within 4 minutes, as CI does
     python tests/fuzz/run.py --reader xps.vamas --replay 4711
 
 Everything follows from the reader's name and a number, so a finding is replayed by its number; its input is kept in
@@ -20,6 +20,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 for variable in (
@@ -39,6 +40,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--reader", action="append", help="a reader, such as xas.xdi; all by default")
     parser.add_argument("--seconds", type=float, default=600.0, help="for each reader")
     parser.add_argument("--total", type=float, help="for all readers together, instead")
+    parser.add_argument("--inputs", type=int, help="at most for each reader")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=HERE.parents[1] / "build" / "fuzz")
     parser.add_argument("--resume", action="store_true", help="go on with the numbers after those that were tried")
@@ -83,19 +85,17 @@ class Record:
         temporary.replace(self.file)
 
 
-def fuzz(name: str, seconds: float, folder: Path, *, resume: bool) -> Record:
+def fuzz(name: str, seconds: float, folder: Path, *, resume: bool, most: int | None = None) -> Record:
     """Try a reader for some seconds, in a process that this one forks, and record what comes of it."""
     from targets import targets
     from workers import tried
 
     record = Record(folder, name, resume=resume)
     inputs, begun, saved = record.folder / "input", time.monotonic(), 0.0
-    for number, outcome in tried(targets()[name], inputs, record.next, begun + seconds):
+    for number, outcome in islice(tried(targets()[name], inputs, record.next, begun + seconds), most):
         if record.add(number, outcome, inputs):
-            print(
-                f"{name} {number}: {outcome.kind}: {outcome.text[:200]} [{outcome.place.partition(chr(10))[0]}] ({outcome.damage})",
-                flush=True,
-            )
+            where = outcome.place.partition("\n")[0]
+            print(f"{name} {number}: {outcome.kind}: {outcome.text[:200]} [{where}] ({outcome.damage})", flush=True)
         if time.monotonic() - saved > 5:
             saved = time.monotonic()
             record.save()
@@ -135,14 +135,14 @@ def sound(name: str, folder: Path) -> int:
     return lost
 
 
-def _one(task: tuple[str, float, Path, bool]) -> tuple[str, int]:
+def _one(task: tuple[str, float, Path, bool, int | None]) -> tuple[str, int]:
     """Fuzz a reader in a process of its own: forks of a process with threads may lock up."""
-    name, seconds, folder, resume = task
+    name, seconds, folder, resume, most = task
     child = os.fork()
     if child == 0:
         code = 2
         try:
-            code = int(bool(fuzz(name, seconds, folder, resume=resume).findings))
+            code = int(bool(fuzz(name, seconds, folder, resume=resume, most=most).findings))
         except BaseException:
             import traceback
 
@@ -176,11 +176,11 @@ def main() -> int:
     if unknown:
         sys.exit(f"no reader {unknown[0]!r}; there are {', '.join(targets())}")
     if given.sound:
-        return int(any([sound(name, given.folder) for name in names]))
+        return int(sum(sound(name, given.folder) for name in names) > 0)
     if given.replay is not None:
         return replay(names[0], given.replay, given.folder)
     seconds = given.seconds if given.total is None else given.total * given.jobs / len(names)
-    tasks = [(name, seconds, given.folder, given.resume) for name in names]
+    tasks = [(name, seconds, given.folder, given.resume, given.inputs) for name in names]
     with ThreadPoolExecutor(given.jobs) as pool:
         codes = dict(pool.map(_one, tasks))
     print(summary(given.folder, names))

@@ -1,4 +1,4 @@
-"""The harness sees what it is there for: crashes, hangs, memory, other errors, warnings, and inputs it can make again."""
+"""The harness sees crashes, hangs, memory, other errors and warnings, and makes an input again from its number."""
 
 from __future__ import annotations
 

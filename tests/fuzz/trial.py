@@ -32,7 +32,7 @@ _INSIDE = ("/operando/", "/xas/", "/xps/", "/tomo/", "/pipelines/")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial: ``read``, ``told`` (read with a warning or a flag), ``refused``, ``passed over`` or a finding."""
+    """What came of a trial: ``read``, ``told`` (read with a warning), ``refused``, ``passed over`` or a finding."""
 
     kind: str
     text: str = ""

@@ -15,7 +15,6 @@ from volume_files import grey, ome_zarr, pages
 
 from operando import decompression, tiff_strips, tomo
 from operando.errors import OperandoError
-from operando.flags import Flag
 from operando.tomo.formats import zarr_chunks
 
 ZEROS = bytes(4_000_000)
@@ -46,7 +45,7 @@ def test_a_zarr_chunk_that_unpacks_to_more_is_refused(tmp_path, packer, sharded)
         file.write_bytes(bomb + index + struct.pack("<I", 0))
     else:
         file.write_bytes(bomb)
-    with pytest.raises(OperandoError, match="expected a chunk of at most .* bytes, got one that unpacks to more"):
+    with pytest.raises(OperandoError, match=r"expected a chunk of at most .* bytes, got one that unpacks to more"):
         tomo.read(tmp_path / "v.zarr", **EDGE)["grey"].compute()
 
 
@@ -81,10 +80,5 @@ def test_a_strip_that_unpacks_to_more_is_told(tmp_path):
     for place, value in zip(places, (len(data), len(bomb)), strict=True):
         struct.pack_into("<I", data, place, value)
     path.write_bytes(bytes(data) + bomb)
-    try:
-        ds = tomo.read(path, reader="tiff", **EDGE)
-    except OperandoError as error:
-        assert "a strip that unpacks to more" in str(error)
-    else:
-        assert int(ds["flag"]) & Flag.missing_frame
-        assert not ds["grey"].values.any()
+    with pytest.raises(OperandoError, match="a strip that unpacks to more than the 720000 bytes"):
+        tomo.read(path, reader="tiff", **EDGE)
