@@ -201,6 +201,7 @@ class Node:
             raise self.error(f"a table with {column!r}", f"one of {', '.join(listed)}" if listed else "no table")
         if (kind[column] if column else kind).kind not in _NUMBERS:
             raise self.error("numbers", "a group" if self.is_group else f"values of type {kind}")
+        self._require_size(self.shape or ())
         if int(np.prod(self.shape or (), dtype=object)) > MOST_NUMBERS:
             raise self.error(f"at most {MOST_NUMBERS} numbers", f"{self.shape} declared")
         values = self._values()

@@ -10,7 +10,7 @@ from typing import Any
 from .errors import FileError
 
 LARGEST = 2**24
-_DEEP = re.compile(r"(?:[\w\"'-]+[ \t]*\.[ \t]*){64}")
+_DEEP = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}")
 """A key of so many parts: the parser's memory grows with the square of their number."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from operando.errors import FileError, OperandoError
+from operando.errors import FileError, OperandoError, bounded
 from operando.toml_file import parsed
 
 Row = Mapping[str, Any]
@@ -51,7 +51,7 @@ def entries(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise FileError(path, "TOML", str(error)) from None
     found = problems(raw)
     if found:
-        raise OperandoError(f"{path.name}: " + "; ".join(found))
+        raise OperandoError(f"{path.name}: " + "; ".join(bounded(found)))
     return {section: raw.get(section, {}) for section in _NEEDED}
 
 

@@ -83,7 +83,7 @@ def test_numbers_of_thousands_of_digits_are_no_numbers(tmp_path):
     assert "expected TOML" in refused(species_file.entries, toml)
 
 
-@pytest.mark.parametrize("text", ["a" + ".a" * 30_000 + " = 1\n", "a = " + "[" * 60_000 + "\n"])
+@pytest.mark.parametrize("text", ["a" + ".a" * 30_000 + " = 1\n", "a = " + "[" * 60_000 + "\n", "a" * 500_000])
 def test_deep_toml_is_refused_before_it_takes_memory(tmp_path, text):
     (tmp_path / "a.toml").write_text(text)
     quick(lambda: refused(read_toml, tmp_path / "a.toml", "a recipe"))
