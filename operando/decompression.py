@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,12 @@ DEFLATE_RATIO = 1032
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_BLOCK = 2**17
 _STEP = 2**20
+
+
+def inflating_errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return what zlib raises for damaged data, and ``more``; fastnda puts isal in its place for all of Python."""
+    other: type[Exception] = getattr(sys.modules.get("isal.isal_zlib"), "error", zlib.error)
+    return (zlib.error, other, *more)
 
 
 def deflated_within(data: bytes, most: int) -> bool:
@@ -37,14 +44,14 @@ def _within(data: bytes, most: int, unpacker: Callable[[], Any]) -> bool:
         while rest:
             one = unpacker()
             while not one.eof:
-                total += len(one.decompress(rest, _STEP))
-                rest = getattr(one, "unconsumed_tail", b"")
+                part = one.decompress(rest, _STEP)
+                total, rest = total + len(part), getattr(one, "unconsumed_tail", b"")
                 if total > most:
                     return False
-                if not one.eof and not rest and getattr(one, "needs_input", True):
+                if not (part or rest):
                     return True
             rest = one.unused_data
-    except (zlib.error, lzma.LZMAError, OSError, EOFError):
+    except inflating_errors(lzma.LZMAError, OSError, EOFError, ValueError):
         return True
     return True
 

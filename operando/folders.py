@@ -50,18 +50,22 @@ def require_inside(path: Path, folders: Iterable[Path]) -> None:
 
 
 def require_near(path: Path, named: Path) -> None:
-    """Refuse a file that a text at ``path`` names but that lies neither below its folder nor below the one above.
+    """Refuse a file that a text at ``path`` names but that lies outside the declared folders.
+
+    Where none are declared, it may lie below the folder of the text and below the one above.
 
     Raises
     ------
     FileError
         With the place that the name leads to.
     """
+    if _DECLARED.get() is not None:
+        require_declared(named)
+        return
     target, nearest = resolved(named), resolved(path).parent
     if not target.is_relative_to(nearest.parent):
         expected = "names of files in its own folder or the one above"
         raise FileError(path, expected, f"one that leads to {target}", remedy="copy that file beside this one")
-    require_declared(named)
 
 
 def resolved(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
@@ -28,11 +29,15 @@ _MODE_BITS = 3
 
 
 def _package(name: str, path: Path) -> Any:
+    own = zlib.decompress, zlib.decompressobj
     try:
         return import_module(name)
     except ImportError:
         package = name.partition(".")[0].replace("_", "-")
         raise FileError(path, f"the package {package} to read this file", "none installed", remedy=_INSTALL) from None
+    finally:
+        # fastnda puts isal in zlib's place for all of Python, whose errors nobody else knows.
+        zlib.decompress, zlib.decompressobj = own
 
 
 def _attempt(path: Path, kind: str, action: Callable[[], Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 import warnings
+import zlib
 from types import SimpleNamespace
 
 import h5py
@@ -144,6 +145,14 @@ def test_a_log_does_not_name_its_few_images_thousands_of_times(tmp_path, lines):
 def test_a_log_does_not_name_what_cannot_be_or_lies_elsewhere(tmp_path, name):
     (tmp_path / "log.txt").write_text(f"file energy\n{name} 850\na.tif 851\nb.tif 852\n")
     assert refused(read_stack, tmp_path / "log.txt", reader="image_log", columns={"file": "file", "energy": "energy"})
+
+
+def test_reading_a_cyclers_file_leaves_the_standard_library_as_it_is(tmp_path):
+    pytest.importorskip("fastnda")
+    before = zlib.decompressobj
+    (tmp_path / "a.nda").write_bytes(b"NEWARE" + bytes(3000))
+    refused(cyclers.read, tmp_path / "a.nda")
+    assert zlib.decompressobj is before
 
 
 def test_an_array_of_labels_is_no_larger_than_its_file(tmp_path):

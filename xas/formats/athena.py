@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from operando.decompression import inflating_errors
 from operando.entries import as_series, named
 from operando.errors import FileError
 from operando.header_times import Span
@@ -115,7 +116,7 @@ def recognizes(start: Head) -> bool:
     if start.data.startswith(_GZIP):
         try:
             text = zlib.decompressobj(31).decompress(start.data, 4096).decode("latin-1")
-        except zlib.error:
+        except inflating_errors():
             return False
     return _MAGIC in text[:400]
 
@@ -126,7 +127,7 @@ def _text(path: Path) -> str:
         try:
             with gzip.open(path) as stream:
                 data = stream.read(_MOST_BYTES + 1)
-        except (EOFError, OSError, zlib.error):
+        except inflating_errors(EOFError, OSError):
             raise FileError(path, "a whole compressed project", "one that breaks off", remedy="copy it again") from None
     if len(data) > _MOST_BYTES:
         raise FileError(path, f"at most {_MOST_BYTES >> 20} MiB of text", "more")
