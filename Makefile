@@ -6,13 +6,17 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PROJECT := pyproject.toml constraints.txt
 SYSTEM_PACKAGES := chromium
 
-.PHONY: demo test lint wheel-check system bench clean
+.PHONY: demo test fuzz lint wheel-check system bench clean
 
 demo: $(VENV)/core
 	$(BIN)/operando demo demo
 
 test: $(VENV)/test system
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+# Damaged files for every reader, two processes, four minutes in all; tests/fuzz/run.py takes as long as it is told.
+fuzz: $(VENV)/test
+	$(BIN)/python tests/fuzz/run.py --total 240 --inputs 150 --jobs 2
 
 lint: $(VENV)/lint
 	$(BIN)/ruff format --check .

@@ -25,6 +25,7 @@ METHODS = ("assumed", "ntp", "shared_channel", "trigger", "event", "manual")
 """How a clock's offset and drift were found."""
 
 _SECOND = 1_000_000_000
+_MOST_SECONDS = 2.0**62 / 1e9
 _YEARS = (1970, 2200)
 
 
@@ -214,11 +215,12 @@ def _is_second(
 
 
 def to_ns(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.timedelta64]:
-    """Return seconds as ``timedelta64[ns]``, exact to 1 ns for any length; NaN gives NaT."""
-    finite = np.where(np.isfinite(seconds), seconds, 0.0)
+    """Return seconds as ``timedelta64[ns]``, exact to 1 ns; NaN, and what lies beyond 146 years, gives NaT."""
+    within = np.abs(seconds) < _MOST_SECONDS
+    finite = np.where(within, seconds, 0.0)
     whole = np.floor(finite)
     ns = whole.astype(np.int64) * _SECOND + np.rint((finite - whole) * _SECOND).astype(np.int64)
-    return np.where(np.isfinite(seconds), ns.astype("m8[ns]"), np.timedelta64("NaT", "ns"))
+    return np.where(within, ns.astype("m8[ns]"), np.timedelta64("NaT", "ns"))
 
 
 def _shifted(times: Times, seconds: npt.NDArray[np.float64]) -> Times:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 
+_MOST_PROBLEMS, _LONGEST = 100, 1200
+"""Characters of a part of an error's text; what a file holds beyond is left out of the middle."""
+
 
 class OperandoError(Exception):
     """A mistake in the input or in the call; its text is one line for the user."""
@@ -38,11 +41,11 @@ class FileError(OperandoError):
         place: str = "",
         remedy: str = "",
     ) -> None:
-        self.file, self.place = printable(str(file)), place
-        self.expected, self.got, self.remedy = expected, got, remedy
-        where = f"{self.file}, {place}" if place else self.file
-        advice = f"; {remedy}" if remedy else ""
-        super().__init__(" ".join(f"{where}: expected {expected}, got {got}{advice}".split()))
+        self.file, self.place = printable(str(file)), one_line(place)
+        self.expected, self.got, self.remedy = one_line(expected), one_line(got), one_line(remedy)
+        where = f"{self.file}, {self.place}" if place else self.file
+        advice = f"; {self.remedy}" if remedy else ""
+        super().__init__(f"{one_line(where)}: expected {self.expected}, got {self.got}{advice}")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that the error crosses process borders."""
@@ -70,6 +73,20 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def one_line(text: str) -> str:
+    """Return a text from a file for the user: one line of bounded length, without what moves a terminal's cursor."""
+    short = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 4 :]}"
+    line = " ".join(short.split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def bounded(problems: Iterable[str]) -> list[str]:
+    """Return what is wrong as lines for the user, the first hundred of them, and how many more there are."""
+    found = [one_line(text) for text in problems]
+    more = len(found) - _MOST_PROBLEMS
+    return [*found[:_MOST_PROBLEMS], f"and {more} more"] if more > 0 else found
+
+
 def _file_error(file: str, expected: str, got: str, place: str, remedy: str) -> FileError:
     return FileError(file, expected, got, place=place, remedy=remedy)
 
@@ -78,7 +95,7 @@ class RecipeError(OperandoError):
     """All problems of a recipe at once, one line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = list(problems)
+        self.problems = bounded(problems)
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[object, ...]:

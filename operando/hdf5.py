@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FileError, OperandoError, printable
+from .hdf5_chunks import missing_codec, oversized
 from .hdf5_damage import SIGNATURE, is_overlong, is_ragged, require_heaps
 from .sniff import Head
 
 MOST_BYTES = 2**30
 """What a dataset, or one of its chunks, may take in memory. What a file declares costs it nothing."""
+MOST_NUMBERS = 50_000_000
+"""What is read as numbers at once; images are read in parts."""
 MOST_NAMES = 100_000
 MOST_LINKS = 16
 _TEXT_BYTES = 2**20
@@ -74,11 +77,16 @@ class _Tree:
         FileError
             If it is missing, or lies outside the folder.
         """
-        target, said = (node.file.resolve().parent / name).resolve(), printable(name)
+        said = printable(name)
+        try:
+            target = (node.file.resolve().parent / name).resolve()
+            there = target.is_file()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise node.error("a link to a file", f"a link to {said} ({error})") from None
         if not target.is_relative_to(self.folder):
             remedy = "copy the file that it names beside this one, and link to that"
             raise node.error("links to files in its own folder", f"a link out of it, to {said}", remedy)
-        if not target.is_file():
+        if not there:
             raise node.error("a link to a file", f"a link to {said}, which is missing", "copy that file here too")
         return self.root(target)
 
@@ -95,6 +103,14 @@ class Node:
     def error(self, expected: str, got: str, remedy: str = "") -> FileError:
         """Return the error that something here is not as expected."""
         return FileError(self.file, expected, got, place=printable(self.name), remedy=remedy)
+
+    def identity(self) -> tuple[int, int]:
+        """Return what tells an object from all others, whatever names it goes by."""
+        import h5py
+
+        with self._told():
+            info = h5py.h5o.get_info(self.item.id)
+            return int(info.fileno), int(info.addr)
 
     @property
     def is_group(self) -> bool:
@@ -185,6 +201,9 @@ class Node:
             raise self.error(f"a table with {column!r}", f"one of {', '.join(listed)}" if listed else "no table")
         if (kind[column] if column else kind).kind not in _NUMBERS:
             raise self.error("numbers", "a group" if self.is_group else f"values of type {kind}")
+        self._require_size(self.shape or ())
+        if int(np.prod(self.shape or (), dtype=object)) > MOST_NUMBERS:
+            raise self.error(f"at most {MOST_NUMBERS} numbers", f"{self.shape} declared")
         values = self._values()
         return np.asarray(values[column] if column else values, dtype=np.float64)
 
@@ -218,6 +237,7 @@ class Node:
         self._require_size(kept if cuts else shape[0 if index is None else 1 :])
         self._require_here(MOST_LINKS)
         self._require_codecs()
+        self._require_bounds(index)
         with self._told():
             return self.item[() if index is None else index]
 
@@ -235,6 +255,12 @@ class Node:
         if size > MOST_BYTES:
             raise self.error(f"at most {MOST_BYTES >> 20} MiB", f"{size >> 20} MiB declared")
 
+    def _require_bounds(self, index: int | tuple[slice, ...] | None) -> None:
+        with self._told():
+            found = oversized(self.item, index)
+        if found:
+            raise self.error("chunks of their declared size", found, "it was made to fill memory; do not use it")
+
     def _require_here(self, depth: int) -> None:
         """Refuse values that lie in files outside the folder, or in missing ones, which HDF5 would read as zeros."""
         if depth == 0:
@@ -250,21 +276,13 @@ class Node:
             if part is None:
                 raise self.error("values", f"a part in {printable(source.dset_name)}, which is missing")
             part._require_here(depth - 1)
+            part._require_bounds(None)
 
     def _require_codecs(self) -> None:
-        import h5py
-
         with self._told():
-            plan = self.item.id.get_create_plist()
-            codecs = [plan.get_filter(k) for k in range(plan.get_nfilters())]
-            missing = [codec for codec in codecs if not h5py.h5z.filter_avail(codec[0])]
+            missing = missing_codec(self.item)
         if missing:
-            _load_codecs()
-        for number, _, _, label in missing:
-            if not h5py.h5z.filter_avail(number):
-                said = printable(label.decode("utf-8", "backslashreplace")).strip("\x00") or "without a name"
-                got = f"values packed by the codec {number} ({said})"
-                raise self.error("values that HDF5 can unpack", got, 'pip install "operando[hdf5]"')
+            raise self.error("values that HDF5 can unpack", missing, 'pip install "operando[hdf5]"')
 
     def _found(self, path: str, hops: int) -> Node | None:
         here: Node | None = self.tree.root(self.file) if path.startswith("/") else self
@@ -364,12 +382,6 @@ def _plain(value: Any) -> str | float | list[str] | None:
             return None
         return printable(texts[0]) if array.size == 1 else [printable(text) for text in texts]
     return float(array.flat[0]) if array.size == 1 and array.dtype.kind in _NUMBERS else None
-
-
-def _load_codecs() -> None:
-    """Make the codecs of hdf5plugin known to HDF5, if it is installed."""
-    with suppress(Exception):
-        import hdf5plugin  # noqa: F401
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def read_eclab(
         raise FileError(path, f"a column {missing[0]!r}", f"columns {', '.join(table.labels[:12])}")
     _, times = eclab.sample_times(table, eclab.Dates(table, date_order), timezone, start)
     frequency, real, minus = (table.column(label) for label in _ECLAB)
-    return _series(path, "eclab", frequency, real - 1j * minus, times)
+    return _series(path, "eclab", frequency, _complex(real, -minus), times)
 
 
 def read_columns(
@@ -110,7 +110,7 @@ def read_columns(
     sign = -1.0 if imaginary[0] == "minus_imaginary" else 1.0
     began = np.datetime64("NaT", "ns") if start is None else to_utc(start, timezone, file=path, place="start")
     elapsed = found.get("elapsed", np.zeros(len(table.values)))
-    value = found["real"] + 1j * sign * found[imaginary[0]]
+    value = _complex(found["real"], sign * found[imaginary[0]])
     return _series(path, "columns", found["frequency"], value, began + to_ns(elapsed))
 
 
@@ -129,6 +129,13 @@ def _series(
         series[key].attrs = {"long_name": f"{meaning} of the scan, UTC"}
     series["flag"].attrs = flag_attrs()
     return series.assign_attrs(format=reader)
+
+
+def _complex(real: Array, imaginary: Array) -> npt.NDArray[np.complex128]:
+    """Return complex numbers, each part as it is: a product with 1j would spread what is not finite."""
+    value = np.empty(real.shape, np.complex128)
+    value.real, value.imag = real, imaginary
+    return value
 
 
 def _sweeps(frequency: Array, rows: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import FileError
+from .folders import require_declared
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -91,12 +92,13 @@ def head(path: str | Path, *, folders: bool = False) -> Head:
     Raises
     ------
     FileError
-        If the file is missing, a pipe or a folder that may not be, unreadable, empty, a Git LFS pointer or UTF-16
-        text, or its name is not UTF-8.
+        If the file is missing, outside the declared folders, a pipe or a folder that may not be, unreadable, empty, a
+        Git LFS pointer or UTF-16 text, or its name is not UTF-8.
     """
     path = Path(path)
-    if any("\ud800" <= char <= "\udfff" for char in str(path)):
+    if any("\ud800" <= char <= "\udfff" or char == "\x00" for char in str(path)):
         raise FileError(path, "a file name in UTF-8", "other bytes", remedy="rename a copy of the file")
+    require_declared(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
             raise FileError(path, "a file", "a pipe or a device")

@@ -106,12 +106,14 @@ def read_root(path: str | PathLike[str]) -> Root:
     """
     folder = Path(path)
     try:
+        if (folder / ROOT_DOCUMENT).exists() and not (folder / ROOT_DOCUMENT).is_file():
+            raise FileNotFoundError
         document = json.loads((folder / ROOT_DOCUMENT).read_bytes())
         attributes, metadata = document["attributes"], document["consolidated_metadata"]["metadata"]
         version = int(attributes["schema_version"])
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"{folder}: expected a store, got {_what_is_there(folder)}; check the path") from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise StoreError(
             f"{folder}: expected a store that operando wrote, got a {ROOT_DOCUMENT} without schema_version or "
             "consolidated metadata; open it with xarray instead"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from operando import cyclers
 from operando.errors import OperandoError, RecipeError
+from operando.folders import within
 
 from .processing import Processing, told_apart
 from .recipe import Recipe
@@ -70,7 +71,8 @@ def _channel_problems(key: str, recipe: Recipe, channel: Log) -> Iterator[str]:
     """Yield what stands in the way of the voltage's copy, without which no scan has a place in the log."""
     for path in recipe.files(channel):
         try:
-            cyclers.read(path, timezone=recipe.zone(channel), reader=channel.reader, **channel.read)
+            with within(recipe.folders):
+                cyclers.read(path, timezone=recipe.zone(channel), reader=channel.reader, **channel.read)
         except (OperandoError, TypeError) as error:
             yield f"{key}: {error}"
 

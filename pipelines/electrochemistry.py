@@ -16,6 +16,7 @@ from operando.cell import describe
 from operando.clock import Clock, to_utc
 from operando.clock_events import clock_from_events, zone_trap
 from operando.errors import FileError, RecipeError, printable
+from operando.folders import within
 from operando.shared_channel import estimate_clock
 
 from .progress import Reporter
@@ -94,14 +95,15 @@ def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], t
     section, good = recipe.echem, list(paths)
     while good and section is not None:
         try:
-            return echem.read(
-                good,
-                timezone=recipe.zone(section),
-                reader=section.reader,
-                cell=_cell_values(recipe),
-                current_offset_std=section.current_offset_std,
-                **section.read,
-            )
+            with within(recipe.folders):
+                return echem.read(
+                    good,
+                    timezone=recipe.zone(section),
+                    reader=section.reader,
+                    cell=_cell_values(recipe),
+                    current_offset_std=section.current_offset_std,
+                    **section.read,
+                )
         except FileError as error:
             bad = [path for path in good if printable(str(path)) == error.file]
             if not bad:
@@ -121,7 +123,9 @@ def _clock(name: str, section: ClockSection, recipe: Recipe, log: xr.Dataset) ->
     if channel is None:
         return Clock(name, section.reference, start, section.offset, section.drift, section.sigma, section.method)
     zone = recipe.zone(channel)
-    parts = [cyclers.read(path, timezone=zone, reader=channel.reader, **channel.read) for path in recipe.files(channel)]
+    files = recipe.files(channel)
+    with within(recipe.folders):
+        parts = [cyclers.read(path, timezone=zone, reader=channel.reader, **channel.read) for path in files]
     copy = parts[0]["voltage"] if len(parts) == 1 else xr.concat([part["voltage"] for part in parts], "time")
     return estimate_clock(copy, log, t_ref=start, name=name, reference=section.reference)
 

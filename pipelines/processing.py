@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operando.errors import FileError, OperandoError, OperandoWarning
+from operando.folders import require_inside, within
 from operando.linking import link
 from operando.schema import SERIES, check
 from operando.series import stack
@@ -95,7 +96,8 @@ class Processing:
         """
         technique = TECHNIQUES[self.series.technique]
         settings = {"reader": self.series.reader, "timezone": self.recipe.zone(self.series), **self.series.read}
-        scan = technique.read(path, **settings)
+        with within(self.recipe.folders):
+            scan = technique.read(path, **settings)
         for section, step in self._steps():
             if step.makes_scans:
                 places = [None] * _count(scan) if trial else self._places(path, scan, section)
@@ -280,14 +282,18 @@ class Processing:
     def _placed(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self._placed(item) for item in value]
-        return self.recipe.folder / value if isinstance(value, Path) else value
+        if not isinstance(value, Path):
+            return value
+        require_inside(self.recipe.folder / value, self.recipe.folders)
+        return self.recipe.folder / value
 
     def _reference(self, wanted: References, name: str) -> xr.Dataset:
         path = self.recipe.folder / wanted.files[name]
         reader = wanted.reader or self.series.reader
         keywords = self.series.read if wanted.read is None else wanted.read
         zone = wanted.timezone or self.recipe.zone(self.series)
-        scan = TECHNIQUES[self._spectra].read(path, reader=reader, timezone=zone, **keywords)
+        with within(self.recipe.folders):
+            scan = TECHNIQUES[self._spectra].read(path, reader=reader, timezone=zone, **keywords)
         if "scan" in scan.dims:
             raise FileError(path, "one scan", str(scan.sizes["scan"]), place=f"references.files.{name}")
         return scan

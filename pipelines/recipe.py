@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
+from itertools import takewhile
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
-from operando.errors import RecipeError
+from operando.errors import FileError, RecipeError
+from operando.folders import require_inside
 
 from .mistakes import sentences, step_sentences, suggestion
 from .recipe_tables import (
@@ -60,6 +62,11 @@ class Recipe(Section):
     def folder(self) -> Path:
         """The folder that all paths start from."""
         return self._path.parent
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that may be read and written to: the recipe's own, and those it declares."""
+        return (self.folder.resolve(), *((self.folder / name).resolve() for name in self.experiment.folders))
 
     @property
     def title(self) -> str:
@@ -189,6 +196,7 @@ def _problems(recipe: Recipe) -> Iterable[str]:
     nodes: set[tuple[str, str]] = set()
     reference = recipe.echem.clock if recipe.echem else REFERENCE_CLOCK
     scale = ("echem", "cell.reference_electrode", "cell.potential_offset")
+    yield from _path_problems(recipe)
     lacking = [name for name in scale if attrgetter(name)(recipe) is None]
     if recipe.onsets and lacking:
         yield f"onsets: needs {' and '.join(lacking)}: thresholds are potentials vs Li+/Li, and the log crosses them"
@@ -213,6 +221,30 @@ def _problems(recipe: Recipe) -> Iterable[str]:
             yield f"{key}.clock: unknown clock {series.clock!r}{suggestion(series.clock, clocks)}"
         yield from _reader_problems(key, series)
         yield from _step_problems(key, series)
+
+
+def _path_problems(recipe: Recipe) -> Iterable[str]:
+    """Yield the paths that lead out of the declared folders, by the recipe's own words."""
+    logs: list[tuple[str, Log | None]] = [("echem", recipe.echem)]
+    logs += [(f"clocks.{name}.shared_channel", clock.shared_channel) for name, clock in recipe.clocks.items()]
+    logs += [(f"series.{number}", series) for number, series in enumerate(recipe.series)]
+    paths = [(f"experiment.{key}", getattr(recipe, key)) for key in ("store", "report", "volumes")]
+    for key, log in logs:
+        patterns = log.files if log is not None else []
+        paths += [(f"{key}.files", recipe.folder / _fixed_part(pattern)) for pattern in patterns]
+        references = log.references.files if isinstance(log, Series) and log.references else {}
+        paths += [(f"{key}.references.files.{name}", recipe.folder / path) for name, path in references.items()]
+    for key, path in paths:
+        try:
+            require_inside(path, recipe.folders)
+        except FileError as error:
+            yield f"{key}: expected {error.expected}, got {error.got}; {error.remedy}"
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Return the folders of a pattern before the first wildcard."""
+    parts = Path(pattern).parts
+    return Path(*takewhile(lambda part: not any(char in part for char in "*?["), parts))
 
 
 def _reader_problems(key: str, series: Series) -> Iterable[str]:

@@ -39,6 +39,7 @@ class Experiment(Zoned):
     """What the whole folder shares."""
 
     name: str | None = Field(default=None, description="a title")
+    folders: list[str] = Field(default_factory=list, description="further folders that may be read and written to")
     store: str | None = Field(default=None, description="the store to write, beside the recipe")
     report: str | None = Field(default=None, description="the report to write, beside the recipe")
     volumes: str | None = Field(default=None, description="the folder of reconstructed volumes, beside the recipe")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from operando.errors import FileError
+from operando.toml_file import parsed
 
 
 def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[str, Any]]:
@@ -26,11 +26,13 @@ def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[st
     Raises
     ------
     FileError
-        If there is no such file, or it cannot be read, is not UTF-8 or no TOML.
+        If there is no such file, or it cannot be read, is not UTF-8 or no TOML (or too deep, or with endless numbers).
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FileError(path, what, "a pipe or a device")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text)
+        return text, parsed(path, text)
     except FileNotFoundError:
         raise FileError(path, what, "no such file", remedy=missing) from None
     except OSError as error:
@@ -38,8 +40,6 @@ def read_toml(path: Path, what: str, *, missing: str = "") -> tuple[str, dict[st
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise FileError(path, "UTF-8 text", "other bytes", place=f"line {line}", remedy="save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise FileError(path, "TOML", str(error)) from None
 
 
 def toml_key(key: str) -> str:

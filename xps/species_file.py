@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from operando.errors import FileError, OperandoError
+from operando.errors import FileError, OperandoError, bounded
+from operando.toml_file import parsed
 
 Row = Mapping[str, Any]
 
@@ -44,15 +44,14 @@ def entries(path: Path) -> Mapping[str, Mapping[str, Any]]:
         If entries are incomplete or impossible; all of them are named.
     """
     try:
-        with path.open("rb") as file:
-            raw: dict[str, Any] = tomllib.load(file)
+        raw = parsed(path, path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(path, "a table of species", error.strerror or "nothing") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(path, "TOML", " ".join(str(error).split())) from None
+    except UnicodeDecodeError as error:
+        raise FileError(path, "TOML", str(error)) from None
     found = problems(raw)
     if found:
-        raise OperandoError(f"{path.name}: " + "; ".join(found))
+        raise OperandoError(f"{path.name}: " + "; ".join(bounded(found)))
     return {section: raw.get(section, {}) for section in _NEEDED}
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,21 @@ from .biologic import Columns
 from .log import build, elapsed_times, joined_parts, local_and_elapsed
 
 _INSTALL = 'pip install "operando[cycler]"'
-_UNPACKED_MAX = 8 << 30
+_UNPACKED_MAX = 1 << 28
 _SERIAL_DAY_0 = np.datetime64("1899-12-30", "ns")
 _MODE_BITS = 3
 
 
 def _package(name: str, path: Path) -> Any:
+    own = zlib.decompress, zlib.decompressobj
     try:
         return import_module(name)
     except ImportError:
         package = name.partition(".")[0].replace("_", "-")
         raise FileError(path, f"the package {package} to read this file", "none installed", remedy=_INSTALL) from None
+    finally:
+        # fastnda puts isal in zlib's place for all of Python, whose errors nobody else knows.
+        zlib.decompress, zlib.decompressobj = own
 
 
 def _attempt(path: Path, kind: str, action: Callable[[], Any]) -> Any:
@@ -111,8 +117,8 @@ def read_mpr(
 
 
 def _parsed(parser: Callable[[Any], Any], path: Path) -> Any:
-    with path.open("rb") as stream:
-        return parser(stream)
+    # From memory no more can be read than there is, whatever length the file declares.
+    return parser(BytesIO(path.read_bytes()))
 
 
 def read_neware(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
@@ -124,7 +130,7 @@ def read_neware(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
     Raises
     ------
     FileError
-        If fastnda is missing or cannot read the file, or the file unpacks to more than 8 GiB.
+        If fastnda is missing or cannot read the file, or the file unpacks to more than 256 MiB.
     """
     del timezone
     path = Path(path)
@@ -160,9 +166,10 @@ def _neware_times(unix: npt.NDArray[np.float64], total: npt.NDArray[np.float64])
 def _refuse_bomb(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
-    size = sum(item.file_size for item in zipfile.ZipFile(path).infolist())
+    with _attempt(path, "Neware", lambda: zipfile.ZipFile(path)) as packed:
+        size = sum(item.file_size for item in packed.infolist())
     if size > _UNPACKED_MAX:
-        raise FileError(path, f"at most {_UNPACKED_MAX >> 30} GiB when unpacked", f"{size >> 30} GiB")
+        raise FileError(path, f"at most {_UNPACKED_MAX >> 20} MiB when unpacked", f"{size >> 20} MiB")
 
 
 def read_arbin(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:

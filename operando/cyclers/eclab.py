@@ -22,11 +22,11 @@ from .biologic import COUNTERS, Columns, cell_values
 from .log import build, elapsed_times, joined_parts
 
 _MAGIC = ("EC-Lab ASCII FILE", "BT-Lab ASCII FILE")
-_COUNT = re.compile(r"Nb header lines\s*:\s*(\d+)")
+_COUNT = re.compile(r"Nb header lines\s*:\s*(\d{1,9})")
 _DATE = re.compile(
     r"\b(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})[ T]+(\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?(?: *[AP]M)?)", re.IGNORECASE
 )
-_LOOP = re.compile(r"Loop \d+ from point number (\d+) to \d+")
+_LOOP = re.compile(r"Loop \d+ from point number (\d{1,9}) to \d+")
 _EXPONENT = re.compile(r"[-+]?\d[.,]\d+E[-+]\d+$")
 _ORDERS = ("month", "day")
 _MAX_HEADER = 10_000

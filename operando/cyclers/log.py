@@ -45,7 +45,7 @@ def build(
 ) -> xr.Dataset:
     """Return a cycler's log as a Dataset over ``time`` (UTC).
 
-    Samples without a finite voltage or current are kept and flagged ``not_finite``.
+    Samples without a finite voltage or current are kept and flagged ``not_finite``; a step without a number is -1.
 
     Raises
     ------
@@ -54,7 +54,9 @@ def build(
     """
     if time.size == 0:
         raise FileError(path, "at least one sample", "none", remedy="check that the measurement was started")
-    values = {name: np.asarray(column, "i4" if name == "step" else "f8") for name, column in columns.items()}
+    values = {name: np.asarray(column, "f8") for name, column in columns.items()}
+    if "step" in values:
+        values["step"] = _whole(values["step"])
     untimed = np.flatnonzero(np.isnat(time))
     if untimed.size:
         raise FileError(path, "a time in every row", "none", place=f"row {untimed[0] + 1} of the data")
@@ -82,6 +84,11 @@ def build(
             "notes": json.dumps(list(notes), ensure_ascii=False),
         },
     )
+
+
+def _whole(numbers: Array) -> npt.NDArray[np.int32]:
+    """Return whole numbers; -1 for what is none."""
+    return np.where(np.abs(numbers) < 2**31, numbers, -1.0).astype("i4")
 
 
 def elapsed_times(start: np.datetime64, elapsed: Array) -> Times:

@@ -285,18 +285,37 @@ def _labels(path: Path, processed: xr.Dataset) -> np.ndarray:
     """
     shape = tuple(processed.sizes[dim] for dim in ("y", "x"))
     try:
-        if path.suffix == ".npy":
-            label = np.load(path, allow_pickle=False)
-        else:
-            import tifffile
-
-            label = tifffile.imread(path)
+        label = _npy(path) if path.suffix == ".npy" else _tiff(path, shape)
+    except OperandoError:
+        raise
     # Codecs raise many kinds of errors on damaged files.
     except Exception as error:
-        raise FileError(path, "a TIFF or .npy image of numbers", str(error).splitlines()[0]) from None
+        raise FileError(path, "a TIFF or .npy image of numbers", str(error) or type(error).__name__) from None
     if label.shape != shape or label.dtype.kind not in "iu":
         raise FileError(path, f"whole numbers for {shape} px", f"{label.dtype} for {label.shape}")
-    return np.asarray(label)
+    return np.array(label)
+
+
+def _npy(path: Path) -> np.ndarray:
+    """Return an array, mapped: no room is made for what the file does not hold. Objects are code and not read."""
+    mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped
+
+
+def _tiff(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the only page of a TIFF; one of another size is refused before room is made for it."""
+    import tifffile
+
+    from operando.tiff_strips import oversized
+
+    with tifffile.TiffFile(path) as file:
+        page, pages = file.pages.first, len(file.pages)
+        if pages != 1 or page.shape != shape:
+            raise FileError(path, f"whole numbers for {shape} px", f"{pages} pages of {page.shape}")
+        found = oversized(page)
+        if found:
+            raise FileError(path, "strips of their declared size", found)
+        return page.asarray()
 
 
 def _require(step: str, ds: xr.Dataset, name: str, *, before: str) -> None:

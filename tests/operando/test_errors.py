@@ -17,6 +17,13 @@ def test_a_file_error_without_place_or_remedy_has_no_empty_parts():
     assert str(FileError("a.mpt", "data", "nothing")) == "a.mpt: expected data, got nothing"
 
 
+def test_what_a_file_holds_neither_floods_nor_steers_the_terminal():
+    error = FileError("a.mpt", "a number", repr("x" * 10**6) + "\x1b[2J\x00\u202e", place="line 7\x1b]0;title\x07")
+    assert len(str(error)) < 1500
+    assert str(error).isprintable()
+    assert "\\x1b[2J\\x00\\u202e" in str(error)
+
+
 def test_a_recipe_error_keeps_every_problem():
     error = RecipeError(["one", "two"])
     assert error.problems == ["one", "two"]

@@ -26,6 +26,8 @@ from .volume_log import COLUMNS, FILE, KEYS, Entry, VolumeLog, beside, guess, na
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_OFTEN = 4
+"""How many lines may name a volume, on average."""
 _ENTRY = "::"
 
 
@@ -108,6 +110,10 @@ def _single(
     path: Path, log: VolumeLog, timezone: str | None, columns: Mapping[str, Any], volumes: Mapping[str, Any]
 ) -> tuple[list[xr.Dataset], list[str]]:
     """Return the volumes of a log, and why some cannot be read."""
+    names = {entry.name for entry in log.entries}
+    if len(log.entries) > _OFTEN * (len(names) + 1):
+        got = f"{len(log.entries)} lines for {len(names)} volumes"
+        raise FileError(path, "lines that each name a volume of their own", got)
     found: list[xr.Dataset | None] = []
     remarks: list[str] = []
     for entry in log.entries:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from operando.errors import FileError, printable
+from operando.tiff_strips import oversized
 
 from .frames import UNPACKED, Array, Shape, native, require_size
 
@@ -151,6 +152,7 @@ def facts(path: Path, page: Any, file_size: int, place: str = "") -> Facts:
         if stored < (whole / _LARGEST_RATIO if packed else whole):
             got = f"{height} x {width} declared, {stored} bytes there"
             raise FileError(path, "a whole image", got, place=place, remedy="copy it again")
+        _require_bounds(path, page, place)
         return Facts((height, width), page.dtype, _sample(page, whole, stored, packed=packed))
 
 
@@ -183,8 +185,16 @@ def image(path: Path, page: Any, size: tuple[int, int], dtype: np.dtype[Any], pl
         if page.shape != size or page.dtype != dtype:
             expected = f"an image of {size} pixels ({dtype}) as when it was opened"
             raise FileError(path, expected, f"{page.shape} ({page.dtype})", place=place)
+        _require_bounds(path, page, place)
         found: Array = page.asarray()
         return found
+
+
+def _require_bounds(path: Path, page: Any, place: str) -> None:
+    found = oversized(page)
+    if found:
+        remedy = "it was made to fill memory; do not use it"
+        raise FileError(path, "strips of their declared size", found, place=place, remedy=remedy)
 
 
 def _empty(count: int, size: tuple[int, int], dtype: np.dtype[Any], rows: slice, columns: slice) -> Array:

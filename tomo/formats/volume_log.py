@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from operando.errors import FileError, OperandoError, OperandoWarning
+from operando.folders import require_declared
 from operando.header_times import Span, span
 from operando.log_table import LogTable, parse
 from operando.sniff import Head, head
@@ -23,7 +24,7 @@ COLUMNS = ("folder", "start", "end")
 KEYS = (*COLUMNS, "duration", "format", "delimiter")
 FILE = "file"
 _VOXEL = re.compile(r"(?:voxel|pixel) ?size\s*\(\s*(\S+)\s*\)\s*[=:]\s*(\S+)", re.IGNORECASE)
-_SLICES = re.compile(r"slices[^=:\d]*[=:]\s*(\d+)\s*$", re.IGNORECASE)
+_SLICES = re.compile(r"slices[^=:\d]*[=:]\s*(\d{1,9})\s*$", re.IGNORECASE)
 _MOST_BYTES = 2**26
 _LOOKED_AT = 40
 """Lines from which the column of the volumes is told."""
@@ -108,7 +109,9 @@ def log_of(path: Path, log: str | Mapping[str, Any] | None, timezone: str | None
         said = f"expected the name of a text beside the volume, or a table with {FILE!r}, got {log!r}"
         raise OperandoError(f"{path}: log: {said}")
     rest = {key: value for key, value in settings.items() if key != FILE}
-    return read_log(path.parent / settings[FILE], rest, timezone)
+    named = path.parent / settings[FILE]
+    require_declared(named)
+    return read_log(named, rest, timezone)
 
 
 def logged(found: Found, log: VolumeLog | None, volume: Path) -> Found:

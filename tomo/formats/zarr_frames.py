@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from operando.errors import FileError, printable
+from operando.folders import require_declared
 from operando.hdf5 import MOST_BYTES
 
 from .frames import Array, Shape, few_values, frame, judged, require_size
+from .zarr_chunks import require_sound_chunks
 
 DOCUMENTS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 """What says that a folder is a Zarr store."""
+LARGEST_DOCUMENT = 2**26
 _LOOKED_AT = 2**28
-_BLOSC_HEAD = 16
-"""Bytes before a chunk of Blosc; the last four say how many it has with them (C-Blosc, README_CHUNK_FORMAT)."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +43,9 @@ class ZarrFrames:
                 raise FileError(self.path, expected, f"{kept} ({array.dtype})", place=self.name)
             cuts = iter((frames, rows, columns))
             part = tuple(next(cuts) if at is None else at for at in self.fixed)
-            _require_whole_chunks(self.path / self.name, array, part)
+            require_sound_chunks(self.path / self.name, array, part)
             found: Array = np.asarray(array[part])
             return found
-
-
-def _require_whole_chunks(folder: Path, array: Any, part: tuple[slice | int, ...]) -> None:
-    """Refuse chunks of Blosc that are shorter than they say.
-
-    Blosc takes what lies behind a chunk that broke off for its end and gives values that never were. Other codecs tell,
-    and so does the index of shards.
-    """
-    if array.shards is not None or not any("blosc" in type(one).__name__.lower() for one in array.compressors):
-        return
-    spans = [cut if isinstance(cut, slice) else slice(cut, cut + 1) for cut in part]
-    places = [
-        range(start // edge, -(-stop // edge))
-        for (start, stop, _), edge in zip(
-            (cut.indices(size) for cut, size in zip(spans, array.shape, strict=True)), array.chunks, strict=True
-        )
-    ]
-    for place in product(*places):
-        file = folder / array.metadata.encode_chunk_key(place)
-        try:
-            with file.open("rb") as stream:
-                head, there = stream.read(_BLOSC_HEAD), file.stat().st_size
-        except FileNotFoundError:
-            continue
-        stated = int.from_bytes(head[12:16], "little")
-        if there < max(stated, _BLOSC_HEAD):
-            got = f"{there} of {max(stated, _BLOSC_HEAD)} bytes"
-            raise FileError(file, "a whole chunk", got, remedy="copy it again")
 
 
 def is_store(path: Path) -> bool:
@@ -92,7 +64,26 @@ def opened(path: Path, name: str = "") -> Any:
     import zarr
 
     with told(path, name):
+        _require_documents(path / name)
+        if (path / name / DOCUMENTS[0]).exists():
+            return zarr.open(path, path=name or None, mode="r", zarr_format=3)
         return zarr.open(path, path=name or None, mode="r")
+
+
+def _require_documents(folder: Path) -> None:
+    """Refuse a store in which pipes, devices or files from elsewhere stand for its documents, or those of its arrays.
+
+    Raises
+    ------
+    FileError
+        If there is one.
+    """
+    below = [one for one in folder.iterdir() if one.is_dir()] if folder.is_dir() else []
+    for file in (one / name for one in (folder, *below) for name in DOCUMENTS):
+        if file.exists():
+            require_declared(file)
+            if not file.is_file() or file.stat().st_size > LARGEST_DOCUMENT:
+                raise FileError(file, f"a document of at most {LARGEST_DOCUMENT >> 20} MiB", "something else")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from operando.decompression import inflating_errors
 from operando.entries import as_series, named
 from operando.errors import FileError
 from operando.header_times import Span
@@ -25,7 +26,10 @@ from .scan import scan
 
 Floats = NDArray[np.float64]
 _MAGIC, _GZIP = "Athena project file", b"\x1f\x8b"
-_MOST_BYTES = 2**29
+_MOST_BYTES, _MOST_JSON = 2**27, 3 * 2**23
+_MOST_ITEMS = 2**23
+"""Items of all lists of a project together; each takes some 60 bytes in memory."""
+_LINE = re.compile(r"[^\r\n]+")
 _ASSIGNED = re.compile(r"^[$@%](\w+)\s*=\s*(.*?);?\s*$")
 _ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\[(?:'(?:[^'\\]|\\.)*'|[^\]'])*\]|[^\s,()]+)")
 _ESCAPED = re.compile(r"\\(.)")
@@ -112,7 +116,7 @@ def recognizes(start: Head) -> bool:
     if start.data.startswith(_GZIP):
         try:
             text = zlib.decompressobj(31).decompress(start.data, 4096).decode("latin-1")
-        except zlib.error:
+        except inflating_errors():
             return False
     return _MAGIC in text[:400]
 
@@ -123,7 +127,7 @@ def _text(path: Path) -> str:
         try:
             with gzip.open(path) as stream:
                 data = stream.read(_MOST_BYTES + 1)
-        except (EOFError, OSError, zlib.error):
+        except inflating_errors(EOFError, OSError):
             raise FileError(path, "a whole compressed project", "one that breaks off", remedy="copy it again") from None
     if len(data) > _MOST_BYTES:
         raise FileError(path, f"at most {_MOST_BYTES >> 20} MiB of text", "more")
@@ -140,8 +144,10 @@ def _breaks_off(text: str) -> bool:
 
 def _groups(path: Path, text: str) -> Iterator[_Group]:
     if not text.lstrip().startswith("{"):
-        yield from _perl_groups(text)
+        yield from _perl_groups(path, text)
         return
+    if len(text) > _MOST_JSON:
+        raise FileError(path, f"at most {_MOST_JSON >> 20} MiB of JSON", f"{len(text) >> 20} MiB")
     try:
         entries = json.loads(text)
     except (ValueError, RecursionError):
@@ -153,11 +159,16 @@ def _groups(path: Path, text: str) -> Iterator[_Group]:
             yield _Group(str(name), parameters, arrays)
 
 
-def _perl_groups(text: str) -> Iterator[_Group]:
+def _perl_groups(path: Path, text: str) -> Iterator[_Group]:
     """Yield groups from assignments, one a line: a group begins by its name and ends with ``[record]``."""
     group: _Group | None = None
-    for line in text.splitlines():
+    left = _MOST_ITEMS
+    for one in _LINE.finditer(text):
+        line = one[0]
         found = _ASSIGNED.match(line)
+        left -= line.count(",") if found else 0
+        if left < 0:
+            raise FileError(path, f"at most {_MOST_ITEMS} numbers in a project", "more")
         if found and found[1] == "old_group":
             group = _Group("".join(_items(found[2])))
         elif found and group is not None and found[1] == "args":
@@ -172,7 +183,8 @@ def _perl_groups(text: str) -> Iterator[_Group]:
 
 def _items(text: str) -> list[str]:
     """Return the items of a Perl list, or one value, as text."""
-    return [_ESCAPED.sub(r"\1", one or two) if one or two else bare for one, two, bare in _ITEM.findall(text)]
+    found = (match.groups("") for match in _ITEM.finditer(text))
+    return [_ESCAPED.sub(r"\1", one or two) if one or two else bare for one, two, bare in found]
 
 
 def _spectrum(path: Path, group: _Group, *, shifted: bool) -> xr.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ _ENERGIES = (
 _SEVERAL = re.compile(r"(?:i_?f|fluo?|ff|sdd)_?\d+|[a-z]+\d+_i?fluor", re.IGNORECASE)
 _SPACING = re.compile(r"\bd(?:[ _-]?spacing)?\s*[=:]\s*(\d+\.\d+)\s*(?:A|\u212b|\u00c5|angstrom)\b", re.IGNORECASE)
 _PLAIN, _KILO, _DEGREES = (30.0, 3e5), (0.2, 30.0), (1.0, 90.0)
+_LONGEST = 300
+"""Characters of a line that may state a time."""
 _FROM_START = "Time from start (seconds)"
 
 
@@ -92,7 +95,8 @@ def _elements(table: Table, energy: Column) -> list[Column]:
     usable = values[np.isfinite(values) & (values > 0)]
     found = channels(table.labels, float(usable.min()), float(usable.max())) if usable.size else []
     found = found or [k for k, label in enumerate(table.labels) if _SEVERAL.fullmatch(label)]
-    alone = all(table.labels.count(table.labels[k]) == 1 for k in found)
+    times = Counter(table.labels)
+    alone = all(times[table.labels[k]] == 1 for k in found)
     return [table.labels[k] if alone else k for k in found] if len(found) > 1 else []
 
 
@@ -129,7 +133,8 @@ def _first(labels: Sequence[str], words: Sequence[str], taken: Sequence[str]) ->
 
 def _all(labels: Sequence[str], words: Sequence[str]) -> list[str]:
     """Return the labels, met only once, that are one of the words, in the order of the words."""
-    free = [label for label in labels if labels.count(label) == 1]
+    times = Counter(labels)
+    free = [label for label in labels if times[label] == 1]
     return [label for word in words for label in free if re.fullmatch(word, label, re.IGNORECASE)]
 
 
@@ -141,6 +146,8 @@ def _time(header: Sequence[str]) -> dict[str, str]:
     """Return the texts that stand before the times in the header."""
     time: dict[str, str] = {}
     for line in header:
+        if len(line) > _LONGEST:
+            continue
         match = _TIME.search(line.strip().lstrip(COMMENTS).strip())
         if match and parsed_time(match["time"]):
             key = "end" if re.search(r"\b(end|ended|stop|finish)", match["text"], re.IGNORECASE) else "start"

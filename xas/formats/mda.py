@@ -28,6 +28,8 @@ from .scan import FEWEST, scan
 
 Key = str | int
 _TIMES = ("%b %d, %Y %H:%M:%S.%f", "%b %d, %Y %H:%M:%S")
+_LOOKED_AT = 100
+"""Scans of a file among which the likeliest one is looked for."""
 
 
 def read(
@@ -129,7 +131,7 @@ def _guess(one: MdaScan) -> dict[str, Any]:
 
 
 def _likeliest(file: MdaFile) -> MdaScan:
-    return max(file.scans, key=lambda one: len(_guess(one).get("columns", {})))
+    return max(file.scans[:_LOOKED_AT], key=lambda one: len(_guess(one).get("columns", {})))
 
 
 @dataclass(frozen=True)

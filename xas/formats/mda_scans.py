@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -44,8 +45,9 @@ class MdaScan:
     def names(self) -> list[str]:
         """What columns are called: their description if no other column has it, else their variable."""
         told = [column.description for column in self.columns]
+        times = Counter(told)
         return [
-            text if text and told.count(text) == 1 else column.variable
+            text if text and times[text] == 1 else column.variable
             for text, column in zip(told, self.columns, strict=True)
         ]
 

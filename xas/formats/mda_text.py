@@ -14,13 +14,13 @@ from operando.text_table import as_numbers
 
 from .mda_scans import Floats, MdaColumn, MdaFile, MdaScan, described, readback_column
 
-FIRST = re.compile(r"(?P<sign>\S+?)(?P=sign) mda2ascii\b.*generated output")
+FIRST = re.compile(r"(?P<sign>\S{1,20}?)(?P=sign) mda2ascii\b.*generated output")
 _FACT = re.compile(r"(?P<key>MDA File Version|Scan number|Overall scan dimension) = (?P<value>[\d.]+)")
 _EXTRA = re.compile(r'Extra PV \d+: (?P<name>[^,]*), (?P<told>.*?), "(?P<value>.*)"(?:, (?P<unit>.*))?')
-_POINT = re.compile(r"(?P<rank>\d+)-D Scan Point")
-_SCAN = re.compile(r"(?P<rank>\d+)-D Scan")
-_CURRENT = re.compile(r"Current point = (?P<point>\d+) of \d+")
-_DONE = re.compile(r"Points completed = (?P<done>\d+) of (?P<requested>\d+)")
+_POINT = re.compile(r"(?P<rank>\d{1,9})-D Scan Point")
+_SCAN = re.compile(r"(?P<rank>\d{1,9})-D Scan")
+_CURRENT = re.compile(r"Current point = (?P<point>\d{1,9}) of \d+")
+_DONE = re.compile(r"Points completed = (?P<done>\d{1,9}) of (?P<requested>\d{1,9})")
 _NAMED = re.compile(r"(?P<key>Scanner|Scan time) = (?P<value>.*)")
 _COLUMN = re.compile(r"\d+\s+\[\s*(?P<rank>\d+-D)?\s*(?P<kind>Positioner|Detector|Index)\s*\d*\s*\]\s*(?P<text>.*)")
 _VALUES = re.compile(r"\d+-D Scan Values:?(?P<values>.*)")

@@ -145,7 +145,7 @@ def spectrum(entry: Node, above: Node | None) -> Spectrum:
 
 def natural(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts numbers in names by value."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", name) if part]
 
 
 def _energy(entry: Node, places: Sequence[Node]) -> Node:

@@ -24,7 +24,7 @@ NAMES = {"energy": r"Energy", "i0": r"I0_KEITHLEY\d", "tey": r"KEITHLEY\d_TEY"}
 """The labels of columns that mean the same in all files, without their numbers."""
 
 _CHANNEL, _SUM = re.compile(r"D\d+_(\w+)_corr"), re.compile(r"(\w+)_sum_cps")
-_LABEL = re.compile(r"(?P<name>\w+)_c(?P<number>\d+)")
+_LABEL = re.compile(r"(?P<name>\w+)_c(?P<number>\d{1,6})")
 
 
 def read(

@@ -207,7 +207,7 @@ def _remedy() -> str:
 def _labels(file: _File) -> tuple[list[str], str]:
     """Return the columns' names, from the fields, else from the line of labels, and the first column's unit."""
     width = file.values.shape[1]
-    numbered = {int(key[7:]): text for key, text in file.fields.items() if re.fullmatch(r"column\.\d+", key)}
+    numbered = {int(key[7:]): text for key, text in file.fields.items() if re.fullmatch(r"column\.\d{1,6}", key)}
     stated = [numbered.get(k + 1, "").split() for k in range(width)]
     if max(numbered, default=0) > width or len(numbered) < width:
         listed = ", ".join(f"Column.{k}" for k in sorted(numbered)) or "none"

@@ -20,7 +20,7 @@ from operando.history import recorded
 _CALIBRATION = re.compile(r"Calib M = (\S+) A = (\S+)\s*(.*)")
 _REGION = re.compile(r"CASA region \(\*(.*?)\*\) \(\*(.*?)\*\) (.*?) \(\*(.*?)\*\)(.*)")
 _COMPONENT = re.compile(r"CASA comp \(\*(.*?)\*\) \(\*(.*?)\*\) Area (.*?) MFWHM (.*?) Position (.*?) RSF (\S+)(.*)")
-_INDEX = re.compile(r"INDEX (-?\d+)")
+_INDEX = re.compile(r"INDEX (-?\d{1,9})")
 _UNCORRECTED = re.compile(r"UNCORRECTEDRSF (\S+)")
 
 _WORDS = {"Regions", "Comps", "BE", "KE", "ADD"}
@@ -34,6 +34,12 @@ _TABLE = {
     "area": ("count*eV/s", "area of the component"),
     "sensitivity_factor": ("1", "relative sensitivity factor"),
 }
+
+
+def rounded(energy: Any) -> Any:
+    """Return energies (eV) without what sums leave behind their ninth digit; what is beyond numbers is infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.round(energy, DECIMALS)
 
 
 def parsed_comment(

@@ -19,7 +19,7 @@ from operando.header_times import Span
 from operando.sniff import Format, Head, head
 from operando.text_table import whole_text
 
-from .casaxps import DECIMALS, with_components
+from .casaxps import rounded, with_components
 from .counting import NOT_WHOLE, all_whole, counts_of
 from .region_names import region_name
 from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
@@ -258,7 +258,7 @@ def _spectrum(path: Path, label: str, one: _Export) -> xr.Dataset:
         remarks.append("the file breaks off within its last line")
     return spectrum(
         path,
-        np.round(energy, DECIMALS),
+        rounded(energy),
         measured,
         Span(),
         region=_region(one.title),

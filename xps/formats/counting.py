@@ -51,7 +51,7 @@ def whole_counts(rates: Floats, seconds: float | None, error: Floats | None = No
         return None
     if np.abs(rates[known]).max() > _MOST / max(seconds, 1.0):
         return None
-    counts = rates * seconds
+    counts = np.where(known, rates, np.nan) * seconds
     whole = np.rint(counts)
     if (counts[known] < -_DECIDABLE).any() or (error is None and _step(rates[known]) * seconds > 1 + _FINEST):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,7 +109,8 @@ def _photon_energy(header: Sequence[str]) -> float | None:
 
 def _all(labels: Sequence[str], words: Sequence[str]) -> list[str]:
     """Return the labels, met only once, that are one of the words, in the order of the words."""
-    free = [label for label in labels if labels.count(label) == 1]
+    times = Counter(labels)
+    free = [label for label in labels if times[label] == 1]
     return [label for word in words for label in free if re.fullmatch(word, label, re.IGNORECASE)]
 
 

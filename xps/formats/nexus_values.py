@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 _COUNTS = {"count", "counts"}
 _RATES = {"counts_per_second", "counts per second", "count/s", "counts/s", "counts/second", "cps", "1/s", "hz"}
-_PART = re.compile(r"cycle_?(\d+)_scan_?(\d+)(?:_chan(?:nel)?_?(\d+))?")
+_PART = re.compile(r"cycle_?(\d{1,9})_scan_?(\d{1,9})(?:_chan(?:nel)?_?(\d{1,9}))?")
 _OF_DETECTOR = re.compile(r"pixel|angular|spatial|chan|detector|k[xyz]?$|k_|x$|y$", re.IGNORECASE)
 
 

@@ -91,7 +91,8 @@ class PhiFile:
             place = f"block of region {block.region}" if block.region else f"block in {block.unit}"
             raise FileError(self.path, f"{block.size} bytes", f"{have}", place=place, remedy=_AGAIN)
         raw = np.frombuffer(self.data, _KINDS[block.kind], math.prod(block.shape), at)
-        return raw.astype(np.float64).reshape(block.shape)
+        with np.errstate(invalid="ignore"):
+            return raw.astype(np.float64).reshape(block.shape)
 
 
 def parsed(path: Path) -> PhiFile:

@@ -18,7 +18,6 @@ from .ses_regions import SesRegion, checked_slices, ses_entries
 from .ses_text import ses_regions
 
 _WAVE, _TEXT = "scienta_ibw", "scienta_txt"
-_FIELD = re.compile(r"([^=\r\n]+?)\s*=\s*(.*?)\s*")
 _SECTION = re.compile(r"^\[(\w[^\]\r\n]*)\]\s*$")
 _DIMS = 3
 
@@ -136,8 +135,9 @@ def _note_fields(note: str) -> Mapping[str, str]:
     for line in note.splitlines():
         if match := _SECTION.match(line):
             section = "" if match[1] == "SES" else f"{match[1]}: "
-        elif match := _FIELD.fullmatch(line):
-            fields.setdefault(f"{section}{match[1]}", match[2])
+        elif line.partition("=")[0].strip() and "=" in line:
+            name, _, value = line.partition("=")
+            fields.setdefault(f"{section}{name.rstrip()}", value.strip())
     return fields
 
 

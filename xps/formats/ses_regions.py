@@ -262,7 +262,7 @@ def _times(path: Path, region: SesRegion, timezone: str | None, remarks: list[st
 
 def _moment(day: str, clock: str) -> str | None:
     """Return date and time in ISO 8601; None if they are none, or day and month cannot be told apart."""
-    hours, numbers = _CLOCK.fullmatch(clock.strip()), [int(part) for part in re.findall(r"\d+", day)]
+    hours, numbers = _CLOCK.fullmatch(clock.strip()), [int(part) for part in re.findall(r"\d{1,9}", day)]
     if hours is None or len(numbers) != 3:
         return None
     half = (hours[4] or "").upper()

@@ -21,7 +21,6 @@ Floats = NDArray[np.float64]
 _MOST_BYTES = 2**28
 _MOST_DIMS = 3
 _SECTION = re.compile(r"\[([A-Za-z][A-Za-z ]*?)\s*(\d{1,6})?(?::(\d{1,6}))?\]")
-_FIELD = re.compile(r"([^=]+?)\s*=\s*(.*?)\s*")
 _AGREE = 1e-5
 _DAMAGED = "copy it again: it may be broken off"
 
@@ -79,8 +78,9 @@ def _parts(lines: Sequence[str]) -> tuple[dict[str, str], dict[int, _Part]]:
         elif block is not None:
             if bare:
                 block.append(bare)
-        elif match := _FIELD.fullmatch(bare):
-            fields.setdefault(match[1], match[2])
+        elif bare.partition("=")[0].strip() and "=" in bare:
+            name, _, value = bare.partition("=")
+            fields.setdefault(name.rstrip(), value.strip())
     return general, dict(parts)
 
 

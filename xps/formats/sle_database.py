@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from operando.decompression import inflating_errors
 from operando.errors import FileError, printable
 
 Floats = NDArray[np.float64]
@@ -284,7 +285,7 @@ def _numbers(data: object, count: int) -> Floats | None:
     if not isinstance(data, bytes):
         return None
     if len(data) != 8 * count and data.startswith(_DEFLATE):
-        with suppress(zlib.error):
+        with suppress(*inflating_errors()):
             data = zlib.decompressobj().decompress(data, 8 * count + 1)
     kind = {8 * count: "<f8", 4 * count: "<f4"}.get(len(data))
     return None if kind is None else np.frombuffer(data, kind).astype(np.float64)

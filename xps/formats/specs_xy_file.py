@@ -102,7 +102,13 @@ class XyFile:
         if self.open_end or last is None or not last.blocks:
             return True
         stated = last.fields.get("Values/Curve", "")
-        return not self.asides and stated.isascii() and stated.isdigit() and len(last.blocks[-1].rows) < int(stated)
+        return (
+            not self.asides
+            and stated.isascii()
+            and stated.isdigit()
+            and len(stated) < 10
+            and len(last.blocks[-1].rows) < int(stated)
+        )
 
 
 def prefix_of(start: Head) -> str | None:

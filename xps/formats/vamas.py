@@ -14,7 +14,7 @@ from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.sniff import Format, Head, head
 
-from .casaxps import DECIMALS, parsed_comment, with_components
+from .casaxps import parsed_comment, rounded, with_components
 from .region_names import region_name
 from .regions import Entry, Refusal, Regions, Wanted, numbered, read_region
 from .spectrum import spectrum
@@ -174,7 +174,7 @@ def _spectrum(
     )
     own = exact(block.comment)
     if own is None or used is None:
-        energy = np.round(energy + _calibration(casaxps, remarks, applied=settings.calibrate), DECIMALS)
+        energy = rounded(energy + _calibration(casaxps, remarks, applied=settings.calibrate))
     dwell, sweeps = _positive(fields["collection time"]), _positive(fields["scans"])
     columns = measured(path, place, block, energies=used, dwell=dwell, sweeps=sweeps, remarks=remarks)
     times = block_span(

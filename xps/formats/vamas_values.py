@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from operando.errors import FileError
 
-from .casaxps import DECIMALS
+from .casaxps import rounded
 from .counting import NOT_WHOLE, all_whole, counts_of
 from .vamas_blocks import Block
 from .vamas_lines import number
@@ -176,6 +176,6 @@ def regular_energies(energy: Floats) -> tuple[float, float] | None:
     if energy.size < 2:
         return None
     start = float(energy[0])
-    step = float(np.round((energy[-1] - energy[0]) / (energy.size - 1), DECIMALS))
-    again = np.round(start + step * np.arange(energy.size, dtype=np.float64), DECIMALS)
+    step = float(rounded((energy[-1] - energy[0]) / (energy.size - 1)))
+    again = rounded(start + step * np.arange(energy.size, dtype=np.float64))
     return (start, step) if step and np.array_equal(again, energy) else None

@@ -16,6 +16,7 @@ from uview_files import Shot, module, uview_file
 from operando import example_scans
 from operando.errors import OperandoError
 from operando.flags import Flag
+from operando.folders import within
 from operando.log_table import parse
 from operando.sniff import head
 from operando.xas import xpeem
@@ -212,7 +213,8 @@ def test_real_frames_of_a_microscope_open_lazily(realdata, tmp_path):
     files = sorted((realdata / "xas" / "xmcdpy").glob("peem_0101_*_min.tiff"))
     rows = [f"{file}\t{energy}" for file, energy in zip(files, (776.0, 778.5, 781.0), strict=True)]
     (tmp_path / "log.txt").write_text("\n".join(["# file\tenergy", *rows]), encoding="utf-8")
-    ds = xpeem.read(tmp_path / "log.txt", columns={"energy": "energy"})
+    with within([tmp_path, realdata]):
+        ds = xpeem.read(tmp_path / "log.txt", columns={"energy": "energy"})
     assert ds["counts"].shape == (3, 1024, 1024)
     assert ds["counts"].dtype == np.uint16
     assert ds["counts"].chunks[0] == (1, 1, 1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
+from operando.folders import require_declared, require_near
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -111,17 +112,28 @@ def require_size(path: Path, height: int, width: int, *, place: str = "") -> Non
         raise FileError(path, f"an image of 2 x 2 to {MOST_PIXELS} pixels", f"{height} x {width}", place=place)
 
 
-def beside(path: Path, name: str) -> Path:
-    """Return the file that a text beside ``path`` names, whatever the system that wrote it.
+def beside(path: Path, name: str, *, given: bool = False) -> Path:
+    """Return the file that the text at ``path`` names, whatever the system that wrote it.
 
-    A path that leads nowhere is looked for by its name alone beside ``path``.
+    A path that leads nowhere is looked for by its name alone beside ``path``; one that is ``given`` by hand may lead
+    anywhere, one that stands in the text not further than to the folder above.
+
+    Raises
+    ------
+    FileError
+        If it leads further, or nothing can have that name.
     """
     plain = name.strip().strip('"').replace("\\", "/")
-    named = path.parent / plain
-    if not plain or named.exists():
-        return named
-    alone = path.parent / plain.rsplit("/", 1)[-1]
-    return alone if alone.exists() or ":" in plain else named
+    named, alone = path.parent / plain, path.parent / plain.rsplit("/", 1)[-1]
+    try:
+        taken = named if not plain or named.exists() or not (alone.exists() or ":" in plain) else alone
+    except (OSError, ValueError) as error:
+        raise FileError(path, "the name of a file", f"{name!r} ({error})") from None
+    if given:
+        require_declared(taken)
+    else:
+        require_near(path, taken)
+    return taken
 
 
 def relative_name(path: Path, other: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ _USUAL = {
     "start": ("start_time", "start", "date"),
 }
 _SMALLEST_EDGE = 32
-_MOST_DATASETS, _DEEPEST = 10_000, 8
+_MOST_DATASETS, _DEEPEST, _MOST_TRIED = 10_000, 8, 100
 # Deflate packs zeros 1032 to 1; frames that were never written take no room at all.
 _LARGEST_RATIO = 20_000
 
@@ -34,7 +35,8 @@ def guess(root: Node) -> dict[str, str]:
     arrays = dict(_arrays(root))
     images = {place: one for place, one in arrays.items() if _is_stack(one)}
     energies = {place: one for place, one in arrays.items() if _name(place) in _USUAL["energy"] and _is_axis(one)}
-    fitting = [(stack, energy) for stack in images for energy in energies if _fits(images[stack], energies[energy])]
+    pairs = product(islice(images, _MOST_TRIED), islice(energies, _MOST_TRIED))
+    fitting = [(stack, energy) for stack, energy in pairs if _fits(images[stack], energies[energy])]
     if not fitting:
         return {}
     stack, energy = max(fitting, key=lambda pair: (_parent(pair[0]) == _parent(pair[1]), images[pair[0]].item.size))
@@ -123,8 +125,8 @@ def _attribute(root: Node, where: str, name: str) -> str | float | list[str] | N
 
 
 def _arrays(root: Node) -> Iterator[tuple[str, Node]]:
-    """Yield the datasets of a file and where they are; broken links are passed over."""
-    waiting, looked_at = [(root, "", 0)], 0
+    """Yield the datasets of a file and where they are, each once; broken links are passed over."""
+    waiting, looked_at, seen = [(root, "", 0)], 0, {root.identity()}
     while waiting:
         group, above, depth = waiting.pop(0)
         for name in group.names():
@@ -133,9 +135,12 @@ def _arrays(root: Node) -> Iterator[tuple[str, Node]]:
                 return
             with suppress(FileError):
                 child = group.get(name)
-                if child is not None and child.is_group and depth < _DEEPEST:
+                if child is None or child.identity() in seen:
+                    continue
+                seen.add(child.identity())
+                if child.is_group and depth < _DEEPEST:
                     waiting.append((child, f"{above}/{name}", depth + 1))
-                elif child is not None and not child.is_group and child.shape is not None:
+                elif not child.is_group and child.shape is not None:
                     yield f"{above}/{name}", child
 
 

@@ -25,6 +25,8 @@ from .uview import first_frame
 Column = str | int
 COLUMNS = ("file", "energy", "i0", "time")
 STEM = "{stem}"
+_OFTEN = 4
+"""How many lines may name an image, on average."""
 
 
 def read(
@@ -221,6 +223,9 @@ def _frames(
         remedy = "name the column of the files, or the file of all pages by 'pages_of'"
         raise FileError(path, "a column that names images", _labelled(table), remedy=remedy)
     named = [row[column] for row in table.rows]
+    if len(named) > _OFTEN * (len(set(named)) + 1):
+        expected = "lines that each name an image of their own"
+        raise FileError(path, expected, f"{len(named)} lines for {len(set(named))} images")
     files = [beside(path, name) if IMAGE_NAME.fullmatch(name) else None for name in named]
     frames = [None if file is None else _frame(file) for file in files]
     known = [file for file in files if file is not None]
@@ -233,7 +238,7 @@ def _frame(file: Path) -> Frame | None:
 
 
 def _pages(path: Path, table: LogTable, pages_of: str) -> tuple[list[Frame | None], list[str], list[str]]:
-    file = beside(path, pages_of.replace(STEM, path.stem))
+    file = beside(path, pages_of.replace(STEM, path.stem), given=True)
     count, rows = pages(file), len(table.rows)
     frames: list[Frame | None] = [TiffFrame(file, page) if page < count else None for page in range(rows)]
     return frames, [relative_name(path, file)], [f"page {page}" for page in range(rows, count)]
@@ -254,7 +259,7 @@ def _unnumbered(file: Path) -> tuple[str, str]:
 
 def _other_image(path: Path, table: LogTable, name: str, given: str | None) -> Path | None:
     stated = given or header_value(table.header, name)
-    return beside(path, stated) if stated else None
+    return beside(path, stated, given=bool(given)) if stated else None
 
 
 def _image(file: Path | None) -> Image | None:

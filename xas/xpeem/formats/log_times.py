@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from operando.clock import to_ns
 from operando.errors import OperandoError
 from operando.header_times import NOT_A_TIME, Span, moment, seconds
 from operando.log_table import LogTable
@@ -67,6 +68,4 @@ def spanned(path: Path, stated: Times, settings: Mapping[str, Any]) -> tuple[Tim
 def after(start: np.datetime64 | None, elapsed: np.ndarray) -> Times:
     """Return the times ``elapsed`` (s) after ``start``; NaT where either is unknown."""
     begun = NOT_A_TIME if start is None else start
-    usable = np.isfinite(elapsed)
-    whole = np.where(usable, np.rint(np.where(usable, elapsed, 0.0) * 1e9), 0).astype("timedelta64[ns]")
-    return np.where(usable, begun + whole, NOT_A_TIME)
+    return begun + to_ns(np.asarray(elapsed, np.float64))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from operando.errors import FileError
+from operando.tiff_strips import oversized
 
 from .frames import Image, require_size
 
@@ -37,6 +38,9 @@ class TiffFrame:
                 if len(page.shape) != 2:
                     raise FileError(self.path, "a grey image", f"one of shape {page.shape}", place=place)
                 require_size(self.path, *page.shape, place=place)
+                found = oversized(page)
+                if found:
+                    raise FileError(self.path, "strips of their declared size", found, place=place)
                 image: Image = page.asarray()
         except FileError:
             raise

@@ -119,7 +119,7 @@ def read(
     stated = np.array([np.datetime64("NaT", "ns") if header is None else header.time for header in headers])
     frame_time, span = spanned(path, stated, {"marks": marks})
     i0_tag = _tag(path, first, i0, I0_TAGS, "i0")
-    others = {name: beside(path, name_of) for name, name_of in (("flat", flat), ("dark", dark)) if name_of}
+    others = {name: beside(path, name_of, given=True) for name, name_of in (("flat", flat), ("dark", dark)) if name_of}
     found = Found(
         path,
         images,

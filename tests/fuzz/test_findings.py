@@ -1,0 +1,182 @@
+"""What damaged files once did to readers, each as small as it goes: now a line, in no time and little room."""
+
+from __future__ import annotations
+
+import struct
+import time
+import warnings
+import zlib
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+from operando import cyclers, impedance_files, tomo, xas, xps
+from operando.clock import to_ns
+from operando.errors import FileError, OperandoError, OperandoWarning
+from operando.pipelines.steps import images
+from operando.pipelines.toml_text import read_toml
+from operando.sniff import head
+from operando.tomo.formats import zarr_frames
+from operando.xas.formats import FORMATS
+from operando.xas.formats.guess import guessed_settings
+from operando.xas.xpeem import read as read_stack
+from operando.xps import species_file
+
+ROWS = "".join(f"{8300 + k} 1000 {k / 60}\n" for k in range(60))
+LONG = 60_000
+
+
+def refused(read, *args, **settings) -> str:
+    """Return in which line a file is refused; anything else but a dataset fails the test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", OperandoWarning)
+        said = ""
+        try:
+            read(*args, **settings)
+        except OperandoError as error:
+            said = str(error)
+    assert "\n" not in said
+    assert len(said) < 5000
+    return said
+
+
+def quick(work, seconds=2.0):
+    begun = time.process_time()
+    work()
+    assert time.process_time() - begun < seconds
+
+
+@pytest.mark.parametrize(
+    "filler", ["a" * LONG, " " * LONG, "=" * LONG, "1 " * LONG, "a=" * LONG, "(" * LONG, "\\" * LONG]
+)
+@pytest.mark.parametrize("before", ["", "# time", "#L ", "# Column.1: ", "Cycle 1\t"])
+def test_no_long_line_holds_a_reader_up(tmp_path, filler, before):
+    path = tmp_path / "a.txt"
+    path.write_text(f"{before}{filler}\n# energy i0 mu\n{ROWS}")
+
+    def all_of_them():
+        for fmt in (*FORMATS, *xps.formats.FORMATS, *cyclers.FORMATS):
+            if fmt.recognizes(head(path)):
+                fmt.suggest(head(path))
+
+    quick(all_of_them)
+
+
+def test_many_columns_of_one_name_are_told_apart_in_no_time():
+    table = SimpleNamespace(labels=["a"] * 20_000, values=np.zeros((3, 20_000)), header=[])
+    quick(lambda: guessed_settings(table))
+
+
+def test_numbers_of_thousands_of_digits_are_no_numbers(tmp_path):
+    digits = "1" * 5000
+    phoenix = tmp_path / "a.dat"
+    phoenix.write_text(f"#  Energy_c1  I0_c{digits}  TEY_c3\n{ROWS}")
+    assert refused(xas.read, phoenix, reader="phoenix")
+    xdi = tmp_path / "a.xdi"
+    xdi.write_text(f"# XDI/1.0\n# Column.1: energy eV\n# Column.{digits}: i0\n#---\n# energy i0 mutrans\n{ROWS}")
+    refused(xas.read, xdi)
+    toml = tmp_path / "a.toml"
+    toml.write_text(f"a = {digits}\n")
+    assert "expected TOML" in refused(read_toml, toml, "a recipe")
+    assert "expected TOML" in refused(species_file.entries, toml)
+
+
+@pytest.mark.parametrize("text", ["a" + ".a" * 30_000 + " = 1\n", "a = " + "[" * 60_000 + "\n", "a" * 500_000])
+def test_deep_toml_is_refused_before_it_takes_memory(tmp_path, text):
+    (tmp_path / "a.toml").write_text(text)
+    quick(lambda: refused(read_toml, tmp_path / "a.toml", "a recipe"))
+    assert refused(read_toml, tmp_path / "a.toml", "a recipe")
+
+
+def test_seconds_beyond_all_clocks_are_no_time():
+    assert np.isnat(to_ns(np.array([1e300, -1e20, np.inf, np.nan]))).all()
+    assert to_ns(np.array([1.5e9]))[0] == np.timedelta64(1_500_000_000_000_000_000, "ns")
+
+
+def test_impedance_keeps_the_part_that_is_finite(tmp_path):
+    (tmp_path / "z.csv").write_text("f,re,im\n1000,inf,-1\n100,2,-3\n10,4,-1e308\n")
+    columns = {"frequency": "f", "real": "re", "imaginary": "im"}
+    ds = impedance_files.read_columns(tmp_path / "z.csv", columns=columns).isel(scan=0)
+    np.testing.assert_array_equal(ds["z_imaginary"], [-1e308, -3, -1])
+
+
+def test_steps_of_a_program_that_are_no_numbers_are_minus_one(tmp_path):
+    rows = "".join(
+        f"{10 * k},{3 + k / 100},0.1,{1_780_000_000 + 10 * k},{step}\n" for k, step in enumerate(["1", "nan", "1e30"])
+    )
+    (tmp_path / "a.csv").write_text("Test Time / s,Voltage / V,Current / A,Unix Time / s,Step Count / 1\n" + rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ds = cyclers.read(tmp_path / "a.csv", reader="bdf")
+    assert set(np.unique(ds["step"])) <= {-1, 1}
+
+
+def test_links_of_hdf5_to_impossible_names_are_told(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["entry/data"] = h5py.ExternalLink("x" * 300, "/a")
+    assert refused(tomo.read, tmp_path / "a.h5", reader="hdf5", datasets={"data": "/entry/data"}, voxel_size=1.0)
+
+
+def test_groups_that_hold_themselves_are_gone_through_once(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("entry")
+        for k in range(12):
+            group[f"again{k}"] = file
+        group["frames"] = np.zeros((3, 40, 40), "u2")
+        group["energy"] = np.linspace(850, 860, 3)
+    quick(lambda: refused(read_stack, tmp_path / "a.h5"))
+
+
+@pytest.mark.parametrize("lines", [9000, 9])
+def test_a_log_does_not_name_its_few_images_thousands_of_times(tmp_path, lines):
+    (tmp_path / "log.txt").write_text(
+        "file energy\n" + "".join(f"a_{k % 2}.tif {850 + k / 100}\n" for k in range(lines))
+    )
+    settings = {"reader": "image_log", "columns": {"file": "file", "energy": "energy"}}
+    said = []
+    quick(lambda: said.append(refused(read_stack, tmp_path / "log.txt", **settings)))
+    assert ("lines for 2 images" in said[0]) == (lines == 9000)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".tif", "../../../etc/hosts.tif"])
+def test_a_log_does_not_name_what_cannot_be_or_lies_elsewhere(tmp_path, name):
+    (tmp_path / "log.txt").write_text(f"file energy\n{name} 850\na.tif 851\nb.tif 852\n")
+    assert refused(read_stack, tmp_path / "log.txt", reader="image_log", columns={"file": "file", "energy": "energy"})
+
+
+def test_reading_a_cyclers_file_leaves_the_standard_library_as_it_is(tmp_path):
+    pytest.importorskip("fastnda")
+    before = zlib.decompressobj
+    (tmp_path / "a.nda").write_bytes(b"NEWARE" + bytes(3000))
+    refused(cyclers.read, tmp_path / "a.nda")
+    assert zlib.decompressobj is before
+
+
+def test_an_array_of_labels_is_no_larger_than_its_file(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 4), "i4"))
+    data = (tmp_path / "a.npy").read_bytes().replace(b"(3, 4)", b"(3333333333, 4)")
+    data = data[:8] + struct.pack("<H", len(data) - 10 - 48) + data[10:]
+    (tmp_path / "b.npy").write_bytes(data)
+    shape = SimpleNamespace(sizes={"y": 3, "x": 4})
+    assert images._labels(tmp_path / "a.npy", shape).shape == (3, 4)
+    with pytest.raises(FileError, match=r"a TIFF or \.npy image of numbers"):
+        images._labels(tmp_path / "b.npy", shape)
+
+
+def test_objects_in_an_array_are_never_unpickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[print]], dtype=object), allow_pickle=True)
+    with pytest.raises(FileError, match=r"a TIFF or \.npy image of numbers"):
+        images._labels(tmp_path / "a.npy", SimpleNamespace(sizes={"y": 1, "x": 1}))
+
+
+def test_a_store_of_both_versions_of_zarr_is_read_as_the_newer(tmp_path):
+    import zarr
+
+    zarr.create_array(tmp_path / "v.zarr", shape=(2, 2, 2), dtype="u1")
+    (tmp_path / "v.zarr" / ".zarray").write_text("{}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert zarr_frames.opened(tmp_path / "v.zarr").shape == (2, 2, 2)

@@ -1,0 +1,74 @@
+"""The harness sees crashes, hangs, memory, other errors and warnings, and makes an input again from its number."""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+from pathlib import Path
+
+import damage
+import pytest
+import trial
+import workers
+from seeds import Seed
+from targets import Target
+
+from operando.errors import FileError, OperandoWarning
+
+SOUND = Seed("text", {"a.txt": b"energy mu\n" + b"1.5 2.5\n" * 30, "b.json": b'{"a": [1, 2], "b": "c"}'}, "a.txt")
+
+
+def misbehave(path: Path, _seed, _random):
+    """Do what the number in a file's name asks for."""
+    number = int((path.parent / "number").read_text())
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif number == 2:
+        while True:
+            pass
+    elif number == 3:
+        return bytearray(b"x" * 60_000_000)
+    elif number == 4:
+        raise KeyError("lost")
+    elif number == 5:
+        warnings.warn("odd", RuntimeWarning, stacklevel=1)
+    elif number == 6:
+        warnings.warn("told", OperandoWarning, stacklevel=1)
+    elif number == 7:
+        raise FileError(path, "a", "b")
+    elif number == 8:
+        raise FileError(path, "room", "MemoryError: unable to allocate")
+    return None
+
+
+KINDS = ["read", "crash", "hang", "memory", "exception", "warning", "told", "refused", "memory", "read"]
+
+
+def test_every_misbehavior_is_told_and_none_stops_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "SECONDS", 0.3)
+    monkeypatch.setattr(trial, "MOST_GROWTH", 2**25)
+    monkeypatch.setattr(trial, "limit_memory", lambda: None)
+
+    def prepared(_target, number, folder):
+        path = damage.written(SOUND, folder)
+        (folder / "number").write_text(str(number))
+        return path, SOUND, trial.First(), ""
+
+    monkeypatch.setattr(trial, "prepared", prepared)
+    monkeypatch.setattr(workers, "_warmed", lambda *_: None)
+    target = Target("misbehaving", lambda: [SOUND], misbehave, lambda _: [])
+    found = workers.tried(target, tmp_path / "input", 0, float("inf"))
+    assert [next(found)[1].kind for _ in KINDS] == KINDS
+    found.close()
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_an_input_follows_from_its_number(tmp_path, number):
+    target = Target("text", lambda: [SOUND], misbehave, lambda _: [])
+    made = []
+    for name in "ab":
+        trial.prepared(target, number, trial.emptied(tmp_path / name))
+        files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        made.append({path.name: path.read_bytes()[:100_000] for path in files if os.access(path, os.R_OK)})
+    assert made[0] == made[1]
