@@ -117,7 +117,7 @@ def test_a_worker_with_too_little_memory_is_told(tmp_path):
 def test_slurm_gives_the_same_data_when_a_job_is_cancelled_in_mid_run(here, tmp_path):
     recipe, cancelled = load(folder_of(tmp_path / "there")), []
     section = ClusterSection(
-        workers=2, memory="2 GiB", interface="lo", logs=str(tmp_path / "logs"), walltime="00:20:00", lifetime="15 min"
+        workers=2, memory="2 GiB", interface="lo", logs=str(tmp_path / "logs"), walltime="00:20:00", lifetime="15 minutes"
     )
 
     def disturb(summary_of):
