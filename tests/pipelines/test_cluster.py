@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -13,9 +12,9 @@ import loopback_slurm
 import numpy as np
 import pytest
 import xarray as xr
+from crack_series import NODE, folder_of
 
 import operando
-from operando import example_scans
 from operando.pipelines.cluster import started
 from operando.pipelines.processing import Processing
 from operando.pipelines.progress import Silent
@@ -24,28 +23,7 @@ from operando.pipelines.recipe_tables import ClusterSection
 from operando.pipelines.run import run
 
 pytestmark = pytest.mark.cluster
-SMALL = Path(example_scans.__file__).parent / "small"
-NODE = "xtm/composite"
-STEPS = (1, 3, 5)
-KEPT = ("remove_rings", "cracks", "label", "objects", "track")
 TWO = ClusterSection(workers=2, memory="2 GiB")
-
-
-def folder_of(path: Path) -> Path:
-    """Copy the cell's log, three volumes and a recipe that finds their cracks."""
-    for name in ("echem", *(f"xtm/step_{step:03d}" for step in STEPS)):
-        shutil.copytree(SMALL / name, path / name)
-    lines = (SMALL / "xtm" / "steps.txt").read_text("utf-8").splitlines()
-    kept = [line for line in lines if line[0] == "#" or int(line.split()[0]) in STEPS]
-    (path / "xtm" / "steps.txt").write_text("\n".join(kept) + "\n", encoding="utf-8")
-    shutil.copy(SMALL / "beamline_voltage.csv", path)
-    text = (SMALL / "beamtime.toml").read_text("utf-8")
-    series, *steps = text.rpartition("[[series]]")[2].split("[[series.steps]]")
-    chosen = [step for step in steps if any(f'use = "{name}"' in step for name in KEPT)]
-    whole = text.partition("[[series]]")[0] + "[[series]]" + "[[series.steps]]".join([series, *chosen])
-    whole = whole.replace("repeats = 3", "repeats = 2").replace('active = "ncm"', "")
-    (path / "beamtime.toml").write_text(whole, encoding="utf-8")
-    return path
 
 
 def nodes(store: Path) -> dict[str, xr.Dataset]:
@@ -117,7 +95,12 @@ def test_a_worker_with_too_little_memory_is_told(tmp_path):
 def test_slurm_gives_the_same_data_when_a_job_is_cancelled_in_mid_run(here, tmp_path):
     recipe, cancelled = load(folder_of(tmp_path / "there")), []
     section = ClusterSection(
-        workers=2, memory="2 GiB", interface="lo", logs=str(tmp_path / "logs"), walltime="00:20:00", lifetime="15 minutes"
+        workers=2,
+        memory="2 GiB",
+        interface="lo",
+        logs=str(tmp_path / "logs"),
+        walltime="00:20:00",
+        lifetime="15 minutes",
     )
 
     def disturb(summary_of):
