@@ -14,6 +14,7 @@ from dask.utils import parse_timedelta
 from operando.errors import OperandoError
 from operando.history import software_version
 
+from . import scratch
 from .cluster_tasks import filled, flat, graph_of, portions, renamed
 from .commit import one_line_errors
 from .progress import Reporter
@@ -29,6 +30,8 @@ _CONNECT = 20.0
 """How long a scheduler may take to answer, s."""
 _LOOK = 5.0
 """How often it is looked whether there are workers at all, s."""
+_SENT = 2**20
+"""Bytes of volumes up to which they are sent with the tasks that need them, not left in a folder."""
 _STAGGER = 120
 """By how much the ends of workers' lives differ, so that not all leave at once, s."""
 
@@ -50,16 +53,16 @@ class Cluster:
         """
         import dask
 
-        scratch = store.with_name(f".{store.name}.scratch")
-        with one_line_errors(scratch):
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir()
-        settings = {"scheduler": self._get, "temporary-directory": str(scratch.resolve())}
+        folder = store.with_name(f".{store.name}.scratch")
+        with one_line_errors(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        settings = {"scheduler": self._get, "temporary-directory": str(folder.resolve()), scratch.MOST: _SENT}
         try:
             with dask.config.set(settings):
                 yield
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _get(self, tasks: Any, keys: Any, **_: Any) -> Any:
         values: dict[Any, Any] = {}
