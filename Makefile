@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PROJECT := pyproject.toml constraints.txt
 SYSTEM_PACKAGES := chromium
 
-.PHONY: demo test fuzz lint wheel-check system bench clean
+.PHONY: demo test test-cluster fuzz lint wheel-check system slurm bench clean
 
 demo: $(VENV)/core
 	$(BIN)/operando demo demo
@@ -17,6 +17,10 @@ test: $(VENV)/test system
 # Damaged files for every reader, two processes, four minutes in all; tests/fuzz/run.py takes as long as it is told.
 fuzz: $(VENV)/test
 	$(BIN)/python tests/fuzz/run.py --total 240 --inputs 150 --jobs 2
+
+# Worker processes, and a SLURM of one node on this machine; without that its test is skipped.
+test-cluster: $(VENV)/test slurm
+	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff format --check .
@@ -31,14 +35,22 @@ wheel-check: $(VENV)/lint
 bench: $(VENV)/bench
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
-# The browser test of the report needs Chromium; without it that test is skipped and says so.
+# The browser test of the report needs Chromium, that of clusters SLURM; without them they are skipped and say so.
 system:
-	@missing=""; for name in $(SYSTEM_PACKAGES); do command -v $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
+	@$(call needed,$(SYSTEM_PACKAGES),$(SYSTEM_PACKAGES))
+
+slurm:
+	@$(call needed,slurmctld munged,slurm-wlm munge)
+
+# Commands that are to be there, and the packages that have them.
+define needed
+missing=""; for name in $(1); do command -v $$name >/dev/null 2>&1 || missing="$(2)"; done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null \
-		|| echo "could not install:$$missing; the tests that need it are skipped"; \
-	else echo "missing:$$missing (sudo apt-get install$$missing); the tests that need it are skipped"; fi
+		|| echo "could not install $$missing; the tests that need it are skipped"; \
+	else echo "missing $$missing (sudo apt-get install $$missing); the tests that need it are skipped"; fi
+endef
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -67,12 +67,21 @@ def check(recipe: RecipePath = Path()) -> None:
 
 
 @app.command()
-def run(recipe: RecipePath = Path()) -> None:
+def run(
+    recipe: RecipePath = Path(),
+    cluster: Annotated[
+        str | None, typer.Option(help="workers for volumes: local, slurm, or a scheduler's address, tcp://...")
+    ] = None,
+    profile: Annotated[Path | None, typer.Option(help="page on what the cluster did when (.html)")] = None,
+) -> None:
     """Read, link and process every scan into the store, and write the report. Runs resume."""
+    from .cluster import started
     from .recipe import load
     from .run import run as run_recipe
 
-    summary = run_recipe(load(recipe), _terminal())
+    loaded, terminal = load(recipe), _terminal()
+    with started(cluster, loaded.cluster, terminal, profile) as workers:
+        summary = run_recipe(loaded, terminal, workers)
     _show_summary(summary)
     raise typer.Exit(summary.exit_code)
 

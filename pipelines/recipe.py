@@ -21,6 +21,7 @@ from .recipe_tables import (
     Cell,
     ClockEvent,
     ClockSection,
+    ClusterSection,
     Echem,
     Experiment,
     Log,
@@ -44,6 +45,7 @@ class Recipe(Section):
     echem: Echem | None = None
     onsets: dict[str, OnsetSection] = Field(default_factory=dict)
     clocks: dict[str, ClockSection] = Field(default_factory=dict)
+    cluster: ClusterSection = ClusterSection()
     series: list[Series] = Field(default_factory=list)
     _path: Path = PrivateAttr(default=Path(RECIPE_NAME))
     _text: str = PrivateAttr(default="")

@@ -136,6 +136,58 @@ class ClockSection(Section):
         return self
 
 
+class ClusterSection(Section):
+    """What workers of ``operando run --cluster`` may use; nothing that data depend on."""
+
+    workers: int = Field(default=2, ge=1, description="how many there are at least")
+    most_workers: int | None = Field(default=None, ge=1, description="how many there may be while much is to be done")
+    cores: int = Field(default=1, ge=1, description="of each worker")
+    memory: str = Field(default="4 GiB", description="of each worker; one that needs more is started anew")
+    spill: str | None = Field(default=None, description="a folder on a fast local disk for what memory cannot hold")
+    lifetime: str | None = Field(default=None, description="after which a worker ends by itself, such as '55 minutes'")
+    patience: str = Field(default="30 minutes", description="how long a run waits for its first worker")
+    walltime: str | None = Field(default=None, description="of a job, such as '01:00:00'")
+    queue: str | None = Field(default=None, description="SLURM's partition")
+    account: str | None = Field(default=None, description="SLURM's account")
+    interface: str | None = Field(
+        default=None, description="network by which workers reach the scheduler, such as 'ib0'"
+    )
+    logs: str | None = Field(default=None, description="folder of the jobs' logs")
+    directives: list[str] = Field(default_factory=list, description="further lines of the job, after #SBATCH")
+    prologue: list[str] = Field(default_factory=list, description="commands before a worker, such as module load")
+
+    @field_validator("memory")
+    @classmethod
+    def _is_size(cls, memory: str) -> str:
+        from dask.utils import parse_bytes
+
+        try:
+            parse_bytes(memory)
+        except ValueError:
+            raise ValueError("a size such as '4 GiB'") from None
+        return memory
+
+    @field_validator("lifetime", "patience")
+    @classmethod
+    def _is_time(cls, lifetime: str | None) -> str | None:
+        from dask.utils import parse_timedelta
+
+        try:
+            return lifetime if lifetime is None or parse_timedelta(lifetime) > 0 else _positive_time()
+        except (KeyError, ValueError):
+            return _positive_time()
+
+    @model_validator(mode="after")
+    def _more_is_more(self) -> ClusterSection:
+        if self.most_workers is not None and self.most_workers < self.workers:
+            raise ValueError(f"most_workers of at least {self.workers}, as workers")
+        return self
+
+
+def _positive_time() -> str:
+    raise ValueError("a time such as '55 minutes'")
+
+
 class StepSection(BaseModel):
     """One step; its further keys are the step's parameters."""
 

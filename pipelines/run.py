@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +21,7 @@ from operando.store import series_nodes
 
 from . import report
 from .check import check as check_recipe
+from .cluster import Cluster
 from .commit import one_line_errors
 from .electrochemistry import Electrochemistry, gather
 from .encoding import IMAGE_DIMS
@@ -61,13 +63,13 @@ class Summary:
         return 3 if self.failed else 0
 
 
-def run(recipe: Recipe, tell: Reporter | None = None) -> Summary:
+def run(recipe: Recipe, tell: Reporter | None = None, cluster: Cluster | None = None) -> Summary:
     """Bring the store of a recipe up to date with its files and write the report.
 
     Scans that are in the store stay as they are; when the electrochemistry or their clock changed, they are linked
     anew. A series is made anew when its part of the recipe or one of its files changed, or new scans hold quantities
     or energies that it has no place for. A file that cannot be read is listed in the summary and in the store's
-    ``failed``, and the others go on.
+    ``failed``, and the others go on. Stacks of images and volumes are worked on by the ``cluster``, if there is one.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def run(recipe: Recipe, tell: Reporter | None = None) -> Summary:
     echem = gather(recipe, tell)
     summary = Summary(recipe.store, recipe.report, failed=list(echem.failed))
     with Writer(recipe.store, {"experiment": recipe.title}) as store:
-        Run(recipe, echem, store, summary, tell).complete()
+        Run(recipe, echem, store, summary, tell, cluster).complete()
     summary.flagged = _count_flagged(recipe.store)
     tell.say(f"writing {recipe.report}")
     with one_line_errors(recipe.report):
@@ -99,6 +101,7 @@ class Run:
     store: Writer
     summary: Summary
     tell: Reporter
+    cluster: Cluster | None = None
 
     def complete(self) -> None:
         """Withdraw what is outdated, publish the tables, link what is stored to them, append what is new."""
@@ -106,8 +109,14 @@ class Run:
         self._publish_tables()
         self._link_anew()
         for work in self._works():
-            self._bring_up_to_date(work)
+            with self._computing(work):
+                self._bring_up_to_date(work)
         self.store.set_attrs(self._root_attrs())
+
+    def _computing(self, work: Processing) -> AbstractContextManager[Any]:
+        """Compute lazy arrays of a series where the run was told to."""
+        large = TECHNIQUES[work.series.technique].referenced
+        return nullcontext() if self.cluster is None or not large else self.cluster.computing(self.recipe.store)
 
     def _root_attrs(self) -> dict[str, Any]:
         return {

@@ -15,7 +15,9 @@ import zarr
 from zarr.codecs import BloscCodec
 
 IN_MEMORY = 2**28
-"""Bytes of all lazy variables up to which they are held in memory."""
+"""Bytes of all lazy variables up to which they are held in memory, unless ``MOST`` says otherwise."""
+MOST = "operando.in-memory"
+"""A setting of dask: a cluster is not sent what could be read from a folder."""
 
 
 def kept(ds: xr.Dataset) -> xr.Dataset:
@@ -25,7 +27,7 @@ def kept(ds: xr.Dataset) -> xr.Dataset:
     ``temporary-directory`` if that is set, and stays lazy; the folder vanishes with the last of these variables.
     """
     lazy = {str(name): one for name, one in ds.variables.items() if one.chunks is not None and one.dtype.kind in "biuf"}
-    if sum(array.nbytes for array in lazy.values()) <= IN_MEMORY:
+    if sum(array.nbytes for array in lazy.values()) <= dask.config.get(MOST, IN_MEMORY):
         return ds.compute()
     folder = Path(tempfile.mkdtemp(prefix="operando-", dir=dask.config.get("temporary-directory", None)))
     try:
