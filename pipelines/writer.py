@@ -116,6 +116,11 @@ class Writer:
         """Return the attributes of the store."""
         return dict(self._root.attributes)
 
+    def node_attrs(self, node: str) -> dict[str, Any]:
+        """Return the attributes of a node, as :meth:`dataset` has them."""
+        known = self._root.metadata[self._published(node)]["attributes"]
+        return {name: value for name, value in known.items() if name != "coordinates"}
+
     def dataset(self, node: str) -> xr.Dataset:
         """Return the committed state of one node, lazily."""
         group = self._published(node)
