@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,7 @@ class SeriesGrowth:
     latest: xr.Dataset | None = None
     _held: HeldScans | None = None
     _names: dict[Path, str] = field(default_factory=dict)
+    _said: set[str] = field(default_factory=set)
 
     @property
     def technique(self) -> Technique:
@@ -126,8 +128,8 @@ class SeriesGrowth:
 
     def link_anew(self, echem: Electrochemistry) -> None:
         """Put the electrochemistry on stored scans that were linked to another log, or by another clock."""
-        mark, nodes = {"linked_with": self._linked_with(echem)}, (self.work.raw_node, self.work.processed_node)
-        nodes = tuple(node for node in nodes if node in self.store.committed())
+        mark = {"linked_with": self._linked_with(echem)}
+        nodes = [node for node in (self.work.raw_node, self.work.processed_node) if node in self.store.committed()]
         if any(self.store.node_attrs(node).get("linked_with") != mark["linked_with"] for node in nodes):
             self.tell.say(f"{self.work.folder}: linked anew, as the electrochemistry or the clock changed")
             stored = {node: self.store.dataset(node) for node in nodes}
@@ -154,6 +156,10 @@ class SeriesGrowth:
         if path not in self._names:
             self._names[path] = printable(path.relative_to(self.work.recipe.folder).as_posix())
         return self._names[path]
+
+    def _path(self, source: str) -> Path:
+        """Return the file of a source, which may have a name that no text holds."""
+        return next((path for path, name in self._names.items() if name == source), self.work.recipe.folder / source)
 
     def _new_files(self) -> list[Path]:
         """Return the files that are not stored, without those that were refused and hold the same as then."""
@@ -281,8 +287,7 @@ class SeriesGrowth:
     def _refuse(self, source: str, reason: str) -> None:
         """List a file with the reason why it is not stored, and tell it unless that is known."""
         known, _ = self.refused.get(source, ("", ""))
-        paths = [path for path, name in self._names.items() if name == source]
-        self.refused[source] = reason, checksums(paths[:1], of=self.files.checksum)[0]
+        self.refused[source] = reason, checksums([self._path(source)], of=self.files.checksum)[0]
         self.unfinished.pop(source, None)
         if reason != known:
             self.tell.warn(reason)
@@ -329,9 +334,12 @@ class SeriesGrowth:
                     self.store.remove([node])
 
     def _warn(self, said: list[str]) -> None:
-        """Pass on what steps say of a series, each once."""
-        for text in dict.fromkeys(said):
-            self.tell.warn(f"{self.work.folder}: {text}")
+        """Pass on what steps say of a series, each once: with other numbers it is the same again."""
+        for text in said:
+            kind = re.sub(r"\d+", "#", text)
+            if kind not in self._said:
+                self._said.add(kind)
+                self.tell.warn(f"{self.work.folder}: {text}")
 
 
 def _breaks_off(scan: xr.Dataset) -> bool:

@@ -82,6 +82,9 @@ class Writer:
         self._folder = self.path.resolve()
         self._lock = Lock(self._folder)
         self._entered: Root | None = None
+        self._behind: set[str] = set()
+        self.commits = 0
+        """How many states it has published."""
 
     def __enter__(self) -> Writer:
         """Take the lock, create or open the store, clear what a killed run has left."""
@@ -98,8 +101,12 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the lock back; nothing is left to be written."""
-        self._entered = None
+        """Bring the copies of the metadata in step and give the lock back."""
+        if self._entered is not None:
+            # They can be made again from the root document, which the next writer does.
+            with suppress(OSError):
+                write_documents(self._entered, self._behind & self._entered.metadata.keys())
+        self._entered, self._behind = None, set()
         self._lock.__exit__(kind, error, trace)
 
     @property
@@ -274,11 +281,9 @@ class Writer:
             write_documents(root, [key for key in changed if key not in before])
             self._write(change)
             publish(root)
-            self._entered = root
+            self._entered, self.commits = root, self.commits + 1
         sync_folder(root.path)
-        # These copies can be made again from the root document, which the next writer does.
-        with suppress(OSError):
-            write_documents(root, changed)
+        self._behind.update(changed)
 
     def _write(self, change: _Change) -> None:
         sources, targets, regions = [], [], []
