@@ -130,7 +130,7 @@ class Arrivals:
         return True
 
     def _is_closed(self, seen: _Seen, latest: float) -> bool:
-        return seen.since <= latest and seen.again <= latest + self.settle
+        return seen.gone is None and seen.since <= latest and seen.again <= latest + self.settle
 
     def _number(self, log: Log) -> int:
         return next(number for number, series in enumerate(self.recipe.series) if series is log)
