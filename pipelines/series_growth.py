@@ -19,6 +19,7 @@ from operando.series import names_along, stack
 from .encoding import IMAGE_DIMS
 from .frame import completed, frame_of, misfit, on_places, widened
 from .held_scans import HeldScans, needs_frame
+from .lock import LockLostError
 from .processing import Processing, told_apart
 from .progress import Reporter
 from .relinking import can_link_anew, linked_anew
@@ -197,7 +198,9 @@ class SeriesGrowth:
             stacked = stack(scans, axis, None if frame is None else frame[axis], interpolate=not referenced)
             self._append(stacked if frame is None else completed(stacked, frame), echem)
         except Exception as error:
-            if isinstance(error, StoreError) and isinstance(error.__cause__, OSError):
+            if isinstance(error, LockLostError) or (
+                isinstance(error, StoreError) and isinstance(error.__cause__, OSError)
+            ):
                 raise
             if len(scans) == 1:
                 source = str(np.ravel(scans[0]["source"].values)[0])

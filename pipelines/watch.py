@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from operando.errors import OperandoError
+from operando.errors import OperandoError, StoreError
+from operando.store import read_root
 
 from .arrivals import Arrivals
 from .check import check
 from .electrochemistry import Electrochemistry, gather
+from .lock import LockLostError
 from .progress import Silent
 from .recipe import Recipe
 from .report_refresh import ReportRefresh
@@ -71,15 +73,24 @@ def watch(recipe: Recipe, view: WatchView, pace: Pace | None = None, stop: Stop 
     RecipeError
         If the recipe does not fit the files that are there.
     StoreError
-        If another run writes the store, or it cannot be opened.
+        If another run writes the store, takes it over, or it cannot be opened.
     """
     pace, started = pace or Pace(), monotonic()
-    check(recipe, arriving=True)
+    if not _checked_before(recipe):
+        check(recipe, arriving=True)
     watching = Watch(recipe, view, pace, stop or Stop())
     with _ended_by_signals(watching.stop):
         watching.run()
     watching.summary.seconds = monotonic() - started
     return watching.summary
+
+
+def _checked_before(recipe: Recipe) -> bool:
+    """Whether the store was written by this very recipe: a watch that resumes need not hold it against files again."""
+    try:
+        return bool(read_root(recipe.store).attributes.get("recipe") == recipe.text)
+    except StoreError:
+        return False
 
 
 @dataclass
@@ -152,6 +163,8 @@ class Watch:
         """Do what there is to do; whatever goes wrong is told, and tried again a little later."""
         try:
             new = self._pass(run)
+        except LockLostError:
+            raise
         except Exception as error:
             self._trouble(str(error) if isinstance(error, OperandoError) else f"{type(error).__name__}: {error}")
             self.stop.wait(_RETRY)
@@ -168,7 +181,8 @@ class Watch:
         new = 0
         for growth in run.series:
             if not self.stop.is_set():
-                new += run.grow(growth, BATCH)
+                # One scan of images takes as long as many spectra, which do not wait for the next.
+                new += run.grow(growth, 1 if growth.technique.referenced else BATCH)
         run.publish_attrs()
         self._version += run.store.commits - before
         self.report.tick(self._version)

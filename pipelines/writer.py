@@ -275,6 +275,7 @@ class Writer:
 
     def _commit(self, change: _Change) -> None:
         """Write the rows, publish, then bring the copies of the metadata in step."""
+        self._lock.require()
         root, before = change.root, self._root.metadata
         changed = [key for key, value in root.metadata.items() if before.get(key) != value]
         with one_line_errors(self.path):

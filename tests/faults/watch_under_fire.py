@@ -15,7 +15,6 @@ import os
 import random
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -26,9 +25,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
 
-import numpy as np
-import xarray as xr
-from fed_folder import FIT, LATE, PARTIAL, REASONS, RECIPE, RENAMED, REWRITTEN, SERIES, arrivals, feed, lines, whole
+import numpy as np  # noqa: E402
+import xarray as xr  # noqa: E402
+import zarr  # noqa: E402
+from fed_folder import (  # noqa: E402
+    FIT,
+    LATE,
+    PARTIAL,
+    REASONS,
+    RECIPE,
+    RENAMED,
+    REWRITTEN,
+    SERIES,
+    arrivals,
+    feed,
+    lines,
+    whole,
+)
 
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
 STORE, FED, SEEN, DONE = "fed.zarr", "fed.jsonl", "seen.jsonl", "done"
@@ -71,7 +84,8 @@ def simulated(folder: Path, scans: int) -> Path:
                 "drift_between": 1.0,
             },
             "tomography": {"steps": 1, "voxels": 24, "projected_step": 0, "tortuosity": False},
-            "faults": {name: [] for name in quiet} | {"gain_from": 0, "truncated_last": False, "xps_truncated_last": False},
+            "faults": {name: [] for name in quiet}
+            | {"gain_from": 0, "truncated_last": False, "xps_truncated_last": False},
         }
         simulate(source, overrides=changes)
     return source
@@ -123,7 +137,14 @@ def trial(folder: Path, settings: dict) -> dict:
         feeder.terminate()
         (folder / DONE).touch()
     read = json.loads(poller.communicate()[0])
-    return {"killed": killed, "exit code": code, **read, **delays(folder), **outcome(folder, settings), "memory": memory}
+    return {
+        "killed": killed,
+        "exit code": code,
+        **read,
+        **delays(folder),
+        **outcome(folder, settings),
+        "memory": memory,
+    }
 
 
 def supervised(watched: Path, folder: Path, settings: dict, feeder, environment) -> tuple[int, list, int]:
@@ -133,33 +154,38 @@ def supervised(watched: Path, folder: Path, settings: dict, feeder, environment)
     chosen, files = random.Random(settings["seed"] + 1), plan(settings)[0]
     span = len(files) / settings["rate"]
     moments = sorted(chosen.uniform(2.0, max(span, 4.0)) for _ in range(settings["kills"]))
-    began, killed, memory = time.time(), 0, []
+    began, killed, memory, process = time.time(), 0, [], None
     options = ["--settle", "0.5", "--patience", str(settings["patience"]), "--report-every", str(settings["report"])]
-    while True:
-        said = (folder / "watch.log").open("ab")
-        process = subprocess.Popen(
-            [sys.executable, "-c", WATCH, "watch", str(watched), *options], env=environment, stdout=said, stderr=said
-        )
-        life = psutil.Process(process.pid)
-        while process.poll() is None:
-            time.sleep(0.25)
-            now = time.time() - began
-            memory.append((round(now, 1), process.pid, life.memory_info().rss >> 20))
-            if moments and now >= moments[0] and now - memory_start(memory) > settings["least_life"]:
-                moments.pop(0)
-                process.send_signal(signal.SIGKILL)
-                killed += 1
-                break
-            if feeder.poll() is not None and not moments and settled(watched, folder, settings):
-                process.send_signal(signal.SIGINT)
-                code = process.wait(timeout=600)
-                return killed, lives(memory), code
-            if now > span + settings["limit"]:
-                process.kill()
-                raise SystemExit(f"not done after {now:.0f} s: {folder}")
-        process.wait()
-        if process.returncode not in (-9, 0, 3):
-            raise SystemExit(f"the watch ended by itself with {process.returncode}: see {folder / 'watch.log'}")
+    try:
+        while True:
+            process = started(watched, folder, options, environment)
+            life = psutil.Process(process.pid)
+            while process.poll() is None:
+                time.sleep(0.25)
+                now = time.time() - began
+                memory.append((round(now, 1), process.pid, life.memory_info().rss >> 20))
+                if moments and now >= moments[0] and now - memory_start(memory) > settings["least_life"]:
+                    moments.pop(0)
+                    process.send_signal(signal.SIGKILL)
+                    killed += 1
+                    break
+                if feeder.poll() is not None and not moments and settled(watched, folder, settings):
+                    process.send_signal(signal.SIGINT)
+                    return killed, lives(memory), process.wait(timeout=600)
+                if now > span + settings["limit"]:
+                    raise SystemExit(f"not done after {now:.0f} s: {folder}")
+            if process.wait() != -signal.SIGKILL:
+                raise SystemExit(f"the watch ended by itself with {process.returncode}: see {folder / 'watch.log'}")
+    finally:
+        if process is not None and process.poll() is None:
+            process.kill()
+
+
+def started(watched: Path, folder: Path, options: list[str], environment) -> subprocess.Popen:
+    """Start a watch as from a shell."""
+    command = [sys.executable, "-c", WATCH, "watch", str(watched), *options]
+    with (folder / "watch.log").open("ab") as said:
+        return subprocess.Popen(command, env=environment, stdout=said, stderr=said)
 
 
 def memory_start(memory: list) -> float:
@@ -187,9 +213,15 @@ def settled(watched: Path, folder: Path, settings: dict) -> bool:
                 if not np.array_equal(*(sorted(map(str, t[node].checksum.values)) for t in (tree, wanted))):
                     return False
             names = [{one["source"] for one in json.loads(t.attrs["failed"])} for t in (tree, wanted)]
-            return names[0] == names[1] and tree["echem"].sizes == wanted["echem"].sizes and all(
-                np.array_equal(np.sort(tree[f"{NODES[t]}/raw"].flag.values), np.sort(wanted[f"{NODES[t]}/raw"].flag.values))
-                for t in settings["techniques"]
+            return (
+                names[0] == names[1]
+                and tree["echem"].sizes == wanted["echem"].sizes
+                and all(
+                    np.array_equal(
+                        np.sort(tree[f"{NODES[t]}/raw"].flag.values), np.sort(wanted[f"{NODES[t]}/raw"].flag.values)
+                    )
+                    for t in settings["techniques"]
+                )
             )
     except (OSError, KeyError, ValueError):
         return False
@@ -208,7 +240,7 @@ def rows(tree, node: str) -> xr.Dataset:
 
 def delays(folder: Path) -> dict:
     """Return how long files took from being closed to being seen in the store, s."""
-    seen = {one["name"]: one["seen"] for one in lines(folder / SEEN)}
+    seen = {str(one["name"]).partition("::")[0]: one["seen"] for one in lines(folder / SEEN)}
     sound = [one for one in lines(folder / FED) if one["final"] and not one["fault"] and one["name"] in seen]
     took = sorted(seen[one["name"]] - one["closed"] for one in sound)
     quantiles = {share: round(took[min(len(took) - 1, int(share * len(took)))], 2) for share in (0.5, 0.9, 0.99, 1.0)}
@@ -223,16 +255,25 @@ def outcome(folder: Path, settings: dict) -> dict:
         for node in sorted(one.path for one in wanted.leaves):
             one, other = (rows(t, node) for t in (tree, wanted))
             if not one.equals(other):
-                wrong += [f"{node}: {name}" for name in other.variables if name not in one or not one[name].equals(other[name])]
+                wrong += [
+                    f"{node}: {name}"
+                    for name in other.variables
+                    if name not in one or not one[name].equals(other[name])
+                ]
         failed, expected = (
-            {item["source"]: item["reason"].partition(": ")[2] for item in json.loads(t.attrs["failed"])} for t in (tree, wanted)
+            {item["source"]: item["reason"].partition(": ")[2] for item in json.loads(t.attrs["failed"])}
+            for t in (tree, wanted)
         )
         wrong += [f"failed: {source}" for source in failed.keys() ^ expected.keys()]
-        wrong += [f"reason: {source}" for source in failed.keys() & expected.keys() if failed[source] != expected[source]]
+        wrong += [
+            f"reason: {source}" for source in failed.keys() & expected.keys() if failed[source] != expected[source]
+        ]
         flags = {}
         for technique in settings["techniques"]:
             raw = rows(tree, f"{NODES[technique]}/raw")
-            flags |= dict(zip(raw.source.values, raw.flag.values, strict=True))
+            flags |= {
+                source.partition("::")[0]: flag for source, flag in zip(raw.source.values, raw.flag.values, strict=True)
+            }
     told: Counter[str] = Counter()
     for one in files:
         if one.fault in REASONS and REASONS[one.fault] in failed.get(one.name, "?" if REASONS[one.fault] else ""):
@@ -266,44 +307,53 @@ def poll_store(folder: Path) -> None:
     sys.modules["operando"] = None  # type: ignore[assignment]
     warnings.filterwarnings("ignore", "Consolidated metadata")
     settings = json.loads((folder / "settings.json").read_text())
-    truths = [{}, {}]
-    for kept, name in zip(truths, ("whole", "first"), strict=True):
-        with opened(folder / name) as tree:
-            for technique in settings["techniques"]:
-                for part in ("raw", "processed"):
-                    node = f"{NODES[technique]}/{part}"
-                    kept[node] = rows(tree, node) if node in tree.groups or f"/{node}" in tree.groups else None
+    truths = truth(folder / "whole", settings), truth(folder / "first", settings)
     known, state, judged, figures = set(), None, 0.0, Counter()
     wrong: list[str] = []
     store = folder / "watched" / STORE
     with (folder / SEEN).open("a", buffering=1) as told:
         while not (folder / DONE).exists():
             time.sleep(0.1)
-            if not store.exists():
-                continue
             try:
-                now = (store / "zarr.json").stat()
-                if (now.st_ino, now.st_mtime_ns) == state:
+                now = (store / "zarr.json").stat() if store.exists() else None
+                if now is None or (now.st_ino, now.st_mtime_ns) == state:
                     continue
-                with xr.open_datatree(store, engine="zarr") as tree:
-                    figures["opened"] += 1
-                    nodes = [f"{NODES[t]}/raw" for t in settings["techniques"] if f"/{NODES[t]}/raw" in tree.groups]
-                    sources = {str(source) for node in nodes for source in tree[node].source.values}
-                    for name in sorted(sources - known):
-                        print(json.dumps({"name": name, "seen": time.time()}), file=told)
-                    known |= sources
-                    if time.time() - judged > settings["judge"]:
-                        problems = [text for node in nodes for text in faults(tree, node, truths)]
-                        wrong += problems
-                        figures["judged"] += 1
-                        judged = time.time()
+                for name in sorted(sources(store, settings) - known):
+                    print(json.dumps({"name": name, "seen": time.time()}), file=told)
+                    known.add(name)
+                figures["opened"] += 1
+                if time.time() - judged > settings["judge"]:
+                    wrong += judge(store, settings, truths)
+                    figures["judged"] += 1
+                    judged = time.time()
                 state = now.st_ino, now.st_mtime_ns
             except Exception as error:
                 wrong.append(f"{type(error).__name__}: {error}")
     print(json.dumps({"opened": figures["opened"], "judged": figures["judged"], "wrong states": wrong[:20]}))
 
 
-def faults(tree, node: str, truths: list[dict]) -> list[str]:
+def truth(folder: Path, settings: dict) -> dict[str, xr.Dataset]:
+    """Return the nodes of all series that a run has made."""
+    with opened(folder) as tree:
+        nodes = [f"{NODES[technique]}/{part}" for technique in settings["techniques"] for part in ("raw", "processed")]
+        return {node: rows(tree, node) for node in nodes if f"/{node}" in tree.groups}
+
+
+def sources(store: Path, settings: dict) -> set[str]:
+    """Return the names of all scans that are stored."""
+    group = zarr.open_group(store, mode="r", use_consolidated=True)
+    nodes = [f"{NODES[technique]}/raw/source" for technique in settings["techniques"]]
+    return {str(name) for node in nodes if node in group for name in group[node][:]}
+
+
+def judge(store: Path, settings: dict, truths) -> list[str]:
+    """Read all series and return what is wrong with them."""
+    with xr.open_datatree(store, engine="zarr") as tree:
+        nodes = [f"{NODES[technique]}/raw" for technique in settings["techniques"]]
+        return [text for node in nodes if f"/{node}" in tree.groups for text in faults(tree, node, truths)]
+
+
+def faults(tree, node: str, truths) -> list[str]:
     """Return which rows of a series are those of no run."""
     found = []
     for part in (node, node.replace("/raw", "/processed")):
@@ -312,7 +362,7 @@ def faults(tree, node: str, truths: list[dict]) -> list[str]:
         ds = rows(tree, part)
         good, told = np.zeros(ds.sizes["scan"], bool), set()
         for truth in truths:
-            good |= alike(ds, truth[part], told)
+            good |= alike(ds, truth.get(part), told)
         found += [f"{part}: {source} in {', '.join(sorted(told))}" for source in ds.source.values[~good][:5]]
     return found
 

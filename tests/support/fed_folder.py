@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 RECIPE = """\
@@ -208,7 +209,7 @@ def feed(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         header = data.index(b"\n", len(data) // 20) + 7
         edges = [0, header, *sorted(chosen.randrange(header, len(data)) for _ in range(int(2 * span))), len(data)]
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             when = 0.9 * span * (done + start) / total
             at(when, _append(folder / name, data[start:stop]))
         done += len(data)
@@ -230,7 +231,7 @@ def feed(
 
 def _pieces(data: bytes, chosen: random.Random) -> list[bytes]:
     edges = sorted({0, *(chosen.randrange(len(data) + 1) for _ in range(3)), len(data)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)] or [b""]
+    return [data[a:b] for a, b in pairwise(edges)] or [b""]
 
 
 def _append(path: Path, data: bytes) -> Callable[[], None]:
