@@ -61,6 +61,7 @@ class ReportRefresh:
             self._process.terminate()
             self._process.wait()
             self._process = None
+            self._close()
 
     def _begin(self, version: int) -> None:
         self.started, self._covers = self.clock(), version
@@ -80,5 +81,9 @@ class ReportRefresh:
             self._said.seek(0)
             said = self._said.read().decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
             self.tell(f"{self.page}: the report could not be written ({said[-1]}); it is tried again")
+        self._close()
+
+    def _close(self) -> None:
         if self._said is not None:
             self._said.close()
+            self._said = None

@@ -10,6 +10,7 @@ xarray where operando cannot be imported and compares every row with those of a 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -154,7 +155,7 @@ def supervised(watched: Path, folder: Path, settings: dict, feeder, environment)
     chosen, files = random.Random(settings["seed"] + 1), plan(settings)[0]
     span = len(files) / settings["rate"]
     moments = sorted(chosen.uniform(2.0, max(span, 4.0)) for _ in range(settings["kills"]))
-    began, killed, memory, process = time.time(), 0, [], None
+    began, asked, killed, memory, process = time.time(), 0.0, 0, [], None
     options = ["--settle", "0.5", "--patience", str(settings["patience"]), "--report-every", str(settings["report"])]
     try:
         while True:
@@ -163,13 +164,17 @@ def supervised(watched: Path, folder: Path, settings: dict, feeder, environment)
             while process.poll() is None:
                 time.sleep(0.25)
                 now = time.time() - began
-                memory.append((round(now, 1), process.pid, life.memory_info().rss >> 20))
+                with contextlib.suppress(psutil.Error):
+                    memory.append((round(now, 1), process.pid, life.memory_info().rss >> 20))
                 if moments and now >= moments[0] and now - memory_start(memory) > settings["least_life"]:
                     moments.pop(0)
                     process.send_signal(signal.SIGKILL)
                     killed += 1
                     break
-                if feeder.poll() is not None and not moments and settled(watched, folder, settings):
+                if feeder.poll() is None or moments or now < asked + 2:
+                    continue
+                asked = now
+                if settled(watched, folder, settings):
                     process.send_signal(signal.SIGINT)
                     return killed, lives(memory), process.wait(timeout=600)
                 if now > span + settings["limit"]:
