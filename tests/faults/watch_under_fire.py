@@ -48,7 +48,7 @@ PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
 STORE, FED, SEEN, DONE = "fed.zarr", "fed.jsonl", "seen.jsonl", "done"
 PATTERNS = {"xas": "xas/*.txt", "xps": "xps/*.vms", "xpeem": "xpeem/*.h5"}
 NODES = {"xas": "xas/Ni_L3", "xps": "xps/S_2p", "xpeem": "xpeem/Ni_L3"}
-SHARES = {"xas": 0.7, "xps": 0.28, "xpeem": 0.02}
+SHARES = {"xas": 0.7, "xps": 0.29, "xpeem": 0.01}
 LATER = 12.0
 WATCH = "from operando.pipelines.cli import main; main()"
 LINKED = ("potential", "charge", "soc", "voltage", "current", "cycle", "half_cycle", "ec_samples", "flag")
@@ -133,7 +133,7 @@ def trial(folder: Path, settings: dict) -> dict:
     feeder = subprocess.Popen([*command, "feed", str(folder)], env=environment)
     poller = subprocess.Popen([*command, "poll", str(folder)], env=environment, stdout=subprocess.PIPE, text=True)
     try:
-        killed, memory, code = supervised(watched, folder, settings, feeder, environment)
+        killed, alive, code = supervised(watched, folder, settings, feeder, environment)
     finally:
         feeder.terminate()
         (folder / DONE).touch()
@@ -144,7 +144,7 @@ def trial(folder: Path, settings: dict) -> dict:
         **read,
         **delays(folder),
         **outcome(folder, settings),
-        "memory": memory,
+        "lives": alive,
     }
 
 
@@ -165,7 +165,7 @@ def supervised(watched: Path, folder: Path, settings: dict, feeder, environment)
                 time.sleep(0.25)
                 now = time.time() - began
                 with contextlib.suppress(psutil.Error):
-                    memory.append((round(now, 1), process.pid, life.memory_info().rss >> 20))
+                    memory.append((now, process.pid, life.memory_info().rss >> 20, sum(life.cpu_times()[:2])))
                 if moments and now >= moments[0] and now - memory_start(memory) > settings["least_life"]:
                     moments.pop(0)
                     process.send_signal(signal.SIGKILL)
@@ -195,15 +195,15 @@ def started(watched: Path, folder: Path, options: list[str], environment) -> sub
 
 def memory_start(memory: list) -> float:
     """Return when the process that lives now was first looked at."""
-    return next(when for when, pid, _ in memory if pid == memory[-1][1])
+    return next(when for when, pid, *_ in memory if pid == memory[-1][1])
 
 
 def lives(memory: list) -> list:
-    """Return of each process: seconds watched, MiB in its middle and at its end."""
+    """Return of each process: seconds watched and of processor, MiB in its middle and at its end."""
     found = []
-    for pid in dict.fromkeys(pid for _, pid, _ in memory):
-        own = [(when, used) for when, one, used in memory if one == pid]
-        found.append((round(own[-1][0] - own[0][0], 1), own[len(own) // 2][1], own[-1][1]))
+    for pid in dict.fromkeys(pid for _, pid, *_ in memory):
+        own = [(when, used, processor) for when, one, used, processor in memory if one == pid]
+        found.append((round(own[-1][0] - own[0][0], 1), round(own[-1][2], 1), own[len(own) // 2][1], own[-1][1]))
     return found
 
 
@@ -429,12 +429,12 @@ def main() -> None:
         "patience": 5.0,
         "report": 60.0,
         "later": LATER,
-        "judge": 2.0,
+        "judge": 4.0,
         "least_life": 3.0,
         "limit": 300.0,
         **{name: getattr(given, name) for name in ("scans", "rate", "kills", "broken", "seed")},
     }
-    number = len(list(given.folder.glob("trial_*")))
+    number = 1 + max((int(path.name[6:]) for path in given.folder.glob("trial_*")), default=0)
     folder = given.folder / f"trial_{number}"
     folder.mkdir()
     for name, value in trial(folder, settings).items():
