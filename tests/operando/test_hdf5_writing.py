@@ -42,7 +42,7 @@ def test_a_file_that_is_open_to_its_writer_alone_is_refused(marked):
     path = marked(readably=False)
     assert is_being_written(path)
     assert not is_being_written(path, readably=True)
-    with pytest.raises(FileError, match="already open for write.*wait until it is written"), hdf5.opened(path):
+    with pytest.raises(FileError, match=r"already open for write.*wait until it is written"), hdf5.opened(path):
         pass
 
 
