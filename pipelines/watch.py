@@ -79,7 +79,7 @@ def watch(recipe: Recipe, view: WatchView, pace: Pace | None = None, stop: Stop 
     if not _checked_before(recipe):
         check(recipe, arriving=True)
     watching = Watch(recipe, view, pace, stop or Stop())
-    with _ended_by_signals(watching.stop):
+    with ended_by_signals(watching.stop):
         watching.run()
     watching.summary.seconds = monotonic() - started
     return watching.summary
@@ -259,7 +259,7 @@ class _Quiet(Silent):
 
 
 @contextmanager
-def _ended_by_signals(stop: Stop) -> Iterator[None]:
+def ended_by_signals(stop: Stop) -> Iterator[None]:
     """Set ``stop`` on Ctrl-C, or on SIGTERM without a last report; a second Ctrl-C drops what is being done."""
 
     def ask(number: int, _frame: FrameType | None) -> None:
