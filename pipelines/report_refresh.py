@@ -13,6 +13,8 @@ from typing import IO
 
 _SHARE = 3.0
 """Pause after a report, in units of the time that it took."""
+_LONGEST = 900.0
+"""Seconds after which a report is given up, since nothing that it reads may be replaced twice meanwhile."""
 
 
 @dataclass
@@ -44,6 +46,10 @@ class ReportRefresh:
         """Begin a report of a store that has come to this version, if it is due, or end one that is done."""
         if self._process is not None and self._process.poll() is not None:
             self._ended(self._process.returncode)
+        if self._process is not None and self.clock() - self.started > _LONGEST:
+            self.stop()
+            self._next = self.clock() + _LONGEST
+            self.tell(f"{self.page}: the report took longer than {_LONGEST:.0f} s and was given up")
         if self._process is None and version != self._covers and (now or self.clock() >= self._next):
             self._begin(version)
 

@@ -317,7 +317,7 @@ class SeriesGrowth:
     def publish_over_all(self, echem: Electrochemistry) -> None:
         """Make what needs all scans, unless it was made from just these."""
         rows = [*self.held.files.items()], self.held.sources
-        for node, section in self.work.over_all():
+        for node, section in self.work.over_all() if self.held.sources else ():
             origin = made_from(self.origin(), self._linked_with(echem), rows)
             known = node in self.store.committed()
             tried = self.lost.get(node, ("", ""))[1]

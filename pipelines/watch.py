@@ -133,9 +133,7 @@ class Watch:
                     if not new:
                         self.stop.wait(max(_LOOK, 4 * (monotonic() - began)))
                 if not self.stop.at_once:
-                    self.state = "writing the last report; Ctrl-C again leaves it out"
-                    self._show(run)
-                    self.report.finish(self._version)
+                    self._conclude(run)
             finally:
                 self.report.stop()
 
@@ -187,6 +185,17 @@ class Watch:
         self._version += run.store.commits - before
         self.report.tick(self._version)
         return new
+
+    def _conclude(self, run: Run) -> None:
+        """Make what needs all scans of those there are now, and the report of it."""
+        self.state = "writing the last report; Ctrl-C again leaves it out"
+        self._show(run)
+        before = run.store.commits
+        for growth in run.series:
+            growth.publish_over_all(run.echem)
+        run.publish_attrs()
+        self._version += run.store.commits - before
+        self.report.finish(self._version)
 
     def _is_read_twice(self) -> bool:
         """Whether a report is being written from what was replaced once since it began."""
