@@ -22,6 +22,7 @@ import time
 import warnings
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
@@ -120,8 +121,8 @@ def run_at_once(folder: Path, settings: dict, *, first: bool) -> None:
     for name, data in logs.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
-    run.report.write_store = lambda *_: None
-    run.run(recipe.load(folder))
+    with mock.patch.object(run.report, "write_store"):
+        run.run(recipe.load(folder))
 
 
 def trial(folder: Path, settings: dict) -> dict:
