@@ -101,13 +101,13 @@ class SeriesGrowth:
     def changed_files(self) -> set[str]:
         """Return the stored files that are gone or hold something else than what was stored."""
         there = {self._source(path): path for path in self.files.of(self.work.series)}
-        return {
-            name for name, known in self.held.files.items() if name not in there or self._changed(there[name], known)
-        }
+        return {name for name, known in self.held.files.items() if self._changed(name, there.get(name), known)}
 
-    def _changed(self, path: Path, known: str) -> bool:
+    def _changed(self, name: str, path: Path | None, known: str) -> bool:
+        if path is None:
+            return not self.files.keeps(self._path(name))
         try:
-            return self.files.checksum(path, self.held.images.get(self._source(path), "")) != known
+            return self.files.checksum(path, self.held.images.get(name, "")) != known
         except OperandoError:
             return not self.files.keeps(path)
 

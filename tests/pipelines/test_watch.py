@@ -142,7 +142,9 @@ def test_what_arrives_in_pieces_and_what_is_broken_ends_as_in_one_run(folder):
     same_as_one_run(folder)
 
 
-def test_a_store_that_cannot_be_written_is_tried_again_and_one_that_is_taken_over_is_left_alone(folder, monkeypatch):
+def test_a_full_disk_is_tried_again_a_lost_share_waited_for_and_a_store_that_is_taken_over_left_alone(
+    folder, monkeypatch
+):
     last = max((folder / "xas").iterdir())
     data = last.read_bytes()
     last.unlink()
@@ -165,6 +167,13 @@ def test_a_store_that_cannot_be_written_is_tried_again_and_one_that_is_taken_ove
             assert tree[RAW].to_dataset().load().sizes["scan"] == 7
         full.clear()
         watched.until(lambda raw, _: raw.sizes["scan"] == 8)
+        share = (folder / "xas").rename(folder / "lost")
+        (folder / "xas").mkdir()
+        time.sleep(4 * PACE.patience)
+        (folder / "xas").rmdir()
+        share.rename(folder / "xas")
+        with operando.open(folder / "fed.zarr") as tree:
+            assert tree[RAW].sizes["scan"] == 8, "an empty folder may be a share that is lost"
         (folder / "fed.zarr.lock").unlink()
         last.with_name("Ni_L3_0009.txt").write_bytes(data)
         watched.thread.join(60)
