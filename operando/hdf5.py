@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .errors import FileError, OperandoError, printable
 from .hdf5_chunks import missing_codec, oversized
 from .hdf5_damage import SIGNATURE, is_overlong, is_ragged, require_heaps
+from .hdf5_writing import is_being_written
 from .sniff import Head
 
 MOST_BYTES = 2**30
@@ -65,7 +66,8 @@ class _Tree:
             if not self.again:
                 require_heaps(path)
             with _told(path, "file"):
-                self.roots[real] = Node(path, "/", h5py.File(path, "r", locking="best-effort"), self)
+                shared = is_being_written(path, readably=True)
+                self.roots[real] = Node(path, "/", h5py.File(path, "r", locking="best-effort", swmr=shared), self)
                 self.files.callback(self.roots[real].item.close)
         return self.roots[real]
 
@@ -393,6 +395,6 @@ def _told(file: Path, place: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = str(error).partition("(")[2].rpartition(")")[0] or str(error) or type(error).__name__
-        locked = "unable to lock" in said
+        locked = "unable to lock" in said or "already open for write" in said
         remedy = "wait until it is written" if locked else "copy it again if its end was lost"
         raise FileError(file, "a sound HDF5 file", printable(said), place=place, remedy=remedy) from None

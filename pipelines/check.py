@@ -21,39 +21,41 @@ _TRIES = 20
 _ZONE = "required, since the files state local times; give their zone, such as 'Europe/Paris'"
 
 
-def check(recipe: Recipe) -> None:
+def check(recipe: Recipe, *, arriving: bool = False) -> None:
     """Raise every problem that stands between the recipe and a run.
+
+    While files are still ``arriving``, it is none that some are missing or that none of the first can be read.
 
     Raises
     ------
     RecipeError
         With one line a problem. A single bad file is none: a run lists it and goes on.
     """
-    found = [f"{recipe.path}: {text}" for text in dict.fromkeys(problems(recipe))]
+    found = [f"{recipe.path}: {text}" for text in dict.fromkeys(problems(recipe, arriving=arriving))]
     if found:
         raise RecipeError(found)
 
 
-def problems(recipe: Recipe) -> Iterator[str]:
+def problems(recipe: Recipe, *, arriving: bool = False) -> Iterator[str]:
     """Yield what is wrong, each with its key."""
     if recipe.echem is None and not recipe.series:
         yield "expected [echem] or a [[series]], got neither; 'operando init' drafts them"
     yield from _output_problems(recipe)
     if recipe.echem is not None:
-        yield from _log_problems("echem", recipe, recipe.echem)
+        yield from _log_problems("echem", recipe, recipe.echem, arriving)
         if recipe.zone(recipe.echem) is None:
             yield f"experiment.timezone: {_ZONE}"
     for name, clock in recipe.clocks.items():
         if clock.shared_channel is not None:
             key = f"clocks.{name}.shared_channel"
-            found = [*_log_problems(key, recipe, clock.shared_channel)]
-            if not found and recipe.zone(clock.shared_channel) is not None:
+            found = [*_log_problems(key, recipe, clock.shared_channel, arriving)]
+            if not (found or arriving) and recipe.zone(clock.shared_channel) is not None:
                 found = [*_channel_problems(key, recipe, clock.shared_channel)]
             yield from found
     for number, series in enumerate(recipe.series):
         key = f"series.{number} ({series.node})"
-        found = [*_log_problems(key, recipe, series)]
-        yield from found or _scan_problems(key, recipe, series)
+        found = [*_log_problems(key, recipe, series, arriving)]
+        yield from found or _scan_problems(key, recipe, series, arriving)
 
 
 def _output_problems(recipe: Recipe) -> Iterator[str]:
@@ -77,15 +79,15 @@ def _channel_problems(key: str, recipe: Recipe, channel: Log) -> Iterator[str]:
             yield f"{key}: {error}"
 
 
-def _log_problems(key: str, recipe: Recipe, log: Log) -> Iterator[str]:
-    if not recipe.files(log):
+def _log_problems(key: str, recipe: Recipe, log: Log, arriving: bool) -> Iterator[str]:
+    if not (arriving or recipe.files(log)):
         yield f"{key}.files: expected files, but nothing matches {', '.join(map(repr, log.files))} in {recipe.folder}"
     names = [fmt.name for fmt in cyclers.FORMATS]
     if not isinstance(log, Series) and log.reader is not None and log.reader not in names:
         yield f"{key}.reader: expected one of {', '.join(names)}, got {log.reader!r}"
 
 
-def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
+def _scan_problems(key: str, recipe: Recipe, series: Series, arriving: bool) -> Iterator[str]:
     """Yield a wrong column map, a missing zone, a step without its signal; nothing if one scan goes through.
 
     Several scans are tried, since the first may be the one that was broken off.
@@ -109,7 +111,7 @@ def _scan_problems(key: str, recipe: Recipe, series: Series) -> Iterator[str]:
         refused.append(refusal)
     if refused:
         yield f"{key}, {refused[0]}"
-    else:
+    elif not arriving:
         yield f"{key}: none of the first {len(unread)} files can be read: {unread[0]}"
 
 

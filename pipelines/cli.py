@@ -1,4 +1,4 @@
-"""The command line: ``operando inspect | init | check | run | report | export | simulate | demo``."""
+"""The command line: ``operando inspect | init | check | run | watch | report | export | simulate | demo``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ app = typer.Typer(
 USAGE = 2
 _LISTED = 4
 _FORMATS = "nexus, netcdf, csv, athena, vamas, bdf; or figures: pdf, svg, png"
+
+_SETTLE = "s for which size and times of a file stay the same before it is read; 3 or more on slow shares"
+_PATIENCE = "s for which a file that breaks off is waited for before it is stored as partial"
 
 Folder = Annotated[Path, typer.Argument(help="the beamtime folder")]
 RecipePath = Annotated[Path, typer.Argument(help="the recipe, or the folder that holds beamtime.toml")]
@@ -82,6 +85,32 @@ def run(
     loaded, terminal = load(recipe), _terminal()
     with started(cluster, loaded.cluster, terminal, profile) as workers:
         summary = run_recipe(loaded, terminal, workers)
+    _show_summary(summary)
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def watch(
+    recipe: RecipePath = Path(),
+    settle: Annotated[float, typer.Option(min=0, help=_SETTLE)] = 0.5,
+    patience: Annotated[float, typer.Option(min=0, help=_PATIENCE)] = 60.0,
+    report_every: Annotated[float, typer.Option(min=0, help="s between two reports, at least")] = 60.0,
+) -> None:
+    """Run a recipe while its files arrive: scans are in the store within seconds. Ctrl-C ends it, a new start resumes.
+
+    It lists the folders and looks at sizes and times of change, so network shares will do. A log that grows is read
+    again, and stored scans are linked to it anew; a scan that broke off is stored as partial, and read again when it is
+    complete.
+    """
+    from rich.console import Console
+
+    from .recipe import load
+    from .watch import Pace
+    from .watch import watch as watch_recipe
+    from .watch_view import WatchView
+
+    pace = Pace(settle=settle, patience=patience, report_every=report_every)
+    summary = watch_recipe(load(recipe), WatchView(Console()), pace)
     _show_summary(summary)
     raise typer.Exit(summary.exit_code)
 

@@ -112,7 +112,8 @@ def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], t
             source = printable(bad[0].relative_to(recipe.folder).as_posix())
             failed.append({"node": "echem", "source": source, "reason": str(error)})
             tell.warn(str(error))
-    raise RecipeError([f"{recipe.path}: [echem]: none of its {len(paths)} files can be read: {failed[0]['reason']}"])
+    why = f"none of its {len(paths)} files can be read: {failed[0]['reason']}" if failed else "no file of it is there"
+    raise RecipeError([f"{recipe.path}: [echem]: {why}"])
 
 
 def _clock(name: str, section: ClockSection, recipe: Recipe, log: xr.Dataset) -> Clock:

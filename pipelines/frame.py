@@ -84,18 +84,18 @@ def completed(series: xr.Dataset, frame: xr.Dataset) -> xr.Dataset:
     return out
 
 
-def widened(frame: xr.Dataset, flag: xr.DataArray, scans: Sequence[xr.Dataset], axis: str) -> xr.Dataset | None:
+def widened(frame: xr.Dataset, flags: NDArray[np.int64], scans: Sequence[xr.Dataset], axis: str) -> xr.Dataset | None:
     """Return the frame that holds what ``scans`` bring beyond ``frame``; None if they bring nothing.
 
     A quantity that the series lacks widens it. A longer axis that begins like the frame's does so if the scans that
-    lie beside the frame are no fewer than those on it (``flag`` is that of the stored ones): the series began with
+    lie beside the frame are no fewer than those on it (``flags`` are those of the stored ones): the series began with
     scans that were broken off.
     """
     own = frame[axis].to_numpy()
     longer = [values for scan in scans if (values := scan[axis].to_numpy()).size > own.size]
     longer = [values for values in longer if same_axis(own, values[: own.size])]
     wide = frame
-    if longer and len(longer) >= np.sum(np.where(flag.to_numpy() & int(Flag.regridded), -1, 1)):
+    if longer and len(longer) >= np.sum(np.where(flags & int(Flag.regridded), -1, 1)):
         values = max(longer, key=len)
         wide = frame.assign_coords({axis: values[: own.size]}).reindex({axis: values})
         longest = next(scan for scan in scans if scan.sizes[axis] == values.size)

@@ -20,6 +20,10 @@ from operando.errors import StoreError
 from .commit import one_line_errors
 
 
+class LockLostError(StoreError):
+    """The right to write a store was taken from its writer."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """The process that holds a lock; ``started`` tells it from a later one with the same id."""
@@ -81,6 +85,17 @@ class Lock:
         """Give the lock back, unless somebody has removed or taken it meanwhile."""
         if self._holder_token() == self._token:
             self.path.unlink(missing_ok=True)
+
+    def require(self) -> None:
+        """Return if the lock is still held: somebody may have removed it, and another run taken it.
+
+        Raises
+        ------
+        LockLostError
+            If it is not.
+        """
+        if self._holder_token() != self._token:
+            raise LockLostError(f"{self._store}: its lock {self.path} was removed or taken over; nothing was written")
 
     def _created(self, fresh: Path) -> bool:
         """Put the lock there, whole and only if there is none."""

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operando.errors import FileError, OperandoError, OperandoWarning
+from operando.flags import Flag, raised
 from operando.folders import require_inside, within
+from operando.hdf5_writing import is_being_written
 from operando.linking import link
 from operando.schema import SERIES, check
 from operando.series import stack
@@ -80,6 +82,8 @@ class Processing:
     def read(self, path: Path, *, trial: bool = False) -> xr.Dataset:
         """Read one scan as the recipe says; a step that makes scans of what the file holds is taken.
 
+        An HDF5 file that is still being written is flagged as truncated.
+
         Parameters
         ----------
         path
@@ -108,7 +112,7 @@ class Processing:
             makers = [name for name, step in STEPS[technique.name].items() if step.makes_scans]
             remedy = f"put the step {makers[0]!r} first" if makers else f"make {technique.name} scans of it first"
             raise FileError(path, f"scans along {technique.axis}", got, remedy=remedy)
-        return scan
+        return scan.assign_coords(flag=raised(scan["flag"], Flag.truncated)) if is_being_written(path) else scan
 
     def _places(self, path: Path, scan: xr.Dataset, section: StepSection) -> list[Place]:
         """Return where what is made of the scans of a file is kept."""

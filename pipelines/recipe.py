@@ -102,12 +102,12 @@ class Recipe(Section):
         a reader of the series takes one as one scan.
         """
         found = {path for pattern in log.files for path in self.folder.glob(pattern)}
-        taken = _takes_folders(log)
+        taken = takes_folders(log)
         found = {path for path in found if not _is_folder(path) or (taken and path != self.store)}
         return sorted(found, key=lambda path: natural_key(path.relative_to(self.folder).as_posix()))
 
 
-def _takes_folders(log: Log) -> bool:
+def takes_folders(log: Log) -> bool:
     """Whether the reader of a series, or any that may be chosen for it, takes a folder as one scan."""
     if not isinstance(log, Series) or log.technique not in TECHNIQUES:
         return False

@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
-from itertools import zip_longest
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +127,12 @@ def made_from(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def checksums(paths: Iterable[Path], images: Iterable[str] = ()) -> list[str]:
-    """Return the fingerprints of several files, each with its images; one that cannot be read is ``unreadable``."""
+def checksums(paths: Iterable[Path], of: Callable[[Path], str] = checksum) -> list[str]:
+    """Return the fingerprints of several files; one that cannot be read is ``unreadable``."""
     found = []
-    for path, beside in zip_longest(paths, images, fillvalue=""):
+    for path in paths:
         try:
-            found.append(checksum_with(Path(path), str(beside)))
+            found.append(of(path))
         except FileError:
             found.append("unreadable")
     return found

@@ -82,6 +82,9 @@ class Writer:
         self._folder = self.path.resolve()
         self._lock = Lock(self._folder)
         self._entered: Root | None = None
+        self._behind: set[str] = set()
+        self.commits = 0
+        """How many states it has published."""
 
     def __enter__(self) -> Writer:
         """Take the lock, create or open the store, clear what a killed run has left."""
@@ -98,8 +101,12 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the lock back; nothing is left to be written."""
-        self._entered = None
+        """Bring the copies of the metadata in step and give the lock back."""
+        if self._entered is not None:
+            # They can be made again from the root document, which the next writer does.
+            with suppress(OSError):
+                write_documents(self._entered, self._behind & self._entered.metadata.keys())
+        self._entered, self._behind = None, set()
         self._lock.__exit__(kind, error, trace)
 
     @property
@@ -115,6 +122,11 @@ class Writer:
     def attrs(self) -> dict[str, Any]:
         """Return the attributes of the store."""
         return dict(self._root.attributes)
+
+    def node_attrs(self, node: str) -> dict[str, Any]:
+        """Return the attributes of a node, as :meth:`dataset` has them."""
+        known = self._root.metadata[self._published(node)]["attributes"]
+        return {name: value for name, value in known.items() if name != "coordinates"}
 
     def dataset(self, node: str) -> xr.Dataset:
         """Return the committed state of one node, lazily."""
@@ -263,17 +275,16 @@ class Writer:
 
     def _commit(self, change: _Change) -> None:
         """Write the rows, publish, then bring the copies of the metadata in step."""
+        self._lock.require()
         root, before = change.root, self._root.metadata
         changed = [key for key, value in root.metadata.items() if before.get(key) != value]
         with one_line_errors(self.path):
             write_documents(root, [key for key in changed if key not in before])
             self._write(change)
             publish(root)
-            self._entered = root
+            self._entered, self.commits = root, self.commits + 1
         sync_folder(root.path)
-        # These copies can be made again from the root document, which the next writer does.
-        with suppress(OSError):
-            write_documents(root, changed)
+        self._behind.update(changed)
 
     def _write(self, change: _Change) -> None:
         sources, targets, regions = [], [], []

@@ -74,10 +74,11 @@ def test_a_node_removed_and_made_anew_does_not_disturb_an_open_reader(store, pat
     same(plain(path, RAW), batch(100, 8))
 
 
-def test_the_root_document_is_what_zarr_would_consolidate(store, path):
-    store.append({RAW: batch(0, 4), PROCESSED: batch(0, 4)})
-    store.append({RAW: batch(4, 4), PROCESSED: batch(4, 4)})
-    store.replace({"echem": echem(3), PROCESSED: batch(0, 2)})
+def test_the_root_document_is_what_zarr_would_consolidate(path):
+    with Writer(path, {"experiment": "cell"}) as store:
+        store.append({RAW: batch(0, 4), PROCESSED: batch(0, 4)})
+        store.append({RAW: batch(4, 4), PROCESSED: batch(4, 4)})
+        store.replace({"echem": echem(3), PROCESSED: batch(0, 2)})
     ours = json.loads((path / "zarr.json").read_text())
     zarr.consolidate_metadata(path)
     assert json.loads((path / "zarr.json").read_text()) == ours

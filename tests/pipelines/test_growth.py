@@ -11,6 +11,7 @@ import operando
 from operando import xas
 from operando.flags import Flag
 from operando.pipelines import run as running
+from operando.pipelines import series_growth
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 
@@ -102,7 +103,7 @@ def test_one_longer_scan_does_not_move_a_whole_series(tmp_path):
 def test_no_number_depends_on_how_many_scans_are_read_together(beamtime_folder, monkeypatch, size):
     together, apart = beamtime_folder("together"), beamtime_folder("apart")
     first = run(load(together))
-    monkeypatch.setattr(running, "BATCH", size)
+    monkeypatch.setattr(series_growth, "BATCH", size)
     second = run(load(apart))
     with operando.open(first.store) as one, operando.open(second.store) as other:
         for node in one.leaves:

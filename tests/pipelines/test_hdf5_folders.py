@@ -187,3 +187,21 @@ def test_real_nexus_files_are_drafted_and_run(tmp_path, name, node, scans):
     left_out = json.loads(raw.attrs.get("remarks") or "[]")
     assert len(warned) == (5 if name == "generic.h5" else 0)
     assert set(warned) <= set(left_out)
+
+
+def test_a_scan_whose_file_is_being_written_is_flagged_as_partial(tmp_path):
+    (tmp_path / "xas").mkdir()
+    for path in sorted((SMALL / "xas_nexus").glob("*.h5"))[:2]:
+        shutil.copy(path, tmp_path / "xas")
+    written = max((tmp_path / "xas").iterdir())
+    with h5py.File(SMALL / "xas_nexus" / written.name) as whole, h5py.File(written, "w", libver="latest") as file:
+        for name in whole:
+            whole.copy(name, file)
+        for name, value in whole.attrs.items():
+            file.attrs[name] = value
+        file.swmr_mode = True
+        data = written.read_bytes()
+    written.write_bytes(data)
+    _, stored, _ = ran(tmp_path)
+    flags = next(ds.flag.values for name, ds in stored.items() if name.endswith("raw"))
+    assert [bool(flag & int(Flag.truncated)) for flag in flags] == [False, True]

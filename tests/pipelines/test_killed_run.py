@@ -31,9 +31,9 @@ REPORTED = 6
 
 def run_once(folder, reported=False):
     """Bring the store up to date; the report, half of the time of so small a run, is mostly left out."""
-    from operando.pipelines import recipe, run
+    from operando.pipelines import recipe, run, series_growth
 
-    run.BATCH = BATCH
+    series_growth.BATCH = BATCH
     if not reported:
         run.report.write_store = lambda *_: None
     run.run(recipe.load(folder))

@@ -11,7 +11,8 @@ import operando
 from operando.clock import Clock
 from operando.linking import link
 from operando.pipelines.recipe import load
-from operando.pipelines.run import Run, run
+from operando.pipelines.run import run
+from operando.pipelines.series_growth import SeriesGrowth
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -41,7 +42,7 @@ def not_again(monkeypatch):
     def refuse(*_, **__):
         pytest.fail("a stored scan was worked up again")
 
-    return lambda: monkeypatch.setattr(Run, "_append", refuse)
+    return lambda: monkeypatch.setattr(SeriesGrowth, "_append", refuse)
 
 
 def same(found, expected):

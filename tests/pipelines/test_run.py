@@ -11,8 +11,10 @@ import pytest
 import xarray as xr
 
 import operando
+from operando import xas
 from operando.errors import OperandoError, RecipeError
 from operando.flags import Flag
+from operando.pipelines.processing import Processing
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 from operando.store import verify
@@ -68,16 +70,76 @@ def test_a_second_run_reads_only_what_is_new(beamtime):
     assert run(load(beamtime)).new == 0
 
 
-def test_a_changed_file_makes_its_series_anew(beamtime):
+def fresh(folder, beamtime):
+    """Return what a first run makes of the files as they are now, its scans in order of their source."""
+    shutil.copytree(beamtime, folder, ignore=shutil.ignore_patterns("*.zarr*"))
+    path = run(load(folder)).store
+    return {node: opened(path, node).sortby("source") for node in (RAW, PROCESSED)}
+
+
+@pytest.mark.parametrize("number", [0, 5], ids=["the first", "another"])
+def test_a_changed_file_is_read_again_and_its_series_is_that_of_a_first_run(beamtime, tmp_path, number):
     before = opened(run(load(beamtime)).store)
-    path = beamtime / before.source.values[5]
-    path.write_bytes((beamtime / before.source.values[6]).read_bytes())
+    path = beamtime / before.source.values[number]
+    path.write_bytes((beamtime / before.source.values[number + 1]).read_bytes())
+    (beamtime / before.source.values[9]).unlink()
     summary = run(load(beamtime))
-    after = opened(summary.store)
-    assert summary.new == 60
-    energy = after.edge_energy
-    assert (energy.isel(scan=5).values == energy.isel(scan=6).values).all()
-    assert (energy.isel(scan=5).values != before.edge_energy.isel(scan=5).values).all()
+    # All others lie on the axis of the first.
+    assert summary.new == (1 if number else 59)
+    assert verify(summary.store, data=True) == []
+    for node, expected in fresh(tmp_path / "fresh", beamtime).items():
+        assert opened(summary.store, node).sortby("source").equals(expected)
+
+
+def test_a_series_that_a_changed_file_had_made_longer_is_made_anew(beamtime, tmp_path):
+    first, second, *others = sorted((beamtime / "xas").iterdir())
+    for path in others:
+        path.unlink()
+    short = ["".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-3]) for path in (first, second)]
+    first.write_text(short[0], encoding="utf-8")
+    whole = second.read_bytes()
+    second.unlink()
+    run(load(beamtime))
+    second.write_bytes(whole)
+    longer = opened(run(load(beamtime)).store, RAW).sizes["energy"]
+    second.write_text(short[1], encoding="utf-8")
+    found = opened(run(load(beamtime)).store, RAW)
+    assert found.sizes["energy"] < longer
+    assert found.equals(fresh(tmp_path / "fresh", beamtime)[RAW])
+
+
+def test_a_step_that_refuses_a_scan_stops_no_other(beamtime, monkeypatch):
+    original, odd = Processing.processed, "xas/Ni_L3_0007.txt"
+
+    def picky(self, scans, *more):
+        if odd in scans["source"].values:
+            raise OperandoError("step normalize: expected another scan")
+        return original(self, scans, *more)
+
+    monkeypatch.setattr("operando.pipelines.run.check_recipe", lambda _recipe: None)
+    monkeypatch.setattr(Processing, "processed", picky)
+    summary = run(load(beamtime))
+    assert (summary.exit_code, summary.scans) == (3, {"xas/Ni_L3": 59})
+    assert [(one["source"], one["reason"]) for one in summary.failed] == [
+        (odd, f"{odd}: step normalize: expected another scan")
+    ]
+
+
+def test_a_mistake_of_a_reader_stops_no_other_file(beamtime, monkeypatch):
+    original = xas.read
+
+    def read(path, **settings):
+        if path.name == "Ni_L3_0007.txt":
+            raise ZeroDivisionError("division by zero")
+        return original(path, **settings)
+
+    monkeypatch.setattr(xas, "read", read)
+    summary = run(load(beamtime))
+    assert summary.scans == {"xas/Ni_L3": 59}
+    assert (
+        "Ni_L3_0007.txt: ZeroDivisionError (division by zero), which operando did not foresee"
+        in summary.failed[0]["reason"]
+    )
 
 
 def test_a_changed_recipe_makes_its_results_anew(beamtime):

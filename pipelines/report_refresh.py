@@ -1,0 +1,95 @@
+"""The report of a growing store, written again every so often by a process beside the one that watches."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from time import monotonic
+from typing import IO
+
+_SHARE = 3.0
+"""Pause after a report, in units of the time that it took."""
+_LONGEST = 900.0
+"""Seconds after which a report is given up, since nothing that it reads may be replaced twice meanwhile."""
+
+
+@dataclass
+class ReportRefresh:
+    """Keeps a page in step with a store, ``every`` so many seconds at most; the page is replaced as a whole.
+
+    A report reads all of the store and takes seconds, so it is made by another process. ``tell`` gets what went wrong.
+    """
+
+    store: Path
+    page: Path
+    every: float
+    tell: Callable[[str], None]
+    clock: Callable[[], float] = monotonic
+    started: float = 0.0
+    written: float | None = None
+    """When the page was last replaced, s of this process."""
+    _next: float = 0.0
+    _covers: int = -1
+    _process: subprocess.Popen[bytes] | None = None
+    _said: IO[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a report is being written."""
+        return self._process is not None
+
+    def tick(self, version: int, *, now: bool = False) -> None:
+        """Begin a report of a store that has come to this version, if it is due, or end one that is done."""
+        if self._process is not None and self._process.poll() is not None:
+            self._ended(self._process.returncode)
+        if self._process is not None and self.clock() - self.started > _LONGEST:
+            self.stop()
+            self._next = self.clock() + _LONGEST
+            self.tell(f"{self.page}: the report took longer than {_LONGEST:.0f} s and was given up")
+        if self._process is None and version != self._covers and (now or self.clock() >= self._next):
+            self._begin(version)
+
+    def finish(self, version: int) -> None:
+        """Wait for a last report that covers this version."""
+        while self.running or self._covers != version:
+            self.tick(version, now=True)
+            if self._process is not None:
+                self._process.wait()
+                self._ended(self._process.returncode)
+
+    def stop(self) -> None:
+        """End a report that is being written; the page before stays."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+            self._close()
+
+    def _begin(self, version: int) -> None:
+        self.started, self._covers = self.clock(), version
+        self._said = TemporaryFile()  # noqa: SIM115
+        command = [sys.executable, "-m", "operando.pipelines.report", str(self.store), str(self.page)]
+        # A session of its own: Ctrl-C on the terminal is for the one who watches.
+        self._process = subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
+        )
+
+    def _ended(self, code: int) -> None:
+        now = self.clock()
+        self._process, self._next = None, max(self.started + self.every, now + _SHARE * (now - self.started))
+        if code == 0:
+            self.written = now
+        elif self._said is not None:
+            self._said.seek(0)
+            said = self._said.read().decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
+            self.tell(f"{self.page}: the report could not be written ({said[-1]}); it is tried again")
+        self._close()
+
+    def _close(self) -> None:
+        if self._said is not None:
+            self._said.close()
+            self._said = None
