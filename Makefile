@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PROJECT := pyproject.toml constraints.txt
 SYSTEM_PACKAGES := chromium
 
-.PHONY: demo test test-cluster fuzz lint wheel-check system slurm bench clean
+.PHONY: demo test test-faults fuzz lint wheel-check system slurm bench clean
 
 demo: $(VENV)/core
 	$(BIN)/operando demo demo
@@ -18,9 +18,9 @@ test: $(VENV)/test system
 fuzz: $(VENV)/test
 	$(BIN)/python tests/fuzz/run.py --total 240 --inputs 150 --jobs 2
 
-# Worker processes, and a SLURM of one node on this machine; without that its test is skipped.
-test-cluster: $(VENV)/test slurm
-	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)
+# Kills, and clusters: worker processes, and a SLURM of one node on this machine; without that its test is skipped.
+test-faults: $(VENV)/test slurm
+	$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff format --check .

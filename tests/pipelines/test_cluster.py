@@ -23,7 +23,7 @@ from operando.pipelines.recipe import load
 from operando.pipelines.recipe_tables import ClusterSection
 from operando.pipelines.run import run
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.faults
 TWO = ClusterSection(workers=2, memory="2 GiB")
 
 

@@ -244,6 +244,7 @@ def states(path):
 
 
 @needs_fork
+@pytest.mark.faults
 def test_readers_see_whole_states_while_writers_are_killed(tmp_path):
     with start("poll", tmp_path, operando=False) as reader, start("moments", tmp_path, operando=True) as writer:
         finished(writer, 120)

@@ -182,6 +182,7 @@ def test_a_full_disk_is_tried_again_a_lost_share_waited_for_and_a_store_that_is_
         assert tree[RAW].sizes["scan"] == 8
 
 
+@pytest.mark.faults
 def test_a_store_is_the_same_after_kills_with_a_reader_that_never_sees_a_wrong_state(tmp_path):
     spec = importlib.util.spec_from_file_location("watch_under_fire", FIRE)
     fire = importlib.util.module_from_spec(spec)
