@@ -121,6 +121,7 @@ def everything():
     )
 
 
+@pytest.mark.faults
 def test_every_kernel_runs_in_another_process_from_the_code_on_disk(client):
     """Kernels that others call are part of those."""
     outer = outermost(kernels(tomo))

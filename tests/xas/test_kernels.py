@@ -81,6 +81,7 @@ def test_every_kernel_of_this_floor_that_no_other_calls_is_tried_out():
     assert outermost(kernels(operando.xas)) == set(ARGUMENTS)
 
 
+@pytest.mark.faults
 def test_kernels_and_series_give_the_same_in_other_processes(spectra):
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
     mu = spectra(40, noise=2e-3).assign_attrs(units="1")

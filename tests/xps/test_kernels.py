@@ -42,6 +42,7 @@ def assert_same(found):
         xr.testing.assert_allclose(found[name], expected, rtol=1e-12)
 
 
+@pytest.mark.faults
 def test_other_processes_give_the_same():
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
     with (
