@@ -164,7 +164,7 @@ def _local(section: ClusterSection) -> Any:
         threads_per_worker=section.cores,
         memory_limit=section.memory,
         local_directory=section.spill,
-        dashboard_address=":0",
+        dashboard_address="127.0.0.1:0",
     )
 
 
@@ -183,7 +183,6 @@ def _slurm(section: ClusterSection) -> Any:
         "interface": section.interface,
         "local_directory": section.spill,
         "log_directory": section.logs,
-        "job_script_prologue": section.prologue,
     }
     return SLURMCluster(
         cores=section.cores,

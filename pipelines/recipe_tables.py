@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path, PurePath
@@ -154,7 +155,21 @@ class ClusterSection(Section):
     )
     logs: str | None = Field(default=None, description="folder of the jobs' logs")
     directives: list[str] = Field(default_factory=list, description="further lines of the job, after #SBATCH")
-    prologue: list[str] = Field(default_factory=list, description="commands before a worker, such as module load")
+
+    @field_validator("spill", "logs", "walltime", "queue", "account", "interface")
+    @classmethod
+    def _is_word(cls, text: str | None) -> str | None:
+        # It stands in the script of a job, where anything else could be a command.
+        if text is None or re.fullmatch(r"[\w./:@%+=,$-]+", text):
+            return text
+        raise ValueError("letters, digits and _ . / : @ % + = , $ - only")
+
+    @field_validator("directives")
+    @classmethod
+    def _are_lines(cls, lines: list[str]) -> list[str]:
+        if all(line.isprintable() for line in lines):
+            return lines
+        raise ValueError("options of SLURM, a line each, such as '--constraint=fast'")
 
     @field_validator("memory")
     @classmethod

@@ -72,5 +72,5 @@ def _container(data: bytes) -> str:
 
 
 GENERATING = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError, OverflowError,
-              IndexError, NotImplementedError, sqlite3.Error, zipfile.BadZipFile)  # fmt: skip
+              IndexError, sqlite3.Error, zipfile.BadZipFile)  # fmt: skip
 """What libraries raise when a damage cannot be written; such a number is passed over and counted."""

@@ -52,6 +52,11 @@ def test_a_place_without_a_cluster_is_refused_in_one_line(place, words, monkeypa
         ({"workers": 0}, "greater than or equal to 1"),
         ({"workers": 4, "most_workers": 2}, "at least 4"),
         ({"hue": 1}, "not permitted"),
+        ({"spill": "/scratch; touch x"}, "letters, digits"),
+        ({"queue": "day\ntouch x"}, "letters, digits"),
+        ({"account": "$(touch x)"}, "letters, digits"),
+        ({"directives": ["--mem=1G\ntouch x"]}, "a line each"),
+        ({"prologue": ["touch x"]}, "not permitted"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(given, words):

@@ -45,7 +45,7 @@ def test_patterns_that_lead_out_are_told(folder, files):
 
 
 @pytest.mark.parametrize("key", ["store", "report", "volumes"])
-@pytest.mark.parametrize("place", ["../secret/out.html", "day/out.html", "/tmp/out.html"])
+@pytest.mark.parametrize("place", ["../secret/out.html", "day/out.html", "/out.html"])
 def test_nothing_is_written_outside(folder, key, place):
     with pytest.raises(RecipeError, match=rf"experiment\.{key}: expected a path inside the declared folders"):
         recipe(folder, f'[experiment]\n{key} = "{place}"\n' + SERIES.format(files='"*.txt"'))
