@@ -17,6 +17,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
+import dask
 import numpy as np
 
 from operando.errors import OperandoError, StoreError
@@ -79,7 +80,8 @@ def watch(recipe: Recipe, view: WatchView, pace: Pace | None = None, stop: Stop 
     if not _checked_before(recipe):
         check(recipe, arriving=True)
     watching = Watch(recipe, view, pace, stop or Stop())
-    with ended_by_signals(watching.stop):
+    # Said, so that dask does not look for a cluster first: that takes as long as starting all the rest.
+    with ended_by_signals(watching.stop), dask.config.set(scheduler="threads"):
         watching.run()
     watching.summary.seconds = monotonic() - started
     return watching.summary
@@ -104,6 +106,7 @@ class Watch:
     state: str = "watching"
     _renewed: float = -np.inf
     _next_renewal: float = -np.inf
+    _next_look: float = -np.inf
     _seen: tuple[Any, ...] = ()
     _log: list[Any] | None = None
     _version: int = 0
@@ -118,20 +121,20 @@ class Watch:
     def run(self) -> None:
         """Watch until told to stop."""
         with self.view.shown(), Writer(self.recipe.store, {"experiment": self.recipe.title}) as store:
+            looked = monotonic()
+            self.arrivals.look()
             echem = self._first_log()
             if echem is None:
                 return
             run = Run(self.recipe, echem, store, self.summary, _Quiet(self.view), self.arrivals)
             self._recall_failures(run)
-            self.arrivals.look()
-            self.stop.wait(self.pace.settle)
+            self.stop.wait(max(0.0, looked + self.pace.settle - monotonic()))
             try:
                 while not self.stop.is_set():
-                    began = monotonic()
                     new = self._guarded(run)
                     self._show(run)
                     if not new:
-                        self.stop.wait(max(_LOOK, 4 * (monotonic() - began)))
+                        self.stop.wait(max(_LOOK, self._next_look - monotonic()))
                 if not self.stop.at_once:
                     self._conclude(run)
             finally:
@@ -172,7 +175,7 @@ class Watch:
 
     def _pass(self, run: Run) -> int:
         """Look once, bring what is stored in step if that is due, append what is new; return how many scans are."""
-        self.arrivals.look()
+        self._look()
         before = run.store.commits
         if monotonic() >= self._next_renewal and not self._is_read_twice():
             self._renew(run)
@@ -181,10 +184,19 @@ class Watch:
             if not self.stop.is_set():
                 # One scan of images takes as long as many spectra, which do not wait for the next.
                 new += run.grow(growth, 1 if growth.technique.referenced else BATCH)
+                self._look()
         run.publish_attrs()
         self._version += run.store.commits - before
         self.report.tick(self._version)
         return new
+
+    def _look(self) -> None:
+        """Look at the folders, but for a fifth of the time at most: a file server may be slow to list them."""
+        began = monotonic()
+        if began >= self._next_look:
+            self.arrivals.look()
+            ended = monotonic()
+            self._next_look = ended + max(_LOOK, 4 * (ended - began))
 
     def _conclude(self, run: Run) -> None:
         """Make what needs all scans of those there are now, and the report of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -9,12 +10,14 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
+import numpy as np
 import xarray as xr
 import zarr
 from zarr.core.metadata import ArrayV3Metadata
+from zarr.core.sync import sync
 from zarr.storage import LocalStore, StorePath
 
 from operando.errors import StoreError
@@ -35,6 +38,10 @@ from .encoding import (
     plain_attributes,
 )
 from .lock import Lock
+from .row_chunks import RowChunks, are_plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _EMPTY_GROUP: dict[str, Any] = {
     "attributes": {},
@@ -83,6 +90,7 @@ class Writer:
         self._lock = Lock(self._folder)
         self._entered: Root | None = None
         self._behind: set[str] = set()
+        self._rows = RowChunks(self._committed_rows)
         self.commits = 0
         """How many states it has published."""
 
@@ -278,37 +286,61 @@ class Writer:
         self._lock.require()
         root, before = change.root, self._root.metadata
         changed = [key for key, value in root.metadata.items() if before.get(key) != value]
-        with one_line_errors(self.path):
-            write_documents(root, [key for key in changed if key not in before])
-            self._write(change)
-            publish(root)
-            self._entered, self.commits = root, self.commits + 1
+        try:
+            with one_line_errors(self.path):
+                write_documents(root, [key for key in changed if key not in before])
+                self._write(change)
+                publish(root)
+        except BaseException:
+            self._rows.forget()
+            raise
+        self._entered, self.commits = root, self.commits + 1
         sync_folder(root.path)
         self._behind.update(changed)
 
     def _write(self, change: _Change) -> None:
-        sources, targets, regions = [], [], []
+        lazy: list[tuple[da.Array, zarr.Array[Any], tuple[slice, ...]]] = []
+        known: list[tuple[NDArray[Any], zarr.Array[Any], tuple[slice, ...]]] = []
         for key, var, start in change.rows:
-            array = self._array(key, change.root.metadata[key])
-            region = tuple(slice(0, size) for size in var.shape)
+            metadata = change.root.metadata[key]
             if start == 0:
-                drop_chunks(self._root.path / key, change.root.metadata[key])
-            else:
-                region = (slice(start, start + var.shape[0]), *region[1:])
+                drop_chunks(self._root.path / key, metadata)
+            if var.grows and are_plain(metadata) and not isinstance(var.data, da.Array):
+                self._rows.write(self._root.path, key, metadata, start, var.data)
+                continue
+            self._rows.forget(key)
+            array = self._array(key, metadata)
+            region = tuple(slice(0, size) for size in var.shape)
+            region = (slice(start, start + var.shape[0]), *region[1:]) if start else region
             if isinstance(var.data, da.Array):
-                sources.append(aligned(var.data, start, array.chunks))
-                targets.append(array)
-                regions.append(region)
+                lazy.append((aligned(var.data, start, array.chunks), array, region))
             elif var.data.size:
-                array[region] = var.data
-        if sources:
-            da.store(sources, targets, regions=regions, lock=False)  # type: ignore[arg-type]
+                known.append((var.data, array, region))
+        if known:
+            sync(_written(known))
+        if lazy:
+            sources, targets, regions = map(list, zip(*lazy, strict=True))
+            da.store(sources, targets, regions=regions, lock=False)
+
+    def _committed_rows(self, key: str, start: int, stop: int) -> NDArray[Any]:
+        return np.asarray(self._array(key, self._root.metadata[key])[start:stop])
 
     def _array(self, key: str, metadata: dict[str, Any]) -> zarr.Array[Any]:
         """Return an array as ``metadata`` has it, whatever its own file says; empty chunks are written too."""
         path = StorePath(LocalStore(self._root.path), key)
         known = ArrayV3Metadata.from_dict(metadata)
         return zarr.Array(zarr.AsyncArray(known, path, config={"write_empty_chunks": True}))
+
+
+async def _written(rows: Iterable[tuple[NDArray[Any], zarr.Array[Any], tuple[slice, ...]]]) -> None:
+    """Write values into regions of arrays, side by side: a commit has many small ones.
+
+    All are waited for, also when one fails, so that nothing is still being written once that is told.
+    """
+    writes = (array.async_array.setitem(region, values) for values, array, region in rows)
+    for error in await asyncio.gather(*writes, return_exceptions=True):
+        if error is not None:
+            raise error
 
 
 def _with_groups(metadata: Mapping[str, dict[str, Any]], node: str, where: str) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,8 @@ ALONG = "energy"
 PLANE = ("y", "x")
 LOST = Flag.missing_frame | Flag.saturated | Flag.no_i0
 """Flags of frames whose values mean nothing."""
+_AT_ONCE = 32 << 20
+"""Bytes of frames that are read together."""
 
 
 def images_of(images: xr.DataArray | xr.Dataset, step: str) -> xr.DataArray:
@@ -51,12 +53,19 @@ def whole_frames(images: xr.DataArray) -> xr.DataArray:
 
 
 def loaded(stack: xr.DataArray, numbers: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-    """Yield the images of some frames, in ascending order, of a stack (energy, y, x); one chunk is in memory."""
+    """Yield the images of some frames, in ascending order, of a stack (energy, y, x).
+
+    In memory is one chunk, or several of together at most 32 MiB: of small frames many are read at once.
+    """
     counts = stack.variable.chunksizes[ALONG] if stack.chunks else (1,) * stack.sizes[ALONG]
-    start = 0
-    for count in counts:
-        mine = numbers[(numbers >= start) & (numbers < start + count)]
+    frame = stack.dtype.itemsize * stack.sizes["y"] * stack.sizes["x"]
+    start = stop = 0
+    for count, following in zip(counts, (*counts[1:], None), strict=True):
+        stop += count
+        if following is not None and (stop + following - start) * frame <= _AT_ONCE:
+            continue
+        mine = numbers[(numbers >= start) & (numbers < stop)]
         if mine.size:
-            block = stack.isel({ALONG: slice(start, start + count)}).to_numpy()
+            block = stack.isel({ALONG: slice(start, stop)}).to_numpy()
             yield from (block[at].astype(np.float32, copy=False) for at in mine - start)
-        start += count
+        start = stop
