@@ -34,6 +34,11 @@ _PATIENCE = "s for which a file that breaks off is waited for before it is store
 
 Folder = Annotated[Path, typer.Argument(help="the beamtime folder")]
 RecipePath = Annotated[Path, typer.Argument(help="the recipe, or the folder that holds beamtime.toml")]
+ClusterPlace = Annotated[
+    str | None,
+    typer.Option("--cluster", help="workers for volumes: local, slurm, or a scheduler's address, tcp://..."),
+]
+ClusterPage = Annotated[Path | None, typer.Option("--profile", help="page on what the cluster did when (.html)")]
 
 
 @app.command()
@@ -72,10 +77,8 @@ def check(recipe: RecipePath = Path()) -> None:
 @app.command()
 def run(
     recipe: RecipePath = Path(),
-    cluster: Annotated[
-        str | None, typer.Option(help="workers for volumes: local, slurm, or a scheduler's address, tcp://...")
-    ] = None,
-    profile: Annotated[Path | None, typer.Option(help="page on what the cluster did when (.html)")] = None,
+    cluster: ClusterPlace = None,
+    profile: ClusterPage = None,
 ) -> None:
     """Read, link and process every scan into the store, and write the report. Runs resume."""
     from .cluster import started
@@ -90,11 +93,13 @@ def run(
 
 
 @app.command()
-def watch(
+def watch(  # noqa: PLR0917
     recipe: RecipePath = Path(),
     settle: Annotated[float, typer.Option(min=0, help=_SETTLE)] = 0.5,
     patience: Annotated[float, typer.Option(min=0, help=_PATIENCE)] = 60.0,
     report_every: Annotated[float, typer.Option(min=0, help="s between two reports, at least")] = 60.0,
+    cluster: ClusterPlace = None,
+    profile: ClusterPage = None,
 ) -> None:
     """Run a recipe while its files arrive: scans are in the store within seconds. Ctrl-C ends it, a new start resumes.
 
@@ -104,13 +109,15 @@ def watch(
     """
     from rich.console import Console
 
+    from .cluster import started
     from .recipe import load
     from .watch import Pace
     from .watch import watch as watch_recipe
     from .watch_view import WatchView
 
-    pace = Pace(settle=settle, patience=patience, report_every=report_every)
-    summary = watch_recipe(load(recipe), WatchView(Console()), pace)
+    pace, view, loaded = Pace(settle, patience, report_every), WatchView(Console()), load(recipe)
+    with started(cluster, loaded.cluster, view, profile) as workers:
+        summary = watch_recipe(loaded, view, pace, cluster=workers)
     _show_summary(summary)
     raise typer.Exit(summary.exit_code)
 

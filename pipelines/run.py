@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -88,15 +90,14 @@ class Run:
     def __post_init__(self) -> None:
         """Take up every series of the recipe."""
         works = (Processing(self.recipe, series) for series in self.recipe.series)
-        self.series = [SeriesGrowth(work, self.store, self.files, self.tell) for work in works]
+        self.series = [SeriesGrowth(work, self.store, self.files, self.tell, self._computing(work)) for work in works]
 
     def complete(self) -> None:
         """Withdraw what is outdated, publish the tables, link what is stored to them, append what is new."""
         self.renew()
         for growth in self.series:
-            with self._computing(growth.work):
-                self.grow(growth)
-                growth.publish_over_all(self.echem)
+            self.grow(growth)
+            growth.publish_over_all(self.echem)
         self.publish_attrs()
 
     def renew(self) -> None:
@@ -124,10 +125,11 @@ class Run:
         if any(known.get(name) != value for name, value in attrs.items()):
             self.store.set_attrs(attrs)
 
-    def _computing(self, work: Processing) -> AbstractContextManager[Any]:
-        """Compute lazy arrays of a series where the run was told to."""
-        large = TECHNIQUES[work.series.technique].referenced
-        return nullcontext() if self.cluster is None or not large else self.cluster.computing(self.recipe.store)
+    def _computing(self, work: Processing) -> Callable[[], AbstractContextManager[Any]]:
+        """Return what is entered to compute lazy arrays of a series where the run was told to."""
+        if self.cluster is None or not TECHNIQUES[work.series.technique].referenced:
+            return nullcontext
+        return partial(self.cluster.computing, self.recipe.store)
 
     def _root_attrs(self) -> dict[str, Any]:
         return {

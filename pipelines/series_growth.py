@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,13 +45,14 @@ class SeriesGrowth:
 
     ``refused`` holds the reason and the checksum of each file that cannot be stored, ``unfinished`` the reason why a
     file is waited for, ``lost`` the reason why the node of a step over all scans could not be made, and from what;
-    ``latest`` is the last scan stored.
+    ``latest`` is the last scan stored. What ``computing`` returns is entered while its lazy arrays are computed.
     """
 
     work: Processing
     store: Writer
     files: ScanFiles
     tell: Reporter
+    computing: Callable[[], AbstractContextManager[Any]] = nullcontext
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
     lost: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -144,13 +146,16 @@ class SeriesGrowth:
         If new scans hold quantities or energies that the series has no place for, it is made anew.
         """
         before = len(self.held.sources)
-        paths = self._new_files()
-        wider = self._grow(paths[:most], echem, self.held.frame)
-        while wider is not None:
-            self.tell.say(f"{self.work.folder}: new scans hold more than the stored ones, so it is made anew")
-            self.store.remove(self.nodes())
-            self.forget()
-            before, wider = 0, self._grow(self._new_files(), echem, wider)
+        paths = self._new_files()[:most]
+        if not paths:
+            return 0
+        with self.computing():
+            wider = self._grow(paths, echem, self.held.frame)
+            while wider is not None:
+                self.tell.say(f"{self.work.folder}: new scans hold more than the stored ones, so it is made anew")
+                self.store.remove(self.nodes())
+                self.forget()
+                before, wider = 0, self._grow(self._new_files(), echem, wider)
         return len(self.held.sources) - before
 
     def _source(self, path: Path) -> str:
@@ -324,11 +329,11 @@ class SeriesGrowth:
             if origin in (tried, self.store.node_attrs(node).get("made_from") if known else ""):
                 continue
             try:
-                with told_apart() as said:
+                with self.computing(), told_apart() as said:
                     processed, raw = (self.store.dataset(n) for n in (self.work.processed_node, self.work.raw_node))
                     result = self.work.from_all(section, processed, raw)
+                    self.store.replace({node: result.assign_attrs(made_from=origin)})
                 self._warn(said)
-                self.store.replace({node: result.assign_attrs(made_from=origin)})
                 self.lost.pop(node, None)
             except OperandoError as error:
                 self.lost[node] = str(error), origin

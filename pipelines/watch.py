@@ -23,8 +23,9 @@ import numpy as np
 from operando.errors import OperandoError, StoreError
 from operando.store import read_root
 
-from .arrivals import Arrivals
+from .arrivals import Arrivals, state_of
 from .check import check
+from .cluster import Cluster
 from .electrochemistry import Electrochemistry, gather
 from .lock import LockLostError
 from .progress import Silent
@@ -61,13 +62,20 @@ class Stop(threading.Event):
     at_once = False
 
 
-def watch(recipe: Recipe, view: WatchView, pace: Pace | None = None, stop: Stop | None = None) -> Summary:
+def watch(
+    recipe: Recipe,
+    view: WatchView,
+    pace: Pace | None = None,
+    stop: Stop | None = None,
+    cluster: Cluster | None = None,
+) -> Summary:
     """Follow the files of a recipe until ``stop`` is set, as Ctrl-C and SIGTERM do.
 
     Files that are there already are taken up first; a watch that was killed is resumed so. A file counts as closed when
     its size and times stay the same for ``pace.settle`` seconds. One that breaks off or cannot be read is waited for
     ``pace.patience`` seconds, then stored as partial and flagged, or listed in the store's ``failed``; when it changes
-    later, it is read again.
+    later, it is read again. Stacks of images and volumes are worked on by the ``cluster``, if there is one; spectra
+    wait until one of them is done.
 
     Raises
     ------
@@ -79,7 +87,7 @@ def watch(recipe: Recipe, view: WatchView, pace: Pace | None = None, stop: Stop 
     pace, started = pace or Pace(), monotonic()
     if not _checked_before(recipe):
         check(recipe, arriving=True)
-    watching = Watch(recipe, view, pace, stop or Stop())
+    watching = Watch(recipe, view, pace, stop or Stop(), cluster)
     # Said, so that dask does not look for a cluster first: that takes as long as starting all the rest.
     with ended_by_signals(watching.stop), dask.config.set(scheduler="threads"):
         watching.run()
@@ -103,6 +111,7 @@ class Watch:
     view: WatchView
     pace: Pace
     stop: Stop
+    cluster: Cluster | None = None
     state: str = "watching"
     _renewed: float = -np.inf
     _next_renewal: float = -np.inf
@@ -117,6 +126,7 @@ class Watch:
         self.arrivals = Arrivals(self.recipe, self.pace.settle, self.pace.patience)
         self.report = ReportRefresh(self.recipe.store, self.recipe.report, self.pace.report_every, self.view.warn)
         self.summary = Summary(self.recipe.store, self.recipe.report)
+        self._recipe_state = state_of(self.recipe.path)
 
     def run(self) -> None:
         """Watch until told to stop."""
@@ -126,7 +136,7 @@ class Watch:
             echem = self._first_log()
             if echem is None:
                 return
-            run = Run(self.recipe, echem, store, self.summary, _Quiet(self.view), self.arrivals)
+            run = Run(self.recipe, echem, store, self.summary, _Quiet(self.view), self.arrivals, self.cluster)
             self._recall_failures(run)
             self.stop.wait(max(0.0, looked + self.pace.settle - monotonic()))
             try:
@@ -214,6 +224,7 @@ class Watch:
         return self.report.running and self._renewed >= self.report.started
 
     def _renew(self, run: Run) -> None:
+        self._watch_recipe()
         began, log = monotonic(), self.arrivals.log_states()
         images = sum(len(growth.held.images) for growth in run.series)
         seen = self.arrivals.changes, run.store.commits, log
@@ -234,6 +245,14 @@ class Watch:
             self._renewed = ended
         self._seen = () if self.arrivals.restless() else (self.arrivals.changes, run.store.commits, log)
         self._next_renewal = ended + max(self.pace.renew, _SHARE * (ended - began))
+
+    def _watch_recipe(self) -> None:
+        """Tell that the recipe has changed, once for each change: it may be half edited, so it is not taken up."""
+        state = state_of(self.recipe.path)
+        if state != self._recipe_state:
+            self._recipe_state = state
+            told = "the watch goes on with what it held at the start; end it and start it again to take the new one"
+            self.view.warn(f"{self.recipe.path}: changed; {told}")
 
     def _trouble(self, text: str) -> None:
         """Tell what went wrong, once until something went well again."""

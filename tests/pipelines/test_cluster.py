@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from contextlib import ExitStack
+from io import StringIO
 from pathlib import Path
 
 import dask.array as da
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from crack_series import NODE, folder_of
+from rich.console import Console
 
 import operando
 from operando.pipelines.cluster import started
@@ -22,6 +24,8 @@ from operando.pipelines.progress import Silent
 from operando.pipelines.recipe import load
 from operando.pipelines.recipe_tables import ClusterSection
 from operando.pipelines.run import run
+from operando.pipelines.watch import Pace, Stop, watch
+from operando.pipelines.watch_view import WatchView
 
 pytestmark = pytest.mark.faults
 TWO = ClusterSection(workers=2, memory="2 GiB")
@@ -56,6 +60,31 @@ def test_local_workers_give_the_same_data_and_tell_what_they_did(here, tmp_path)
     assert_same(here, summary.store)
     assert "html" in page.read_text("utf-8")[:200].lower()
     assert not list(recipe.folder.glob(".*scratch"))
+
+
+def test_a_watch_sends_volumes_to_the_workers_too(here, tmp_path, monkeypatch):
+    recipe, stop = load(folder_of(tmp_path / "there")), Stop()
+    view = WatchView(Console(file=StringIO()))
+
+    def processed():
+        try:
+            with operando.open(recipe.store) as tree:
+                return tree[f"{NODE}/processed"].sizes["scan"]
+        except (OSError, KeyError, operando.OperandoError):
+            return 0
+
+    computed = []
+    with started("local", TWO, Silent()) as cluster:
+        own = cluster._computed
+        monkeypatch.setattr(cluster, "_computed", lambda *given: computed.append(1) or own(*given))
+        watching = threading.Thread(target=watch, args=(recipe, view, Pace(report_every=1e9), stop, cluster))
+        watching.start()
+        while watching.is_alive() and processed() < 3:
+            time.sleep(0.2)
+        stop.set()
+        watching.join()
+    assert len(computed) >= 3
+    assert_same(here, recipe.store)
 
 
 def test_a_task_that_kills_its_workers_is_told_with_its_scan_and_the_others_go_on(tmp_path, monkeypatch):
