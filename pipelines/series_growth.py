@@ -91,11 +91,16 @@ class SeriesGrowth:
         shared = [*self.work.reference_files().values(), *self.work.step_files()]
         return made_from(*parts, checksums(shared, of=self.files.checksum))
 
+    def made_as_now(self) -> bool:
+        """Whether what is stored, if anything is, was made from this recipe and these references."""
+        node = self.work.raw_node
+        return node not in self.store.committed() or self.store.node_attrs(node).get("made_from") == self.origin()
+
     def follows(self, echem: Electrochemistry) -> bool:
         """Whether what is stored was made from this recipe, and can be linked to the log that there is now."""
-        known = self.store.node_attrs(self.work.raw_node)
-        if known.get("made_from") != self.origin():
+        if not self.made_as_now():
             return False
+        known = self.store.node_attrs(self.work.raw_node)
         if known.get("linked_with") == self._linked_with(echem):
             return True
         return can_link_anew(self.store.dataset(self.work.raw_node), echem, self.work.series.clock)
@@ -224,8 +229,8 @@ class SeriesGrowth:
         with told_apart() as said:
             nodes = self.work.nodes(stacked, echem, first, previous)
         mark = {"linked_with": self._linked_with(echem)}
-        described = {name: self._described(name, node, origin) for name, node in nodes.items()}
-        self.store.append({name: node.assign_attrs(mark) for name, node in described.items()})
+        described = {name: self._described(name, node.assign_attrs(mark), origin) for name, node in nodes.items()}
+        self.store.append(described)
         raw = nodes[self.work.raw_node]
         self.held.add(raw)
         self.held.frame = frame_of(raw) if self.held.frame is None else self.held.frame
@@ -303,7 +308,8 @@ class SeriesGrowth:
     def _described(self, name: str, node: xr.Dataset, origin: str) -> xr.Dataset:
         """Return a node's next scans with the attributes that hold for the stored ones too.
 
-        The history is that of the first batch; an attribute in which scans differ is left empty.
+        The history is that of the first batch, and what the stored ones are linked with stays, so that they are linked
+        anew with these if that has changed; an attribute in which scans differ is left empty.
         """
         if name not in self.store.committed():
             return node.assign_attrs(made_from=origin)
@@ -312,6 +318,7 @@ class SeriesGrowth:
         metadata = {key: json.loads(found.get("metadata", "{}")) for key, found in (("old", stored), ("new", new))}
         common = {key: value for key, value in metadata["old"].items() if metadata["new"].get(key) == value}
         kept = {HISTORY: stored[HISTORY], "made_from": origin, "metadata": json.dumps(common, ensure_ascii=False)}
+        kept |= {name: stored[name] for name in ("linked_with",) if name in stored}
         return node.drop_attrs(deep=False).assign_attrs({**attrs, **kept})
 
     def publish_references(self) -> None:

@@ -42,6 +42,8 @@ _SHARE = 10.0
 """What takes a second is not done again for so many."""
 _LOOK = 0.2
 """Seconds between two looks at the folders, at least."""
+_FIRST_RENEWAL = 3.0
+"""Seconds for which a watch that resumes takes up what has arrived meanwhile, before it replaces what is stored."""
 _RETRY = 5.0
 """Seconds after which a store that could not be written is tried again."""
 
@@ -138,6 +140,8 @@ class Watch:
                 return
             run = Run(self.recipe, echem, store, self.summary, _Quiet(self.view), self.arrivals, self.cluster)
             self._recall_failures(run)
+            if self._joins_what_is_stored(run):
+                self._next_renewal = monotonic() + _FIRST_RENEWAL
             self.stop.wait(max(0.0, looked + self.pace.settle - monotonic()))
             try:
                 while not self.stop.is_set():
@@ -161,6 +165,12 @@ class Watch:
                 self.view.show(Status(str(self.recipe.store), state="waiting for the electrochemistry"))
                 self.stop.wait(1.0)
         return None
+
+    def _joins_what_is_stored(self, run: Run) -> bool:
+        """Whether new scans can be appended to the store as it is: the same recipe, and a log of the same columns."""
+        log, stored = run.echem.tables.get("echem"), run.store.variables("echem")
+        columns = {str(name) for name in log.variables} if log is not None else set()
+        return bool(stored) and columns == stored and all(growth.made_as_now() for growth in run.series)
 
     def _recall_failures(self, run: Run) -> None:
         """Take up which files were refused before, so that the list in the store never shrinks while they still are."""

@@ -136,6 +136,10 @@ class Writer:
         known = self._root.metadata[self._published(node)]["attributes"]
         return {name: value for name, value in known.items() if name != "coordinates"}
 
+    def variables(self, node: str) -> set[str]:
+        """Return the names of a node's variables; none if it is not there."""
+        return set(self._root.arrays(node))
+
     def dataset(self, node: str) -> xr.Dataset:
         """Return the committed state of one node, lazily."""
         group = self._published(node)

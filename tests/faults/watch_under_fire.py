@@ -124,6 +124,8 @@ def trial(folder: Path, settings: dict) -> dict:
     watched = beamtime(folder / "watched", settings["techniques"], settings["fit"])
     (folder / "settings.json").write_text(json.dumps(settings))
     environment = {**os.environ, "PYTHONPATH": PATHS}
+    # As for those who install it: bytecode is kept, which every start would compile anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, __file__]
     feeder = subprocess.Popen([*command, "feed", str(folder)], env=environment)
     poller = subprocess.Popen([*command, "poll", str(folder)], env=environment, stdout=subprocess.PIPE, text=True)
