@@ -25,7 +25,7 @@ _HEAD = (
     "behind",
     "lag (min)",
     "95 % (min)",
-    "of it scatter, stated errors, sampling, clock (min)",
+    "from scatter, errors, sampling, clock (min)",
     "r",
     "r without lag",
     "n (independent)",
