@@ -42,7 +42,7 @@ _SHARE = 10.0
 """What takes a second is not done again for so many."""
 _LOOK = 0.2
 """Seconds between two looks at the folders, at least."""
-_FIRST_RENEWAL = 3.0
+_FIRST_RENEWAL = 1.0
 """Seconds for which a watch that resumes takes up what has arrived meanwhile, before it replaces what is stored."""
 _RETRY = 5.0
 """Seconds after which a store that could not be written is tried again."""
