@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operando.errors import OperandoError
-from operando.kind_colors import COLORS, SUBSTANCES, kind_colors
+from operando.kind_colors import COLORS, SUBSTANCES, kind_colors, kind_of
 from operando.plot import abscissa, label_scans, legend_above, new_axes, trends, unit_label
 from operando.scan_points import MARKERS, draw_points, flagged, join_points, uncertainty_of
 
@@ -34,8 +34,9 @@ def labelled_slice(
 ) -> Axes:
     """Draw a slice of a volume in grey, phases or objects in color over it, and a scale bar.
 
-    Phases that ``flag_meanings`` of ``labels`` names have their colors of the report and a legend; a mask is a crack;
-    numbered objects get one color after the other. Only the slice is read from a lazy volume.
+    Phases that ``flag_meanings`` of ``labels`` names have their colors of the report and a legend; a mask is a crack
+    unless its name says otherwise, as ``void_mask`` does; numbered objects get one color after the other. Only the
+    slice is read from a lazy volume.
 
     Parameters
     ----------
@@ -242,12 +243,15 @@ def _draw_labels(ax: Axes, cut: xr.DataArray, hide: tuple[str, ...], opacity: fl
 
 
 def _names(cut: xr.DataArray) -> dict[int, str]:
-    """Return ``{value: name}`` of phases; a mask is a crack, objects have no names."""
+    """Return ``{value: name}`` of phases; a mask is what its name says, else a crack; objects have no names."""
     attrs = cut.attrs
+    if cut.dtype == bool:
+        kind = kind_of(str(cut.name).removesuffix("_mask"))
+        return {1: kind if kind in COLORS else "crack"}
     if {"flag_values", "flag_meanings"} <= set(attrs):
         values = np.ravel(attrs["flag_values"])
         return {int(value): word for value, word in zip(values, str(attrs["flag_meanings"]).split(), strict=False)}
-    return {1: "crack"} if cut.dtype == bool else {}
+    return {}
 
 
 def _scale_bar(ax: Axes, cut: xr.DataArray) -> None:

@@ -234,7 +234,8 @@ def _reach(ds: xr.Dataset, signal: str) -> str:
     if "probing_depth" not in ds or "signal" not in ds["probing_depth"].dims:
         return ""
     known = ds["probing_depth"].sel(signal=signal).median(skipna=True).item()
-    return f", 95 % from {known:.2g} {ds['probing_depth'].attrs.get('units', '')}" if np.isfinite(known) else ""
+    said = f"{known:.0f}" if known >= 10 else f"{known:.2g}"
+    return f", 95 % from {said} {ds['probing_depth'].attrs.get('units', '')}" if np.isfinite(known) else ""
 
 
 def _two_axes() -> tuple[Axes, Axes]:
