@@ -29,6 +29,7 @@ _STYLE: dict[str, Any] = {
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "operando",
+    "figure.dpi": 120,
     "savefig.dpi": 300,
 }
 

@@ -29,7 +29,9 @@ _MARKERS = {"charge": "o", "discharge": "s"}
 _DATE = 0.5
 """Room (inches) that a date takes along its axis."""
 _NARROW = 3.0
-"""Width (inches) below which the middle of an axis is too near its right end, where the rest of the date stands."""
+"""Width (inches) below which the middle of an axis is too near its right end, where the rest of the date stands ..."""
+_BELOW = 10.0
+"""... and the label stands below that, by so many points."""
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -336,10 +338,11 @@ def date_axis(ax: Axes, zone: ZoneInfo, along: Literal["x", "y"] = "x") -> None:
     dates: Any = unannotated
     extent = ax.get_window_extent()
     inches = (extent.width if along == "x" else extent.height) / ax.figure.dpi
-    locator = dates.AutoDateLocator(tz=zone, minticks=2, maxticks=max(5, int(inches / _DATE)))
+    most = max(5, int(inches / _DATE))
+    locator = dates.AutoDateLocator(tz=zone, minticks=5 if most > 8 else 2, maxticks=most)
     axis = ax.xaxis if along == "x" else ax.yaxis
     axis.set_major_locator(locator)
     axis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
     axis.set_label_text(f"time ({zone.key})")
     if along == "x" and inches < _NARROW:
-        ax.set_xlabel(axis.get_label_text(), loc="left")
+        axis.labelpad = _BELOW

@@ -31,6 +31,7 @@ def labelled_slice(
     along: str = "z",
     at: float | None = None,
     hide: tuple[str, ...] = (),
+    limits: tuple[float, float] | None = None,
 ) -> Axes:
     """Draw a slice of a volume in grey, phases or objects in color over it, and a scale bar.
 
@@ -42,7 +43,7 @@ def labelled_slice(
     ----------
     grey
         Grey values over ``z``, ``y`` and ``x``, or one slice of them. Half a percent of the darkest and of the
-        brightest voxels saturate.
+        brightest voxels saturate, unless ``limits`` say more.
     labels
         Phases, objects or a mask over the same dims; 0 is not drawn.
     ax
@@ -54,6 +55,8 @@ def labelled_slice(
         The nearest slice is drawn.
     hide
         Names of phases that are not drawn, such as ``("electrolyte",)``.
+    limits
+        Grey values that are black and white; by default from what is in the slice, those of flagged slices aside.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def labelled_slice(
     ax = new_axes(ax, (4.0, 4.0))
     place = _place(cuts[0])
     if grey is not None:
-        low, high = np.nanpercentile(cuts[0].to_numpy(), [0.5, 99.5])
+        low, high = limits or np.nanpercentile(_sound(cuts[0]).to_numpy(), [0.5, 99.5])
         ax.imshow(cuts[0].to_numpy(), cmap="gray", vmin=low, vmax=high, **place)
     if labels is not None:
         _draw_labels(ax, cuts[-1], hide, _OPACITY if grey is not None else 1.0, place)
@@ -198,6 +201,15 @@ def _cut(array: xr.DataArray, along: str, at: float | None) -> xr.DataArray:
             f"labelled_slice: expected a slice of z, y and x, got dims {array.dims}; choose a scan by isel(scan=...)"
         )
     return array.transpose(*dims).load()
+
+
+def _sound(cut: xr.DataArray) -> xr.DataArray:
+    """Return what is known of a slice: no line of a missing or saturated slice, unless there is nothing else."""
+    flags = cut.coords.get("frame_flag")
+    if flags is None or flags.ndim != 1 or flags.dims[0] not in cut.dims:
+        return cut
+    kept = np.flatnonzero(flags.to_numpy() == 0)
+    return cut.isel({flags.dims[0]: kept}) if kept.size else cut
 
 
 def _place(cut: xr.DataArray) -> dict[str, Any]:
