@@ -20,7 +20,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-LONGEST = 180
+LONGEST = 300
 """Seconds that a cell may take."""
 
 

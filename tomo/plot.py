@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SPATIAL = ("z", "y", "x")
-_OPACITY = 0.55
+_OPACITY = {"void": 0.75, "crack": 0.85, "contact loss": 0.85}
+_OTHERS = 0.45
+"""Of what lies over grey values; what is thin must be seen."""
 _FRACTIONS = ("void_fraction", "crack_fraction")
 _BAR = 0.25
 """Longest scale bar, in widths of the picture."""
@@ -76,7 +78,7 @@ def labelled_slice(
         low, high = limits or np.nanpercentile(_sound(cuts[0]).to_numpy(), [0.5, 99.5])
         ax.imshow(cuts[0].to_numpy(), cmap="gray", vmin=low, vmax=high, **place)
     if labels is not None:
-        _draw_labels(ax, cuts[-1], hide, _OPACITY if grey is not None else 1.0, place)
+        _draw_labels(ax, cuts[-1], hide, place, alone=grey is None)
     _scale_bar(ax, cuts[0])
     ax.set_axis_off()
     return ax
@@ -226,7 +228,7 @@ def _ends(cut: xr.DataArray, dim: str) -> tuple[float, float]:
     return first - half, last + half
 
 
-def _draw_labels(ax: Axes, cut: xr.DataArray, hide: tuple[str, ...], opacity: float, place: dict[str, Any]) -> None:
+def _draw_labels(ax: Axes, cut: xr.DataArray, hide: tuple[str, ...], place: dict[str, Any], *, alone: bool) -> None:
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
 
@@ -243,7 +245,8 @@ def _draw_labels(ax: Axes, cut: xr.DataArray, hide: tuple[str, ...], opacity: fl
     for at, value in enumerate(present):
         if named.get(value) not in hide:
             color = colors.get(value, SUBSTANCES[at % len(SUBSTANCES)])
-            picture[values == value] = to_rgba(color, opacity)
+            opacity = _OPACITY.get(kind_of(named.get(value, "")), _OTHERS)
+            picture[values == value] = to_rgba(color, 1.0 if alone else opacity)
     ax.imshow(picture, **place)
     shown = [value for value in present if value in named and named[value] not in hide]
     if shown:

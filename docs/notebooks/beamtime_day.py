@@ -18,6 +18,7 @@
 # the simulated cell (`operando demo` makes them, in `operando-demo`), copied one by one as an instrument would write them.
 
 # %%
+import os
 import shlex
 import shutil
 import signal
@@ -32,6 +33,7 @@ import operando
 from operando import xas
 
 plt.rcParams.update(operando.paper_style())
+os.environ |= {"FORCE_COLOR": "", "COLUMNS": "100"}  # commands answer in plain text
 source = Path("operando-demo/beamtime")
 folder = Path("monday")
 shutil.rmtree(folder, ignore_errors=True)
@@ -52,14 +54,20 @@ def arrive(number):
     shutil.copy(source / "xas" / name, folder / "xas" / name)
 
 
+def log_written(lines):
+    """Let the cycler's log grow to so many lines."""
+    (log,) = source.glob("echem/*operando_C01.mpt")
+    so_far = log.read_bytes().splitlines(keepends=True)[:lines]
+    (folder / "echem" / log.name).write_bytes(b"".join(so_far))
+
+
 # %% [markdown]
-# ## 17:45, the first two scans
+# ## 18:45, the first two scans
 #
 # The cycler writes its log, the beamline its scans. What is in the folder, and does anybody understand it?
 
 # %%
-(log,) = source.glob("echem/*operando_C01.mpt")
-shutil.copy(log, folder / "echem" / log.name)
+log_written(200)
 for number in (1, 2):
     arrive(number)
 shell(f"operando inspect {folder}")
@@ -99,10 +107,10 @@ assert shell(f"operando check {folder}") == 0
 # %% [markdown]
 # `check` holds the recipe against all files and reports every problem at once, before anything is computed.
 #
-# ## 18:00, watch
+# ## 19:00, watch
 #
-# `operando watch` now follows the folder until Ctrl-C. You go and eat something. Here it runs beside us, and a scan arrives every second
-# in place of every 47 minutes; after each we look into the store, as a colleague at home might.
+# `operando watch` now follows the folder until Ctrl-C. You go and eat something. Here it runs beside us, the log grows, and two scans
+# arrive every second in place of one every 47 minutes. We look into the store meanwhile, as a colleague at home might.
 
 # %%
 watcher = subprocess.Popen(
@@ -116,7 +124,7 @@ def stored():
     return operando.timeline(operando.open(store)).sizes["scan"] if (store / "zarr.json").exists() else 0
 
 
-def wait_for(scans, most=90.0):
+def wait_for(scans, most=150.0):
     """Wait until so many scans are in the store."""
     started = time.monotonic()
     while stored() < scans:
@@ -127,14 +135,28 @@ def wait_for(scans, most=90.0):
 
 
 wait_for(2)
+log_written(907)
 for number in range(3, 15):
     arrive(number)
     time.sleep(0.4)
 print(f"the last of 14 scans was in the store {wait_for(14):.1f} s after it had arrived")
 
 # %% [markdown]
-# The store is a normal one at any moment; it is never half written. Among the scans was one in which I0 dropped out. It did not stop
-# anything: it is there, with its reason.
+# The store is a normal one at any moment, never half written.
+#
+# ## 05:00, good night
+#
+# Ctrl-C ends the watch; it writes the report on its way out. Tomorrow the same line goes on where it stopped, also if someone has
+# pulled the plug: a kill at any moment loses nothing.
+
+# %%
+watcher.send_signal(signal.SIGINT)
+assert watcher.wait(timeout=150) in (0, 3)
+report = folder / "report.html"
+print(f"{report}: {report.stat().st_size / 1e6:.1f} MB, one file, opens without a network")
+
+# %% [markdown]
+# Among the scans was one in which I0 dropped out. It did not stop anything: it is there, with its reason.
 
 # %%
 scans = operando.open(store)["xas/Ni_L3/processed"].to_dataset().load()
@@ -143,18 +165,6 @@ for scan in np.flatnonzero(scans["flag"].values):
     reasons = [name for name, mask in meanings.items() if int(scans["flag"][scan]) & mask]
     print(f"{scans['source'].values[scan]}: {', '.join(reasons)}")
 assert np.flatnonzero(scans["flag"].values).tolist() == [11]
-
-# %% [markdown]
-# ## 23:00, good night
-#
-# Ctrl-C ends the watch; it writes the report on its way out. Tomorrow the same line goes on where it stopped, also if someone has
-# pulled the plug: a kill at any moment loses nothing.
-
-# %%
-watcher.send_signal(signal.SIGINT)
-assert watcher.wait(timeout=90) in (0, 3)
-report = folder / "report.html"
-print(f"{report}: {report.stat().st_size / 1e6:.1f} MB, one file, opens without a network")
 
 # %% [markdown]
 # ## The figure
@@ -172,8 +182,5 @@ figure, (above, below) = plt.subplots(
     2, 1, height_ratios=[1, 1.5], figsize=operando.paper_size("column", 100.0), layout="constrained"
 )
 operando.plot.timeline(tree, above)
-above.set_xlim(
-    scans["time_start"].values[0] - np.timedelta64(1, "h"), scans["time_end"].values[-1] + np.timedelta64(1, "h")
-)
 xas.plot.edge_energy(scans, below)
 plt.show()

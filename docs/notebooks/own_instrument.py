@@ -21,6 +21,7 @@
 # The instrument of this notebook is made up; its numbers are those of the simulated cell (`operando demo` makes `operando-demo`).
 
 # %%
+import os
 import shlex
 import shutil
 import struct
@@ -36,6 +37,7 @@ import operando
 from operando import xas
 
 plt.rcParams.update(operando.paper_style())
+os.environ |= {"FORCE_COLOR": "", "COLUMNS": "100"}  # commands answer in plain text
 demo = operando.open("operando-demo/beamtime/cell7.zarr")
 folder = Path("own_instrument")
 shutil.rmtree(folder, ignore_errors=True)

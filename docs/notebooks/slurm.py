@@ -19,6 +19,7 @@
 # (`operando demo` makes `operando-demo`).
 
 # %%
+import os
 import shlex
 import shutil
 import subprocess
@@ -31,6 +32,7 @@ import operando
 from operando import tomo
 
 plt.rcParams.update(operando.paper_style())
+os.environ |= {"FORCE_COLOR": "", "COLUMNS": "100"}  # commands answer in plain text
 folder = Path("volumes")
 shutil.rmtree(folder, ignore_errors=True)
 for step in (1, 5):

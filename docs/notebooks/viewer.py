@@ -62,8 +62,8 @@ for node in tree.leaves:
 # %%
 try:
     from operando.viewer.stores import layers_of_store
-except ImportError:
-    print('not installed: pip install "operando[viewer]"')
+except ImportError as missing:
+    print(f'{missing}; pip install "operando[viewer]"')
 else:
     for data, settings, kind in layers_of_store(store):
         shape = data[0].shape if isinstance(data, list) else data.shape

@@ -110,6 +110,16 @@ def test_only_the_slice_is_read(grey):
     assert read == [(1, 30, 40)]
 
 
+def test_lost_slices_do_not_spoil_the_grey_values(grey):
+    spoiled = grey.copy()
+    spoiled[2] = 65535.0
+    spoiled = spoiled.assign_coords(frame_flag=("z", [0, 0, 1, 0]))
+    low, high = plot.labelled_slice(spoiled, along="y").get_images()[0].get_clim()
+    sound = grey.isel(y=15, z=[0, 1, 3]).values
+    assert (low, high) == pytest.approx(np.percentile(sound, [0.5, 99.5]))
+    assert plot.labelled_slice(grey, limits=(90, 120)).get_images()[0].get_clim() == (90, 120)
+
+
 def test_without_coordinates_the_bar_counts_voxels(grey):
     ax = plot.labelled_slice(grey.drop_vars(["z", "y", "x"]), at=3)
     np.testing.assert_array_equal(ax.get_images()[0].get_array(), grey[3])
