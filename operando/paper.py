@@ -69,6 +69,11 @@ def paper_size(width: Literal["column", "page"] | float = "column", height: floa
     height
         mm.
 
+    Returns
+    -------
+    tuple of float
+        Width and height, inches.
+
     Raises
     ------
     OperandoError

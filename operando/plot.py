@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import OperandoError
 from .kind_colors import AXIS_COLORS, kind_colors
-from .scan_points import MARKERS, draw_points, flagged, join_points, uncertainty_of
+from .scan_points import MARKERS, draw_points, flagged, join_points, new_axes, uncertainty_of
 from .species_colors import species_colors
 from .units import DIMENSIONLESS
 
@@ -148,9 +148,14 @@ def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     tree
-        An experiment with ``/echem``, or with at least one scan whose time is known.
+        An experiment with ``/echem`` over ``time``, or with at least one series over ``scan`` whose time is known.
     ax
         Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -197,6 +202,11 @@ def trends(ds: xr.Dataset, name: str, ax: Axes | None = None, *, against: str = 
         where there are no times, the number of the scan.
     zone
         The zone in which times are shown.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -277,15 +287,6 @@ def label_scans(ax: Axes, ds: xr.Dataset, against: str, zone: str = "UTC") -> No
         date_axis(ax, ZoneInfo(zone))
     else:
         ax.set_xlabel(axis_label(ds[against]) if against in ds.variables else "scan")
-
-
-def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Return the axes that are given, else new ones in a figure of this size (inches)."""
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1]
 
 
 def _draw_voltage(ax: Axes, echem: xr.Dataset) -> None:

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 MARKERS = "os^Dv<>"
 
 
+def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """Return the axes that are given, else new ones in a figure of this size (inches)."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
 def uncertainty_of(ds: xr.Dataset, name: str) -> NDArray[np.float64] | None:
     """Return the uncertainty of a number that holds most, ``<name>_uncertainty`` before ``<name>_std``.
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from operando.errors import OperandoError
 from operando.kind_colors import COLORS, SUBSTANCES, kind_colors, kind_of
-from operando.plot import abscissa, label_scans, legend_above, new_axes, trends, unit_label
-from operando.scan_points import MARKERS, draw_points, flagged, join_points, uncertainty_of
+from operando.plot import abscissa, label_scans, legend_above, trends, unit_label
+from operando.scan_points import MARKERS, draw_points, flagged, join_points, new_axes, uncertainty_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,6 +60,11 @@ def labelled_slice(
     limits
         Grey values that are black and white; by default from what is in the slice, those of flagged slices aside.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
     Raises
     ------
     OperandoError
@@ -97,6 +102,11 @@ def crack_evolution(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "t
     against, zone
         As for :func:`operando.plot.trends`.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
     Raises
     ------
     OperandoError
@@ -130,13 +140,19 @@ def crack_volumes(
     Parameters
     ----------
     ds
-        ``volume`` over ``scan`` and ``crack``, as :func:`~operando.tomo.track` gives it: 0 where a crack is not there.
+        ``volume`` (um^3) over ``scan`` and ``crack``, as :func:`~operando.tomo.track` gives it: 0 where it is
+        not there.
     ax
         Axes to draw on; new ones by default.
     most
         How many are drawn at most.
     against, zone
         As for :func:`operando.plot.trends`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -166,9 +182,14 @@ def tortuosity(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "time",
     Parameters
     ----------
     ds
-        A series with ``tortuosity_factor`` over ``scan`` and, of several axes, ``axis``.
+        A series with ``tortuosity_factor`` (1) over ``scan`` and, of several axes, ``axis``.
     ax, against, zone
         As for :func:`operando.plot.trends`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------

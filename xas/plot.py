@@ -16,10 +16,9 @@ from operando.plot import (
     half_cycles,
     label_scans,
     legend_above,
-    new_axes,
     trends,
 )
-from operando.scan_points import draw_points, flagged, uncertainty_of
+from operando.scan_points import draw_points, flagged, new_axes, uncertainty_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,6 +45,11 @@ def spectra(ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "normaliz
     by
         Coordinate along ``scan`` that colors the lines. Time is drawn in hours since the first scan;
         where it is not known at all, the scan number is used. Spectra without a value are grey.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -87,6 +91,11 @@ def waterfall(
     rise
         By how much each spectrum is raised above the one before, in the variable's unit. By default the last is raised
         by three heights of a spectrum, or each by one, whichever is less.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -132,6 +141,11 @@ def spectra_map(
     zone
         The zone in which times are shown.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
     Raises
     ------
     OperandoError
@@ -161,9 +175,14 @@ def shares(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "potential"
     Parameters
     ----------
     ds
-        A series with ``fraction`` and, if known, ``fraction_std``, over ``scan`` and ``reference``: one signal.
+        A series with ``fraction`` (1) and, if known, ``fraction_std``, over ``scan`` and ``reference``: one signal.
     ax, against, zone
         As for :func:`operando.plot.trends`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -286,6 +305,11 @@ def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "poten
     zone
         The zone in which times are shown.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
     Raises
     ------
     OperandoError
@@ -304,7 +328,7 @@ def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "poten
     label_scans(ax, ds, against, zone)
     ax.set_ylabel(axis_label(ds["edge_energy"]))
     ax.ticklabel_format(axis="y", useOffset=False)
-    legend_above(ax)
+    legend_above(ax, ["hollow: flagged"] if flagged(ds).any() else [])
     return ax
 
 

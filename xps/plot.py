@@ -27,7 +27,8 @@ def fit(ds: xr.Dataset, axes: tuple[Axes, Axes] | None = None, *, region: str | 
     Parameters
     ----------
     ds
-        One spectrum of :func:`~operando.xps.fit` with its ``curves``; its ``lines`` are drawn if they are there.
+        One spectrum of :func:`~operando.xps.fit` with its ``curves`` over ``binding_energy`` (eV); its ``lines`` are
+        drawn if they are there.
     axes
         Axes for the fit and for the residual; new ones, one above the other, by default.
     region
@@ -80,7 +81,8 @@ def areas(
     Parameters
     ----------
     ds
-        What :func:`~operando.xps.fit` found in a series: ``area`` or ``fraction`` over ``scan`` and ``peak``.
+        What :func:`~operando.xps.fit` found in a series: ``area`` (the intensity's unit times eV) or ``fraction`` (1)
+        over ``scan`` and ``peak``.
     ax
         Axes to draw on; new ones by default.
     region
@@ -89,6 +91,11 @@ def areas(
         Draw each line's share of the area of all lines of its region instead.
     against, zone
         As for :func:`operando.plot.trends`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------

@@ -131,7 +131,8 @@ print("oxidized layer in the first charge, nm: found", found[1:before].round(2),
 assert (np.abs(found[1:before] / oxidized[1:before] - 1) < 0.15).all()
 
 # %% [markdown]
-# Within the 10 % that nobody knows an attenuation length better than. `thickness_systematic` says so.
+# Within a few percent, because it was given the very attenuation lengths and densities that the simulation used. Nobody knows those to
+# better than 10 %, and the thickness scales with them: `thickness_systematic` says so.
 #
 # ## The figure
 #

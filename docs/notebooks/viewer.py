@@ -98,8 +98,8 @@ assert counted == int(largest["voxels"])
 # %% [markdown]
 # ## The figure
 #
-# Three cuts through its middle, as the viewer's three orders of the axes show them: the crack lies across the electrode, and only a cut
-# along the axis would have missed it.
+# Three cuts through its middle, as the viewer's three orders of the axes show them. The crack lies flat: cuts across it show a line, and
+# a cut parallel to it, a few micrometers higher, would show nothing at all.
 
 # %%
 grey = tomo.read("operando-demo/beamtime/xtm/step_005", reader="tiff", timezone="Europe/Zurich", log="steps.txt")[

@@ -159,4 +159,4 @@ plt.show()
 
 # %% [markdown]
 # To take along: `figure.savefig("depth.pdf")` keeps letters as letters; `operando export operando-demo/beamtime/cell7.zarr figures --format pdf`
-# writes all standard figures at once. How a layer and the electrolyte look to photoelectrons is told in [the XPS series](xps_series.py).
+# writes all standard figures at once. How a layer and the electrolyte look to photoelectrons is told in [the XPS series](xps_series.ipynb).
