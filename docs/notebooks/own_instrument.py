@@ -163,7 +163,7 @@ def read_spektrum(path, *, timezone=None):
     data = Path(path).read_bytes()
     start, points = struct.unpack_from("<dI", data, 4)
     if len(data) != 16 + 12 * points:
-        raise FileError(path, f"{points} points", f"{len(data)} bytes", remedy="copy it again: its end was lost")
+        raise FileError(path, f"{16 + 12 * points} bytes", str(len(data)), remedy="copy it again: its end was lost")
     energy, drain, mesh = np.frombuffer(data, "<f4", offset=16).reshape(points, 3).T.astype(float)
     ds = xr.Dataset(
         {"tey": ("energy", drain, {"units": "nA"}), "i0": ("energy", mesh, {"units": "nA"})},
