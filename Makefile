@@ -6,13 +6,21 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PROJECT := pyproject.toml constraints.txt
 SYSTEM_PACKAGES := chromium
 
-.PHONY: demo test test-faults fuzz lint wheel-check system slurm bench clean
+.PHONY: demo test test-faults fuzz notebooks lint wheel-check system slurm bench clean
 
 demo: $(VENV)/core
 	$(BIN)/operando demo demo
 
 test: $(VENV)/test system
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+# Every notebook from its first line to its figure, on the demo's files, two at a time; outputs lie in build/notebooks.
+notebooks: $(VENV)/docs demo/beamtime/report.html
+	mkdir -p build/notebooks && ln -sfn ../../demo build/notebooks/operando-demo
+	$(BIN)/python docs/execute.py docs/notebooks/*.py --into build/notebooks
+
+demo/beamtime/report.html:
+	$(MAKE) demo
 
 # Damaged files for every reader, two processes, four minutes in all; tests/fuzz/run.py takes as long as it is told.
 fuzz: $(VENV)/test
@@ -59,7 +67,7 @@ $(VENV)/core: $(BIN)/python $(PROJECT)
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/test $(VENV)/lint $(VENV)/bench: $(VENV)/%: $(VENV)/core
+$(VENV)/test $(VENV)/lint $(VENV)/docs $(VENV)/bench: $(VENV)/%: $(VENV)/core
 	$(PIP) --editable ".[$*]"
 	touch $@
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import OperandoError, OperandoWarning
 
 if TYPE_CHECKING:
+    from . import plot
     from .change_points import change_point
     from .clock_events import clock_from_events
     from .clock_trials import clock_choices
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .lags import lag
     from .linking import link
     from .onset_times import onsets
+    from .paper import paper_size, paper_style
     from .quantities import quantity
     from .query import timeline
     from .state_values import at
@@ -40,6 +42,9 @@ _LAZY = {
     "link": ".linking",
     "onsets": ".onset_times",
     "open": ".store",
+    "paper_size": ".paper",
+    "paper_style": ".paper",
+    "plot": ".plot",
     "quantity": ".quantities",
     "timeline": ".query",
     "window": ".windows",
@@ -60,6 +65,9 @@ __all__ = [
     "link",
     "onsets",
     "open",
+    "paper_size",
+    "paper_style",
+    "plot",
     "quantity",
     "timeline",
     "window",
@@ -68,7 +76,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name], __name__), name)
+        module = import_module(_LAZY[name], __name__)
+        return module if _LAZY[name] == f".{name}" else getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from .errors import OperandoError
+from .kind_colors import AXIS_COLORS, kind_colors
+from .scan_points import MARKERS, draw_points, flagged, join_points, new_axes, uncertainty_of
+from .species_colors import species_colors
 from .units import DIMENSIONLESS
 
 if TYPE_CHECKING:
@@ -23,6 +26,12 @@ REST = "#7F7F7F"
 FLAGGED = "#AA3377"
 _COLORS = {"charge": ("#D55E00", "#E69F00", "#8C3B00"), "discharge": ("#0072B2", "#56B4E9", "#00395C")}
 _MARKERS = {"charge": "o", "discharge": "s"}
+_DATE = 0.5
+"""Room (inches) that a date takes along its axis."""
+_NARROW = 3.0
+"""Width (inches) below which the middle of an axis is too near its right end, where the rest of the date stands ..."""
+_BELOW = 10.0
+"""... and the label stands below that, by so many points."""
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -139,9 +148,14 @@ def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     tree
-        An experiment with ``/echem``, or with at least one scan whose time is known.
+        An experiment with ``/echem`` over ``time``, or with at least one series over ``scan`` whose time is known.
     ax
         Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -152,7 +166,7 @@ def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
     echem = tree["echem"].to_dataset() if "echem" in tree.children else None
     if echem is None and not series:
         raise OperandoError("timeline: expected times in /echem or in a series, got none")
-    ax = _axes(ax)
+    ax = new_axes(ax, (7.0, 3.2))
     if echem is not None:
         _draw_voltage(ax, echem)
     names = [path.rsplit("/", 1)[-1] for path, _ in series]
@@ -167,12 +181,112 @@ def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
+def trends(ds: xr.Dataset, name: str, ax: Axes | None = None, *, against: str = "potential", zone: str = "UTC") -> Axes:
+    """Draw a number of every scan against the potential, with error bars of one standard uncertainty.
 
-    return plt.subplots(figsize=(7.0, 3.2), layout="constrained")[1]
+    A number that has another dim beside ``scan``, such as ``peak``, ``reference``, ``phase`` or ``axis``, gives one
+    curve for each of its members, in the color of that species, phase or direction. Neighboring scans are joined within
+    half-cycles, dashed where the cell was discharged. Flagged scans are hollow, and no line leads to them.
+
+    Parameters
+    ----------
+    ds
+        A series with ``name`` over ``scan`` and at most one other dim. Error bars are ``<name>_uncertainty`` if that is
+        known, else ``<name>_std``; along x ``<against>_std``.
+    name
+        The number to draw; its ``long_name`` and ``units`` label the axis.
+    ax
+        Axes to draw on; new ones by default.
+    against
+        Coordinate along ``scan``, such as ``potential``, ``soc`` or ``time``. Where it is not known, time is used, and
+        where there are no times, the number of the scan.
+    zone
+        The zone in which times are shown.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    OperandoError
+        If there is no such number, or it has other dims.
+    """
+    array = _along_scans(ds, name)
+    ax = new_axes(ax, (4.6, 3.4))
+    x, spread, what = abscissa(ds, against)
+    errors, hollow = uncertainty_of(ds, name), flagged(ds)
+    known = {} if what in ("time", "scan") else half_cycles(ds)
+    number = np.asarray(ds["half_cycle"].to_numpy(), float) if known else None
+    names, colors = _members(array)
+    for at, (label, color) in enumerate(zip(names, colors, strict=True)):
+        y = array.to_numpy()[:, at].astype(float)
+        if not np.isfinite(y).any():
+            continue
+        bars = None if errors is None else errors[:, at] if errors.ndim > 1 else errors
+        marker = MARKERS[at % len(MARKERS)]
+        draw_points(
+            ax, x, np.where(np.isfinite(y), y, np.nan), color=color, marker=marker, label=label,
+            errors=(spread, bars), hollow=hollow,
+        )  # fmt: skip
+        join_points(ax, x, np.where(hollow, np.nan, y), color=color, half_cycle=number, known=known)
+    drawn = ax.get_legend_handles_labels()[1]
+    ax.set_ylabel(axis_label(ds[name]).replace("*", "·") + (f", {drawn[0]}" if len(drawn) == 1 else ""))
+    label_scans(ax, ds, what, zone)
+    said = ["solid: charge, dashed: discharge"] if len(known) > 1 else []
+    said += ["hollow: flagged"] if hollow.any() else []
+    legend_above(ax, said)
+    return ax
+
+
+def _along_scans(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """Return a number over ``scan`` and one other dim; that of a number without another is ``""``."""
+    if name not in ds.variables or "scan" not in ds[name].dims or ds[name].ndim > 2:
+        got = f"dims {ds[name].dims}; select the others" if name in ds.variables else ", ".join(map(str, ds.data_vars))
+        raise OperandoError(f"plot: expected {name!r} over 'scan' and at most one other dim, got {got}")
+    array = ds[name] if ds[name].ndim == 2 else ds[name].expand_dims({"": [""]})
+    return array.transpose("scan", ...)
+
+
+def _members(array: xr.DataArray) -> tuple[list[str], list[str]]:
+    """Return the names of the curves and their colors."""
+    dim = str(array.dims[1])
+    names = [str(one) for one in (array[dim].values if dim in array.coords else range(array.sizes[dim]))]
+    if dim == "axis":
+        return names, [AXIS_COLORS.get(one, INK) for one in names]
+    return names, kind_colors(names) if dim == "phase" else species_colors(names)
+
+
+def abscissa(ds: xr.Dataset, against: str) -> tuple[NDArray[Any], NDArray[np.float64] | None, str]:
+    """Return what is drawn along x, its uncertainty and its name: what is asked for, else time, else numbers."""
+    for name in (against, "time"):
+        if name in ds.variables and ds[name].dims == ("scan",) and bool(ds[name].notnull().any()):
+            spread = None if name == "time" else uncertainty_of(ds, name)
+            return ds[name].to_numpy(), spread, name
+    return np.arange(ds.sizes["scan"]), None, "scan"
+
+
+def legend_above(ax: Axes, notes: Sequence[str] = ()) -> None:
+    """Name the curves above the axes, if there are several, and say there what else a reader must know."""
+    drawn = ax.get_legend_handles_labels()[1]
+    if len(drawn) < 2:
+        ax.set_title("; ".join(notes), fontsize="small", color=REST, loc="right")
+        return
+    columns = len(drawn) if len(drawn) < 4 else (len(drawn) + 1) // 2
+    legend = ax.legend(
+        title="\n".join(notes) or None, frameon=False, fontsize="small", title_fontsize="small", ncols=min(columns, 3),
+        loc="lower center", bbox_to_anchor=(0.5, 1), borderaxespad=0.2, handletextpad=0.4, columnspacing=1.0,
+    )  # fmt: skip
+    legend.get_title().set_color(REST)
+
+
+def label_scans(ax: Axes, ds: xr.Dataset, against: str, zone: str = "UTC") -> None:
+    """Label an x axis along which scans lie: dates in ``zone`` if it is time."""
+    if against in ds.variables and ds[against].dtype.kind == "M":
+        date_axis(ax, ZoneInfo(zone))
+    else:
+        ax.set_xlabel(axis_label(ds[against]) if against in ds.variables else "scan")
 
 
 def _draw_voltage(ax: Axes, echem: xr.Dataset) -> None:
@@ -218,12 +332,18 @@ def _draw_ticks(ax: Axes, row: int, name: str, ds: xr.Dataset) -> None:
     ax.annotate(name, (1.005, low), xycoords="axes fraction", fontsize="x-small", va="bottom", annotation_clip=False)
 
 
-def date_axis(ax: Axes, zone: ZoneInfo) -> None:
-    """Label the x axis with short dates in ``zone``, and name the zone."""
+def date_axis(ax: Axes, zone: ZoneInfo, along: Literal["x", "y"] = "x") -> None:
+    """Label the axis with short dates in ``zone``, and name the zone."""
     from matplotlib import dates as unannotated
 
     dates: Any = unannotated
-    locator = dates.AutoDateLocator(tz=zone)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
-    ax.set_xlabel(f"time ({zone.key})")
+    extent = ax.get_window_extent()
+    inches = (extent.width if along == "x" else extent.height) / ax.figure.dpi
+    most = max(5, int(inches / _DATE))
+    locator = dates.AutoDateLocator(tz=zone, minticks=5 if most > 8 else 2, maxticks=most)
+    axis = ax.xaxis if along == "x" else ax.yaxis
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
+    axis.set_label_text(f"time ({zone.key})")
+    if along == "x" and inches < _NARROW:
+        axis.labelpad = _BELOW

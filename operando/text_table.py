@@ -101,9 +101,9 @@ def _explained(header: Sequence[str], codes: Sequence[str]) -> list[str]:
 
 
 def _label_splits(text: str) -> list[list[str]]:
-    """Return the ways to cut a line into labels: at tabs, commas or wide gaps; at spaces if it has no comma."""
-    ways = [text.split("\t"), text.split(","), re.split(r"\s{2,}|\t", text)]
-    if "," not in text:
+    """Return the ways to cut a line into labels: at tabs, commas, semicolons or wide gaps; else at spaces."""
+    ways = [text.split("\t"), text.split(","), text.split(";"), re.split(r"\s{2,}|\t", text)]
+    if not {",", ";"} & set(text):
         ways.append(text.split())
     return [[cell.strip().strip('"') for cell in cells] for cells in ways]
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats
+    from . import formats, plot
     from .aperture_tables import aperture_table
     from .apertures import aperture
     from .chords import chord_lengths
@@ -98,6 +98,7 @@ _LAZY = {
     "orientation_distribution": ".direction_statistics",
     "percolates": ".percolation",
     "plate_filter": ".plates",
+    "plot": ".plot",
     "read": ".reading",
     "read_series": ".reading",
     "reconstruct": ".reconstruction",
@@ -161,6 +162,7 @@ __all__ = [
     "orientation_distribution",
     "percolates",
     "plate_filter",
+    "plot",
     "read",
     "read_series",
     "reconstruct",

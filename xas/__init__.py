@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats, xpeem
+    from . import formats, plot, xpeem
     from .alignment import align
     from .background import autobk
     from .branching import branching_ratio
@@ -58,6 +58,7 @@ _LAZY = {
     "nexus_tree": ".nexus_groups",
     "normalize": ".normalization",
     "pca": ".principal_components",
+    "plot": ".plot",
     "probing_depth": ".depth",
     "quality": ".scan_quality",
     "read": ".reading",
@@ -72,7 +73,7 @@ _LAZY = {
     "xpeem": ".xpeem",
 }
 
-_MODULES = ("formats", "xpeem")
+_MODULES = ("formats", "plot", "xpeem")
 
 __all__ = [
     "align",
@@ -97,6 +98,7 @@ __all__ = [
     "nexus_tree",
     "normalize",
     "pca",
+    "plot",
     "probing_depth",
     "quality",
     "read",

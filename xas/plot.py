@@ -8,13 +8,27 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from operando.errors import OperandoError
-from operando.plot import INK, HalfCycle, axis_label, date_axis, half_cycles
+from operando.plot import (
+    INK,
+    HalfCycle,
+    axis_label,
+    date_axis,
+    half_cycles,
+    label_scans,
+    legend_above,
+    trends,
+)
+from operando.scan_points import draw_points, flagged, new_axes, uncertainty_of
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from numpy.typing import NDArray
+
+_SIZE = (4.6, 3.4)
+_STACK = 3.0
+"""Heights of a spectrum by which the last of a waterfall is raised above the first."""
 
 
 def spectra(ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "normalized", by: str = "time") -> Axes:
@@ -32,6 +46,11 @@ def spectra(ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "normaliz
         Coordinate along ``scan`` that colors the lines. Time is drawn in hours since the first scan;
         where it is not known at all, the scan number is used. Spectra without a value are grey.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
     Raises
     ------
     OperandoError
@@ -39,7 +58,7 @@ def spectra(ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "normaliz
     """
     from matplotlib.collections import LineCollection
 
-    lines, ax = _lines(ds, variable), _axes(ax)
+    lines, ax = _lines(ds, variable), new_axes(ax, _SIZE)
     values, label = _color_values(ds, by, lines.sizes["scan"])
     points = np.stack(np.broadcast_arrays(lines["energy"].values, lines.values), axis=-1)
     drawn = LineCollection(
@@ -54,7 +73,222 @@ def spectra(ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "normaliz
     return ax
 
 
-def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "potential") -> Axes:
+def waterfall(
+    ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "normalized", by: str = "time", rise: float | None = None
+) -> Axes:
+    """Draw the spectra of a series one above the other against the photon energy (eV), the first at the bottom.
+
+    Parameters
+    ----------
+    ds
+        A series: ``variable`` over ``scan`` and ``energy``.
+    ax
+        Axes to draw on; new ones by default. A color bar is added beside them.
+    variable
+        The variable to draw.
+    by
+        Coordinate along ``scan`` that colors the lines, as for :func:`spectra`.
+    rise
+        By how much each spectrum is raised above the one before, in the variable's unit. By default the last is raised
+        by three heights of a spectrum, or each by one, whichever is less.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    OperandoError
+        If ``variable`` is missing or has dims other than scan and energy.
+    """
+    lines = _lines(ds, variable)
+    scans, values = lines.sizes["scan"], lines.to_numpy()
+    height = float(np.nanmax(values) - np.nanmin(values)) if np.isfinite(values).any() else 1.0
+    step = height * min(1.0, _STACK / max(scans - 1, 1)) if rise is None else rise
+    raised = lines.copy(data=values + step * np.arange(scans)[:, np.newaxis])
+    ax = spectra(ds.assign({variable: raised}), ax, variable=variable, by=by)
+    if scans > 1:
+        ax.set_ylabel(f"{axis_label(lines)} + {step:.2g} · scan")
+    return ax
+
+
+def spectra_map(
+    ds: xr.Dataset,
+    ax: Axes | None = None,
+    *,
+    variable: str = "normalized",
+    against: str = "potential",
+    since_first: bool = False,
+    zone: str = "UTC",
+) -> Axes:
+    """Draw a series as a map: photon energy (eV) along x, potential, time or another coordinate along y.
+
+    Parameters
+    ----------
+    ds
+        A series: ``variable`` over ``scan`` and ``energy``. Against the potential it is one half-cycle, in which every
+        potential is reached once.
+    ax
+        Axes to draw on; new ones by default. A color bar is added beside them.
+    variable
+        The variable to draw.
+    against
+        Coordinate along ``scan``. Scans in which it is not known are left out, the others sorted by it. A row reaches
+        half way to its neighbors.
+    since_first
+        Draw the differences from the first scan, blue where it fell, red where it rose.
+    zone
+        The zone in which times are shown.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    OperandoError
+        If ``variable`` or ``against`` is missing, fewer than two scans are known, or there are several half-cycles.
+    """
+    from matplotlib.colors import CenteredNorm
+
+    lines = _lines(ds, variable)
+    rows, order = _rows(ds, against)
+    ax = new_axes(ax, _SIZE)
+    shown = lines.to_numpy() - (lines.to_numpy()[0] if since_first else 0.0)
+    style: dict[str, Any] = {"cmap": "RdBu_r", "norm": CenteredNorm()} if since_first else {"cmap": "viridis"}
+    drawn = ax.pcolormesh(_edges(lines["energy"].to_numpy()), _edges(rows), shown[order], rasterized=True, **style)
+    label = axis_label(lines)
+    ax.figure.colorbar(drawn, ax=ax, label=f"change of {label}" if since_first else label)
+    ax.set_xlabel(axis_label(lines["energy"]))
+    if rows.dtype.kind == "M":
+        date_axis(ax, ZoneInfo(zone), along="y")
+    else:
+        ax.set_ylabel(axis_label(ds[against]) if against in ds.variables else "scan")
+    return ax
+
+
+def shares(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "potential", zone: str = "UTC") -> Axes:
+    """Draw the share of every reference in every scan, with error bars of one standard uncertainty.
+
+    Parameters
+    ----------
+    ds
+        A series with ``fraction`` (1) and, if known, ``fraction_std``, over ``scan`` and ``reference``: one signal.
+    ax, against, zone
+        As for :func:`operando.plot.trends`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    OperandoError
+        If there are no shares, or those of several signals.
+    """
+    return trends(ds, "fraction", ax, against=against, zone=zone)
+
+
+def depth(
+    ds: xr.Dataset,
+    axes: tuple[Axes, Axes] | None = None,
+    *,
+    substance: str,
+    against: str = "potential",
+    zone: str = "UTC",
+) -> tuple[Axes, Axes]:
+    """Draw how much of a substance each signal sees, near the surface and deep, and the layer that this makes.
+
+    Parameters
+    ----------
+    ds
+        A series with ``fraction`` over ``scan``, ``signal`` (such as ``tey`` and ``tfy``) and ``reference``;
+        ``probing_depth`` (nm), if known, names the depths; ``layer_thickness`` (nm) is drawn below.
+    axes
+        Axes for the shares and for the thickness; new ones, one above the other, by default.
+    substance
+        The reference whose share is drawn, such as ``"reduced Ni"``.
+    against, zone
+        As for :func:`operando.plot.trends`.
+
+    Returns
+    -------
+    tuple of matplotlib.axes.Axes
+        Both axes.
+
+    Raises
+    ------
+    OperandoError
+        If the shares, the thickness or the substance are not there.
+    """
+    one = _of_substance(ds, substance)
+    above, below = _two_axes() if axes is None else axes
+    signals = [f"{name}{_reach(one, name)}" for name in map(str, one["signal"].to_numpy())]
+    trends(one.assign_coords(signal=signals), "fraction", above, against=against, zone=zone)
+    above.set_ylabel(f"share of {substance}")
+    trends(ds, "layer_thickness", below, against=against, zone=zone)
+    above.set_xlabel("")
+    below.set_title("")
+    return above, below
+
+
+def _of_substance(ds: xr.Dataset, substance: str) -> xr.Dataset:
+    if "fraction" not in ds or not {"signal", "reference"} <= set(ds["fraction"].dims) or "layer_thickness" not in ds:
+        raise OperandoError(
+            "plot.depth: expected 'fraction' over signal and reference and 'layer_thickness', got "
+            f"{', '.join(map(str, ds.data_vars)) or 'nothing'}; lcf and depth_profile give them"
+        )
+    names = [str(name) for name in ds["reference"].to_numpy()]
+    if substance not in names:
+        raise OperandoError(f"plot.depth: expected a substance among {', '.join(names)}, got {substance!r}")
+    wanted = [name for name in ds.variables if "other_reference" not in ds[name].dims]
+    return ds[wanted].sel(reference=substance)
+
+
+def _reach(ds: xr.Dataset, signal: str) -> str:
+    """Return in words how deep a signal sees: the median of what is known of its scans."""
+    if "probing_depth" not in ds or "signal" not in ds["probing_depth"].dims:
+        return ""
+    known = ds["probing_depth"].sel(signal=signal).median(skipna=True).item()
+    said = f"{known:.0f}" if known >= 10 else f"{known:.2g}"
+    return f", 95 % from {said} {ds['probing_depth'].attrs.get('units', '')}" if np.isfinite(known) else ""
+
+
+def _two_axes() -> tuple[Axes, Axes]:
+    import matplotlib.pyplot as plt
+
+    above, below = plt.subplots(2, 1, sharex=True, figsize=(4.6, 4.8), layout="constrained")[1]
+    return above, below
+
+
+def _rows(ds: xr.Dataset, against: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return where the rows of a map lie, ascending, and which scans they are."""
+    if against != "scan" and (against not in ds.variables or ds[against].dims != ("scan",)):
+        raise OperandoError(f"spectra_map: expected {against!r} along scan, got {', '.join(map(str, ds.coords))}")
+    value = np.arange(ds.sizes["scan"]) if against == "scan" else ds[against].to_numpy()
+    known = np.flatnonzero(~np.isnat(value) if value.dtype.kind == "M" else np.isfinite(value.astype(float)))
+    if known.size < 2:
+        raise OperandoError(f"spectra_map: expected two scans or more with {against!r}, got {known.size}")
+    parts = np.unique(np.rint(ds["half_cycle"].to_numpy()[known])) if "half_cycle" in ds.variables else np.zeros(1)
+    if against not in ("scan", "time") and np.isfinite(parts).sum() > 1:
+        raise OperandoError(
+            f"spectra_map: expected one half-cycle against {against!r}, got {parts.size}; choose one by "
+            "operando.window(ds, half_cycle=1), or draw against 'time'"
+        )
+    order = known[np.argsort(value[known], kind="stable")]
+    return value[order], order
+
+
+def _edges(middle: NDArray[Any]) -> NDArray[Any]:
+    """Return the edges of cells that reach half way to their neighbors."""
+    half = np.diff(middle) / 2
+    return np.concatenate([[middle[0] - half[0]], middle[:-1] + half, [middle[-1] + half[-1]]])
+
+
+def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "potential", zone: str = "UTC") -> Axes:
     """Draw the edge energy (eV) of every scan, with error bars of one standard uncertainty.
 
     Scans are colored by half-cycle: charge and discharge also differ in their marker. Flagged scans
@@ -68,6 +302,13 @@ def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "poten
         Axes to draw on; new ones by default.
     against
         Coordinate along ``scan``, such as ``potential``, ``soc`` or ``time``.
+    zone
+        The zone in which times are shown.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -81,26 +322,14 @@ def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "poten
             )
     if ds["edge_energy"].dims != ("scan",):
         raise OperandoError(f"edge_energy: expected dim 'scan' alone, got {ds['edge_energy'].dims}; select one signal")
-    ax = _axes(ax)
+    ax = new_axes(ax, _SIZE)
     for half_cycle, chosen in _groups(ds):
         _draw_points(ax, ds.isel(scan=chosen), against, half_cycle)
-    if ds[against].dtype.kind == "M":
-        date_axis(ax, ZoneInfo("UTC"))
-    else:
-        ax.set_xlabel(axis_label(ds[against]))
+    label_scans(ax, ds, against, zone)
     ax.set_ylabel(axis_label(ds["edge_energy"]))
     ax.ticklabel_format(axis="y", useOffset=False)
-    if len(ax.get_legend_handles_labels()[1]) > 1:
-        ax.legend(frameon=False, fontsize="small")
+    legend_above(ax, ["hollow: flagged"] if flagged(ds).any() else [])
     return ax
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(4.6, 3.4), layout="constrained")[1]
 
 
 def _lines(ds: xr.Dataset, variable: str) -> xr.DataArray:
@@ -152,27 +381,13 @@ def _groups(ds: xr.Dataset) -> list[tuple[HalfCycle, NDArray[np.bool_]]]:
 
 
 def _draw_points(ax: Axes, ds: xr.Dataset, against: str, half_cycle: HalfCycle) -> None:
-    x, y = ds[against].values, ds["edge_energy"].values
-    error = ds["edge_energy_std"].values if "edge_energy_std" in ds.variables else None
-    spread = ds[f"{against}_std"].values if f"{against}_std" in ds.variables else None
-    style: dict[str, Any] = {
-        "color": half_cycle.color,
-        "ls": "none",
-        "elinewidth": 0.7,
-        "ms": 4.0,
-        "marker": half_cycle.marker,
-    }
-    named = ax.get_legend_handles_labels()[1]
-    label = half_cycle.name if half_cycle.name and half_cycle.name not in named else None
-    bad = ds["flag"].values != 0 if "flag" in ds.variables else np.zeros(y.shape, dtype=bool)
-    looks: tuple[dict[str, Any], ...] = ({"label": label}, {"mfc": "none"})
-    for chosen, extra in zip((~bad, bad), looks, strict=True):
-        if chosen.any():
-            ax.errorbar(
-                x[chosen],
-                y[chosen],
-                yerr=None if error is None else error[chosen],
-                xerr=None if spread is None else spread[chosen],
-                **style,
-                **extra,
-            )
+    draw_points(
+        ax,
+        ds[against].to_numpy(),
+        ds["edge_energy"].to_numpy().astype(float),
+        color=half_cycle.color,
+        marker=half_cycle.marker,
+        label=half_cycle.name,
+        errors=(uncertainty_of(ds, against), uncertainty_of(ds, "edge_energy")),
+        hollow=flagged(ds),
+    )

@@ -9,32 +9,13 @@ from typing import Any
 import xarray as xr
 
 from operando.errors import OperandoError
+from operando.paper import paper_style
 
-from .drawings import COLORS, draw
+from .drawings import draw
 from .selection import chosen
 from .whole_files import made_for, written_whole
 
 KINDS = ("pdf", "svg", "png")
-_STYLE: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.titlesize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "lines.linewidth": 1.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "operando",
-    "savefig.dpi": 300,
-}
 _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 """The same store gives the same file."""
 
@@ -68,13 +49,12 @@ def write_figures(
         If there is nothing to draw, or a file is there and may not be replaced, or cannot be written.
     """
     import matplotlib as mpl
-    from cycler import cycler
 
     folder = Path(folder)
     if kind not in KINDS:
         raise OperandoError(f"figures: expected one of {', '.join(KINDS)}, got {kind!r}")
     written: list[Path] = []
-    style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=COLORS)}
+    style: Any = paper_style()
     with mpl.rc_context(style):
         figures = [(folder / f"{name}.{kind}", figure) for name, figure in draw(tree, chosen(tree, nodes))]
         if not figures:

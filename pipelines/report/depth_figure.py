@@ -9,6 +9,7 @@ import numpy as np
 
 from operando.depth_profiles import PROBING_DEPTH, SPOILED, TOLERANCE, State, depth_profile
 from operando.plot import INK, unit_label
+from operando.species_colors import species_colors
 
 from .figures import layouts, models, new_figure, switch
 from .parts import Html, Part, Plot, plain, table, text
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-_COLORS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C3B00", "#7F7F7F",
-    "#332288", "#882255", "#44AA99", "#999933", "#117733", "#AA4499", "#661100", "#6699CC",
-)  # fmt: skip
 _MARKERS = {"xas": ("circle", "●"), "xpeem": ("triangle", "▲"), "xps": ("square", "■"), "xtm": ("diamond", "◆")}
 _OTHER = ("hex", "⬢")
 _SURFACE = 0.3
@@ -38,7 +35,8 @@ def draw(tree: xr.DataTree) -> Iterator[Part]:
     found = {name: depth_profile(tree, state) for name, state in _states(tree, local_time(tree)).items()}
     last = next(reversed(found.values()))
     techniques = dict.fromkeys(str(path).split("/")[0] for path in last["node"].values)
-    colors = dict(zip(dict.fromkeys(map(_what, last["label"].values)), _COLORS * 9, strict=False))
+    whats = list(dict.fromkeys(map(_what, last["label"].values)))
+    colors = dict(zip(whats, species_colors(whats), strict=True))
     fig = new_figure("depth below the surface (nm)", "value", height=420, log=True)
     fig.yaxis.axis_label = _value_label(last)
     marks = [_marks(fig, one, colors, shown=one is last) for one in found.values()]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operando.plot import INK, axis_label, unit_label
+from operando.species_colors import species_colors
 
 from .figures import Model, layouts, models, new_figure
-from .mixtures import SUBSTANCES, plots
+from .mixtures import plots
 from .parts import Html, Part, Plot, counted, heading, table, text
 from .series import LocalTime, Series, local_time, over_all, spectra_series, thinned
 from .series_slider import head, scan_slider
@@ -170,8 +171,7 @@ def _draw_fits(series: Series, ds: xr.Dataset, fits: _Fits, local: LocalTime) ->
         fig.min_border_left = 80
     now = models.ColumnDataSource({"x": fits.energy, **{name: rows[0] for name, rows in fits.curves.items()}})
     every = models.ColumnDataSource({name: rows.ravel() for name, rows in fits.curves.items()})
-    for at, name in enumerate(fits.lines):
-        color = SUBSTANCES[at % len(SUBSTANCES)]
+    for at, (name, color) in enumerate(zip(fits.lines, species_colors(fits.lines), strict=True)):
         above.varea("x", "background", f"line{at}", source=now, fill_color=color, fill_alpha=0.35)
         above.line("x", f"line{at}", source=now, color=color, line_width=1.4, name=name)
     above.line("x", "background", source=now, color=_GRAY, line_dash="dashed", line_width=1.2)
@@ -228,7 +228,7 @@ def _caption(series: Series, fits: _Fits) -> str:
 
 
 def _legend(names: list[str]) -> str:
-    keys = zip(names, SUBSTANCES * len(names), strict=False)
+    keys = zip(names, species_colors(names), strict=True)
     return " ".join(
         f'<span class="key"><span style="color:{color}">■</span> {text(name)}</span>' for name, color in keys
     )

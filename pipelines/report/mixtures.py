@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from operando.species_colors import species_colors
+
 from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns, scan_source
 from .parts import Part, Plot, counted, heading, text
 from .series import LocalTime, Series, axis_of, local_time, spectra_series, thinned
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-SUBSTANCES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colors of Okabe and Ito, told apart by the color-blind too."""
 _SIGNS = (("circle", "●"), ("square", "■"), ("triangle", "▲"), ("diamond", "◆"))
 _FRACTION = "fraction"
 _PARTS = ("reference", "peak")
@@ -99,10 +99,11 @@ def _figure(
     fig = new_figure(axis.label, said, dates=axis.dated, potential=linked, y_range=y_range)
     marks, fill = [], np.where(series.flags()[scan] != 0, 0.0, 0.75)
     along = _along(own)
+    colors = species_colors([str(part) for part in own[along].values])
     for at in range(own.sizes[along]):
         one = own.isel({along: at}).transpose("scan", ...)
         source = scan_source(series, {**scan_columns(series, scan, local), **_columns(one, x, scan), "fill": fill})
-        color, (marker, _) = SUBSTANCES[at % len(SUBSTANCES)], _SIGNS[at % len(_SIGNS)]
+        color, (marker, _) = colors[at], _SIGNS[at % len(_SIGNS)]
         if f"{_FRACTION}_lower" in own:
             fig.segment("x", "lower", "x", "upper", source=source, color=color, line_width=2, line_alpha=0.18)
         fig.segment("x", "low", "x", "high", source=source, color=color, line_alpha=0.5)
@@ -136,7 +137,7 @@ def _caption(series: Series, ds: xr.Dataset, place: str, meaning: str, drawn: in
 
 def legend_of(names: list[str]) -> str:
     """Return the legend of substances as HTML: color, sign and name."""
-    keys = zip(names, SUBSTANCES * len(names), _SIGNS * len(names), strict=False)
+    keys = zip(names, species_colors(names), _SIGNS * len(names), strict=False)
     return " ".join(
         f'<span class="key"><span style="color:{color}">{sign}</span> {text(name)}</span>'
         for name, color, (_, sign) in keys

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .kind_colors import COLORS, kind_of
+from operando.kind_colors import AXIS_COLORS, COLORS, kind_of
+
 from .parts import Part, Plot, counted, text
 from .scan_lines import Line, draw_lines
 from .series import LocalTime, Series
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-_AXES = {"z": ("#0072B2", "circle"), "y": ("#8C3B00", "square"), "x": ("#7F7F7F", "triangle")}
-"""Colors that no kind of void or phase has."""
+_SIGNS = {"z": "circle", "y": "square", "x": "triangle"}
 _NOT_ASKED = "not asked for"
 _NO_COLOR = "#7F7F7F"
 
@@ -51,7 +51,7 @@ def factor_lines(ds: xr.Dataset) -> Iterator[Line]:
     value, std = _numbers(ds, "tortuosity_factor", ("scan", "axis"))
     for at, axis in enumerate(map(str, ds["axis"].values)):
         if np.isfinite(value[:, at]).any():
-            color, sign = _AXES.get(axis, (_NO_COLOR, "circle"))
+            color, sign = AXIS_COLORS.get(axis, _NO_COLOR), _SIGNS.get(axis, "circle")
             finite = np.isfinite(value[:, at])
             yield Line(
                 f"along {axis}",

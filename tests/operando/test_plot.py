@@ -10,7 +10,8 @@ from matplotlib.dates import num2date
 from operando import flags
 from operando.errors import OperandoError
 from operando.flags import Flag
-from operando.plot import FLAGGED, axis_label, experiment_zone, half_cycles, timeline, unit_label
+from operando.plot import FLAGGED, axis_label, experiment_zone, half_cycles, timeline, trends, unit_label
+from operando.species_colors import species_colors
 
 mpl.use("Agg")
 START = np.datetime64("2022-07-26T12:00", "ns")
@@ -165,3 +166,72 @@ def test_a_tree_without_times_is_an_error():
 def test_a_log_without_voltage_is_an_error():
     with pytest.raises(OperandoError, match="expected 'potential' or 'voltage'"):
         timeline(tree(echem().drop_vars(["potential", "voltage"])))
+
+
+def fitted():
+    time = START + np.arange(5) * np.timedelta64(3, "h")
+    area = np.array([[9.0, 1], [8, 2], [7, 3], [6, np.nan], [5, 5]])
+    attrs = {"units": "count*eV", "long_name": "area of the line, both of a doublet"}
+    return xr.Dataset(
+        {
+            "area": (("scan", "peak"), area, attrs),
+            "area_std": (("scan", "peak"), np.full((5, 2), 0.25), attrs),
+            "total": ("scan", area.sum(1), {"units": "eV", "long_name": "total"}),
+        },
+        {
+            "peak": ["S 2p Li2S", "S 2p S0"],
+            "time": ("scan", time),
+            "potential": ("scan", [2.0, 3.5, 4.0, 3.0, 2.5], {"units": "V", "long_name": "potential vs Li+/Li"}),
+            "potential_std": ("scan", np.full(5, 0.01), {"units": "V"}),
+            "current": ("scan", [1.0, 1, 1, -1, -1], {"units": "A"}),
+            "half_cycle": ("scan", [1.0, 1, 1, 2, 2], {"units": "1"}),
+            "flag": ("scan", np.array([0, 4, 0, 0, 0], "int32"), flags.attrs()),
+        },
+    )
+
+
+def bars(container, axis):
+    """Return the half lengths of the error bars along x (0) or y (1)."""
+    return [np.ptp(segment[:, axis]) / 2 for segment in container.lines[2][axis].get_segments()]
+
+
+def test_a_number_of_every_line_is_drawn_against_potential_with_errors_both_ways():
+    ax = trends(fitted(), "area")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("potential vs Li+/Li (V)", "area of the line (count·eV)")
+    full, hollow, *_ = ax.containers
+    np.testing.assert_array_equal(full.lines[0].get_xydata(), [[2.0, 9], [4.0, 7], [3.0, 6], [2.5, 5]])
+    np.testing.assert_array_equal(hollow.lines[0].get_xydata(), [[3.5, 8]])
+    assert hollow.lines[0].get_markerfacecolor() == "none"
+    np.testing.assert_allclose(bars(full, 0), 0.01)
+    np.testing.assert_allclose(bars(full, 1), 0.25)
+
+
+def test_lines_of_a_spectrum_have_the_colors_of_their_species_and_what_is_not_known_no_point():
+    ax = trends(fitted(), "area")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["S 2p Li2S", "S 2p S0"]
+    drawn = [one.lines[0] for one in ax.containers]
+    colors = dict.fromkeys(mpl.colors.to_hex(one.get_color()).upper() for one in drawn)
+    assert list(colors) == species_colors(["Li2S", "S0"])
+    assert sum(len(one.get_xdata()) for one in drawn) == 9
+
+
+def test_scans_are_joined_within_half_cycles_and_never_to_a_flagged_one():
+    ax = trends(fitted()[["total"]].fillna(11.0), "total")
+    joined = {one.get_linestyle(): one.get_xdata().tolist() for one in ax.lines if one.get_linestyle() in ("-", "--")}
+    assert joined == {"-": [2.0, 4.0], "--": [3.0, 2.5]}
+    assert "dashed: discharge" in ax.get_title(loc="right")
+    assert ax.get_legend() is None
+
+
+def test_where_the_potential_is_not_known_time_is_used_in_the_zone_asked_for():
+    ax = trends(fitted().drop_vars(["potential", "half_cycle"]), "area", zone="Europe/Paris")
+    assert ax.get_xlabel() == "time (Europe/Paris)"
+    ax = trends(fitted().drop_vars(["potential", "half_cycle", "time"]), "area")
+    assert ax.get_xlabel() == "scan"
+
+
+def test_a_number_of_other_dims_is_refused():
+    with pytest.raises(OperandoError, match="select the others"):
+        trends(fitted().expand_dims(signal=2), "area")
+    with pytest.raises(OperandoError, match="expected 'fraction' over 'scan'"):
+        trends(fitted(), "fraction")

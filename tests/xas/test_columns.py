@@ -131,6 +131,14 @@ def test_a_decimal_comma_is_found(tmp_path, sep):
     np.testing.assert_array_equal(ds["mu"], xas.read(path, columns={"energy": 0, "mu": 1}, decimal=",")["mu"])
 
 
+def test_labels_stand_between_semicolons_as_the_numbers_do(tmp_path):
+    table = [[f"{cell:.4f}".replace(".", ",") for cell in row] for row in rows()]
+    path = written(tmp_path, table, header="Sample: NCM 7\nE/eV;Drain current/pA;Mesh\n", sep=";")
+    ds = xas.read(path, columns={"energy": "E/eV", "tey": "Drain current/pA", "i0": "Mesh"})
+    np.testing.assert_allclose(ds["tey"], 0.1 * np.arange(5))
+    np.testing.assert_allclose(ds["i0"], 1e4 + np.arange(5))
+
+
 def test_kilo_electronvolts_and_angles_become_energies(tmp_path):
     kilo = written(tmp_path, rows(np.linspace(8.3, 8.4, 6)), name="kilo.txt")
     ds = xas.read(kilo, units={"energy": "keV"}, **SETTINGS)

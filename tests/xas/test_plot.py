@@ -124,3 +124,70 @@ def test_what_is_missing_is_named(ds):
         plot.edge_energy(ds, against="soc")
     with pytest.raises(OperandoError, match="select one signal"):
         plot.edge_energy(ds.assign(edge_energy=ds.edge_energy.expand_dims(signal=2)))
+
+
+def test_a_waterfall_raises_each_spectrum_above_the_one_before(ds):
+    ax = plot.waterfall(ds, rise=0.5)
+    drawn = np.array([segment[:, 1] for segment in ax.collections[0].get_segments()])
+    np.testing.assert_allclose(drawn - ds.normalized.values, 0.5 * np.arange(6)[:, None] * np.ones(50))
+    assert ax.get_ylabel() == "normalized absorption + 0.5 · scan"
+    drawn = np.array([segment[:, 1] for segment in plot.waterfall(ds).collections[0].get_segments()])
+    height = np.ptp(ds.normalized.values)
+    np.testing.assert_allclose((drawn[-1] - ds.normalized.values[-1]) / height, 3)
+
+
+def test_a_map_against_potential_has_its_rows_where_the_scans_lie(ds):
+    charge = ds.isel(scan=[2, 1]).assign_coords(half_cycle=("scan", [1.0, 1.0]))
+    ax = plot.spectra_map(charge)
+    mesh = ax.collections[0]
+    np.testing.assert_array_equal(mesh.get_array(), ds.normalized.values[[1, 2]])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("photon energy (eV)", "potential vs Li+/Li (V)")
+    low, high = ds.potential.values[[1, 2]]
+    np.testing.assert_allclose(
+        mesh.get_coordinates()[:, 0, 1], [low, low, high] + (high - low) / 2 * np.array([-1, 1, 1])
+    )
+    assert ax.figure.axes[-1].get_ylabel() == "normalized absorption"
+
+
+def test_a_map_of_changes_counts_from_the_first_scan(ds):
+    ax = plot.spectra_map(ds, against="time", since_first=True, zone="Europe/Paris")
+    np.testing.assert_allclose(ax.collections[0].get_array(), ds.normalized.values - ds.normalized.values[0])
+    assert ax.get_ylabel() == "time (Europe/Paris)"
+    assert ax.figure.axes[-1].get_ylabel() == "change of normalized absorption"
+
+
+def test_a_map_against_potential_asks_for_one_half_cycle(ds):
+    with pytest.raises(OperandoError, match=r"operando\.window"):
+        plot.spectra_map(ds)
+    with pytest.raises(OperandoError, match="two scans or more"):
+        plot.spectra_map(ds.isel(scan=[1]))
+
+
+@pytest.fixture
+def mixed(ds):
+    share = np.stack([np.linspace(0.1, 0.3, 6), np.zeros(6)], axis=1)
+    return ds.assign(
+        fraction=(("scan", "signal", "reference"), np.stack([share, 1 - share], axis=-1), {"units": "1"}),
+        fraction_std=(("scan", "signal", "reference"), np.full((6, 2, 2), 0.01), {"units": "1"}),
+        probing_depth=(("scan", "signal"), np.tile([15.0, 310.0], (6, 1)), {"units": "nm"}),
+        layer_thickness=("scan", np.linspace(0.5, 1.7, 6), {"units": "nm", "long_name": "thickness of the layer"}),
+    ).assign_coords(signal=["tey", "tfy"], reference=["reduced Ni", "lithiated NCM"])
+
+
+def test_shares_near_the_surface_and_deep_stand_above_the_layer_they_make(mixed):
+    above, below = plot.depth(mixed, substance="reduced Ni")
+    names = [text.get_text() for text in above.get_legend().get_texts()]
+    assert names == ["tey, 95 % from 15 nm", "tfy, 95 % from 310 nm"]
+    assert (above.get_ylabel(), below.get_ylabel()) == ("share of reduced Ni", "thickness of the layer (nm)")
+    near = above.containers[0].lines[0].get_ydata()
+    np.testing.assert_allclose(near, mixed.fraction.values[[0, 1, 3, 4, 5], 0, 0])
+    assert below.get_xlabel() == "potential vs Li+/Li (V)"
+    with pytest.raises(OperandoError, match="among reduced Ni, lithiated NCM"):
+        plot.depth(mixed, substance="NiO")
+
+
+def test_shares_of_one_signal_are_drawn_reference_by_reference(mixed):
+    ax = plot.shares(mixed.sel(signal="tey"))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["reduced Ni", "lithiated NCM"]
+    with pytest.raises(OperandoError, match="select the others"):
+        plot.shares(mixed)

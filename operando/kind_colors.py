@@ -1,4 +1,8 @@
-"""Colors of what a volume holds, told apart by the color-blind too; a void or a crack has the same in every figure."""
+"""Colors of what a volume holds and of what mixtures consist of: the same in the report and in the viewer.
+
+The color-blind can tell them apart, too (Okabe and Ito, 2008; the darker ones were chosen to lie far from theirs under
+protanopia and deuteranopia). Species and references have colors of their own in ``species_colors``.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,22 @@ COLORS = {
     "particle": "#009E73",
     "electrolyte": "#E69F00",
 }
-"""After Okabe and Ito (2008)."""
 
 SIGNS = {"void": "circle", "crack": "square", "contact loss": "triangle", "particle": "diamond", "electrolyte": "hex"}
 """The marker of each kind: its shape repeats what the color says."""
 
-_FURTHER = ("#0072B2", "#8C3B00", "#7F7F7F")
+AXIS_COLORS = {"z": "#0072B2", "y": "#8C3B00", "x": "#7F7F7F"}
+"""Colors of directions in a volume, which no kind of void or phase has."""
+
+# fmt: off
+SUBSTANCES = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#582F05", "#882255", "#332288", "#944746",
+    "#44AA99", "#999933", "#117733", "#AA4499", "#7F7F7F", "#6699CC",
+)
+# fmt: on
+"""Colors of components, and of references and lines that have none of their own; the first ten lie apart."""
+
+_FURTHER = ("#0072B2", "#582F05", "#882255", "#332288")
 _MEANINGS = {
     "void": r"voids?|pores?|air|gas|empty|vacuum",
     "crack": r"cracks?",
