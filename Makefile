@@ -16,7 +16,7 @@ test: $(VENV)/test system
 
 # Damaged files for every reader, two processes, four minutes in all; tests/fuzz/run.py takes as long as it is told.
 fuzz: $(VENV)/test
-	$(BIN)/python tests/fuzz/run.py --total 240 --inputs 150 --jobs 2
+	$(BIN)/python tests/fuzz/run.py --seconds 8 --inputs 150 --jobs 2
 
 # Kills, and clusters: worker processes, and a SLURM of one node on this machine; without that its test is skipped.
 test-faults: $(VENV)/test slurm

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import warnings
 from pathlib import Path
 
 import damage
 import pytest
+import run
 import trial
 import workers
 from seeds import Seed
@@ -61,6 +63,24 @@ def test_every_misbehavior_is_told_and_none_stops_the_next(tmp_path, monkeypatch
     found = workers.tried(target, tmp_path / "input", 0, float("inf"))
     assert [next(found)[1].kind for _ in KINDS] == KINDS
     found.close()
+
+
+def test_time_is_what_the_processor_worked_and_one_that_only_waits_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "limit_memory", lambda: None)
+    busy = Target("busy", lambda: [SOUND], lambda *_: sum(range(1_000_000)), lambda _: [])
+    took = [took for _, _, took in workers.tried(busy, tmp_path / "busy", 0, 0.3)]
+    assert 0.3 <= sum(took) < 0.6
+    waits = Target("waits", lambda: [SOUND], lambda *_: time.sleep(0.2), lambda _: [])
+    assert 1 <= len(list(workers.tried(waits, tmp_path / "waits", 0, 60.0, wall=0.3))) <= 2
+
+
+def test_a_run_that_is_resumed_goes_on_to_the_same_goal(tmp_path):
+    given = run.arguments(["--resume", "--folder", str(tmp_path), "--seconds", "10"])
+    record = run.Record(tmp_path, "labels", resume=False)
+    record.add(41, trial.Outcome("read"), 10.5, tmp_path)
+    record.save()
+    again = run.fuzz("labels", given)
+    assert (again.next, again.seconds, again.counts) == (42, 10.5, {"read": 1})
 
 
 @pytest.mark.parametrize("number", range(12))

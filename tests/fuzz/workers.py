@@ -32,9 +32,17 @@ class Worker:
     answers: int
     folder: Path
     unread: bytes = b""
+    used: float = 0.0
+    """CPU time of the process when it was last looked at, s."""
 
-    def ask(self, number: int) -> Outcome | None:
-        """Return what came of a number; None if the process did not even get to reading."""
+    def ask(self, number: int) -> tuple[Outcome | None, float]:
+        """Return what came of a number, None if the process did not even get to reading, and the CPU time it took."""
+        before = self.used
+        outcome = self._asked(number)
+        self.used = max(self.used, self._used())
+        return outcome, self.used - before
+
+    def _asked(self, number: int) -> Outcome | None:
         with suppress(BrokenPipeError):
             os.write(self.numbers, f"{number}\n".encode())
         said = self._line(2 * WAIT)
@@ -76,6 +84,7 @@ class Worker:
     def _dead(self, said: str, used: float) -> Outcome:
         """Return how a process ended, or that it did not."""
         time.sleep(0.05)
+        self.used = max(self.used, self._used())
         process, status = os.waitpid(self.process, os.WNOHANG)
         if process == 0:
             self.stop()
@@ -142,13 +151,20 @@ def _try(target: Target, folder: Path, number: int, gives: int) -> None:
     os.write(gives, (json.dumps(outcome.as_dict()) + "\n").encode("utf-8", "replace"))
 
 
-def tried(target: Target, folder: Path, first: int, until: float) -> Iterator[tuple[int, Outcome]]:
-    """Yield what comes of one number after the other until a time."""
+def tried(
+    target: Target, folder: Path, first: int, seconds: float, wall: float = float("inf")
+) -> Iterator[tuple[int, Outcome, float]]:
+    """Yield what comes of one number after the other, and the CPU time that making and reading it took, s.
+
+    It ends when ``seconds`` of these are used, or after ``wall`` by the clock: a reader that waits uses none.
+    """
     worker, number, left = started(target, folder), first, TRIES
+    until, used = time.monotonic() + wall, 0.0
     try:
-        while time.monotonic() < until:
-            outcome = worker.ask(number)
-            yield number, outcome or Outcome("passed over", "the damage could not be made")
+        while used < seconds and time.monotonic() < until:
+            outcome, took = worker.ask(number)
+            used += took
+            yield number, outcome or Outcome("passed over", "the damage could not be made"), took
             number, left = number + 1, left - 1
             if left == 0 or outcome is None or outcome.kind in ("crash", "hang", "memory"):
                 worker.stop()
