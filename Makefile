@@ -14,9 +14,10 @@ demo: $(VENV)/core
 test: $(VENV)/test system
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
-# Damaged files for every reader, two processes, four minutes in all; tests/fuzz/run.py takes as long as it is told.
+# Damaged files: 30 s of processor time for a quarter of the readers, another one with each commit, a few inputs for the
+# others; two processes, four minutes in all. tests/fuzz/run.py takes as long as it is told.
 fuzz: $(VENV)/test
-	$(BIN)/python tests/fuzz/run.py --seconds 8 --inputs 150 --jobs 2
+	$(BIN)/python tests/fuzz/run.py --seconds 30 --patience 1.25 --share 4 --few 8 --jobs 2
 
 # Kills, and clusters: worker processes, and a SLURM of one node on this machine; without that its test is skipped.
 test-faults: $(VENV)/test slurm

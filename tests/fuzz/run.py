@@ -3,6 +3,7 @@
     python tests/fuzz/run.py                          # every reader, 600 s of processor time each
     python tests/fuzz/run.py --resume                 # go on until each has had them, the runs before included
     python tests/fuzz/run.py --reader xps.vamas --seconds 60
+    python tests/fuzz/run.py --seconds 30 --share 4 --few 8   # a quarter of the readers, a bit of the others
     python tests/fuzz/run.py --reader xps.vamas --replay 4711
 
 Everything follows from the reader's name and a number, so a finding is replayed by its number; its input is kept in
@@ -15,11 +16,11 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600.0, help="of processor time for each reader, in all")
     parser.add_argument("--patience", type=float, default=20.0, help="times as long by the clock, at most")
     parser.add_argument("--inputs", type=int, help="at most for each reader")
+    parser.add_argument("--share", type=int, default=1, help="only one reader in so many, others with each commit")
+    parser.add_argument("--turn", type=int, help="which share; by default the number of commits says")
+    parser.add_argument("--few", type=int, default=0, help="inputs for each of the other readers")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=HERE.parents[1] / "build" / "fuzz")
     parser.add_argument("--resume", action="store_true", help="go on after what was tried, to the same goal")
@@ -99,6 +103,14 @@ def fuzz(name: str, given: argparse.Namespace) -> Record:
     record.save()
     shutil.rmtree(inputs, ignore_errors=True)
     return record
+
+
+def turn(share: int) -> int:
+    """Return whose turn it is: the number of commits grows with each change; the day tells where it is not known."""
+    git = ["git", "-C", str(HERE), "rev-list", "--count", "HEAD"]
+    told = subprocess.run(git, capture_output=True, text=True, check=False) if shutil.which("git") else None
+    known = told is not None and told.returncode == 0 and int(told.stdout) > 1
+    return (int(told.stdout) if known else int(time.time() // 86400)) % share
 
 
 def replay(name: str, number: int, folder: Path) -> int:
@@ -175,8 +187,16 @@ def main() -> int:
         return int(sum(sound(name, given.folder) for name in names) > 0)
     if given.replay is not None:
         return replay(names[0], given.replay, given.folder)
+    now = turn(given.share) if given.turn is None else given.turn
+    full = [name for number, name in enumerate(names) if number % given.share == now]
+    others = [name for name in names if name not in full] if given.few else []
+    if given.share > 1:
+        print(f"share {now} of {given.share}: {', '.join(full)}", flush=True)
+    tasks = [(name, given) for name in full]
+    tasks += [(name, argparse.Namespace(**{**vars(given), "inputs": given.few})) for name in others]
+    names = [name for name in names if name in full or name in others]
     with ThreadPoolExecutor(given.jobs) as pool:
-        codes = list(pool.map(partial(_one, given=given), names))
+        codes = list(pool.map(_one, *zip(*tasks, strict=True)))
     print(summary(given.folder, names))
     return int(any(codes))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 import warnings
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_a_run_that_is_resumed_goes_on_to_the_same_goal(tmp_path):
     record.save()
     again = run.fuzz("labels", given)
     assert (again.next, again.seconds, again.counts) == (42, 10.5, {"read": 1})
+
+
+def test_all_readers_have_their_turn_within_so_many_commits(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(run, "THREADS", ())
+    monkeypatch.setattr(run, "_one", lambda name, given: asked.append((name, given.inputs)) or 0)
+    readers = [text for name in ("labels", "species", "recipe", "store") for text in ("--reader", name)]
+    for commits in (401, 402):
+        told = subprocess.CompletedProcess([], 0, f"{commits}\n", "")
+        monkeypatch.setattr(run.subprocess, "run", lambda *_, told=told, **__: told)
+        options = ["--share", "2", "--few", "3", "--jobs", "1", "--folder", str(tmp_path), *readers]
+        monkeypatch.setattr(run.sys, "argv", ["run.py", *options])
+        assert run.main() == 0
+    turns = [{name for name, inputs in part if inputs is None} for part in (asked[:4], asked[4:])]
+    assert turns == [{"species", "store"}, {"labels", "recipe"}]
+    assert {inputs for _, inputs in asked} == {None, 3}
 
 
 @pytest.mark.parametrize("number", range(12))
