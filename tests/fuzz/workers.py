@@ -18,7 +18,7 @@ from targets import Target
 from trial import Outcome
 
 SECONDS, WAIT = 10.0, 60.0
-"""CPU time that reading one input may take, and how long is waited for it on a busy machine."""
+"""CPU time that reading one input may take, and how long it may wait for something else, s."""
 TRIES = 400
 """Inputs after which a process is replaced, so that what libraries leave behind does not add up."""
 
@@ -49,8 +49,10 @@ class Worker:
         if said is None or not said.startswith("begun"):
             return self._ended(said, "") if said and said.startswith("{") else None
         said, begun = said.removeprefix("begun ").strip(), self._used()
-        answer, until = self._line(SECONDS), time.monotonic() + WAIT - SECONDS
-        while answer is None and self._used() - begun < SECONDS and time.monotonic() < until and self._lives():
+        answer, waited = self._line(SECONDS), SECONDS
+        while answer is None and self._used() - begun < SECONDS and waited < WAIT and self._state() != "Z":
+            # One that could work, but is not let, is not what waits.
+            waited += self._state() != "R"
             answer = self._line(1.0)
         return self._ended(answer, said) if answer is not None else self._dead(said, self._used() - begun)
 
@@ -61,10 +63,11 @@ class Worker:
             return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
         return 0.0
 
-    def _lives(self) -> bool:
+    def _state(self) -> str:
+        """Return the state of the process as the system names it, such as R for one that works; Z if it has ended."""
         with suppress(OSError, IndexError):
-            return Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        return False
+            return Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[0]
+        return "Z"
 
     def _ended(self, answer: str, said: str) -> Outcome:
         return Outcome(**{**json.loads(answer), "damage": said})
