@@ -113,6 +113,17 @@ def turn(share: int) -> int:
     return (int(told.stdout) if known else int(time.time() // 86400)) % share
 
 
+def shared_out(names: list[str], given: argparse.Namespace) -> list[tuple[str, argparse.Namespace]]:
+    """Return the readers whose turn it is, then the others, of which a few inputs are tried."""
+    now = turn(given.share) if given.turn is None else given.turn
+    full = [name for number, name in enumerate(names) if number % given.share == now]
+    if given.share > 1:
+        print(f"share {now} of {given.share}: {', '.join(full)}", flush=True)
+    few = argparse.Namespace(**{**vars(given), "inputs": given.few})
+    others = [name for name in names if name not in full] if given.few else []
+    return [*((name, given) for name in full), *((name, few) for name in others)]
+
+
 def replay(name: str, number: int, folder: Path) -> int:
     import trial
     from targets import targets
@@ -187,16 +198,10 @@ def main() -> int:
         return int(sum(sound(name, given.folder) for name in names) > 0)
     if given.replay is not None:
         return replay(names[0], given.replay, given.folder)
-    now = turn(given.share) if given.turn is None else given.turn
-    full = [name for number, name in enumerate(names) if number % given.share == now]
-    others = [name for name in names if name not in full] if given.few else []
-    if given.share > 1:
-        print(f"share {now} of {given.share}: {', '.join(full)}", flush=True)
-    tasks = [(name, given) for name in full]
-    tasks += [(name, argparse.Namespace(**{**vars(given), "inputs": given.few})) for name in others]
-    names = [name for name in names if name in full or name in others]
+    tasks = shared_out(names, given)
     with ThreadPoolExecutor(given.jobs) as pool:
-        codes = list(pool.map(_one, *zip(*tasks, strict=True)))
+        codes = list(pool.map(lambda task: _one(*task), tasks))
+    names = sorted((name for name, _ in tasks), key=names.index)
     print(summary(given.folder, names))
     return int(any(codes))
 
