@@ -31,6 +31,11 @@ class Root:
     attributes: dict[str, Any]
     metadata: dict[str, dict[str, Any]]
 
+    @property
+    def version(self) -> int:
+        """The version of the schema that the store was written by."""
+        return _version(self.attributes["schema_version"])
+
     def arrays(self, node: str) -> dict[str, dict[str, Any]]:
         """Return ``{variable: metadata}`` of the arrays right below ``node``."""
         return {
@@ -61,6 +66,13 @@ class Root:
         return json.dumps(document, ensure_ascii=False, allow_nan=False)
 
 
+def _version(text: object) -> int:
+    """Return the number of a version; raise where it is none."""
+    if not (isinstance(text, str) and text.isascii() and text.isdecimal()) and type(text) is not int:
+        raise ValueError(text)
+    return int(text)
+
+
 def _place(key: str) -> tuple[int, str, str]:
     """Return what sorts keys as Zarr reads them: by depth, the children of one group side by side."""
     return key.count("/"), key.rpartition("/")[0], key.casefold()
@@ -83,7 +95,7 @@ def open(path: str | PathLike[str]) -> xr.DataTree:
     Raises
     ------
     StoreError
-        If there is no such folder, it is no store, a newer operando wrote it, or its times are damaged
+        If there is no such folder, it is no store, it is of another version of the schema, or its times are damaged
         (xarray looks at the first and last of them).
     """
     root = read_root(path)
@@ -96,13 +108,20 @@ def open(path: str | PathLike[str]) -> xr.DataTree:
         ) from error
 
 
-def read_root(path: str | PathLike[str]) -> Root:
+def read_root(path: str | PathLike[str], *, older: bool = False) -> Root:
     """Return the root document of a store.
+
+    Parameters
+    ----------
+    path
+        The folder of the store.
+    older
+        Whether one of an older version will do, as for who brings it up to date.
 
     Raises
     ------
     StoreError
-        If there is no such folder, it is no store, or a newer operando wrote it.
+        If there is no such folder, it is no store, or it is of another version of the schema.
     """
     folder = Path(path)
     try:
@@ -110,7 +129,7 @@ def read_root(path: str | PathLike[str]) -> Root:
             raise FileNotFoundError
         document = json.loads((folder / ROOT_DOCUMENT).read_bytes())
         attributes, metadata = document["attributes"], document["consolidated_metadata"]["metadata"]
-        version = int(attributes["schema_version"])
+        version = _version(attributes["schema_version"])
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"{folder}: expected a store, got {_what_is_there(folder)}; check the path") from None
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -123,6 +142,11 @@ def read_root(path: str | PathLike[str]) -> Root:
     if version > int(SCHEMA_VERSION):
         raise StoreError(
             f"{folder}: expected schema version {SCHEMA_VERSION} or older, got {version}; update operando to read it"
+        )
+    if version < int(SCHEMA_VERSION) and not older:
+        raise StoreError(
+            f"{folder}: expected schema version {SCHEMA_VERSION}, got {version}; run its recipe again, "
+            "which brings the store up to date"
         )
     return Root(folder, attributes, metadata)
 
@@ -150,7 +174,7 @@ def verify(path: str | PathLike[str], *, data: bool = False) -> list[str]:
     Raises
     ------
     StoreError
-        If there is no such folder, it is no store, or a newer operando wrote it.
+        If there is no such folder, it is no store, or it is of another version of the schema.
     """
     root = read_root(path)
     found: list[str] = []

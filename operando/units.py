@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .errors import OperandoError
+from .errors import OperandoError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def factor(have: str, want: str) -> float:
     try:
         return float(registry().Quantity(1.0, parse(have)).to(parse(want)).magnitude)
     except pint.DimensionalityError:
-        raise OperandoError(f"unit {have!r} cannot be converted to {want!r}") from None
+        raise OperandoError(f"unit {one_line(have)!r} cannot be converted to {one_line(want)!r}") from None
 
 
 @cache
@@ -66,7 +66,7 @@ def parse(text: str) -> pint.Unit:
     try:
         return registry().parse_units("" if spelled == DIMENSIONLESS else spelled)
     except Exception:
-        raise OperandoError(f"unknown unit {text!r}; use one that pint knows, such as 'eV', 'mA'") from None
+        raise OperandoError(f"unknown unit {one_line(text)!r}; use one that pint knows, such as 'eV', 'mA'") from None
 
 
 def convert(values: np.ndarray, have: str, want: str) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -57,14 +59,15 @@ class Cluster:
         with one_line_errors(folder):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-        settings = {"scheduler": self._get, "temporary-directory": str(folder.resolve()), scratch.MOST: _SENT}
+        settings = {"scheduler": _Sending(self), "temporary-directory": str(folder.resolve()), scratch.MOST: _SENT}
         try:
             with dask.config.set(settings):
                 yield
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _get(self, tasks: Any, keys: Any, **_: Any) -> Any:
+    def get(self, tasks: Any, keys: Any) -> Any:
+        """Return what is wanted of tasks, in lists as ``keys`` has them."""
         values: dict[Any, Any] = {}
         for graph, wanted in portions(graph_of(tasks), list(dict.fromkeys(flat(keys)))):
             values |= zip(wanted, self._computed(*renamed(graph, wanted)), strict=True)
@@ -94,6 +97,26 @@ class Cluster:
                 ) from None
             else:
                 return found
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """The scheduler that dask's settings name while a cluster computes.
+
+    A worker that takes the place of a lost one is given these settings; to it this is none.
+    """
+
+    cluster: Cluster
+
+    def __call__(self, tasks: Any, keys: Any, **_: Any) -> Any:
+        return self.cluster.get(tasks, keys)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _none, ()
+
+
+def _none() -> None:
+    return None
 
 
 @contextmanager
@@ -164,13 +187,14 @@ def _local(section: ClusterSection) -> Any:
         threads_per_worker=section.cores,
         memory_limit=section.memory,
         local_directory=section.spill,
-        dashboard_address="127.0.0.1:0",
+        dashboard_address=section.dashboard,
     )
 
 
 def _slurm(section: ClusterSection) -> Any:
     try:
-        from dask_jobqueue import SLURMCluster
+        # Its class is not annotated, and the package need not be there.
+        slurm_cluster: Any = import_module("dask_jobqueue").SLURMCluster
     except ImportError:
         remedy = "install the extra 'slurm': pip install 'operando[slurm]'"
         raise OperandoError(f"--cluster slurm: expected the package dask-jobqueue, got none; {remedy}") from None
@@ -184,13 +208,13 @@ def _slurm(section: ClusterSection) -> Any:
         "local_directory": section.spill,
         "log_directory": section.logs,
     }
-    return SLURMCluster(
+    return slurm_cluster(
         cores=section.cores,
         processes=1,
         memory=section.memory,
         worker_extra_args=lifetime,
         job_extra_directives=section.directives,
-        scheduler_options={"dashboard_address": ":0"},
+        scheduler_options={"dashboard_address": section.dashboard},
         **{name: value for name, value in given.items() if value},
     )
 

@@ -154,9 +154,12 @@ class ClusterSection(Section):
         default=None, description="network by which workers reach the scheduler, such as 'ib0'"
     )
     logs: str | None = Field(default=None, description="folder of the jobs' logs")
+    dashboard: str = Field(
+        default="127.0.0.1:0", description="where the cluster's page is seen: by default from this machine alone"
+    )
     directives: list[str] = Field(default_factory=list, description="further lines of the job, after #SBATCH")
 
-    @field_validator("spill", "logs", "walltime", "queue", "account", "interface")
+    @field_validator("spill", "logs", "walltime", "queue", "account", "interface", "dashboard")
     @classmethod
     def _is_word(cls, text: str | None) -> str | None:
         # It stands in the script of a job, where anything else could be a command.

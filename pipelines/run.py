@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,9 @@ from .scan_files import PresentFiles, ScanFiles
 from .series_growth import SeriesGrowth
 from .steps import TECHNIQUES
 from .writer import Writer
+
+MOST_REPEATED = 20
+"""Files that hold the same as others, of which so many are told."""
 
 
 @dataclass
@@ -75,6 +78,16 @@ def run(recipe: Recipe, tell: Reporter | None = None, cluster: Cluster | None = 
     return summary
 
 
+def repeated(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each file whose checksum an earlier one has, and that one; ``files`` maps files to their checksums."""
+    if len(set(files.values())) == len(files):
+        return
+    first: dict[str, str] = {}
+    for name, known in files.items():
+        if first.setdefault(known, name) != name:
+            yield name, first[known]
+
+
 @dataclass
 class Run:
     """A run of a recipe into an open store, whole or in parts that may come again when files or the log have grown."""
@@ -86,6 +99,7 @@ class Run:
     tell: Reporter
     files: ScanFiles
     cluster: Cluster | None = None
+    _repeated: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Take up every series of the recipe."""
@@ -119,6 +133,7 @@ class Run:
         """Bring the summary and the attributes of the store up to date."""
         summary = self.summary
         summary.scans = {growth.work.folder: len(growth.held.sources) for growth in self.series}
+        self._tell_repeated()
         summary.flagged = sum(int(np.count_nonzero(growth.held.flags)) for growth in self.series)
         summary.failed = [*self.echem.failed, *(found for growth in self.series for found in growth.failures())]
         attrs, known = self._root_attrs(), self.store.attrs()
@@ -130,6 +145,14 @@ class Run:
         if self.cluster is None or not TECHNIQUES[work.series.technique].referenced:
             return nullcontext
         return partial(self.cluster.computing, self.recipe.store)
+
+    def _tell_repeated(self) -> None:
+        """Tell, once, which files hold the same as another of their series: nobody can know here which one is meant."""
+        for growth in self.series:
+            for name, other in repeated(growth.held.files):
+                if name not in self._repeated and len(self._repeated) < MOST_REPEATED:
+                    self._repeated.add(name)
+                    self.tell.warn(f"{growth.work.folder}: {name} holds the same as {other}; both are stored as scans")
 
     def _root_attrs(self) -> dict[str, Any]:
         return {

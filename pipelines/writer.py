@@ -38,6 +38,7 @@ from .encoding import (
     plain_attributes,
 )
 from .lock import Lock
+from .migrations import migrated
 from .row_chunks import RowChunks, are_plain
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ class Writer:
     Raises
     ------
     StoreError
-        On entering: another run holds the lock, the folder is no store, a newer operando wrote it, or it
-        cannot be written. Every method raises it with the last committed state kept.
+        On entering: another run holds the lock, the folder is no store, it is of a version of the schema that
+        cannot be brought up to date, or it cannot be written. Every method raises it with the last committed
+        state kept.
     """
 
     def __init__(self, path: str | PathLike[str], attrs: Mapping[str, Any] | None = None) -> None:
@@ -224,7 +226,7 @@ class Writer:
             given = plain_attributes(self._attrs, str(self.path))
             own = {"schema_version": SCHEMA_VERSION, "created": created, "software": f"operando {software_version()}"}
             create(Root(self._folder, {**own, **given}, {}))
-        return read_root(self._folder)
+        return migrated(read_root(self._folder, older=True))
 
     def _where(self, node: str) -> str:
         return f"{self.path}, {node}"

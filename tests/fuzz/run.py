@@ -1,9 +1,9 @@
 """Read damaged inputs with every reader, for as long as is wanted, and keep what goes wrong.
 
-    python tests/fuzz/run.py                          # every reader, 600 s each
-    python tests/fuzz/run.py --resume                 # go on where the last run stopped
+    python tests/fuzz/run.py                          # every reader, 600 s of processor time each
+    python tests/fuzz/run.py --resume                 # go on until each has had them, the runs before included
     python tests/fuzz/run.py --reader xps.vamas --seconds 60
-    python tests/fuzz/run.py --total 240 --inputs 150   # all readers within 4 minutes, as CI does
+    python tests/fuzz/run.py --seconds 30 --share 4 --few 8   # a quarter of the readers, a bit of the others
     python tests/fuzz/run.py --reader xps.vamas --replay 4711
 
 Everything follows from the reader's name and a number, so a finding is replayed by its number; its input is kept in
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -23,34 +24,33 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-for variable in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "MALLOC_ARENA_MAX",
-):
-    os.environ.setdefault(variable, "1")
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "support")]
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "MALLOC_ARENA_MAX")
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reader", action="append", help="a reader, such as xas.xdi; all by default")
-    parser.add_argument("--seconds", type=float, default=600.0, help="for each reader")
-    parser.add_argument("--total", type=float, help="for all readers together, instead")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of processor time for each reader, in all")
+    parser.add_argument("--patience", type=float, default=20.0, help="times as long by the clock, at most")
     parser.add_argument("--inputs", type=int, help="at most for each reader")
+    parser.add_argument("--share", type=int, default=1, help="only one reader in so many, others with each commit")
+    parser.add_argument("--turn", type=int, help="which share; by default the number of commits says")
+    parser.add_argument("--few", type=int, default=0, help="inputs for each of the other readers")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=HERE.parents[1] / "build" / "fuzz")
-    parser.add_argument("--resume", action="store_true", help="go on with the numbers after those that were tried")
+    parser.add_argument("--resume", action="store_true", help="go on after what was tried, to the same goal")
     parser.add_argument("--replay", type=int, help="try one number in this process, with its traceback")
     parser.add_argument("--sound", action="store_true", help="read the undamaged inputs and say what comes of them")
     return parser.parse_args(given)
 
 
 class Record:
-    """What is known of a reader: how many inputs had which outcome, where to go on, and the findings by their cause."""
+    """What is known of a reader: how many inputs had which outcome, where to go on, and the findings by their cause.
+
+    ``seconds`` is the processor time that went into it.
+    """
 
     def __init__(self, folder: Path, name: str, *, resume: bool) -> None:
         self.folder = folder / name
@@ -64,9 +64,9 @@ class Record:
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, number: int, outcome, inputs: Path) -> bool:
+    def add(self, number: int, outcome, took: float, inputs: Path) -> bool:
         """Note an outcome; return whether it is a finding of a cause not seen before."""
-        self.next = number + 1
+        self.next, self.seconds = number + 1, self.seconds + took
         self.counts[outcome.kind] += 1
         self.seconds_max = max(self.seconds_max, outcome.seconds)
         self.grown_max = max(self.grown_max, outcome.grown if outcome.kind != "hang" else 0)
@@ -85,24 +85,43 @@ class Record:
         temporary.replace(self.file)
 
 
-def fuzz(name: str, seconds: float, folder: Path, *, resume: bool, most: int | None = None) -> Record:
-    """Try a reader for some seconds, in a process that this one forks, and record what comes of it."""
+def fuzz(name: str, given: argparse.Namespace) -> Record:
+    """Try a reader in a process that this one forks until it has had its processor time; record what comes of it."""
     from targets import targets
     from workers import tried
 
-    record = Record(folder, name, resume=resume)
-    inputs, begun, saved = record.folder / "input", time.monotonic(), 0.0
-    for number, outcome in islice(tried(targets()[name], inputs, record.next, begun + seconds), most):
-        if record.add(number, outcome, inputs):
+    record = Record(given.folder, name, resume=given.resume)
+    inputs, saved, left = record.folder / "input", time.monotonic(), given.seconds - record.seconds
+    trials = tried(targets()[name], inputs, record.next, left, given.patience * given.seconds) if left > 0 else ()
+    for number, outcome, took in islice(trials, given.inputs):
+        if record.add(number, outcome, took, inputs):
             where = outcome.place.partition("\n")[0]
             print(f"{name} {number}: {outcome.kind}: {outcome.text[:200]} [{where}] ({outcome.damage})", flush=True)
         if time.monotonic() - saved > 5:
             saved = time.monotonic()
             record.save()
-    record.seconds += time.monotonic() - begun
     record.save()
     shutil.rmtree(inputs, ignore_errors=True)
     return record
+
+
+def turn(share: int) -> int:
+    """Return whose turn it is: the number of commits grows with each change; the day tells where it is not known."""
+    git = ["git", "-C", str(HERE), "rev-list", "--count", "HEAD"]
+    told = subprocess.run(git, capture_output=True, text=True, check=False) if shutil.which("git") else None
+    known = told is not None and told.returncode == 0 and int(told.stdout) > 1
+    return (int(told.stdout) if known else int(time.time() // 86400)) % share
+
+
+def shared_out(names: list[str], given: argparse.Namespace) -> list[tuple[str, argparse.Namespace]]:
+    """Return the readers whose turn it is, then the others, of which a few inputs are tried."""
+    now = turn(given.share) if given.turn is None else given.turn
+    full = [name for number, name in enumerate(names) if number % given.share == now]
+    if given.share > 1:
+        print(f"share {now} of {given.share}: {', '.join(full)}", flush=True)
+    few = argparse.Namespace(**{**vars(given), "inputs": given.few})
+    others = [name for name in names if name not in full] if given.few else []
+    return [*((name, given) for name in full), *((name, few) for name in others)]
 
 
 def replay(name: str, number: int, folder: Path) -> int:
@@ -135,14 +154,13 @@ def sound(name: str, folder: Path) -> int:
     return lost
 
 
-def _one(task: tuple[str, float, Path, bool, int | None]) -> tuple[str, int]:
+def _one(name: str, given: argparse.Namespace) -> int:
     """Fuzz a reader in a process of its own: forks of a process with threads may lock up."""
-    name, seconds, folder, resume, most = task
     child = os.fork()
     if child == 0:
         code = 2
         try:
-            code = int(bool(fuzz(name, seconds, folder, resume=resume, most=most).findings))
+            code = int(bool(fuzz(name, given).findings))
         except BaseException:
             import traceback
 
@@ -150,7 +168,7 @@ def _one(task: tuple[str, float, Path, bool, int | None]) -> tuple[str, int]:
         finally:
             sys.stdout.flush()
             os._exit(code)
-    return name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def summary(folder: Path, names: list[str]) -> str:
@@ -161,14 +179,15 @@ def summary(folder: Path, names: list[str]) -> str:
         total += record.next
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(record.counts.items()))
         lines.append(
-            f"{name:20s} {record.next:7d} inputs in {record.seconds:5.0f} s: {kinds}; {len(record.findings)} findings; "
-            f"slowest {record.seconds_max:.1f} s, {record.grown_max >> 20} MiB"
+            f"{name:20s} {record.next:7d} inputs in {record.seconds:5.0f} s of processor time: {kinds}; "
+            f"{len(record.findings)} findings; slowest {record.seconds_max:.1f} s, {record.grown_max >> 20} MiB"
         )
     return "\n".join([*lines, f"{total} inputs, {len(names)} readers"])
 
 
 def main() -> int:
     given = arguments()
+    os.environ |= {name: os.environ.get(name, "1") for name in THREADS}
     from targets import targets
 
     names = given.reader or list(targets())
@@ -179,12 +198,12 @@ def main() -> int:
         return int(sum(sound(name, given.folder) for name in names) > 0)
     if given.replay is not None:
         return replay(names[0], given.replay, given.folder)
-    seconds = given.seconds if given.total is None else given.total * given.jobs / len(names)
-    tasks = [(name, seconds, given.folder, given.resume, given.inputs) for name in names]
+    tasks = shared_out(names, given)
     with ThreadPoolExecutor(given.jobs) as pool:
-        codes = dict(pool.map(_one, tasks))
+        codes = list(pool.map(lambda task: _one(*task), tasks))
+    names = sorted((name for name, _ in tasks), key=names.index)
     print(summary(given.folder, names))
-    return int(any(codes.values()))
+    return int(any(codes))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,22 @@ def test_many_columns_of_one_name_are_told_apart_in_no_time():
     quick(lambda: guessed_settings(table))
 
 
+@pytest.mark.parametrize("filler", [" " * 100_000, "[," * 40_000, "'" * 100_001, "\\" * 100_000])
+def test_long_lists_of_an_athena_project_are_read_in_no_time(tmp_path, filler):
+    path = tmp_path / "a.prj"
+    lists = f"@x = ('1',{filler}'2');\n@y = ('1','2');\n"
+    path.write_text(f"# Athena project file\n$old_group = 'a';\n@args = ('label','a');\n{lists}[record]\n1;\n")
+    quick(lambda: refused(xas.read, path))
+
+
+def test_a_unit_of_a_hundred_thousand_characters_is_not_told_whole(tmp_path):
+    path = tmp_path / "a.xdi"
+    path.write_text(
+        f"# XDI/1.0\n# Column.1: energy {'*' * 100_000}eV\n# Column.2: mutrans\n#---\n# energy mutrans\n1 2\n"
+    )
+    assert "unknown unit" in refused(xas.read, path)
+
+
 def test_numbers_of_thousands_of_digits_are_no_numbers(tmp_path):
     digits = "1" * 5000
     phoenix = tmp_path / "a.dat"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 import warnings
 from pathlib import Path
 
 import damage
 import pytest
+import run
 import trial
 import workers
 from seeds import Seed
@@ -61,6 +64,40 @@ def test_every_misbehavior_is_told_and_none_stops_the_next(tmp_path, monkeypatch
     found = workers.tried(target, tmp_path / "input", 0, float("inf"))
     assert [next(found)[1].kind for _ in KINDS] == KINDS
     found.close()
+
+
+def test_time_is_what_the_processor_worked_and_one_that_only_waits_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "limit_memory", lambda: None)
+    busy = Target("busy", lambda: [SOUND], lambda *_: sum(range(1_000_000)), lambda _: [])
+    took = [took for _, _, took in workers.tried(busy, tmp_path / "busy", 0, 0.3)]
+    assert 0.3 <= sum(took) < 0.6
+    waits = Target("waits", lambda: [SOUND], lambda *_: time.sleep(0.2), lambda _: [])
+    assert 1 <= len(list(workers.tried(waits, tmp_path / "waits", 0, 60.0, wall=0.3))) <= 2
+
+
+def test_a_run_that_is_resumed_goes_on_to_the_same_goal(tmp_path):
+    given = run.arguments(["--resume", "--folder", str(tmp_path), "--seconds", "10"])
+    record = run.Record(tmp_path, "labels", resume=False)
+    record.add(41, trial.Outcome("read"), 10.5, tmp_path)
+    record.save()
+    again = run.fuzz("labels", given)
+    assert (again.next, again.seconds, again.counts) == (42, 10.5, {"read": 1})
+
+
+def test_all_readers_have_their_turn_within_so_many_commits(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(run, "THREADS", ())
+    monkeypatch.setattr(run, "_one", lambda name, given: asked.append((name, given.inputs)) or 0)
+    readers = [text for name in ("labels", "species", "recipe", "store") for text in ("--reader", name)]
+    for commits in (401, 402):
+        told = subprocess.CompletedProcess([], 0, f"{commits}\n", "")
+        monkeypatch.setattr(run.subprocess, "run", lambda *_, told=told, **__: told)
+        options = ["--share", "2", "--few", "3", "--jobs", "1", "--folder", str(tmp_path), *readers]
+        monkeypatch.setattr(run.sys, "argv", ["run.py", *options])
+        assert run.main() == 0
+    turns = [{name for name, inputs in part if inputs is None} for part in (asked[:4], asked[4:])]
+    assert turns == [{"species", "store"}, {"labels", "recipe"}]
+    assert {inputs for _, inputs in asked} == {None, 3}
 
 
 @pytest.mark.parametrize("number", range(12))

@@ -18,7 +18,7 @@ from targets import Target
 from trial import Outcome
 
 SECONDS, WAIT = 10.0, 60.0
-"""CPU time that reading one input may take, and how long is waited for it on a busy machine."""
+"""CPU time that reading one input may take, and how long it may wait for something else, s."""
 TRIES = 400
 """Inputs after which a process is replaced, so that what libraries leave behind does not add up."""
 
@@ -32,17 +32,27 @@ class Worker:
     answers: int
     folder: Path
     unread: bytes = b""
+    used: float = 0.0
+    """CPU time of the process when it was last looked at, s."""
 
-    def ask(self, number: int) -> Outcome | None:
-        """Return what came of a number; None if the process did not even get to reading."""
+    def ask(self, number: int) -> tuple[Outcome | None, float]:
+        """Return what came of a number, None if the process did not even get to reading, and the CPU time it took."""
+        before = self.used
+        outcome = self._asked(number)
+        self.used = max(self.used, self._used())
+        return outcome, self.used - before
+
+    def _asked(self, number: int) -> Outcome | None:
         with suppress(BrokenPipeError):
             os.write(self.numbers, f"{number}\n".encode())
         said = self._line(2 * WAIT)
         if said is None or not said.startswith("begun"):
             return self._ended(said, "") if said and said.startswith("{") else None
         said, begun = said.removeprefix("begun ").strip(), self._used()
-        answer, until = self._line(SECONDS), time.monotonic() + WAIT - SECONDS
-        while answer is None and self._used() - begun < SECONDS and time.monotonic() < until and self._lives():
+        answer, waited = self._line(SECONDS), SECONDS
+        while answer is None and self._used() - begun < SECONDS and waited < WAIT and self._state() != "Z":
+            # One that could work, but is not let, is not what waits.
+            waited += self._state() != "R"
             answer = self._line(1.0)
         return self._ended(answer, said) if answer is not None else self._dead(said, self._used() - begun)
 
@@ -53,10 +63,11 @@ class Worker:
             return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
         return 0.0
 
-    def _lives(self) -> bool:
+    def _state(self) -> str:
+        """Return the state of the process as the system names it, such as R for one that works; Z if it has ended."""
         with suppress(OSError, IndexError):
-            return Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        return False
+            return Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[0]
+        return "Z"
 
     def _ended(self, answer: str, said: str) -> Outcome:
         return Outcome(**{**json.loads(answer), "damage": said})
@@ -76,6 +87,7 @@ class Worker:
     def _dead(self, said: str, used: float) -> Outcome:
         """Return how a process ended, or that it did not."""
         time.sleep(0.05)
+        self.used = max(self.used, self._used())
         process, status = os.waitpid(self.process, os.WNOHANG)
         if process == 0:
             self.stop()
@@ -142,13 +154,20 @@ def _try(target: Target, folder: Path, number: int, gives: int) -> None:
     os.write(gives, (json.dumps(outcome.as_dict()) + "\n").encode("utf-8", "replace"))
 
 
-def tried(target: Target, folder: Path, first: int, until: float) -> Iterator[tuple[int, Outcome]]:
-    """Yield what comes of one number after the other until a time."""
+def tried(
+    target: Target, folder: Path, first: int, seconds: float, wall: float = float("inf")
+) -> Iterator[tuple[int, Outcome, float]]:
+    """Yield what comes of one number after the other, and the CPU time that making and reading it took, s.
+
+    It ends when ``seconds`` of these are used, or after ``wall`` by the clock: a reader that waits uses none.
+    """
     worker, number, left = started(target, folder), first, TRIES
+    until, used = time.monotonic() + wall, 0.0
     try:
-        while time.monotonic() < until:
-            outcome = worker.ask(number)
-            yield number, outcome or Outcome("passed over", "the damage could not be made")
+        while used < seconds and time.monotonic() < until:
+            outcome, took = worker.ask(number)
+            used += took
+            yield number, outcome or Outcome("passed over", "the damage could not be made"), took
             number, left = number + 1, left - 1
             if left == 0 or outcome is None or outcome.kind in ("crash", "hang", "memory"):
                 worker.stop()

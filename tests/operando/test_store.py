@@ -118,5 +118,17 @@ def test_a_newer_schema_asks_for_an_update(store):
         operando.open(store)
 
 
+@pytest.mark.parametrize("version", ["one", "1.5", "-1", " 1", True, None, [1], 1.0, {}])
+def test_a_version_that_is_no_number_makes_no_store(store, version):
+    document = json.loads((store / "zarr.json").read_text())
+    document["attributes"]["schema_version"] = version
+    (store / "zarr.json").write_text(json.dumps(document))
+    for look in (operando.open, verify, Writer(store).__enter__):
+        with pytest.raises(StoreError, match="expected a store that operando wrote") as caught:
+            look(*([] if look.__name__ == "__enter__" else [store]))
+        assert "\n" not in str(caught.value)
+    assert not store.with_name(f"{store.name}.lock").exists()
+
+
 def test_the_root_document_counts_the_scans(store):
     assert read_root(store).committed() == {"cell": 0, "xas/Ni_K/raw": 300}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from contextlib import ExitStack
@@ -87,23 +88,54 @@ def test_a_watch_sends_volumes_to_the_workers_too(here, tmp_path, monkeypatch):
     assert_same(here, recipe.store)
 
 
+def test_a_worker_that_is_killed_in_mid_run_takes_nothing_with_it(here, tmp_path):
+    recipe, killed = load(folder_of(tmp_path / "there")), []
+
+    def disturb(workers):
+        while not list(recipe.folder.glob("**/xtm/composite/processed/zarr.json")):
+            time.sleep(0.02)
+        killed.append(workers[0])
+        os.kill(workers[0], signal.SIGKILL)
+
+    with started("local", TWO, Silent()) as cluster:
+        cluster.client.wait_for_workers(2, timeout=60)
+        processes = list(cluster.client.run(os.getpid).values())
+        enemy = threading.Thread(target=disturb, args=(processes,))
+        enemy.start()
+        summary = run(recipe, cluster=cluster)
+        enemy.join()
+        cluster.client.wait_for_workers(2, timeout=60)
+        assert killed[0] not in cluster.client.run(os.getpid).values(), "another one took its place"
+    assert summary.failed == []
+    assert_same(here, summary.store)
+
+
+class Told(Silent):
+    """Notes when the first odd thing was told."""
+
+    at = float("inf")
+
+    def warn(self, _text):
+        self.at = min(self.at, time.monotonic())
+
+
 def test_a_task_that_kills_its_workers_is_told_with_its_scan_and_the_others_go_on(tmp_path, monkeypatch):
-    recipe, made = load(folder_of(tmp_path)), Processing.nodes
+    recipe, made, begun, told = load(folder_of(tmp_path)), Processing.nodes, [], Told()
 
     def nodes_of(self, scans, *others):
         found = made(self, scans, *others)
         if "step_003" in str(scans["source"].values[0]):
             processed = found[self.processed_node]
             share = processed["void_share"].chunk().data
+            begun.append(time.monotonic())
             deadly = share.map_blocks(lambda _: os._exit(1), meta=share._meta)
             found[self.processed_node] = processed.assign(void_share=processed["void_share"].copy(data=deadly))
         return found
 
     monkeypatch.setattr(Processing, "nodes", nodes_of)
-    begun = time.monotonic()
     with started("local", TWO, Silent()) as cluster:
-        summary = run(recipe, cluster=cluster)
-    assert time.monotonic() - begun < 60 + 60
+        summary = run(recipe, told, cluster)
+    assert told.at - begun[0] < 60
     (failed,) = summary.failed
     assert "step_003" in failed["source"]
     assert "workers" in failed["reason"]

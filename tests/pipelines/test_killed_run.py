@@ -23,7 +23,7 @@ from small_beamtime import spectra_only
 ROOT = Path(__file__).parents[2]
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
 STORE = "cell7.zarr"
-KILLS, SEED = 30, 20260302
+KILLS, SEED = int(os.environ.get("OPERANDO_KILLS", "30")), 20260302
 SCANS, BATCH = 12, 2
 REPORTED = 6
 """One run in so many goes on to its report, and is killed about then."""
@@ -107,7 +107,7 @@ def faults(node, whole):
 
 @pytest.mark.faults
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked runs")
-def test_thirty_kills_leave_the_store_of_an_undisturbed_run(tmp_path):
+def test_kills_leave_the_store_of_an_undisturbed_run(tmp_path):
     command, environment = [sys.executable, __file__], {**os.environ, "PYTHONPATH": PATHS}
     killer = subprocess.Popen([*command, "kill", str(tmp_path)], stderr=subprocess.PIPE, text=True, env=environment)
     while not (tmp_path / "began").exists():

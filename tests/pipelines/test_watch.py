@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,95 +14,23 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from fed_folder import RECIPE, SERIES
 from rich.console import Console
+from watched_folder import PACE, RAW, SMALL, Watched, few_scans, same_as_one_run
 
 import operando
 from operando.flags import Flag
 from operando.pipelines.lock import LockLostError
-from operando.pipelines.recipe import load
-from operando.pipelines.run import run
-from operando.pipelines.watch import Pace, Stop, ended_by_signals, watch
+from operando.pipelines.watch import Stop, ended_by_signals
 from operando.pipelines.watch_view import SeriesStatus, Status, WatchView
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ROOT / "example_scans" / "small"
 FIRE = ROOT / "tests" / "faults" / "watch_under_fire.py"
-PACE = Pace(settle=0.1, patience=0.6, report_every=1e6, renew=0.3)
-RAW = "xas/Ni_L3/raw"
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Return a few of the example scans' spectra with a short recipe."""
-    for part, names in (("xas", "Ni_L3_000?.txt"), ("echem", "*.mpt")):
-        (tmp_path / part).mkdir()
-        for path in SMALL.glob(f"{part}/{names}"):
-            shutil.copy(path, tmp_path / part)
-    (tmp_path / "xas" / "Ni_L3_0009.txt").unlink()
-    (tmp_path / "beamtime.toml").write_text(RECIPE + SERIES["xas"], encoding="utf-8")
-    return tmp_path
-
-
-class Watched:
-    """A watch in a thread of its own, and what it said."""
-
-    def __init__(self, folder):
-        self.folder, self.stop, self.said, self.error = folder, Stop(), StringIO(), None
-        self.stop.at_once = True
-        self.thread = threading.Thread(target=self._watch)
-
-    def _watch(self):
-        try:
-            self.summary = watch(load(self.folder), WatchView(Console(file=self.said, width=300)), PACE, self.stop)
-        except Exception as error:
-            self.error = error
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
-
-    def until_said(self, text):
-        """Wait until it has told something."""
-        end = time.monotonic() + 60
-        while text not in self.said.getvalue():
-            assert self.thread.is_alive(), self.error
-            assert time.monotonic() < end, self.said.getvalue()
-            time.sleep(0.05)
-
-    def until(self, true, seconds=60):
-        """Wait until something is true of the store's measured scans and its list of failures."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.thread.is_alive():
-            try:
-                with operando.open(self.folder / "fed.zarr") as tree:
-                    if true(tree[RAW].to_dataset().load(), json.loads(tree.attrs.get("failed", "[]"))):
-                        return
-            except (operando.OperandoError, KeyError):
-                pass
-            time.sleep(0.05)
-        pytest.fail(f"it did not come so far; {self.error}; {self.said.getvalue()}")
-
-
-def leaves(path):
-    with operando.open(path) as tree:
-        found = {node.path: node.to_dataset().load() for node in tree.leaves}
-    return {path: ds.sortby("source") if "scan" in ds.dims else ds for path, ds in found.items()}
-
-
-def same_as_one_run(folder):
-    found = leaves(folder / "fed.zarr")
-    shutil.rmtree(folder / "fed.zarr")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("operando.pipelines.report.write_store", lambda _store, page: page)
-        expected = leaves(run(load(folder)).store)
-    assert found.keys() == expected.keys()
-    for path, ds in found.items():
-        assert ds.equals(expected[path]), path
+    return few_scans(tmp_path)
 
 
 def test_what_arrives_in_pieces_and_what_is_broken_ends_as_in_one_run(folder):

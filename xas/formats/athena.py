@@ -30,8 +30,8 @@ _MOST_BYTES, _MOST_JSON = 2**27, 3 * 2**23
 _MOST_ITEMS = 2**23
 """Items of all lists of a project together; each takes some 60 bytes in memory."""
 _LINE = re.compile(r"[^\r\n]+")
-_ASSIGNED = re.compile(r"^[$@%](\w+)\s*=\s*(.*?);?\s*$")
-_ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\[(?:'(?:[^'\\]|\\.)*'|[^\]'])*\]|[^\s,()]+)")
+_ASSIGNED = re.compile(r"[$@%](\w+)\s*=(.*)")
+_ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\[(?:'(?:[^'\\]|\\.)*'|[^\[\]'])*\]|[^\s,()]+)")
 _ESCAPED = re.compile(r"\\(.)")
 _END = re.compile(r"^1;\s*$", re.MULTILINE)
 _ARRAYS = ("x", "y", "i0")
@@ -170,15 +170,20 @@ def _perl_groups(path: Path, text: str) -> Iterator[_Group]:
         if left < 0:
             raise FileError(path, f"at most {_MOST_ITEMS} numbers in a project", "more")
         if found and found[1] == "old_group":
-            group = _Group("".join(_items(found[2])))
+            group = _Group("".join(_items(_value(found))))
         elif found and group is not None and found[1] == "args":
-            items = _items(found[2])
+            items = _items(_value(found))
             group.parameters = dict(zip(items[::2], items[1::2], strict=False))
         elif found and group is not None and found[1] in _ARRAYS:
-            group.arrays[found[1]] = _items(found[2])
+            group.arrays[found[1]] = _items(_value(found))
         elif line.startswith("[record]") and group is not None:
             yield group
             group = None
+
+
+def _value(found: re.Match[str]) -> str:
+    """Return what an assignment assigns, without the sign at its end."""
+    return found[2].strip().removesuffix(";")
 
 
 def _items(text: str) -> list[str]:
