@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -30,7 +30,7 @@ extensions = [
     "sphinx_design",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["pages", "_templates", "notebooks/*.py", "_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["README.md", "pages", "_templates", "notebooks/*.py", "_build", "**/.ipynb_checkpoints"]
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -63,13 +63,9 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 nitpicky = True
-nitpick_ignore_regex = [
-    ("py:.*", r"(?!operando\b).*"),
-]
-suppress_warnings = ["myst.header"]
+nitpick_ignore_regex = [("py:.*", r"(?!operando\b).*")]
 
 MADE = HERE / "made"
-_DOI = re.compile(r"(?<![`/])\bdoi:\s?(10\.\d{4,9}/[^\s;,`>]*[^\s;,`>.])")
 
 
 def _write_pages(_app: Sphinx, _config: object) -> None:
@@ -88,6 +84,8 @@ def _write_pages(_app: Sphinx, _config: object) -> None:
         (MADE / name).mkdir(parents=True)
         maker.write(MADE / name)
     _notebooks(HERE / "notebooks", HERE.parent / "build" / "notebooks")
+    pages = [*sorted(HERE.glob("notebooks/*.ipynb")), *sorted(HERE.glob("viewer*.md"))]
+    (MADE / "tutorials.txt").write_text("\n".join(_listed(pages)), encoding="utf-8")
 
 
 def _notebooks(scripts: Path, run: Path) -> None:
@@ -102,12 +100,51 @@ def _notebooks(scripts: Path, run: Path) -> None:
             jupytext.write(jupytext.read(script), page)
 
 
+def _listed(pages: list[Path]) -> list[str]:
+    """Return the table of contents of the tutorials that there are."""
+    names = [f"/{page.relative_to(HERE).with_suffix('').as_posix()}" for page in pages]
+    return [":::{toctree}", ":maxdepth: 1", "", *names, ":::", ""] if names else []
+
+
 def _link_sources(_app: Sphinx, _what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
     """Make links of the DOIs in docstrings."""
-    lines[:] = [_DOI.sub(r"`doi:\1 <https://doi.org/\1>`__", line) for line in lines]
+    from pages.docstrings import as_rst
+
+    lines[:] = [line if line.lstrip().startswith(">>>") else as_rst(line) for line in lines]
+
+
+def _inner_names(app: Sphinx, env: Any, node: Any, words: Any) -> Any:
+    """Link a name by the module that defines it to its public page; leave what exists, but is not public, unlinked."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or not target.startswith("operando."):
+        return None
+    found = _looked_up(target)
+    path = getattr(app, "public_paths", {}).get(id(found))
+    if path is not None and path != target:
+        domain = env.get_domain("py")
+        return domain.resolve_xref(env, node.get("refdoc"), app.builder, "obj", path, node, words)
+    return words if found is not None else None
+
+
+def _looked_up(path: str) -> Any:
+    """Return what a dotted name means, None if it means nothing."""
+    parts = path.split(".")
+    for number in range(len(parts), 0, -1):
+        try:
+            found: Any = import_module(".".join(parts[:number]))
+            for name in parts[number:]:
+                found = getattr(found, name)
+        except (ImportError, AttributeError):
+            continue
+        return found
+    return None
 
 
 def setup(app: Sphinx) -> None:
     """Make pages before Sphinx looks for them."""
+    from pages.public import everything
+
+    app.public_paths = {id(one.value): one.path for one in everything()}  # type: ignore[attr-defined]
+    app.connect("missing-reference", _inner_names)
     app.connect("config-inited", _write_pages, priority=100)
     app.connect("autodoc-process-docstring", _link_sources)

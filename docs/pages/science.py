@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .docstrings import DOI, as_rst, dois, linked
 from .public import everything
 from .tables import heading
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {"operando": "Clocks, linking and electrochemistry", "xas": "Absorption and XPEEM", "xps": "Photoemission", "tomo": "Tomography"}
 
-DOI = re.compile(r"(?<![`/])\bdoi:\s?(10\.\d{4,9}/[^\s;,`>]*[^\s;,`>.])")
 SOURCE = re.compile(r"doi:|10\.\d{4,9}/|arXiv|ISBN|ISO \d|\((?:19|20)\d\d\)|, (?:19|20)\d\d\b|\blarch\b")
 EQUATION = re.compile(r"(?<![=<>!:])\s=\s(?!=)")
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
@@ -44,11 +44,11 @@ def write(folder: Path) -> None:
         for passage in passages(floor):
             public = paths.get(passage.path)
             shown = public.removeprefix("operando.") if public else passage.path.removeprefix("operando.")
-            parts += [heading(shown), f":obj:`{public}`\n" if public else "", linked(passage.text), ""]
-            for doi in DOI.findall(passage.text):
+            parts += [heading(shown), f":obj:`{public}`\n" if public else "", as_rst(passage.text), ""]
+            for doi in dois(passage.text):
                 sources.setdefault(doi, []).append(f":obj:`{public}`" if public else f"``{shown}``")
         (folder / f"{floor}.rst").write_text("\n".join(parts), encoding="utf-8")
-    rows = [f"- `{doi} <https://doi.org/{doi}>`__: {', '.join(dict.fromkeys(users))}" for doi, users in sorted(sources.items())]
+    rows = [f"- {linked(doi, doi)}: {', '.join(dict.fromkeys(users))}" for doi, users in sorted(sources.items())]
     (folder / "sources.rst").write_text("\n".join([heading("Sources", "="), "Every source that is cited, and where it is used.", "", *rows, ""]), encoding="utf-8")
 
 
@@ -56,7 +56,7 @@ def passages(floor: str) -> Iterator[Passage]:
     """Yield what the docstrings of a floor say with an equation or a source, in the order of the files."""
     for path in sorted((ROOT / floor).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if path.is_symlink() or any((ROOT.joinpath(*parts[:number])).is_symlink() for number in range(1, len(parts) + 1)):
+        if "formats" in parts or any((ROOT.joinpath(*parts[:number])).is_symlink() for number in range(1, len(parts) + 1)):
             continue
         module = ".".join(("operando", *parts) if parts[0] != "operando" else parts).removesuffix(".__init__")
         for name, docstring in _docstrings(ast.parse(path.read_text(encoding="utf-8"))):
@@ -76,11 +76,6 @@ def about(docstring: str) -> str:
 def without_code(text: str) -> str:
     """Return text without what is quoted as code."""
     return re.sub(r"``[^`]*``", "", re.sub(r"::\n\n(?: {2,}.*\n?|\n)+", "", text))
-
-
-def linked(text: str) -> str:
-    """Return text whose DOIs are links."""
-    return DOI.sub(r"`doi:\1 <https://doi.org/\1>`__", text)
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[str, str]]:
