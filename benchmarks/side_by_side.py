@@ -1,4 +1,4 @@
-"""The numbers of the page 'Coming from Athena ...': larch, on which Athena's successors rest, and ours on one spectrum."""
+"""The numbers of the page 'Coming from Athena ...': larch and ours on one spectrum."""
 
 from __future__ import annotations
 

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import jupytext  # noqa: E402
+from pages import benchmarks, commands, layouts, recipes, reference, science  # noqa: E402
+from pages.docstrings import as_rst  # noqa: E402
+from pages.public import everything  # noqa: E402
+
 from operando.history import software_version  # noqa: E402
 
 if TYPE_CHECKING:
@@ -66,12 +71,21 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!operando\b).*")]
 
 MADE = HERE / "made"
+TUTORIALS = (
+    "xas_depth",
+    "xps_series",
+    "tomography",
+    "linked_experiment",
+    "beamtime_day",
+    "viewer",
+    "own_instrument",
+    "slurm",
+)
+"""The order of the tutorials; others follow by name."""
 
 
 def _write_pages(_app: Sphinx, _config: object) -> None:
     """Write what is made from the code, and the notebooks as they were last run."""
-    from pages import benchmarks, commands, layouts, recipes, reference, science
-
     shutil.rmtree(MADE, ignore_errors=True)
     for name, maker in {
         "reference": reference,
@@ -84,20 +98,23 @@ def _write_pages(_app: Sphinx, _config: object) -> None:
         (MADE / name).mkdir(parents=True)
         maker.write(MADE / name)
     _notebooks(HERE / "notebooks", HERE.parent / "build" / "notebooks")
-    pages = [*sorted(HERE.glob("notebooks/*.ipynb")), *sorted(HERE.glob("viewer*.md"))]
+    notebooks = sorted(HERE.glob("notebooks/*.ipynb"), key=_place)
+    pages = [*notebooks, *sorted(HERE.glob("viewer*.md"))]
     (MADE / "tutorials.txt").write_text("\n".join(_listed(pages)), encoding="utf-8")
 
 
 def _notebooks(scripts: Path, run: Path) -> None:
     """Lay a notebook beside every script: the one that was run, else its words and code alone."""
-    import jupytext
-
     for script in sorted(scripts.glob("*.py")):
         page, executed = script.with_suffix(".ipynb"), run / f"{script.stem}.ipynb"
         if executed.is_file():
             shutil.copyfile(executed, page)
         else:
             jupytext.write(jupytext.read(script), page)
+
+
+def _place(page: Path) -> tuple[int, str]:
+    return (TUTORIALS.index(page.stem) if page.stem in TUTORIALS else len(TUTORIALS), page.stem)
 
 
 def _listed(pages: list[Path]) -> list[str]:
@@ -108,8 +125,6 @@ def _listed(pages: list[Path]) -> list[str]:
 
 def _link_sources(_app: Sphinx, _what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
     """Make links of the DOIs in docstrings."""
-    from pages.docstrings import as_rst
-
     lines[:] = [line if line.lstrip().startswith(">>>") else as_rst(line) for line in lines]
 
 
@@ -142,8 +157,6 @@ def _looked_up(path: str) -> Any:
 
 def setup(app: Sphinx) -> None:
     """Make pages before Sphinx looks for them."""
-    from pages.public import everything
-
     app.public_paths = {id(one.value): one.path for one in everything()}  # type: ignore[attr-defined]
     app.connect("missing-reference", _inner_names)
     app.connect("config-inited", _write_pages, priority=100)

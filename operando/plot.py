@@ -139,9 +139,14 @@ def timeline(tree: xr.DataTree, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     tree
-        An experiment with ``/echem``, or with at least one scan whose time is known.
+        An experiment with ``/echem``, or with at least one scan (dim ``scan``) whose time is known.
     ax
         Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on: time against potential (V).
 
     Raises
     ------

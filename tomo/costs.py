@@ -139,6 +139,8 @@ def cost(
     layers are more than ``windows.WAITING`` bytes, blocks read their margins from the files, and none waits; a block
     is then a task, two with the name that writing gives it. Time = voxels, margins among them, / (speed w), for files
     whose chunks are smaller than the blocks.
+
+    The model is operando's own; its numbers were measured (``benchmarks/bench_costs.py``).
     """
     if operation not in OPERATIONS:
         raise OperandoError(f"cost: expected one of {', '.join(OPERATIONS)}, got {operation!r}")
@@ -172,6 +174,18 @@ def cost(
 
 def check_cost(expected: Cost, memory: float) -> Cost:
     """Return a cost that fits into ``memory`` (bytes) and a graph of 5000 tasks.
+
+    Parameters
+    ----------
+    expected
+        What :func:`cost` returned.
+    memory
+        What there is, in bytes.
+
+    Returns
+    -------
+    Cost
+        ``expected`` itself.
 
     Raises
     ------

@@ -54,6 +54,10 @@ def match_grey(
     ------
     OperandoError
         If none or several references are stated, or not one or two phases, or they are not there.
+
+    Notes
+    -----
+    The equation is the definition of gain and offset.
     """
     series = as_volume(volumes, "match_grey")
     if series.dims[:-3] != ("scan",):

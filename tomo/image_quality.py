@@ -122,6 +122,8 @@ def estimate_blur(
     Where the volume, smoothed by s = 1 voxel, is at the share f between both levels, an edge of height H has the slope
     H phi(Phi^-1(f)) / S with S^2 = blur^2 + 1/12 + s^2. Only edges count whose both sides reach their levels within 4
     voxels. Blurs below 0.4 voxels come out too small: an edge is then the voxel's own.
+
+    The slope is that of an edge blurred by a Gaussian, by definition; the method is operando's own.
     """
     grey = as_volume(volume, "estimate_blur")
     values = looked_at(grey)

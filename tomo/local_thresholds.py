@@ -65,6 +65,8 @@ def threshold_local(
     -----
     T = w * (m g) / w * m - offset, with the window w and m = 1 for voxels that count: those of the mask, finite, in
     slices that are not missing, saturated or surplus in ``frame_flag``. Levels are mirrored at the outer faces.
+
+    H. Knutsson, C.-F. Westin, Proc. CVPR, 515 (1993).
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)

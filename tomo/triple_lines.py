@@ -61,6 +61,8 @@ def triple_phase_length(phases: xr.DataArray | NDArray[np.generic], a: Phase, b:
     the tip of a thin phase is not in the labels and the line lies beyond it: a circle in which a plane cuts a ball by
     0.2 voxel in its radius where they meet at right angles, by 0.35, 0.55 and 0.75 voxel at 53, 37 and 26 degrees. For
     a radius of 10 voxels and angles above 50 degrees that is 2 to 4 %, within two ``_std``, which are 2 % of any line.
+
+    The method is operando's own, measured on lines of known length.
     """
     labels = as_volume(phases, STEP)
     called = phase_values(labels, None, STEP)

@@ -66,6 +66,10 @@ def align(
     ------
     OperandoError
         If the scans have no such reference, or the standard has no edge.
+
+    Notes
+    -----
+    The fit is linear least squares in c, a and b at each s; the method is operando's own.
     """
     if method not in ("fit", "e0"):
         raise OperandoError(f"align: expected the method 'fit' or 'e0', got {method!r}")

@@ -87,6 +87,8 @@ def beam_damage(
     without damage at most 0.27 % are flagged at a threshold of 3 if the stated uncertainties hold; if they are too
     small, up to three times as many of runs of 6 scans, fewer of longer ones. What relaxes by itself at constant
     potential looks the same as damage: a spot that saw no beam tells the two apart. The numbers are computed.
+
+    P. R. Bevington, D. K. Robinson, Data Reduction and Error Analysis for the Physical Sciences, McGraw-Hill (2003).
     """
     values, std = _judged(series, variable)
     runs = _runs(series, by, tolerance=tolerance, soc_tolerance=soc_tolerance, least=max(least, LEAST))

@@ -37,8 +37,33 @@ def self_absorption(
 ) -> Spectra:
     """Return normalized absorption as the fluorescence yield shows it, damped by self-absorption.
 
-    Nm = N L(N) (1 - exp(-d/L(N))), one where N is one above the edge, with 1/L = mu/sin(in) + mu_f/sin(out). It is
-    what :func:`correct_self_absorption` undoes, which explains the parameters and what is raised.
+    Nm = N L(N) (1 - exp(-d/L(N))), one where N is one above the edge, with 1/L = mu/sin(in) + mu_f/sin(out).
+
+    Parameters
+    ----------
+    normalized
+        Normalized absorption N against ``energy`` (eV), with any other dims.
+    material, element, edge, line
+        Formula of the sample; what absorbs, at which edge, and the line that is counted, as
+        :func:`correct_self_absorption` takes them.
+    incidence, takeoff
+        Angles of beam and detector to the surface, in degrees.
+    density, thickness
+        Of the sample, in g/cm^3 and nm; thick by default.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Of the same kind and dims: the normalized yield Nm (1). :func:`correct_self_absorption` undoes it.
+
+    Raises
+    ------
+    OperandoError
+        As :func:`correct_self_absorption`.
+
+    Notes
+    -----
+    S. Eisebitt et al., Phys. Rev. B 47, 14103 (1993), doi:10.1103/PhysRevB.47.14103.
     """
     spectra = _spectra(normalized, "self_absorption")
     given: dict[str, Any] = {"line": line, "incidence": incidence, "takeoff": takeoff}

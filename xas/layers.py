@@ -86,6 +86,10 @@ def depth_profile(
     IllConditionedWarning
         If the condition number exceeds 10: the layer is too thin, or both yields see equally deep;
         ``Flag.ill_conditioned`` is raised in the coordinate ``flag``, if there is one.
+
+    Notes
+    -----
+    Escape depths: B. H. Frazer et al., Surf. Sci. 537, 161 (2003), doi:10.1016/S0039-6028(03)00613-7.
     """
     given = {THICKNESS: thickness, SURFACE: surface, BULK: bulk}
     known = {name: _array(value) for name, value in given.items() if value is not None}

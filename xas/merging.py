@@ -65,6 +65,9 @@ def merge(
     -----
     A repeat stands out if its distance to the median of the repeats, taken as the median over the energies, is more
     than 5 times what is usual among them, in one of the variables. Looking for them computes lazy scans.
+
+    Weighted means and their variance: P. R. Bevington, D. K. Robinson, Data Reduction and Error Analysis for the
+    Physical Sciences, McGraw-Hill (2003).
     """
     if SCAN not in scans.dims:
         raise OperandoError(f"merge: expected a series with the dim 'scan', got {tuple(scans.dims)}")

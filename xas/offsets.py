@@ -58,6 +58,10 @@ def subtract_offset(
     ------
     OperandoError
         If a detector is missing, its unit is no current, the scans are not linked, or no point is in ``zero``.
+
+    Notes
+    -----
+    The equation is the definition of what is left.
     """
     steps = {"dark": dark or {}, "cell_current": cell_current or {}, "zero": zero or {}}
     out = scans

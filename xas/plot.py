@@ -32,6 +32,11 @@ def spectra(ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "normaliz
         Coordinate along ``scan`` that colors the lines. Time is drawn in hours since the first scan;
         where it is not known at all, the scan number is used. Spectra without a value are grey.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
     Raises
     ------
     OperandoError
@@ -68,6 +73,11 @@ def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "poten
         Axes to draw on; new ones by default.
     against
         Coordinate along ``scan``, such as ``potential``, ``soc`` or ``time``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
 
     Raises
     ------

@@ -65,6 +65,12 @@ def read_series(
     values
         Energies of the series (eV); by default those that most scans have. See :func:`operando.series.stack`.
 
+    Returns
+    -------
+    xarray.Dataset
+        What :func:`read` returns, over ``scan`` and ``energy`` (eV), with times (UTC), ``source`` and ``flag`` of every
+        scan.
+
     Raises
     ------
     FileError

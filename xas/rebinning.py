@@ -81,6 +81,8 @@ def rebin(scans: xr.Dataset, energy: ArrayLike, *, counts: Sequence[str] = ()) -
     Notes
     -----
     The scatter contains the curvature of the spectrum within a bin: choose bins narrower than its features.
+
+    Both sums are definitions, made so that what is named is conserved.
     """
     middles = np.asarray(energy, dtype=np.float64)
     if middles.ndim != 1 or middles.size < 2 or not np.all(np.diff(middles) > 0):

@@ -29,7 +29,7 @@ class Free:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A quantity that is known."""
+    """A quantity that is known: ``value``, in its own unit (eV for energies and widths)."""
 
     value: float
 

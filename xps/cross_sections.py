@@ -91,13 +91,18 @@ def angular_factor(beta: ArrayLike, angle: float, light: Light = "unpolarized") 
     Parameters
     ----------
     beta
-        Asymmetry parameter, from -1 to 2.
+        Asymmetry parameter, from -1 to 2; a number or an array of any dims.
     angle
         Unpolarized light (laboratory sources): between photons and electrons (deg), W = 1 + beta/2 (3/2 sin^2 - 1).
         Linearly polarized light (beamlines): between its electric field and the electrons,
         W = 1 + beta (3/2 cos^2 - 1/2).
     light
         ``"unpolarized"`` or ``"linear"``.
+
+    Returns
+    -------
+    array
+        W (1), of the shape of ``beta``.
 
     Raises
     ------

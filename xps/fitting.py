@@ -99,6 +99,8 @@ def fit(
     A model with an :class:`Expression` that is not affine is fitted by lmfit (its leastsq) instead, from the same
     starts but without neighbors, to the same curve, weights and bounds; errors are those of the same information
     matrix, mapped by the derivatives of the expressions.
+
+    D. W. Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963), doi:10.1137/0111030.
     """
     given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
     measured, response, sigma = as_measured(spectra, given, model, window)

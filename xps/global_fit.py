@@ -110,10 +110,10 @@ def fit_global(
     Returns
     -------
     xarray.Dataset
-        As :func:`fit` returns it, the shared parameters the same in every spectrum, and ``covariance`` that of a
-        spectrum's own and the shared parameters. ``reduced_chi_square`` of each spectrum counts its own parameters
-        only; ``reduced_chi_square_total`` is that of the series. ``shared`` in the attributes names the shared ones.
-        All is computed but the curves of lazy spectra.
+        As :func:`fit` returns it (positions and widths in eV), the shared parameters the same in every spectrum, and
+        ``covariance`` that of a spectrum's own and the shared parameters. ``reduced_chi_square`` of each spectrum
+        counts its own parameters only; ``reduced_chi_square_total`` is that of the series. ``shared`` in the attributes
+        names the shared ones. All is computed but the curves of lazy spectra.
 
     Raises
     ------

@@ -125,6 +125,19 @@ def species(level: str | None = None, name: str | None = None, *, path: str | Pa
 def core_level(level: str, *, path: str | Path | None = None) -> CoreLevel:
     """Return a core level's splitting, ratio and whether both lines have one width.
 
+    Parameters
+    ----------
+    level
+        Such as ``"S 2p"``, or one line of it, ``"S 2p3/2"``.
+    path
+        Another table of species; the one that comes with operando by default.
+
+    Returns
+    -------
+    CoreLevel
+        ``element``, ``splitting`` (eV), ``ratio`` (area of the line with the smaller j over that of the other, 1) and
+        ``shared_width``.
+
     Raises
     ------
     OperandoError
@@ -137,6 +150,18 @@ def core_level(level: str, *, path: str | Path | None = None) -> CoreLevel:
 def overlaps(level: str | None = None, *, path: str | Path | None = None) -> list[Overlap]:
     """Return what else lies under a core level.
 
+    Parameters
+    ----------
+    level
+        Such as ``"Li 1s"``; all levels by default.
+    path
+        Another table of species.
+
+    Returns
+    -------
+    list of Overlap
+        What lies there, where (eV), and what to do about it.
+
     Raises
     ------
     OperandoError
@@ -148,6 +173,18 @@ def overlaps(level: str | None = None, *, path: str | Path | None = None) -> lis
 def tube_satellites(anode: str = "Al", *, path: str | Path | None = None) -> list[Satellite]:
     """Return the satellites of an X-ray tube without a monochromator, ``"Al"`` or ``"Mg"``.
 
+    Parameters
+    ----------
+    anode
+        ``"Al"`` or ``"Mg"``.
+    path
+        Another table of species.
+
+    Returns
+    -------
+    list of Satellite
+        How far below the main line each lies (eV), and its height over that of the main line (1).
+
     Raises
     ------
     OperandoError
@@ -158,6 +195,19 @@ def tube_satellites(anode: str = "Al", *, path: str | Path | None = None) -> lis
 
 def species_table(level: str | None = None, *, path: str | Path | None = None) -> xr.Dataset:
     """Return the species as a Dataset along ``species``, for notebooks (``.to_dataframe()``).
+
+    Parameters
+    ----------
+    level
+        Such as ``"S 2p"``; all levels by default.
+    path
+        Another table of species.
+
+    Returns
+    -------
+    Dataset
+        Over ``species``: level, name, energy and spread (eV), phase, whether the number was seen in its source, and
+        that.
 
     Raises
     ------

@@ -83,6 +83,11 @@ def to_lmfit(model: Model, values: Mapping[str, float] | None = None) -> tuple[l
     values
         Values of free parameters by name (``"PS4.area"``), such as a fit's; where they start by default, areas at 1.
 
+    Returns
+    -------
+    tuple of lmfit.Model and lmfit.Parameters
+        With the same curve, starts, bounds and ties; energies and widths in eV.
+
     Raises
     ------
     OperandoError

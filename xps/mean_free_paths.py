@@ -27,7 +27,11 @@ _LANTHANIDE_ELECTRONS = 9
 
 @dataclass(frozen=True)
 class Material:
-    """A solid: formula, density (g/cm^3), band gap (eV), and its valence electrons per formula if they are known."""
+    """A solid.
+
+    ``formula`` such as ``"Li3PS4"``, ``density`` in g/cm^3, ``band_gap`` in eV, and ``valence_electrons`` per formula
+    if they are known; else they are counted from the elements.
+    """
 
     formula: str
     density: float

@@ -105,10 +105,30 @@ def overlayer_ratio(
 ) -> xr.DataArray:
     """Return Io/Is for a layer of known thickness (nm): what :func:`overlayer_thickness` inverts.
 
+    Parameters
+    ----------
+    thickness
+        Of the layer, in nm; a number or an array of any dims, as all that follow.
+    reference_ratio
+        Io/Is of the thick layer over the bare substrate, (Io8/Is8) (1).
+    attenuation_length, substrate_attenuation_length
+        Effective attenuation lengths in the layer of its own line and of the substrate's (nm); the same by default.
+    emission_angle
+        Between electrons and surface normal, in degrees.
+
+    Returns
+    -------
+    DataArray
+        Io/Is (1), with the dims of what was given.
+
     Raises
     ------
     OperandoError
         If a length or the ratio is not above 0, or the angle lies outside 0 to 90 degrees.
+
+    Notes
+    -----
+    J. M. Hill et al., Chem. Phys. Lett. 44, 225 (1976), doi:10.1016/0009-2614(76)80496-4.
     """
     own, other = _checked(attenuation_length, substrate_attenuation_length, emission_angle, reference_ratio)
     deep = _array(thickness)
@@ -156,6 +176,10 @@ def layer_thicknesses(
     ------
     OperandoError
         If layers are missing, F or a length is not above 0, or the angle lies outside 0 to 90 degrees.
+
+    Notes
+    -----
+    J. M. Hill et al., Chem. Phys. Lett. 44, 225 (1976), doi:10.1016/0009-2614(76)80496-4.
     """
     stack = list(full)
     known = list(map(str, areas[LAYER].values)) if LAYER in areas.coords else []

@@ -25,7 +25,8 @@ def fit(ds: xr.Dataset, axes: tuple[Axes, Axes] | None = None, *, region: str | 
     Parameters
     ----------
     ds
-        One spectrum of :func:`~operando.xps.fit` with its ``curves``; its ``lines`` are drawn if they are there.
+        One spectrum (dim ``binding_energy``, eV) of :func:`~operando.xps.fit` with its ``curves``; its ``lines`` are
+        drawn if they are there.
     axes
         Axes for the fit and for the residual; new ones, one above the other, by default.
     region

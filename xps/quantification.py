@@ -72,6 +72,11 @@ def quantify(
     OperandoError
         If fewer than two elements are given or one twice, dims do not agree, or what sigma, lambda or T are is not
         clear.
+
+    Notes
+    -----
+    D. Briggs, J. T. Grant (eds.), Surface Analysis by Auger and X-ray Photoelectron Spectroscopy, IM Publications
+    (2003).
     """
     levels = list(areas)
     elements = [core_level(name).element for name in levels]

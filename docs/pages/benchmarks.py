@@ -21,7 +21,9 @@ def write(folder: Path) -> None:
 def measured() -> list[dict[str, str]]:
     """Return the rows of ``benchmarks/RESULTS.md``, oldest first."""
     text = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
-    lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("|")]
+    lines = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("|")
+    ]
     head, _, *rows = lines
     names = [name.strip("| ") for name in head]
     return [dict(zip(names, (cell.strip("| ") for cell in row), strict=True)) for row in rows]

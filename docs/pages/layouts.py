@@ -29,14 +29,26 @@ def write(folder: Path) -> None:
 
 
 def _shared() -> str:
-    parts = [heading("Every series", "="), "Coordinates of every node with a dim ``scan``; the tables of the techniques leave them out.", ""]
-    for title, variables in (("Times and sources", SERIES), ("State of the cell, from linking", LINKED), ("Clock as recorded", RECORDED)):
+    parts = [
+        heading("Every series", "="),
+        "Coordinates of every node with a dim ``scan``; the tables of the techniques leave them out.",
+        "",
+    ]
+    for title, variables in (
+        ("Times and sources", SERIES),
+        ("State of the cell, from linking", LINKED),
+        ("Clock as recorded", RECORDED),
+    ):
         parts += [heading(title), _table(variables)]
     return "\n".join(parts)
 
 
 def _section(layout: Layout) -> str:
-    shared = {var.name for var in (*SERIES, *LINKED, *RECORDED)} if any("scan" in var.dims for var in layout.variables) else set()
+    shared = (
+        {var.name for var in (*SERIES, *LINKED, *RECORDED)}
+        if any("scan" in var.dims for var in layout.variables)
+        else set()
+    )
     own = [var for var in layout.variables if var.name not in shared or "scan" not in var.dims]
     needed = f"Attributes: {', '.join(map(literal, layout.attributes))}.\n" if layout.attributes else ""
     about = layout.meaning[0].upper() + layout.meaning[1:]

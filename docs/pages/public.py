@@ -73,9 +73,9 @@ def table(module: str) -> list[Public]:
 
 
 def drawing() -> list[Public]:
-    """Return what draws: the functions of the modules ``plot`` that take axes."""
+    """Return what draws: the functions of the modules ``plot`` that return axes."""
     found = [f"{module}.plot" for module in TABLES if find_spec(f"{module}.plot")]
-    return [one for module in found for one in _defined(module) if {"ax", "axes"} & set(_parameters(one.value))]
+    return [one for module in found for one in _defined(module) if _returns_axes(one.value)]
 
 
 def errors() -> list[Public]:
@@ -105,5 +105,5 @@ def _defined(module: str) -> list[Public]:
     return [one for one in own if inspect.isfunction(one.value) or inspect.isclass(one.value)]
 
 
-def _parameters(value: Any) -> list[str]:
-    return list(inspect.signature(value).parameters) if inspect.isfunction(value) else []
+def _returns_axes(value: Any) -> bool:
+    return inspect.isfunction(value) and "Axes" in str(inspect.signature(value).return_annotation)

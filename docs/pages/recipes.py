@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,19 +25,26 @@ def write(folder: Path) -> None:
     (folder / "keys.rst").write_text(_keys(), encoding="utf-8")
     for technique, steps in STEPS.items():
         title = f"Steps of {_TECHNIQUES[technique]}"
-        about = f"``technique = \"{technique}\"``; steps are taken in the order of the recipe."
+        about = f'``technique = "{technique}"``; steps are taken in the order of the recipe.'
         parts = [heading(title, "="), about, "", *(_step(name, step) for name, step in steps.items())]
         (folder / f"steps_{technique}.rst").write_text("\n".join(parts), encoding="utf-8")
 
 
 def _keys() -> str:
-    parts = [heading("Keys of a recipe", "="), "A key that is not listed here is an error, and the message says which one may be meant.", ""]
+    parts = [
+        heading("Keys of a recipe", "="),
+        "A key that is not listed here is an error, and the message says which one may be meant.",
+        "",
+    ]
     for name, model in _sections(Recipe, ""):
         fields = [(key, info) for key, info in model.model_fields.items() if not _section_of(info)]
         if not fields:
             continue
         parts += [heading(name), escaped(inspect.getdoc(model) or ""), ""]
-        rows = ((literal(key), _type(info.annotation), _default(info), escaped(info.description or "")) for key, info in fields)
+        rows = (
+            (literal(key), _type(info.annotation), _default(info), escaped(info.description or ""))
+            for key, info in fields
+        )
         parts += [rst_table(("key", "value", "default", "meaning"), rows, (20, 24, 16, 40))]
     return "\n".join(parts)
 
@@ -73,24 +79,22 @@ def _step(name: str, step: Step) -> str:
     return "\n".join([heading(name), words, "", after, shown])
 
 
+_PLAIN = {str: "text", float: "number", int: "whole number", bool: "true or false", Any: "any"}
+
+
 def _type(annotation: Any) -> str:
     """Return a type in words that a recipe's author knows."""
-    plain = {str: "text", float: "number", int: "whole number", bool: "true or false", Any: "any", type(None): "none"}
-    if annotation in plain:
-        return plain[annotation]
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
     origin, parts = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_type(part) for part in parts if part is not type(None)))
     if origin is Literal:
         return ", ".join(literal(repr(part).replace("'", '"')) for part in parts)
-    if origin is tuple and parts:
-        return f"[{', '.join(_type(part) for part in parts if part is not ...)}]"
-    if origin is list or (origin is not None and "Sequence" in str(origin)):
-        return f"list of {_type(parts[0])}" if parts else "list"
-    if origin is dict or (origin is not None and "Mapping" in str(origin)):
-        return f"table of {_type(parts[1])}" if parts and parts[1] is not Any else "table"
-    name = getattr(annotation, "__name__", re.sub(r"typing\.", "", str(annotation)))
-    return {"datetime": "time", "Path": "path"}.get(name, name)
+    if not parts:
+        return str({"datetime": "time"}.get(annotation.__name__, annotation.__name__))
+    inner = [_type(part) for part in parts if part not in (type(None), ...)]
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(inner))
+    return {tuple: f"[{', '.join(inner)}]", dict: f"table of {inner[-1]}"}.get(origin, f"list of {inner[0]}")
 
 
 def _default(info: FieldInfo) -> str:

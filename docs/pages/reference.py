@@ -10,7 +10,10 @@ from .public import MODULES, Public, drawing, errors, named, table
 from .tables import rst_table
 
 TITLES = {
-    "operando": ("Linking and queries", "What ties the techniques together: one clock, one state of the cell, questions."),
+    "operando": (
+        "Linking and queries",
+        "What ties the techniques together: one clock, one state of the cell, questions.",
+    ),
     "operando.xas": ("Absorption", "From counts to edges, depths and mixtures; single spectra and series."),
     "operando.xas.xpeem": ("XPEEM", "From stacks of images to spectra of regions and maps of pixels."),
     "operando.xps": ("Photoemission", "From counts to species, shifts and layers; single spectra and series."),
@@ -56,7 +59,10 @@ def _readers() -> str:
     """Return the tables of readers, which recipes name."""
     title = "Readers"
     lines = [title, "=" * len(title), ""]
-    lines += ["A file is recognized by its content; ``reader = \"...\"`` in a recipe, or ``reader=`` of ``read``, names one.", ""]
+    lines += [
+        'A file is recognized by its content; ``reader = "..."`` in a recipe, or ``reader=`` of ``read``, names one.',
+        "",
+    ]
     shown = {
         "Electrochemistry": "operando.cyclers",
         "Impedance": "operando.impedance",
@@ -67,5 +73,10 @@ def _readers() -> str:
     }
     for name, module in shown.items():
         formats = import_module(module).FORMATS
-        lines += [name, "-" * len(name), "", rst_table(("reader", "files"), ((f"``{one.name}``", one.about) for one in formats), (25, 75))]
+        lines += [
+            name,
+            "-" * len(name),
+            "",
+            rst_table(("reader", "files"), ((f"``{one.name}``", one.about) for one in formats), (25, 75)),
+        ]
     return "\n".join(lines)

@@ -13,7 +13,12 @@ from .public import everything
 from .tables import heading
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOORS = {"operando": "Clocks, linking and electrochemistry", "xas": "Absorption and XPEEM", "xps": "Photoemission", "tomo": "Tomography"}
+FLOORS = {
+    "operando": "Clocks, linking and electrochemistry",
+    "xas": "Absorption and XPEEM",
+    "xps": "Photoemission",
+    "tomo": "Tomography",
+}
 
 SOURCE = re.compile(r"doi:|10\.\d{4,9}/|arXiv|ISBN|ISO \d|\((?:19|20)\d\d\)|, (?:19|20)\d\d\b|\blarch\b")
 EQUATION = re.compile(r"(?<![=<>!:])\s=\s(?!=)")
@@ -49,14 +54,19 @@ def write(folder: Path) -> None:
                 sources.setdefault(doi, []).append(f":obj:`{public}`" if public else f"``{shown}``")
         (folder / f"{floor}.rst").write_text("\n".join(parts), encoding="utf-8")
     rows = [f"- {linked(doi, doi)}: {', '.join(dict.fromkeys(users))}" for doi, users in sorted(sources.items())]
-    (folder / "sources.rst").write_text("\n".join([heading("Sources", "="), "Every source that is cited, and where it is used.", "", *rows, ""]), encoding="utf-8")
+    (folder / "sources.rst").write_text(
+        "\n".join([heading("Sources", "="), "Every source that is cited, and where it is used.", "", *rows, ""]),
+        encoding="utf-8",
+    )
 
 
 def passages(floor: str) -> Iterator[Passage]:
     """Yield what the docstrings of a floor say with an equation or a source, in the order of the files."""
     for path in sorted((ROOT / floor).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if "formats" in parts or any((ROOT.joinpath(*parts[:number])).is_symlink() for number in range(1, len(parts) + 1)):
+        if "formats" in parts or any(
+            (ROOT.joinpath(*parts[:number])).is_symlink() for number in range(1, len(parts) + 1)
+        ):
             continue
         module = ".".join(("operando", *parts) if parts[0] != "operando" else parts).removesuffix(".__init__")
         for name, docstring in _docstrings(ast.parse(path.read_text(encoding="utf-8"))):
@@ -87,5 +97,9 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[str, str]]:
             if found := ast.get_docstring(node):
                 yield node.name, found
             for inner in node.body if isinstance(node, ast.ClassDef) else ():
-                if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_") and (found := ast.get_docstring(inner)):
+                if (
+                    isinstance(inner, ast.FunctionDef)
+                    and not inner.name.startswith("_")
+                    and (found := ast.get_docstring(inner))
+                ):
                     yield f"{node.name}.{inner.name}", found

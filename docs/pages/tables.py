@@ -10,7 +10,13 @@ Row = Sequence[str]
 
 def rst_table(head: Row, rows: Iterable[Row], widths: Sequence[int]) -> str:
     """Return a table whose cells are one paragraph of reStructuredText each."""
-    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {' '.join(map(str, widths))}", "   :class: made", ""]
+    lines = [
+        ".. list-table::",
+        "   :header-rows: 1",
+        f"   :widths: {' '.join(map(str, widths))}",
+        "   :class: made",
+        "",
+    ]
     for row in (head, *rows):
         for number, cell in enumerate(row):
             lines.append(f"   {'* ' if number == 0 else '  '}- {one_line(cell)}".rstrip())
