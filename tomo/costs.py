@@ -141,6 +141,12 @@ def cost(
     whose chunks are smaller than the blocks.
 
     The model is operando's own; its numbers were measured (``benchmarks/bench_costs.py``).
+
+    Examples
+    --------
+    >>> from operando import tomo
+    >>> print(tomo.cost("label", (2160, 2560, 2560), chunks=256))
+    label: reads 28.3 GB, holds 376 MB at most, 900 tasks, about 177 s
     """
     if operation not in OPERATIONS:
         raise OperandoError(f"cost: expected one of {', '.join(OPERATIONS)}, got {operation!r}")
@@ -191,6 +197,13 @@ def check_cost(expected: Cost, memory: float) -> Cost:
     ------
     OperandoError
         If it does not.
+
+    Examples
+    --------
+    >>> from operando import tomo
+    >>> expected = tomo.cost("label", (512, 512, 512), chunks=128)
+    >>> print(tomo.check_cost(expected, memory=8e9) is expected)
+    True
     """
     if expected.peak_memory > memory:
         raise OperandoError(

@@ -79,6 +79,15 @@ def estimate_noise(volume: xr.DataArray | NDArray[np.generic]) -> xr.Dataset:
     value throughout, such as those outside of the field of view, do not count. Texture finer than 6 voxels is noise
     here. Mode: half-sample mode, D. R. Bickel, R. Fruehwirth, Comput. Stat. Data Anal. 50, 3500 (2006),
     doi:10.1016/j.csda.2005.07.011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> print(round(float(tomo.estimate_noise(grey)["noise"])))
+    5
     """
     grey = as_volume(volume, "estimate_noise")
     noise, blur = noise_of(cubes(looked_at(grey), "estimate_noise"))

@@ -67,6 +67,15 @@ def threshold_local(
     slices that are not missing, saturated or surplus in ``frame_flag``. Levels are mirrored at the outer faces.
 
     H. Knutsson, C.-F. Westin, Proc. CVPR, 515 (1993).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> print(tomo.threshold_local(grey, 15).shape)
+    (16, 32, 32)
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)

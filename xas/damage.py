@@ -89,6 +89,19 @@ def beam_damage(
     potential looks the same as damage: a spot that saw no beam tells the two apart. The numbers are computed.
 
     P. R. Bevington, D. K. Robinson, Data Reduction and Error Analysis for the Physical Sciences, McGraw-Hill (2003).
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> dose = np.arange(8.0)
+    >>> energy = ("scan", 853.0 - 0.1 * dose, {"units": "eV"})
+    >>> std = ("scan", np.full(8, 0.02), {"units": "eV"})
+    >>> coords = {"dose": ("scan", dose, {"units": "1"})}
+    >>> series = xr.Dataset({"edge_energy": energy, "edge_energy_std": std}, coords)
+    >>> found = xas.beam_damage(series, dose="dose", by="all")
+    >>> print(found["rate"].values.round(2).tolist())
+    [-0.1]
     """
     values, std = _judged(series, variable)
     runs = _runs(series, by, tolerance=tolerance, soc_tolerance=soc_tolerance, least=max(least, LEAST))

@@ -67,6 +67,16 @@ def tey_saturation(
     Notes
     -----
     R. Nakajima, J. Stohr, Y. U. Idzerda, Phys. Rev. B 59, 6421 (1999), doi:10.1103/PhysRevB.59.6421.
+
+    Examples
+    --------
+    What 5 nm of escape depth do to absorption within 17 nm:
+
+    >>> import xarray as xr
+    >>> from operando import xas
+    >>> attenuation = xr.DataArray([0.0, 1 / 17], dims="energy", attrs={"units": "1/nm"})
+    >>> print(xas.tey_saturation(attenuation, escape_depth=5.0).values.round(3).tolist())
+    [0.0, 0.227]
     """
     given = _Given(escape_depth, angle, thickness, material, element, edge, density)
     sample = _sample(given)
@@ -118,6 +128,15 @@ def correct_tey_saturation(
     Notes
     -----
     R. Nakajima, J. Stohr, Y. U. Idzerda, Phys. Rev. B 59, 6421 (1999), doi:10.1103/PhysRevB.59.6421.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from operando import xas
+    >>> attenuation = xr.DataArray([0.01, 0.06], dims="energy", attrs={"units": "1/nm"})
+    >>> seen = xas.tey_saturation(attenuation, escape_depth=5.0)
+    >>> print(xas.correct_tey_saturation(seen, escape_depth=5.0).values.round(3).tolist())
+    [0.01, 0.06]
     """
     given = _Given(escape_depth, angle, thickness, material, element, edge, density)
     sample = _sample(given)

@@ -92,6 +92,14 @@ def to_lmfit(model: Model, values: Mapping[str, float] | None = None) -> tuple[l
     ------
     OperandoError
         If the background is static, or names differ only in signs that lmfit does not allow.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> model = xps.Model([xps.Doublet("PS4", 161.4, 1.0, splitting=1.18, ratio=0.511)])
+    >>> lines, parameters = xps.to_lmfit(model)
+    >>> print(type(lines).__name__, len(parameters) > 5)
+    CompositeModel True
     """
     import lmfit
 

@@ -80,7 +80,8 @@ def drawing() -> list[Public]:
 
 def errors() -> list[Public]:
     """Return the errors and warnings."""
-    return [one for one in _defined("operando.errors") if inspect.isclass(one.value)]
+    found = [one for one in _defined("operando.errors") if inspect.isclass(one.value)]
+    return [one for one in found if issubclass(one.value, Exception)]
 
 
 def everything() -> Iterator[Public]:

@@ -36,8 +36,8 @@ def _keys() -> str:
         "A key that is not listed here is an error, and the message says which one may be meant.",
         "",
     ]
-    for name, model in _sections(Recipe, ""):
-        fields = [(key, info) for key, info in model.model_fields.items() if not _section_of(info)]
+    for name, model in sections(Recipe, ""):
+        fields = [(key, info) for key, info in model.model_fields.items() if not section_of(info)]
         if not fields:
             continue
         parts += [heading(name), escaped(inspect.getdoc(model) or ""), ""]
@@ -49,21 +49,22 @@ def _keys() -> str:
     return "\n".join(parts)
 
 
-def _sections(model: type[BaseModel], where: str) -> Iterator[tuple[str, type[BaseModel]]]:
+def sections(model: type[BaseModel], where: str) -> Iterator[tuple[str, type[BaseModel]]]:
     """Yield the tables of a recipe by the heads they have in the file."""
     if where:
         yield where, model
     for key, info in model.model_fields.items():
-        inner = _section_of(info)
+        inner = section_of(info)
         if inner is None:
             continue
         path = ".".join(filter(None, (where.strip("[]"), key)))
         kind = get_origin(info.annotation)
         path = f"{path}.NAME" if kind is dict else path
-        yield from _sections(inner, f"[[{path}]]" if kind is list else f"[{path}]")
+        yield from sections(inner, f"[[{path}]]" if kind is list else f"[{path}]")
 
 
-def _section_of(info: FieldInfo) -> type[BaseModel] | None:
+def section_of(info: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of a key that is a table itself."""
     for part in (info.annotation, *get_args(info.annotation)):
         if inspect.isclass(part) and issubclass(part, BaseModel):
             return part
