@@ -53,6 +53,7 @@ html_title = "operando"
 html_static_path = ["_static"]
 html_css_files = ["operando.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "light"}
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "operando"},
@@ -61,7 +62,7 @@ html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "navigation_depth": 3,
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

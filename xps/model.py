@@ -159,7 +159,9 @@ Line = Peak | Doublet
 
 @dataclass(frozen=True)
 class Background:
-    """What lies under the lines: ``b0 + b1 (E - Em) + ... + height * sum_j A_j C_j(E)``, Em the middle of the scan.
+    """What lies under the lines.
+
+    B(E) = ``b0 + b1 (E - Em) + ... + height * sum_j A_j C_j(E)``, Em the middle of the scan.
 
     Parameters
     ----------

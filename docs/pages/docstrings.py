@@ -1,4 +1,4 @@
-"""Docstrings as reStructuredText: DOIs become links, bars stay bars."""
+"""Docstrings as reStructuredText: DOIs become links, bars stay bars, initials of authors begin no list."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from urllib.parse import quote
 
 DOI = re.compile(r"(?<![`/])\bdoi:\s?(10\.\d{4,9}/[^\s,;`]*[^\s,;`.])")
+_INITIAL = re.compile(r"^(\s*)(?=[A-Z]\. )", re.MULTILINE)
 _QUOTED = re.compile(r"(``[^`]*``|`[^`]*`_{0,2})")
 
 
 def as_rst(text: str) -> str:
     """Return a docstring's text with links to its sources."""
-    pieces = _QUOTED.split(text)
+    pieces = _QUOTED.split(_INITIAL.sub(r"\1\\", text))
     pieces[::2] = [DOI.sub(_link, piece.replace("|", r"\|")) for piece in pieces[::2]]
     return "".join(pieces)
 
