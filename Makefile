@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PROJECT := pyproject.toml constraints.txt
 SYSTEM_PACKAGES := chromium
 
-.PHONY: demo test test-faults fuzz notebooks lint wheel-check system slurm bench clean
+.PHONY: demo test test-faults fuzz notebooks docs lint wheel-check system slurm bench clean
 
 demo: $(VENV)/core
 	$(BIN)/operando demo demo
@@ -34,6 +34,10 @@ test-faults: $(VENV)/test slurm
 lint: $(VENV)/lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+# Into build/docs/index.html, without a network. Notebooks are shown as they were last run, else by their words and code.
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx --jobs auto --fail-on-warning --keep-going --quiet docs build/docs
 
 # Types are checked on what users install: the wheel, outside the source tree.
 wheel-check: $(VENV)/lint

@@ -29,6 +29,11 @@ def describe(values: Mapping[str, Any], log: xr.Dataset | None = None) -> xr.Dat
         ``values`` lacks (``attrs["from_header"]`` names them) and are all kept as JSON in ``attrs["header"]``:
         a header is typed in once and often stale, so nothing is computed from it.
 
+    Returns
+    -------
+    Dataset
+        Numbers without dims, each with its unit, and attributes.
+
     Raises
     ------
     OperandoError

@@ -185,7 +185,7 @@ def change_point(one: xr.Dataset, *, shape: Shape = "kink") -> xr.Dataset:
     Parameters
     ----------
     one
-        What :func:`operando.quantity` returned, cut to the time that holds one change.
+        What :func:`operando.quantity` returned (dim ``scan`` or ``time``), cut to the time that holds one change.
     shape
         ``"kink"``: a + b t + c max(t - T, 0); ``"ramp"``: the same with b = 0; ``"step"``: a level before T and
         another one after.

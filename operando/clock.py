@@ -57,6 +57,11 @@ def to_utc(
         elapsed seconds from an unambiguous time decide which is meant. Without them, a log whose times fall
         back once within that hour is resolved by that fall.
 
+    Returns
+    -------
+    array of datetime64[ns], or one
+        UTC, of the shape of ``local``.
+
     Raises
     ------
     FileError

@@ -73,6 +73,8 @@ def clock_from_events(
     0 +- 2e-4, what quartz clocks have at most, is known before: it decides where events are few or close. Errors grow
     by the root of the reduced chi^2, if that is above 1. Events are marks of instruments, never of the chemistry.
 
+    P. R. Bevington, D. K. Robinson, Data Reduction and Error Analysis for the Physical Sciences, McGraw-Hill (2003).
+
     Examples
     --------
     >>> import numpy as np

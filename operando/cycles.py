@@ -150,6 +150,8 @@ def cycles(source: xr.DataTree | xr.Dataset) -> xr.Dataset:
     ``std(Q2/Q1) = Q2/Q1 (std1/Q1 + std2/Q2)``; between cycles it is shared:
     ``std = retention |std2/Q2 - std2/Q2 of cycle 1|``.
 
+    Loss, efficiency and retention are definitions; errors follow from them to first order.
+
     Examples
     --------
     >>> import numpy as np, xarray as xr

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from os import PathLike
+from typing import ClassVar
 
 _MOST_PROBLEMS, _LONGEST = 100, 1200
 """Characters of a part of an error's text; what a file holds beyond is left out of the middle."""
 
 
-class OperandoError(Exception):
+class Explained:
+    """What the documentation has a section about."""
+
+    page: ClassVar[str] = ""
+    """The section of the documentation on this class, such as ``errors.html#fileerror``."""
+
+    def __init_subclass__(cls) -> None:
+        cls.page = f"errors.html#{cls.__name__.lower()}"
+
+
+class OperandoError(Explained, Exception):
     """A mistake in the input or in the call; its text is one line for the user."""
 
 
-class OperandoWarning(UserWarning):
+class OperandoWarning(Explained, UserWarning):
     """Something odd that did not stop the work."""
 
 

@@ -79,12 +79,34 @@ def attrs() -> dict[str, Any]:
 
 
 def describe(value: int) -> list[str]:
-    """Return the reasons in ``value`` as plain phrases, in the order of their bits."""
+    """Return the reasons in ``value`` as plain phrases, in the order of their bits.
+
+    Parameters
+    ----------
+    value
+        A flag, bits of :class:`Flag`.
+
+    Returns
+    -------
+    list of str
+        Phrases such as ``"a detector is saturated"``.
+    """
     return [MEANINGS[flag] for flag in Flag if int(value) & flag]
 
 
 def names(value: int) -> list[str]:
-    """Return the names of the bits set in ``value``."""
+    """Return the names of the bits set in ``value``.
+
+    Parameters
+    ----------
+    value
+        A flag, bits of :class:`Flag`.
+
+    Returns
+    -------
+    list of str
+        Names such as ``"saturated"``.
+    """
     return [str(flag.name) for flag in Flag if int(value) & flag]
 
 

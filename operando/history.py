@@ -29,7 +29,18 @@ def software_version() -> str:
 
 
 def entries(ds: xr.Dataset | xr.DataArray) -> list[dict[str, Any]]:
-    """Return the steps recorded in ``ds``, oldest first."""
+    """Return the steps recorded in ``ds``, oldest first.
+
+    Parameters
+    ----------
+    ds
+        What a function of operando returned, or a node of a store.
+
+    Returns
+    -------
+    list of dict
+        Each with ``step``, ``parameters`` and ``version``.
+    """
     steps: list[dict[str, Any]] = json.loads(ds.attrs.get(HISTORY, "[]"))
     return steps
 
@@ -49,6 +60,11 @@ def recorded(
         The values it used, defaults and values found from the data included.
     after
         The input, whose history the result continues; ``ds`` itself by default.
+
+    Returns
+    -------
+    Dataset
+        ``ds`` with the attribute ``history``.
 
     Notes
     -----

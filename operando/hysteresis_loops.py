@@ -40,8 +40,8 @@ def hysteresis(
     -------
     Dataset
         Over ``loop`` and ``against`` (one axis for all loops, NaN beyond a loop's ends): ``difference``, ``charge`` and
-        ``discharge``, each with ``_std``. Over ``loop``: ``area``, the integral of the difference, and
-        ``mean_difference``, both with ``_std``; ``n``; the coordinates ``charge_half_cycle``,
+        ``discharge``, each with ``_std``, in the units of the quantity. Over ``loop``: ``area``, the integral of the
+        difference, and ``mean_difference``, both with ``_std``; ``n``; the coordinates ``charge_half_cycle``,
         ``discharge_half_cycle``.
 
     Raises

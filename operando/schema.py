@@ -17,11 +17,12 @@ SCHEMA_VERSION = "1"
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of a layout.
+    """One variable of a layout: its ``name`` and, in words, its ``meaning``.
 
     ``dims`` are those it must have at least, in any order (further dims such as ``detector`` or
     ``signal`` may come with it); ``units`` is empty for times and text; ``kind`` is numpy's kind
-    letters: ``f`` float, ``iu`` integer, ``b`` true or false, ``M`` time, ``T`` text.
+    letters: ``f`` float, ``iu`` integer, ``b`` true or false, ``M`` time, ``T`` text. One that is not ``required`` may
+    be missing.
     """
 
     name: str
@@ -34,7 +35,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a node of the store holds."""
+    """What a node of the store holds.
+
+    It has a ``name`` and a ``meaning``, its ``variables``, and the ``attributes`` that the node must have.
+    """
 
     name: str
     meaning: str
@@ -155,7 +159,20 @@ _KIND_NAMES = {"f": "floating point", "iu": "integer", "b": "true or false", "M"
 
 
 def problems(ds: xr.Dataset, layout: Layout) -> list[str]:
-    """Return what is wrong with ``ds`` as plain sentences; empty if it fits. Computes no dask chunk."""
+    """Return what is wrong with ``ds`` as plain sentences; empty if it fits. Computes no dask chunk.
+
+    Parameters
+    ----------
+    ds
+        A node's dataset.
+    layout
+        What it should have.
+
+    Returns
+    -------
+    list of str
+        One sentence a problem: a variable that is missing, wrong dims, units or kind, a number without a unit.
+    """
     found = [
         f"{layout.name}: required variable {var.name!r} ({var.meaning}) is missing"
         for var in layout.variables
@@ -171,6 +188,18 @@ def problems(ds: xr.Dataset, layout: Layout) -> list[str]:
 
 def check(ds: xr.Dataset, layout: Layout) -> xr.Dataset:
     """Return ``ds`` unchanged if it fits ``layout``.
+
+    Parameters
+    ----------
+    ds
+        A node's dataset.
+    layout
+        What it should have.
+
+    Returns
+    -------
+    Dataset
+        ``ds`` itself.
 
     Raises
     ------

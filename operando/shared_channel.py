@@ -74,6 +74,11 @@ def estimate_clock(
     search
         Largest offset looked for, in seconds; the default covers an error of two hours in the time zone.
 
+    Returns
+    -------
+    Clock
+        Offset (s), drift (1) and their standard uncertainty (s).
+
     Raises
     ------
     ClockError

@@ -23,7 +23,7 @@ LFS_MAGIC = b"version https://git-lfs.github.com/spec"
 
 @dataclass(frozen=True)
 class Head:
-    """The beginning of a file, for a format to recognize itself by."""
+    """The beginning of a file, for a format to recognize itself by: its ``path`` and its first bytes, ``data``."""
 
     path: Path
     data: bytes
@@ -64,7 +64,7 @@ def nothing_to_suggest(_start: Head) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Format:
-    """One file format and its reader.
+    """One file format and its reader: its ``name`` in recipes, the ``technique``, and ``about``, what files these are.
 
     ``recognizes`` looks at the head only; ``read`` takes the path and the settings of the recipe as
     keywords and returns one Dataset, or raises :class:`~operando.errors.FileError`. ``suggest`` guesses,

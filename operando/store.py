@@ -89,8 +89,9 @@ def open(path: str | PathLike[str]) -> xr.DataTree:
     Returns
     -------
     xr.DataTree
-        The committed state, every variable a dask array in the chunks of the store. Appends never
-        disturb it; open again to see them, and after a node that it reads has been replaced.
+        The committed state, with its dims (``scan``, ``time``, ``energy`` ...), units and flags, every variable a dask
+        array in the chunks of the store. Appends never disturb it; open again to see them, and after a node that it
+        reads has been replaced.
 
     Raises
     ------
@@ -170,6 +171,11 @@ def verify(path: str | PathLike[str], *, data: bool = False) -> list[str]:
         The folder of the store.
     data
         Also read every chunk of the committed state, which takes as long as reading all the data.
+
+    Returns
+    -------
+    list of str
+        One sentence a damage; empty if there is none.
 
     Raises
     ------

@@ -38,6 +38,16 @@ def registry() -> pint.UnitRegistry[Any]:
 def factor(have: str, want: str) -> float:
     """Return the number that takes a quantity from unit ``have`` to unit ``want``.
 
+    Parameters
+    ----------
+    have, want
+        Units such as ``"keV"`` and ``"eV"``.
+
+    Returns
+    -------
+    float
+        What numbers in ``have`` are multiplied by.
+
     Raises
     ------
     OperandoError
@@ -70,7 +80,20 @@ def parse(text: str) -> pint.Unit:
 
 
 def convert(values: np.ndarray, have: str, want: str) -> np.ndarray:
-    """Return ``values`` given in ``have`` as values in ``want`` (temperatures with their offset)."""
+    """Return ``values`` given in ``have`` as values in ``want`` (temperatures with their offset).
+
+    Parameters
+    ----------
+    values
+        Numbers in ``have``.
+    have, want
+        Units such as ``"keV"`` and ``"eV"``.
+
+    Returns
+    -------
+    array
+        The same in ``want``.
+    """
     if have == want:
         return values
     if parse(have) == parse("degC") or parse(want) == parse("degC"):
@@ -83,6 +106,18 @@ def with_units(ds: xr.Dataset, units: Mapping[str, str], names: Mapping[str, str
     """Return ``ds`` with ``units`` (and ``long_name`` from ``names``) set on its variables.
 
     Names that ``ds`` does not have are passed over, so that one table serves optional outputs.
+
+    Parameters
+    ----------
+    ds
+        A dataset.
+    units, names
+        ``{variable: unit}`` and ``{variable: long_name}``; variables that are not there are passed over.
+
+    Returns
+    -------
+    Dataset
+        ``ds`` whose variables have ``attrs["units"]`` and ``attrs["long_name"]``.
     """
     out = ds.copy()
     for name, unit in units.items():

@@ -70,7 +70,7 @@ def window(
     --------
     The scans of the first charge above 4 V, and their potentials:
 
-    >>> import numpy as np, xarray as xr
+    >>> import xarray as xr
     >>> import operando
     >>> scans = xr.Dataset(
     ...     {"edge_energy": ("scan", [8344.5, 8345.1, 8345.8])},

@@ -26,6 +26,13 @@ def check(recipe: Recipe, *, arriving: bool = False) -> None:
 
     While files are still ``arriving``, it is none that some are missing or that none of the first can be read.
 
+    Parameters
+    ----------
+    recipe
+        What :func:`~operando.pipelines.recipe.load` returned.
+    arriving
+        Whether files may still arrive, as for a watch, so that none is missed yet.
+
     Raises
     ------
     RecipeError
@@ -37,7 +44,20 @@ def check(recipe: Recipe, *, arriving: bool = False) -> None:
 
 
 def problems(recipe: Recipe, *, arriving: bool = False) -> Iterator[str]:
-    """Yield what is wrong, each with its key."""
+    """Yield what is wrong, each with its key.
+
+    Parameters
+    ----------
+    recipe
+        What :func:`~operando.pipelines.recipe.load` returned.
+    arriving
+        Whether files may still arrive, as for a watch, so that none is missed yet.
+
+    Yields
+    ------
+    str
+        One sentence a problem, with its key or file.
+    """
     if recipe.echem is None and not recipe.series:
         yield "expected [echem] or a [[series]], got neither; 'operando init' drafts them"
     yield from _output_problems(recipe)

@@ -22,6 +22,16 @@ VOLUMES = "xtm"
 def write_draft(folder: str | Path) -> tuple[Path, Survey]:
     """Write ``beamtime.toml`` into ``folder``, with comments that say what is still to be filled in.
 
+    Parameters
+    ----------
+    folder
+        Of a beamtime.
+
+    Returns
+    -------
+    tuple of Path and Survey
+        The recipe written, and what was found.
+
     Raises
     ------
     OperandoError

@@ -133,6 +133,16 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
 def load(path: str | Path) -> Recipe:
     """Read and validate a recipe, or the ``beamtime.toml`` of a folder.
 
+    Parameters
+    ----------
+    path
+        The recipe, or the folder that holds ``beamtime.toml``.
+
+    Returns
+    -------
+    Recipe
+        Valid by itself; :func:`~operando.pipelines.check.check` holds it against its files.
+
     Raises
     ------
     FileError

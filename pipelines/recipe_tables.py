@@ -71,7 +71,7 @@ class Log(Zoned):
     """Files of one log and how to read them."""
 
     files: list[str] = Field(min_length=1, description="patterns, beside the recipe")
-    reader: str | None = None
+    reader: str | None = Field(default=None, description="name of the reader; found by the files' content otherwise")
     read: dict[str, Any] = Field(default_factory=dict, description="keywords of the reader")
 
     @field_validator("files")
@@ -85,7 +85,7 @@ class Log(Zoned):
 class Echem(Log):
     """The electrochemistry's log. Its clock is the one that all others are brought to."""
 
-    clock: str = REFERENCE_CLOCK
+    clock: str = Field(default=REFERENCE_CLOCK, description="a name for its clock")
     current_offset_std: float | None = Field(
         default=None, ge=0, description="A, standard uncertainty of the current's zero"
     )
@@ -117,11 +117,13 @@ class OnsetSection(Section):
 class ClockSection(Section):
     """A clock that differs from the electrochemistry's."""
 
-    reference: str = REFERENCE_CLOCK
+    reference: str = Field(default=REFERENCE_CLOCK, description="the electrochemistry's clock, by its name")
     offset: float = Field(default=0.0, description="s, what it shows too much at the start")
-    drift: float = Field(default=0.0, gt=-0.01, lt=0.01, description="relative")
-    sigma: float = Field(default=0.0, ge=0, description="s")
-    method: Literal["assumed", "ntp", "shared_channel", "trigger", "event", "manual"] = "assumed"
+    drift: float = Field(default=0.0, gt=-0.01, lt=0.01, description="by how much it runs fast, 25e-6 is 2.2 s a day")
+    sigma: float = Field(default=0.0, ge=0, description="s, how well the two are known to agree")
+    method: Literal["assumed", "ntp", "shared_channel", "trigger", "event", "manual"] = Field(
+        default="assumed", description="how that is known"
+    )
     shared_channel: Log | None = Field(default=None, description="a copy of the voltage, recorded on this clock")
     events: list[ClockEvent] = Field(default_factory=list, description="events that both clocks noted")
 
@@ -211,7 +213,7 @@ class StepSection(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    use: str
+    use: str = Field(description="name of the step; its parameters are further keys")
     node: str | None = Field(default=None, pattern=NODE_PATTERN, description="where a step over all scans is stored")
 
     @property
@@ -238,8 +240,8 @@ class Series(Log):
     """Scans of one technique at one edge or core level."""
 
     node: str = Field(pattern=NODE_PATTERN, description="letters, digits and underscores, such as Ni_K")
-    technique: str
-    clock: str | None = None
+    technique: str = Field(description="xas, xpeem, xps or xtm")
+    clock: str | None = Field(default=None, description="the clock of its times; the electrochemistry's by default")
     copied: bool = Field(default=False, description="whether stacks of images are copied into the store")
     references: References | None = None
     steps: list[StepSection] = Field(default_factory=list)

@@ -33,7 +33,12 @@ MOST_REPEATED = 20
 
 @dataclass
 class Summary:
-    """What a run did."""
+    """What a run did.
+
+    ``store`` and ``report`` are what it wrote; ``scans`` counts them by node, of which ``new`` were not there before
+    and ``flagged`` are doubtful; ``failed`` lists what could not be read or taken, with reasons; ``seconds`` is how
+    long it took.
+    """
 
     store: Path
     report: Path
@@ -57,6 +62,20 @@ def run(recipe: Recipe, tell: Reporter | None = None, cluster: Cluster | None = 
     is made anew when its part of the recipe changed, or new scans hold quantities or energies that it has no place for.
     A file that cannot be read is listed in the summary and in the store's ``failed``, and the others go on. Stacks
     of images and volumes are worked on by the ``cluster``, if there is one.
+
+    Parameters
+    ----------
+    recipe
+        What :func:`~operando.pipelines.recipe.load` returned.
+    tell
+        What is told of progress; nobody by default.
+    cluster
+        Workers for volumes; threads of this process by default.
+
+    Returns
+    -------
+    Summary
+        What was stored, flagged and missed.
 
     Raises
     ------

@@ -93,6 +93,16 @@ class Survey:
 def survey(folder: str | Path) -> Survey:
     """Look into every file below ``folder``; raw files are only read.
 
+    Parameters
+    ----------
+    folder
+        Of a beamtime, subfolders included.
+
+    Returns
+    -------
+    Survey
+        Groups of files that one reader takes, their times, what is odd, and what no reader takes.
+
     Raises
     ------
     OperandoError

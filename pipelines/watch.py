@@ -50,7 +50,12 @@ _RETRY = 5.0
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds: until a file is closed, until a broken one is judged, between reports."""
+    """Seconds that a watch waits.
+
+    ``settle``: for which size and times of a file stay the same before it is read; ``patience``: for which a file that
+    breaks off is waited for; ``report_every``: between two reports; ``renew``: between two replacements of what is
+    stored.
+    """
 
     settle: float = 0.5
     patience: float = 60.0
@@ -78,6 +83,22 @@ def watch(
     ``pace.patience`` seconds, then stored as partial and flagged, or listed in the store's ``failed``; when it changes
     later, it is read again. Stacks of images and volumes are worked on by the ``cluster``, if there is one; spectra
     wait until one of them is done.
+
+    Parameters
+    ----------
+    recipe
+        What :func:`~operando.pipelines.recipe.load` returned.
+    view
+        What shows how far it is.
+    pace
+        How long it waits for what.
+    stop
+        Set it to end the watch.
+
+    Returns
+    -------
+    Summary
+        What was stored, flagged and missed.
 
     Raises
     ------

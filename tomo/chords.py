@@ -56,6 +56,16 @@ def chord_lengths(mask: xr.DataArray | NDArray[np.bool_], dims: str | Sequence[s
     of radius R that overlap at random (eta volumes per volume), chords are distributed exponentially, with the mean
     4 R/(3 eta). S. Torquato, Random Heterogeneous Materials (Springer, 2002), doi:10.1007/978-1-4757-6355-3. Chords
     are whole numbers of voxels; what is thinner than a voxel is missed.
+
+    Examples
+    --------
+    Layers of three voxels:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> layers = (np.arange(25) // 3 % 2 == 1)[:, None, None] & np.ones((25, 8, 8), bool)
+    >>> print(round(float(tomo.chord_lengths(layers)["chord_length_mean"].sel(axis="z")), 1))
+    3.0
     """
     volume = as_mask(mask, _STEP)
     size = voxel(volume, _STEP)

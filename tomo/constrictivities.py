@@ -62,6 +62,15 @@ def constrictivity(
     nearest one outside, square roots of whole numbers of voxels; a sphere covers the voxels whose middles are nearer
     to its own than the radius. Its middle moves through faces of voxels. The faces of the volume are no walls.
     Bottlenecks of few voxels are therefore known in coarse steps only: 1, 1.4, 1.7, 2, 2.2 voxels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> channel = np.zeros((16, 12, 12), bool)
+    >>> channel[:, 3:9, 3:9] = True
+    >>> print(tomo.constrictivity(channel, "z")["constrictivity"].values.tolist())
+    [1.0]
     """
     volume = as_mask(mask, _STEP)
     size = voxel(volume, _STEP)

@@ -84,6 +84,17 @@ def contact_area(
     Notes
     -----
     As :func:`~operando.tomo.surface_area`; where three phases meet, the normal is that of the smoother body.
+
+    Examples
+    --------
+    Two halves touch in a plane, 15 x 15 voxels between the middles of the outermost:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> phases = np.ones((16, 16, 16), int)
+    >>> phases[8:] = 2
+    >>> print(round(float(tomo.contact_area(phases, 1, 2)["contact_area"])))
+    225
     """
     labels = as_volume(phases, STEP)
     called, first, second = pair(labels, a, b, STEP)

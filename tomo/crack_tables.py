@@ -25,9 +25,19 @@ def crack_table(tracks: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         For each ``crack`` (the number of its track): first and last scan, ``time_birth`` (of the first scan that shows
-        it; it appeared after ``time_unseen``, the scan before), ``time_last``, its first, last and largest volume, the
-        tracks that it split from and merged into; for each ``scan`` also ``object`` (its number in the label image),
-        ``volume`` and ``event``.
+        it; it appeared after ``time_unseen``, the scan before), ``time_last``, its first, last and largest volume
+        (um^3, or voxels), the tracks that it split from and merged into; for each ``scan`` also ``object`` (its number
+        in the label image), ``volume`` and ``event``.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import tomo
+    >>> labels = xr.DataArray(np.zeros((2, 8, 8, 8), int), dims=("scan", "z", "y", "x"))
+    >>> labels[0, 2:4, 2:4, 2:4] = labels[1, 2:4, 2:4, 2:6] = 1
+    >>> table = tomo.crack_table(tomo.track(labels))
+    >>> print(dict(table.sizes))
+    {'scan': 2, 'crack': 1}
     """
     first, last = tracks["first_scan"].to_numpy(), tracks["last_scan"].to_numpy()
     volume, each = tracks["volume"].to_numpy(), np.arange(first.size)

@@ -124,6 +124,8 @@ def segment_cracks(
     with a blur of 0.7 voxels and a contrast of 4 times the noise; the aperture of a single voxel had a standard
     deviation of 0.11 voxels. A lazy volume is read twice: once when this is called, to find what hangs together, once
     for the result.
+
+    The method is operando's own, measured on simulated composites (``benchmarks/bench_void_pulls.py``).
     """
     grey = as_volume(volume, "segment_cracks")
     edges = voxel(grey, "segment_cracks")

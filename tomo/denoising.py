@@ -70,6 +70,15 @@ def denoise(
     -----
     C. Tomasi, R. Manduchi, ICCV 839 (1998), doi:10.1109/ICCV.1998.710815; A. Buades, B. Coll, J.-M. Morel, Multiscale
     Model. Simul. 4, 490 (2005), doi:10.1137/040616024, whose weights are corrected for the noise in the distances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> print(bool(tomo.denoise(grey)[:, :, :8].std() < 0.5 * grey[:, :, :8].std()))
+    True
     """
     whole = as_volume(volume, "denoise")
     _check(method, size, min(patch, search), {"noise": noise, "strength": strength, "sigma": sigma})

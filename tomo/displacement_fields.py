@@ -44,6 +44,10 @@ def displacement_field(found: xr.Dataset, volume: xr.DataArray) -> xr.DataArray:
     ------
     OperandoError
         If ``found`` has no displacement at nodes (z, y, x), or is in another unit than the volume.
+
+    Notes
+    -----
+    The equation is the definition of a displacement as seen from where something has come to.
     """
     seen = as_volume(volume, _STEP)
     if "displacement" not in found or set(found["displacement"].dims) != {*PLACES, "axis"}:

@@ -65,6 +65,17 @@ def distance(mask: xr.DataArray | NDArray[np.bool_], cap: float | None = None) -
     -----
     Lower envelopes of parabolas along x, y and z: P. F. Felzenszwalb, D. P. Huttenlocher, Theory Comput. 8, 415 (2012),
     doi:10.4086/toc.2012.v008a019. The interface itself lies about half a voxel nearer than the voxels beyond it.
+
+    Examples
+    --------
+    Voxels from the middle of a slab of five to what surrounds it:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> slab = np.zeros((9, 5, 5), bool)
+    >>> slab[2:7] = True
+    >>> print(float(tomo.distance(slab)[4, 2, 2]))
+    3.0
     """
     volume = as_mask(mask, "tomo.distance")
     size = voxel(volume, "tomo.distance")

@@ -65,6 +65,12 @@ class Features:
     ----------
     Lindeberg, Int. J. Comput. Vis. 30, 79 (1998), doi:10.1023/A:1008045108935 (scale-normalized derivatives);
     Weickert, Int. J. Comput. Vis. 31, 111 (1999), doi:10.1023/A:1008009714131 (structure tensor)
+
+    Examples
+    --------
+    >>> from operando import tomo
+    >>> print(tomo.Features())
+    Features(scales=(1.0, 2.0, 4.0), families=('gaussian', 'derivatives', 'deviation', 'structure'))
     """
 
     scales: tuple[float, ...] = (1.0, 2.0, 4.0)

@@ -71,6 +71,15 @@ def geodesic_distance(
     ways fan out and come out too long, by 0.35 voxel after 3 voxels, 0.5 after 10, 0.7 after 40 at most and by 0.6 of
     that on average; along the stairs of a slanted wall by 1 % at most. Chamfer distances on 26 neighbors stay too long
     by up to 13 % at any length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> channel = np.zeros((10, 6, 6), bool)
+    >>> channel[:, 2:4, 2:4] = True
+    >>> print(tomo.geodesic_distance(channel, "z")[:, 2, 2].values[:3].tolist())
+    [0.0, 1.0, 2.0]
     """
     volume = as_mask(mask, "tomo.geodesic_distance")
     axis = PLACES.index(as_dims(dim, "tomo.geodesic_distance")[0])
@@ -128,6 +137,15 @@ def geodesic_tortuosity(
     O. Stenzel, O. Pecho, L. Holzer, M. Neumann, V. Schmidt, AIChE J. 62, 1834 (2016), doi:10.1002/aic.15160. It is a
     length over a length; the tortuosity factor of transport is another number, and larger. Its discretization makes it
     too large by about 0.5 voxel over the distance between bends, see :func:`geodesic_distance`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> channel = np.zeros((10, 6, 6), bool)
+    >>> channel[:, 2:4, 2:4] = True
+    >>> print(tomo.geodesic_tortuosity(channel, "z")["tau_geodesic"].values.tolist())
+    [1.0]
     """
     step = "tomo.geodesic_tortuosity"
     volume = as_mask(mask, step)

@@ -54,6 +54,19 @@ def match_grey(
     ------
     OperandoError
         If none or several references are stated, or not one or two phases, or they are not there.
+
+    Notes
+    -----
+    The equation is the definition of gain and offset.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import tomo
+    >>> volumes = xr.DataArray(np.full((2, 4, 4, 4), 100.0), dims=("scan", "z", "y", "x"))
+    >>> volumes[1] += 7
+    >>> print(tomo.match_grey(volumes, phases=np.ones((4, 4, 4), int))[1].mean().item())
+    100.0
     """
     series = as_volume(volumes, "match_grey")
     if series.dims[:-3] != ("scan",):

@@ -86,6 +86,15 @@ def threshold_mixture(
     A phase so thin that all its voxels are shared has no peak, and no histogram shows it. Voxels that the darkest and
     the brightest of three phases share pass for the middle one. The standard deviations are those of the fit to this
     histogram: they hold neither that nor that the volume is but a sample of the material (:func:`fractions`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> print(tomo.threshold_mixture(tomo.histogram(grey), 2)["threshold"].values.round(-1).tolist())
+    [150.0]
     """
     started = None if levels is None else np.asarray(levels, dtype=np.float64)
     number = classes if started is None else started.size

@@ -66,6 +66,16 @@ def histogram(
     -----
     A level lies in the bin that ``numpy.histogram`` puts it in: closed below and open above, the last one closed.
     A threshold that all volumes share comes from ``histogram(...).sum("scan")``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> found = tomo.histogram(grey)
+    >>> print(int(found["counts"].sum()) == grey.size)
+    True
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)

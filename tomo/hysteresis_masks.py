@@ -70,6 +70,17 @@ def hysteresis(
     Notes
     -----
     J. Canny, IEEE Trans. Pattern Anal. Mach. Intell. 8, 679 (1986), doi:10.1109/TPAMI.1986.4767851.
+
+    Examples
+    --------
+    What is above 1 counts where it hangs together with something above 3:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> volume = np.zeros((3, 3, 8))
+    >>> volume[1, 1] = [2, 4, 2, 0, 2, 2, 0, 0]
+    >>> print(tomo.hysteresis(volume, 1.0, 3.0).values[1, 1].astype(int).tolist())
+    [1, 1, 1, 0, 0, 0, 0, 0]
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)

@@ -79,6 +79,15 @@ def estimate_noise(volume: xr.DataArray | NDArray[np.generic]) -> xr.Dataset:
     value throughout, such as those outside of the field of view, do not count. Texture finer than 6 voxels is noise
     here. Mode: half-sample mode, D. R. Bickel, R. Fruehwirth, Comput. Stat. Data Anal. 50, 3500 (2006),
     doi:10.1016/j.csda.2005.07.011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> print(round(float(tomo.estimate_noise(grey)["noise"])))
+    5
     """
     grey = as_volume(volume, "estimate_noise")
     noise, blur = noise_of(cubes(looked_at(grey), "estimate_noise"))
@@ -122,6 +131,8 @@ def estimate_blur(
     Where the volume, smoothed by s = 1 voxel, is at the share f between both levels, an edge of height H has the slope
     H phi(Phi^-1(f)) / S with S^2 = blur^2 + 1/12 + s^2. Only edges count whose both sides reach their levels within 4
     voxels. Blurs below 0.4 voxels come out too small: an edge is then the voxel's own.
+
+    The slope is that of an edge blurred by a Gaussian, by definition; the method is operando's own.
     """
     grey = as_volume(volume, "estimate_blur")
     values = looked_at(grey)

@@ -69,6 +69,18 @@ def label(
     chunk. Pieces that touch across faces, edges and corners of chunks are then united; the second, lazy one paints the
     runs. Sums are whole numbers, so that the table is the same to the last digit for all chunks. A chunk at work
     takes a byte a voxel in the first pass and 4 in the second, and up to 16 bytes a run of voxels.
+
+    Examples
+    --------
+    Two boxes:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> mask = np.zeros((8, 8, 8), bool)
+    >>> mask[1:3, 1:3, 1:3] = mask[5:7, 5:8, 5:7] = True
+    >>> labels, table = tomo.label(mask)
+    >>> print(table["voxels"].values.tolist())
+    [8, 12]
     """
     volume = as_volume(mask, "tomo.label")
     _check(volume, connectivity)

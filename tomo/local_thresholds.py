@@ -65,6 +65,17 @@ def threshold_local(
     -----
     T = w * (m g) / w * m - offset, with the window w and m = 1 for voxels that count: those of the mask, finite, in
     slices that are not missing, saturated or surplus in ``frame_flag``. Levels are mirrored at the outer faces.
+
+    H. Knutsson, C.-F. Westin, Proc. CVPR, 515 (1993).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> print(tomo.threshold_local(grey, 15).shape)
+    (16, 32, 32)
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)

@@ -47,6 +47,16 @@ def threshold_multiotsu(source: xr.Dataset | xr.DataArray | Array, classes: int 
     Sum_c (sum_c n g)^2 / sum_c n is made largest by dynamic programming over the last class but k; because the best end
     of a class never falls when its start rises, each step takes n log n sums. Among equally good thresholds the lowest.
     P.-S. Liao, T.-S. Chen, P.-C. Chung, J. Inf. Sci. Eng. 17, 713 (2001).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> found = tomo.threshold_multiotsu(tomo.histogram(grey), classes=2)
+    >>> print(bool(105 < float(found["threshold"][0]) < 195))
+    True
     """
     if classes < 2:
         raise OperandoError(f"{STEP}: expected two classes or more, got {classes}")

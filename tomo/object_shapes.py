@@ -54,6 +54,17 @@ def shapes(table: xr.Dataset, labels: xr.DataArray, phases: xr.DataArray | None 
     error was 0.02 / R for balls of R voxels at random places, and is 0.016 for planes in random directions (but -0.073
     along the faces of voxels, the worst); what lies between is weighted by flatness. H. Wadell, J. Geol. 40, 443
     (1932), doi:10.1086/623964.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> z, y, x = np.ogrid[:32, :32, :32]
+    >>> ball = (z - 15.5) ** 2 + (y - 15.5) ** 2 + (x - 15.5) ** 2 < 10**2
+    >>> labels, table = tomo.label(ball)
+    >>> found = tomo.shapes(table, labels)
+    >>> print(round(float(found["sphericity"][0]), 1))
+    1.0
     """
     volume = as_volume(labels, _STEP)
     lacking = [name for name in ("number", "volume", "flatness") if name not in table]

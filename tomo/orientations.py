@@ -54,6 +54,17 @@ def orientation(
     -----
     J = G_rho * (g g^T), g = grad (G_sigma * I): J. Bigün, G. H. Granlund, Proc. ICCV, 433 (1987). Eigenvalues by the
     trigonometric formula, eigenvectors by cross products.
+
+    Examples
+    --------
+    Layers are plates:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> layers = np.sin(np.arange(24))[:, None, None] * np.ones((24, 24, 24))
+    >>> found = tomo.orientation(layers, sigma=1.0, rho=2.0)
+    >>> print(round(float(found["planarity"][12, 12, 12]), 1))
+    1.0
     """
     grey = as_volume(volume, _STEP)
     size = voxel(grey, _STEP)

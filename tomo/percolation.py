@@ -59,6 +59,15 @@ def percolates(
     In a volume that repeats itself, parts are joined across its faces with how many volumes further they lie, so that
     loops which end in another volume show (J. Machta et al., Phys. Rev. E 54, 1332 (1996),
     doi:10.1103/PhysRevE.54.1332).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> wall = np.ones((8, 8, 8), bool)
+    >>> wall[4] = False
+    >>> print(bool(tomo.percolates(wall, "z")))
+    False
     """
     volume = as_mask(mask, _STEP)
     axes = asked_axes(dim, _STEP)

@@ -85,6 +85,16 @@ def fractions(
     By grey level, with levels a < b, the brighter phase fills Sum (g - a)/(b - a) voxels. Nothing is cut off at 0 and
     1, so that noise averages out, and fractions near 0 may come out below it. An error d of the level of a phase that
     fills the share s moves the fraction by s d/(b - a): the level of the matrix must be known well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> found = tomo.fractions(grey, [150.0], names=["pore", "solid"])
+    >>> print(found["fraction"].values.round(2).tolist())
+    [0.5, 0.5]
     """
     grey = as_volume(volume, STEP)
     cover = as_mask(mask, grey, STEP)

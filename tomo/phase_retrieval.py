@@ -33,6 +33,12 @@ class Paganin:
     ------
     OperandoError
         If one of them is not positive.
+
+    Examples
+    --------
+    >>> from operando import tomo
+    >>> print(tomo.Paganin(delta_beta=500.0, energy=20.0, distance=100.0))
+    Paganin(delta_beta=500.0, energy=20.0, distance=100.0)
     """
 
     delta_beta: float

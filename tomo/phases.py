@@ -55,6 +55,16 @@ def segment(
     ------
     OperandoError
         If thresholds do not ascend, or names or mask do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> phases = tomo.segment(grey, [150.0], names=["pore", "solid"])
+    >>> print(phases.dims, int(phases.min()), int(phases.max()))
+    ('z', 'y', 'x') 1 2
     """
     grey = as_volume(volume, STEP)
     limits = as_thresholds(thresholds, STEP)

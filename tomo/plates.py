@@ -92,6 +92,18 @@ def plate_filter(
     inclined. The volume is mirrored at its outer faces. Voxels that are not finite leave 0 within reach of a scale.
     The scale normalization is that of T. Lindeberg, Int. J. Comput. Vis. 30, 117 (1998),
     doi:10.1023/A:1008097225773. Results are the same to the last bit whatever the chunks.
+
+    Examples
+    --------
+    A dark plane stands out:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> volume = np.full((24, 24, 24), 100.0)
+    >>> volume[12] = 0
+    >>> answer = tomo.plate_filter(volume)
+    >>> print(bool(answer[12, 12, 12] > 10 * answer[4, 12, 12]))
+    True
     """
     grey = as_volume(volume, "plate_filter")
     voxel(grey, "plate_filter").cube("plate_filter")

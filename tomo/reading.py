@@ -74,8 +74,9 @@ def read_series(
     Returns
     -------
     xarray.Dataset
-        As :func:`read` returns it, with the dim ``scan`` first. A volume with fewer slices than most is 0 (NaN) where
-        it ends and flagged as truncated; slices beyond those that most volumes have are left out and flagged.
+        As :func:`read` returns it, with the dim ``scan`` first; places in um. A volume with fewer slices than most is 0
+        (NaN) where it ends and flagged as truncated; slices beyond those that most volumes have are left out and
+        flagged.
 
     Raises
     ------
@@ -101,8 +102,9 @@ def reopen(series: xr.Dataset, folder: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``series`` with ``grey`` (or ``projections``, ``flat`` and ``dark``). A scan that ends early is 0 (NaN) there.
-        Where a run has reconstructed the volume (coordinate ``reconstructed``), it is that one.
+        ``series`` with ``grey`` (or ``projections``, ``flat`` and ``dark``) in the units of the files. A scan that ends
+        early is 0 (NaN) there. Where a run has reconstructed the volume (coordinate ``reconstructed``), it is that one
+        (1/um).
 
     Raises
     ------

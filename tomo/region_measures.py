@@ -62,6 +62,16 @@ def regions(
     ------
     OperandoError
         If the labels are no whole numbers, or negative or too large, or the intensity has other dims or coordinates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> labels = np.zeros((8, 8, 8), int)
+    >>> labels[1:3, 1:3, 1:3] = 1
+    >>> found = tomo.regions(labels)
+    >>> print(found["voxels"].values.tolist())
+    [8]
     """
     volume = as_volume(labels, "tomo.regions")
     if volume.dtype.kind not in "iu":

@@ -70,6 +70,22 @@ def register(
     The standard uncertainties come from how much 4 x 4 x 4 subvolumes disagree: noise, and changes of the sample that
     are not of this kind. Chained ones are added up as if independent. Rotations beyond about
     20 deg may not be found.
+
+    Examples
+    --------
+    A volume that has moved by two voxels:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import tomo
+    >>> z, y, x = np.ogrid[:32, :32, :32]
+    >>> ball = (z - 15.5) ** 2 + (y - 15.5) ** 2 + (x - 15.5) ** 2 < 10**2
+    >>> from scipy.ndimage import gaussian_filter
+    >>> fixed = gaussian_filter(np.random.default_rng(1).normal(size=(32, 32, 32)), 2)
+    >>> dims = ("z", "y", "x")
+    >>> moved = np.roll(fixed, 2, axis=2)
+    >>> found = tomo.register(xr.DataArray(moved, dims=dims), xr.DataArray(fixed, dims=dims), kind="translation")
+    >>> print(found["translation"].values.round(1)[2])
+    2.0
     """
     series = as_volume(moving, "register")
     if kind not in KINDS:

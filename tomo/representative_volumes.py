@@ -79,6 +79,14 @@ def rev(
     2/(n - 1) of a variance of n boxes. Of masks only sizes count at which Var is below 0.15 D (1 - D), if two are. The
     boxes of different sizes are the same voxels, so that the uncertainties of the fit are a lower limit. Structure that
     is longer than the largest boxes, and trends through the volume, are not seen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> mask = np.random.default_rng(1).random((32, 32, 32)) < 0.3
+    >>> print(round(float(tomo.rev(mask)["value"]), 2))
+    0.3
     """
     array = as_volume(volume, _STEP)
     size = voxel(array, _STEP)

@@ -52,6 +52,10 @@ def align(
     ------
     OperandoError
         If the motion does not belong to the volumes, or order or fill are out of range.
+
+    Notes
+    -----
+    The equation is the definition of the motion.
     """
     moving = as_volume(volumes, "align")
     _check(moving, motion, order, fill, dtype)

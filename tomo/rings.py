@@ -67,6 +67,15 @@ def remove_rings(
     -----
     Only whole rings are taken for such; half a ring, as of a scan over 180 deg with a pixel that fails in between, is
     none. Rings that the sinograms still show are better removed there (``reconstruct(rings=...)``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> grey = np.random.default_rng(1).normal(100, 5, (16, 32, 32)).round().astype("u2")
+    >>> grey[:, :, 16:] += 100
+    >>> print(tomo.remove_rings(grey).shape)
+    (16, 32, 32)
     """
     whole = as_volume(volume, "remove_rings")
     shape = (whole.sizes["y"], whole.sizes["x"])

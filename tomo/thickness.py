@@ -48,6 +48,17 @@ def local_thickness(mask: xr.DataArray | NDArray[np.bool_], max_radius: float | 
     J. Microsc. 185, 67 (1997), doi:10.1046/j.1365-2818.1997.1340694.x). Spheres go on beyond the faces of the volume. A
     flat layer n voxels thick thus gets n + 1 voxels if n is odd, n if it is even; other programs give radii, or measure
     to the faces of voxels. Flat openings of few voxels are measured better by ``aperture``.
+
+    Examples
+    --------
+    Of a ball: its diameter, everywhere:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> z, y, x = np.ogrid[:32, :32, :32]
+    >>> ball = (z - 15.5) ** 2 + (y - 15.5) ** 2 + (x - 15.5) ** 2 < 10**2
+    >>> print(round(float(tomo.local_thickness(ball).max())))
+    19
     """
     volume = as_mask(mask, _STEP)
     size = voxel(volume, _STEP)

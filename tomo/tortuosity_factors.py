@@ -111,6 +111,18 @@ def tortuosity(
     let expect. It takes 18 bytes a voxel beyond the volume for a mask of cubic voxels between ``faces``, else 42; 4 to
     12 more where potentials are kept. B. Tjaden et al., Int. Mater. Rev. 63, 47 (2018),
     doi:10.1080/09506608.2016.1249995; S. J. Cooper et al., SoftwareX 5, 203 (2016), doi:10.1016/j.softx.2016.09.002.
+
+    Examples
+    --------
+    A straight channel does not hinder; half a volume conducts half as much:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> channel = np.zeros((16, 16, 16), bool)
+    >>> channel[:, :8] = True
+    >>> found = tomo.tortuosity(channel, "z")
+    >>> print(round(float(found["tortuosity_factor"]), 4), round(float(found["effective_diffusivity"]), 4))
+    1.0 0.5
     """
     whole = as_volume(volume, _STEP)
     axes = asked_axes(dim, _STEP)

@@ -68,6 +68,17 @@ def track(
     before, has split off that which it overlaps most; one before that is left without an heir, but overlaps one after,
     has merged into that; one without any overlap after it has healed, or fell below what can be seen. Tracks that are
     there in the first scan have no birth. Labels are moved to whole voxels.
+
+    Examples
+    --------
+    An object that grows:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import tomo
+    >>> labels = xr.DataArray(np.zeros((2, 8, 8, 8), int), dims=("scan", "z", "y", "x"))
+    >>> labels[0, 2:4, 2:4, 2:4] = labels[1, 2:4, 2:4, 2:6] = 1
+    >>> print(tomo.track(labels)["volume"].values.ravel().tolist())
+    [8.0, 16.0]
     """
     series, size = _series(labels), voxel(labels, _STEP)
     moved = _displacement(displacement, series)

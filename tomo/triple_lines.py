@@ -61,6 +61,20 @@ def triple_phase_length(phases: xr.DataArray | NDArray[np.generic], a: Phase, b:
     the tip of a thin phase is not in the labels and the line lies beyond it: a circle in which a plane cuts a ball by
     0.2 voxel in its radius where they meet at right angles, by 0.35, 0.55 and 0.75 voxel at 53, 37 and 26 degrees. For
     a radius of 10 voxels and angles above 50 degrees that is 2 to 4 %, within two ``_std``, which are 2 % of any line.
+
+    The method is operando's own, measured on lines of known length.
+
+    Examples
+    --------
+    Three blocks meet along a line, 19 voxels between the middles of the outermost:
+
+    >>> import numpy as np
+    >>> from operando import tomo
+    >>> phases = np.ones((20, 20, 20), int)
+    >>> phases[:, 10:] = 2
+    >>> phases[:, 10:, 10:] = 3
+    >>> print(round(float(tomo.triple_phase_length(phases, 1, 2, 3)["triple_phase_length"])))
+    19
     """
     labels = as_volume(phases, STEP)
     called = phase_values(labels, None, STEP)

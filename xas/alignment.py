@@ -66,6 +66,23 @@ def align(
     ------
     OperandoError
         If the scans have no such reference, or the standard has no edge.
+
+    Notes
+    -----
+    The fit is linear least squares in c, a and b at each s; the method is operando's own.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> scans = xr.Dataset({"mu": xr.concat([mu, mu.shift(energy=2, fill_value=0.3)], "scan")})
+    >>> scans["reference"] = scans["mu"]
+    >>> found = xas.align(scans)
+    >>> print(round(float(found["energy_shift"][1]), 1))
+    1.0
     """
     if method not in ("fit", "e0"):
         raise OperandoError(f"align: expected the method 'fit' or 'e0', got {method!r}")

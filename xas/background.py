@@ -81,6 +81,18 @@ def autobk(
     near it: usually within 1e-6 of k^2 chi, within 1e-3 in short scans or with clamps at both ends. Being a fit of
     mu in its own units, it weighs the clamps more the larger mu is. M. Newville et al., Phys. Rev. B 47, 14126
     (1993), doi:10.1103/PhysRevB.47.14126.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> k = np.sqrt((energy - 8333).clip(0) * 0.2625)
+    >>> mu = (0.3 + rise + 0.05 * np.sin(4 * k) * np.exp(-0.05 * k**2)).assign_coords(energy=energy)
+    >>> found = xas.autobk(mu, rbkg=1.0)
+    >>> print(found["chi"].dims, found["k"].attrs["units"], round(float(found["k"][-1]), 2))
+    ('k',) 1/angstrom 8.05
     """
     mu = along_energy(mu, "autobk")
     given = SplineSettings(

@@ -70,6 +70,18 @@ def branching_ratio(
     -----
     B. T. Thole, G. van der Laan, Phys. Rev. B 38, 3158 (1988), doi:10.1103/PhysRevB.38.3158. Uncertainties are those
     of independent noise; where the steps stand and where the lines are parted is a convention, the same for a series.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(840.0, 890.0, 0.1), dims="energy", attrs={"units": "eV"})
+    >>> lines = 6 * np.exp(-(((energy - 853) / 1.0) ** 2)) + 3 * np.exp(-(((energy - 870.3) / 1.0) ** 2))
+    >>> edges = 2 / 3 * (energy > 853) + 1 / 3 * (energy > 870.3)
+    >>> normalized = (lines + edges).assign_coords(energy=energy)
+    >>> found = xas.branching_ratio(normalized, "Ni")
+    >>> print(round(float(found["branching_ratio"]), 2))
+    0.66
     """
     if len(pair_of(edge)[0]) < 2:
         raise OperandoError(f"branching_ratio: expected one of the edges L3, L2, M5, M4, got {edge!r}")

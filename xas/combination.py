@@ -125,6 +125,20 @@ def lcf(
     sandwich HC2), so they hold where noise differs along the spectrum, and they are those of the free shares where
     some lie on a bound; errors of the references are not among them. J. G. MacKinnon, H. White, J. Econometrics 29,
     305 (1985), doi:10.1016/0304-4076(85)90158-7.
+
+    Examples
+    --------
+    A spectrum that is 30 % of one reference and 70 % of the other:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8320.0, 8380.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> first, second = (0.5 + np.arctan((energy - at) / 2) / np.pi for at in (8333.0, 8336.0))
+    >>> references = xr.concat([first, second], "reference").assign_coords(energy=energy, reference=["Ni2+", "Ni4+"])
+    >>> spectrum = (0.3 * first + 0.7 * second).assign_coords(energy=energy)
+    >>> found = xas.lcf(spectrum, references)
+    >>> print(found["fraction"].values.round(3).tolist())
+    [0.3, 0.7]
     """
     mu, known = along_energy(_normalized(spectra), "lcf"), _checked(_normalized(references))
     total = 1.0 if sum_to_one and not scale else np.nan

@@ -141,6 +141,20 @@ def mcr_als(
     doi:10.1002/cem.654) and each spectrum lies farthest in a few directions, which may be too narrow. Negative values
     are allowed there as far as noise of the size of the residuals, the same everywhere, would reach once in a thousand
     series. Unimodality does not narrow the band's spectra.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8320.0, 8380.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> first, second = (0.5 + np.arctan((energy - at) / 2) / np.pi for at in (8333.0, 8336.0))
+    >>> references = xr.concat([first, second], "reference").assign_coords(energy=energy, reference=["Ni2+", "Ni4+"])
+    >>> share = xr.DataArray(np.linspace(0, 1, 12), dims="scan")
+    >>> noise = np.random.default_rng(1).normal(0, 1e-3, (12, energy.size))
+    >>> series = ((1 - share) * first + share * second + noise).assign_coords(energy=energy)
+    >>> found = xas.mcr_als(series, 2)
+    >>> print(found["fraction"].dims, bool(found["converged"]))
+    ('scan', 'component') True
     """
     matrix = _matrix(spectra, window, shared)
     fixed, names = _known(known, matrix)

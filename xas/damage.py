@@ -87,6 +87,21 @@ def beam_damage(
     without damage at most 0.27 % are flagged at a threshold of 3 if the stated uncertainties hold; if they are too
     small, up to three times as many of runs of 6 scans, fewer of longer ones. What relaxes by itself at constant
     potential looks the same as damage: a spot that saw no beam tells the two apart. The numbers are computed.
+
+    P. R. Bevington, D. K. Robinson, Data Reduction and Error Analysis for the Physical Sciences, McGraw-Hill (2003).
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> dose = np.arange(8.0)
+    >>> energy = ("scan", 853.0 - 0.1 * dose, {"units": "eV"})
+    >>> std = ("scan", np.full(8, 0.02), {"units": "eV"})
+    >>> coords = {"dose": ("scan", dose, {"units": "1"})}
+    >>> series = xr.Dataset({"edge_energy": energy, "edge_energy_std": std}, coords)
+    >>> found = xas.beam_damage(series, dose="dose", by="all")
+    >>> print(found["rate"].values.round(2).tolist())
+    [-0.1]
     """
     values, std = _judged(series, variable)
     runs = _runs(series, by, tolerance=tolerance, soc_tolerance=soc_tolerance, least=max(least, LEAST))

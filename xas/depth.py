@@ -76,6 +76,15 @@ def probing_depth(
     Attenuation lengths of electrons are not inelastic mean free paths. B. H. Frazer, B. Gilbert, B. R. Sonderegger,
     G. De Stasio, Surf. Sci. 537, 161 (2003), doi:10.1016/S0039-6028(03)00613-7; tables of W. T. Elam et al.,
     doi:10.1016/S0969-806X(01)00227-4.
+
+    Examples
+    --------
+    From how deep the electron yield at the Ni L3 edge comes:
+
+    >>> from operando import xas
+    >>> found = xas.probing_depth("tey", "NiO", "Ni", "L3", energy=[845.0, 855.0], density=6.67, escape_depth=3.0)
+    >>> print(found["escape_depth"].values.round(2).tolist(), found["escape_depth"].attrs["units"])
+    [2.97, 2.94] nm
     """
     if not (0 < incidence <= 90 and 0 < takeoff <= 90):
         raise OperandoError(f"expected angles to the surface of 0 to 90 degrees, got {incidence} and {takeoff}")

@@ -84,6 +84,17 @@ def merge_detectors(
     G. F. Knoll, Radiation Detection and Measurement, ch. 4; J. W. Mueller, Nucl. Instrum. Methods 112, 47 (1973),
     doi:10.1016/0029-554X(73)90773-8; J. C. Woicik et al., J. Synchrotron Rad. 17, 409 (2010),
     doi:10.1107/S0909049510009064.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> counts = np.random.default_rng(1).poisson(100.0, (4, 20)).astype(float)
+    >>> counts[3] = 0
+    >>> coords = {"energy": ("energy", np.arange(20.0) + 7100, {"units": "eV"})}
+    >>> scan = xr.Dataset({"fluorescence": (("detector", "energy"), counts, {"units": "count"})}, coords)
+    >>> print(xas.merge_detectors(scan)["detectors_used"].values.tolist())
+    [1.0, 1.0, 1.0, 0.0]
     """
     counts = _channels(scans, name)
     factor, saturated, correction = _factor(scans, counts, dead_time, count_time)

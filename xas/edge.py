@@ -56,6 +56,16 @@ def find_e0(mu: xr.DataArray) -> xr.DataArray:
     -----
     The same numbers as ``larch.xafs.find_e0`` (xraylarch 2026.3) on the same ascending energies, points that are not
     finite left out. Being a grid energy, e0 moves in steps: for trends use :func:`edge_energy`.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> print(float(xas.find_e0(mu)))
+    8333.0
     """
     mu = along_energy(mu, "find_e0")
     e0 = xr.apply_ufunc(
@@ -147,6 +157,20 @@ def edge_energy(
     The integral after T. W. Capehart et al., Phys. Rev. B 52, 7907 (1995), doi:10.1103/PhysRevB.52.7907, who compare
     areas; the mean over levels after H. Dau, P. Liebisch, M. Haumann, Anal. Bioanal. Chem. 376, 562 (2003),
     doi:10.1007/s00216-003-1982-2. Ep and limits from the half height are choices made here.
+
+    Examples
+    --------
+    Between the points of the grid:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> normalized = xas.normalize(mu, e0=8333.0, pre1=-80, pre2=-30, norm1=60, norm2=160)["normalized"]
+    >>> found = xas.edge_energy(normalized, method="half_height")
+    >>> print(round(float(found["edge_energy"]), 1), found["edge_energy"].attrs["units"])
+    8333.2 eV
     """
     spectra = along_energy(
         normalized["normalized"] if isinstance(normalized, xr.Dataset) else normalized, "edge_energy"

@@ -37,8 +37,45 @@ def self_absorption(
 ) -> Spectra:
     """Return normalized absorption as the fluorescence yield shows it, damped by self-absorption.
 
-    Nm = N L(N) (1 - exp(-d/L(N))), one where N is one above the edge, with 1/L = mu/sin(in) + mu_f/sin(out). It is
-    what :func:`correct_self_absorption` undoes, which explains the parameters and what is raised.
+    Nm = N L(N) (1 - exp(-d/L(N))), one where N is one above the edge, with 1/L = mu/sin(in) + mu_f/sin(out).
+
+    Parameters
+    ----------
+    normalized
+        Normalized absorption N against ``energy`` (eV), with any other dims.
+    material, element, edge, line
+        Formula of the sample; what absorbs, at which edge, and the line that is counted, as
+        :func:`correct_self_absorption` takes them.
+    incidence, takeoff
+        Angles of beam and detector to the surface, in degrees.
+    density, thickness
+        Of the sample, in g/cm^3 and nm; thick by default.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Of the same kind and dims: the normalized yield Nm (1). :func:`correct_self_absorption` undoes it.
+
+    Raises
+    ------
+    OperandoError
+        As :func:`correct_self_absorption`.
+
+    Notes
+    -----
+    S. Eisebitt et al., Phys. Rev. B 47, 14103 (1993), doi:10.1103/PhysRevB.47.14103.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> normalized = (rise + 0.5 * np.exp(-(((energy - 8338) / 3) ** 2))).assign_coords(energy=energy)
+    >>> seen = xas.self_absorption(normalized, "NiO", "Ni", "K")
+    >>> print(round(float(seen.max()), 2), "of", round(float(normalized.max()), 2))
+    1.08 of 1.37
     """
     spectra = _spectra(normalized, "self_absorption")
     given: dict[str, Any] = {"line": line, "incidence": incidence, "takeoff": takeoff}
@@ -124,6 +161,21 @@ def correct_self_absorption(
     The attenuation is that of Elam's tables; the white line itself is damped by what the spectrum says it absorbs.
     D. Haskel, FLUO (1999); W. T. Elam, B. D. Ravel, J. R. Sieber, Radiat. Phys. Chem. 63, 121 (2002),
     doi:10.1016/S0969-806X(01)00227-4.
+
+    Examples
+    --------
+    There and back again:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> normalized = (rise + 0.5 * np.exp(-(((energy - 8338) / 3) ** 2))).assign_coords(energy=energy)
+    >>> seen = xas.self_absorption(normalized, "NiO", "Ni", "K")
+    >>> found = xas.correct_self_absorption(seen, "NiO", "Ni", "K")
+    >>> print(round(float(seen.max() / normalized.max()), 2), round(float(abs(found - normalized).max()), 6))
+    0.79 0.0
     """
     spectra = _spectra(normalized, "correct_self_absorption")
     if convention == "larch":
@@ -178,6 +230,16 @@ def ipfy(pfy: xr.DataArray) -> xr.DataArray:
     Notes
     -----
     A. J. Achkar et al., Phys. Rev. B 83, 081106 (2011), doi:10.1103/PhysRevB.83.081106.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = np.arange(530.0, 540.0)
+    >>> coords = {"energy": ("energy", energy, {"units": "eV"})}
+    >>> oxygen = xr.DataArray(1 / (2.0 + (energy > 535)), coords, dims="energy")
+    >>> print(xas.ipfy(oxygen).values.round(1).tolist())
+    [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0]
     """
     found = along_energy(pfy, "ipfy")
     out: xr.DataArray = (1 / found.where(found > 0)).rename("mu")

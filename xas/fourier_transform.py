@@ -66,6 +66,18 @@ def fourier(
     -----
     The numbers are those of ``larch.xafs.xftf`` (xraylarch 2026.3) to 1e-9. The convention is that of IFEFFIT:
     M. Newville, J. Synchrotron Rad. 8, 322 (2001), doi:10.1107/S0909049500016964.
+
+    Examples
+    --------
+    A wave of half-length 2 angstrom is a peak at 2 angstrom:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> k = xr.DataArray(np.arange(0, 12, 0.05), dims="k", attrs={"units": "1/angstrom"})
+    >>> chi = (np.sin(2 * k * 2.0) * np.exp(-0.01 * k**2)).assign_coords(k=k)
+    >>> found = xas.fourier(chi, kmin=2, kmax=11)
+    >>> print(round(float(found["r"][found["chi_r_magnitude"].argmax("r")]), 1))
+    2.0
     """
     chi, step = along_k(chi, "fourier")
     checked_window(window, "fourier")

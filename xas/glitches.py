@@ -63,6 +63,18 @@ def deglitch(
     the threshold times the noise (1.4826 times the median of the same number within seven points to either side), and
     entered and left by steps four times steeper than any other of the three steps to either side: so a white line is
     none as long as its flanks hold points, and so is a step. The first and last seven points are never glitches.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> mu[200] += 0.5
+    >>> cleaned = xas.deglitch(mu, threshold=8.0)
+    >>> print(bool(mu[200] > 1.9), round(float(cleaned[200]), 1))
+    True 1.5
     """
     names: list[str] = []
     if isinstance(spectra, xr.Dataset):

@@ -86,6 +86,20 @@ def depth_profile(
     IllConditionedWarning
         If the condition number exceeds 10: the layer is too thin, or both yields see equally deep;
         ``Flag.ill_conditioned`` is raised in the coordinate ``flag``, if there is one.
+
+    Notes
+    -----
+    Escape depths: B. H. Frazer et al., Surf. Sci. 537, 161 (2003), doi:10.1016/S0039-6028(03)00613-7.
+
+    Examples
+    --------
+    A layer of 2 nm of one substance on a bulk without it, seen by electrons from 5 nm:
+
+    >>> import numpy as np
+    >>> from operando import xas
+    >>> found = xas.depth_profile(1 - np.exp(-2 / 5), escape_depth=5.0, surface=1.0, bulk=0.0)
+    >>> print(round(float(found["layer_thickness"]), 2))
+    2.0
     """
     given = {THICKNESS: thickness, SURFACE: surface, BULK: bulk}
     known = {name: _array(value) for name, value in given.items() if value is not None}

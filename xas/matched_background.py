@@ -93,6 +93,17 @@ def mback(
     solved in closed form. T. C. Weng, G. S. Waldo, J. E. Penner-Hahn, J. Synchrotron Rad. 12, 506 (2005),
     doi:10.1107/S0909049504034193; tables of C. T. Chantler, J. Phys. Chem. Ref. Data 29, 597 (2000),
     doi:10.1063/1.1321055.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> found = xas.mback(mu, "Ni", "K")
+    >>> print(sorted(found.data_vars)[:4])
+    ['e0', 'edge_step', 'f2', 'f2_matched']
     """
     mu = along_energy(mu, "mback")
     given = Settings(pre1, pre2, norm1, norm2, nnorm, nvict)

@@ -65,6 +65,20 @@ def merge(
     -----
     A repeat stands out if its distance to the median of the repeats, taken as the median over the energies, is more
     than 5 times what is usual among them, in one of the variables. Looking for them computes lazy scans.
+
+    Weighted means and their variance: P. R. Bevington, D. K. Robinson, Data Reduction and Error Analysis for the
+    Physical Sciences, McGraw-Hill (2003).
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = np.arange(8300.0, 8400.0)
+    >>> repeats = np.random.default_rng(1).normal(1.0, 0.1, (9, 100))
+    >>> coords = {"energy": ("energy", energy, {"units": "eV"})}
+    >>> merged = xas.merge(xr.Dataset({"mu": (("scan", "energy"), repeats, {"units": "1"})}, coords))
+    >>> print(dict(merged["mu"].sizes), round(float(merged["mu_std"].mean()), 2))
+    {'scan': 1, 'energy': 100} 0.03
     """
     if SCAN not in scans.dims:
         raise OperandoError(f"merge: expected a series with the dim 'scan', got {tuple(scans.dims)}")

@@ -89,6 +89,19 @@ def normalize(
     ``mu`` gives its energies; larch leaves out points that are not finite, here they stay as NaN. The edge step has no
     sign, and an edge step below 1e-12 counts as none. M. Newville, J. Phys. Conf. Ser. 430, 012007 (2013),
     doi:10.1088/1742-6596/430/1/012007.
+
+    Examples
+    --------
+    An edge of height 1.2 at 8333.2 eV:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8250.0, 8500.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> rise = 0.5 + np.arctan((energy - 8333.2) / 2) / np.pi
+    >>> mu = (0.3 + 1.2 * rise).assign_coords(energy=energy)
+    >>> found = xas.normalize(mu)
+    >>> print(float(found["e0"]), round(float(found["edge_step"]), 2))
+    8333.0 1.15
     """
     mu = along_energy(mu, "normalize")
     if nnorm is not None and nnorm not in range(6):

@@ -58,6 +58,20 @@ def subtract_offset(
     ------
     OperandoError
         If a detector is missing, its unit is no current, the scans are not linked, or no point is in ``zero``.
+
+    Notes
+    -----
+    The equation is the definition of what is left.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> coords = {"energy": ("energy", np.arange(6.0) + 850, {"units": "eV"})}
+    >>> tey, i0 = np.arange(6.0) + 2, np.full(6, 3.0)
+    >>> scan = xr.Dataset({"tey": ("energy", tey, {"units": "nA"}), "i0": ("energy", i0, {"units": "nA"})}, coords)
+    >>> print(xas.subtract_offset(scan, dark={"tey": 2.0})["tey"].values.tolist())
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     """
     steps = {"dark": dark or {}, "cell_current": cell_current or {}, "zero": zero or {}}
     out = scans

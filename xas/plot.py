@@ -310,6 +310,11 @@ def edge_energy(ds: xr.Dataset, ax: Axes | None = None, *, against: str = "poten
     matplotlib.axes.Axes
         The axes drawn on.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
     Raises
     ------
     OperandoError

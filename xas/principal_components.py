@@ -88,6 +88,22 @@ def pca(
     about as many spectra as energies, the indicator counts far too many components and the F test does not. Noise of
     standard deviation s has singular values up to s (r^1/2 + c^1/2). E. R. Malinowski, Anal. Chem. 49, 612 (1977),
     doi:10.1021/ac50012a027; E. R. Malinowski, J. Chemometrics 3, 49 (1989), doi:10.1002/cem.1180030107.
+
+    Examples
+    --------
+    Mixtures of two substances have two components:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(8320.0, 8380.0, 0.5), dims="energy", attrs={"units": "eV"})
+    >>> first, second = (0.5 + np.arctan((energy - at) / 2) / np.pi for at in (8333.0, 8336.0))
+    >>> references = xr.concat([first, second], "reference").assign_coords(energy=energy, reference=["Ni2+", "Ni4+"])
+    >>> share = xr.DataArray(np.linspace(0, 1, 12), dims="scan")
+    >>> noise = np.random.default_rng(1).normal(0, 1e-3, (12, energy.size))
+    >>> series = ((1 - share) * first + share * second + noise).assign_coords(energy=energy)
+    >>> found = xas.pca(series, centered=False)
+    >>> print(int(found["significant"]))
+    2
     """
     mu = rows_of(spectra, "pca", window)
     _check(components, rule, method, weights)

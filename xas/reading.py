@@ -43,6 +43,21 @@ def read(path: str | Path, reader: str | None = None, timezone: str | None = Non
         If the file cannot be read as a scan.
     OperandoError
         If a setting is unknown to the reader.
+
+    Examples
+    --------
+    A file of two columns, described by their labels:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from operando import xas
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "scan.txt"
+    ...     np.savetxt(file, np.c_[8300.0:8310.0, 1000.0:1010.0], header="energy counts", comments="")
+    ...     scan = xas.read(file, columns={"energy": "energy", "tfy": "counts"}, units={"tfy": "count"})
+    >>> print(dict(scan.sizes), scan["energy"].attrs["units"])
+    {'energy': 10} eV
     """
     return read_as(FORMATS, path, reader, timezone, settings)
 
@@ -64,6 +79,12 @@ def read_series(
         As :func:`read` takes them, the same for all files.
     values
         Energies of the series (eV); by default those that most scans have. See :func:`operando.series.stack`.
+
+    Returns
+    -------
+    xarray.Dataset
+        What :func:`read` returns, over ``scan`` and ``energy`` (eV), with times (UTC), ``source`` and ``flag`` of every
+        scan.
 
     Raises
     ------

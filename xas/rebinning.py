@@ -81,6 +81,19 @@ def rebin(scans: xr.Dataset, energy: ArrayLike, *, counts: Sequence[str] = ()) -
     Notes
     -----
     The scatter contains the curvature of the spectrum within a bin: choose bins narrower than its features.
+
+    Both sums are definitions, made so that what is named is conserved.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = np.arange(8300.0, 8310.0, 0.1)
+    >>> coords = {"energy": ("energy", energy, {"units": "eV"})}
+    >>> scan = xr.Dataset({"mu": ("energy", energy - 8300, {"units": "1"})}, coords)
+    >>> coarse = xas.rebin(scan, np.arange(8301.0, 8309.0, 1.0))
+    >>> print(coarse["mu"].values.round(2).tolist())
+    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
     """
     middles = np.asarray(energy, dtype=np.float64)
     if middles.ndim != 1 or middles.size < 2 or not np.all(np.diff(middles) > 0):

@@ -67,6 +67,16 @@ def tey_saturation(
     Notes
     -----
     R. Nakajima, J. Stohr, Y. U. Idzerda, Phys. Rev. B 59, 6421 (1999), doi:10.1103/PhysRevB.59.6421.
+
+    Examples
+    --------
+    What 5 nm of escape depth do to absorption within 17 nm:
+
+    >>> import xarray as xr
+    >>> from operando import xas
+    >>> attenuation = xr.DataArray([0.0, 1 / 17], dims="energy", attrs={"units": "1/nm"})
+    >>> print(xas.tey_saturation(attenuation, escape_depth=5.0).values.round(3).tolist())
+    [0.0, 0.227]
     """
     given = _Given(escape_depth, angle, thickness, material, element, edge, density)
     sample = _sample(given)
@@ -88,8 +98,45 @@ def correct_tey_saturation(
 ) -> xr.DataArray:
     """Return the attenuation coefficient (1/nm), or with ``material`` the normalized absorption, from the yield.
 
-    mu = (cos a/L) y/(1 - y) for a thick sample; by Newton's method for a thin one. NaN where the yield is more than
-    any attenuation can give. It undoes :func:`tey_saturation`, which explains the parameters, errors and source.
+    mu = (cos a/L) y/(1 - y) for a thick sample; by Newton's method for a thin one. It undoes :func:`tey_saturation`.
+
+    Parameters
+    ----------
+    tey
+        Electron yield over what it would be without saturation, y (1), with any dims; with ``material`` the normalized
+        electron yield against ``energy`` (eV).
+    escape_depth
+        Effective attenuation length L of the electrons, in nm.
+    angle
+        Between beam and surface normal, in degrees.
+    thickness
+        Of the sample, in nm; thick by default.
+    material, element, edge, density
+        See :func:`tey_saturation`.
+
+    Returns
+    -------
+    xarray.DataArray
+        With the dims of ``tey``: the attenuation coefficient (1/nm), or the normalized absorption (1) with
+        ``material``. NaN where the yield is more than any attenuation can give.
+
+    Raises
+    ------
+    OperandoError
+        As :func:`tey_saturation`.
+
+    Notes
+    -----
+    R. Nakajima, J. Stohr, Y. U. Idzerda, Phys. Rev. B 59, 6421 (1999), doi:10.1103/PhysRevB.59.6421.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from operando import xas
+    >>> attenuation = xr.DataArray([0.01, 0.06], dims="energy", attrs={"units": "1/nm"})
+    >>> seen = xas.tey_saturation(attenuation, escape_depth=5.0)
+    >>> print(xas.correct_tey_saturation(seen, escape_depth=5.0).values.round(3).tolist())
+    [0.01, 0.06]
     """
     given = _Given(escape_depth, angle, thickness, material, element, edge, density)
     sample = _sample(given)

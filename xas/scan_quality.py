@@ -79,6 +79,17 @@ def quality(
     is the first tenth of the energies. A step that all detectors show is the beam's. A plateau is three equal points
     or more, left by steps of four digits of the file or more. A polynomial describes a signal if it leaves less than 15
     times the noise of a point, or half of what a line leaves: a scan that stops within the foot of its edge may pass.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> from operando import flags
+    >>> coords = {"energy": ("energy", np.arange(6.0) + 7100, {"units": "eV"}), "flag": 0}
+    >>> scan = xr.Dataset({"i0": ("energy", [5.0, 5.1, 0.0, 0.0, 5.2, 5.1], {"units": "nA"})}, coords)
+    >>> found = xas.quality(scan)
+    >>> print(flags.names(int(found["flag"])), float(found["doubt_start"]))
+    ['no_i0', 'no_edge', 'beam_dump'] 7102.0
     """
     detectors = _detectors(scans, {**(full_scale or {}), **(levels or {})})
     spectra = _absorptions(detectors)

@@ -34,6 +34,18 @@ def signal(scans: xr.Dataset, name: str = "mu") -> xr.DataArray:
     ------
     OperandoError
         If the name is unknown, or the scans lack the detector or the I0 it needs.
+
+    Examples
+    --------
+    Electron yield over I0:
+
+    >>> import xarray as xr
+    >>> from operando import xas
+    >>> coords = {"energy": ("energy", [850.0, 855.0], {"units": "eV"})}
+    >>> tey, i0 = [2.0, 6.0], [1.0, 2.0]
+    >>> scan = xr.Dataset({"tey": ("energy", tey, {"units": "nA"}), "i0": ("energy", i0, {"units": "nA"})}, coords)
+    >>> print(xas.signal(scan, "tey").values.tolist())
+    [2.0, 3.0]
     """
     if name not in SIGNALS:
         raise OperandoError(f"signal: expected one of {', '.join(SIGNALS)}, got {name!r}")

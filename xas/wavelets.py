@@ -50,6 +50,16 @@ def wavelet(chi: xr.DataArray, *, kweight: int = 2, rmax: float = 10.0) -> xr.Da
     -----
     The numbers are those of ``larch.xafs.cauchy_wavelet`` (xraylarch 2026.3) to 1e-9. M. Munoz, P. Argoul,
     F. Farges, Am. Mineral. 88, 694 (2003), doi:10.2138/am-2003-0423.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> k = xr.DataArray(np.arange(0, 12, 0.05), dims="k", attrs={"units": "1/angstrom"})
+    >>> chi = (np.sin(2 * k * 2.0) * np.exp(-0.01 * k**2)).assign_coords(k=k)
+    >>> found = xas.wavelet(chi)
+    >>> print(found["wavelet_magnitude"].dims)
+    ('wavelet_r', 'k')
     """
     chi, step = along_k(chi, "wavelet")
     count = round((rmax - 1e-7) * step * FFT_POINTS / np.pi)

@@ -91,6 +91,17 @@ def white_line(
     doi:10.1103/PhysRevLett.75.152. The width of a Lorentzian broadened by a Gaussian, 0.5346 L + (0.2166 L^2 +
     G^2)^1/2: J. J. Olivero, R. L. Longbothum, J. Quant. Spectrosc. Radiat. Transf. 17, 233 (1977),
     doi:10.1016/0022-4073(77)90161-3.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xas
+    >>> energy = xr.DataArray(np.arange(840.0, 880.0, 0.1), dims="energy", attrs={"units": "eV"})
+    >>> step = 0.5 + np.arctan((energy - 853.0) / 0.5) / np.pi
+    >>> normalized = (step + 3.0 * np.exp(-(((energy - 853.5) / 0.8) ** 2))).assign_coords(energy=energy)
+    >>> found = xas.white_line(normalized, "Ni", "L3")
+    >>> print(round(float(found["white_line_energy"]), 1))
+    853.5
     """
     if not limits[0] < limits[1]:
         raise OperandoError(f"white_line: expected limits that rise, got {limits}")

@@ -77,6 +77,19 @@ def background_systematic(
     mean square) plus twice the number of parameters: backgrounds that do not fit do not count. A background unlike all
     that are tried is not covered.
     H. Akaike, IEEE Trans. Autom. Control 19 (1974) 716, doi:10.1109/TAC.1974.1100705.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> model = xps.Model([xps.Doublet("PS4", 161.4, 1.0, splitting=1.18, ratio=0.511)])
+    >>> fitted = xps.fit(counts, model)
+    >>> found = xps.background_systematic(counts, model, fitted)
+    >>> print(bool(found["area_systematic"][0] > 0))
+    True
     """
     if model.background.static:
         raise OperandoError("background_systematic: expected an active background, got one taken off before the fit")

@@ -63,6 +63,17 @@ def shirley(
 
     D. A. Shirley, Phys. Rev. B 5, 4709 (1972), doi:10.1103/PhysRevB.5.4709; A. Proctor, P. M. A. Sherwood,
     Anal. Chem. 54, 13 (1982), doi:10.1021/ac00238a008.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> found = xps.shirley(counts + 200 * (energy > 162))["background"]
+    >>> print(bool(found[0] < found[60] < found[-1]))
+    True
     """
     spectra, part = _checked(spectra, low, high, average, "shirley")
     energy = np.ascontiguousarray(spectra[ALONG].to_numpy()[part], dtype=np.float64)
@@ -137,6 +148,17 @@ def tougaard(
     -----
     S. Tougaard, Surf. Interface Anal. 11, 453 (1988), doi:10.1002/sia.740110902, and 25, 137 (1997),
     doi:10.1002/(SICI)1096-9918(199703)25:3<137::AID-SIA230>3.0.CO;2-L.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> found = xps.tougaard(counts)
+    >>> print(found["background"].dims, round(float(found["background"][0])))
+    ('binding_energy',) 100
     """
     chosen = loss_function(kind, "tougaard", b=b, c=c, d=d, c_prime=c_prime, gap=gap)
     spectra, part = _checked(spectra, low, high, average, "tougaard")
@@ -180,6 +202,17 @@ def linear(
     ------
     OperandoError
         If the energies do not ascend, or the region has too few points.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> found = xps.linear(counts)
+    >>> print(float(found["background"].mean().round(1)))
+    100.0
     """
     spectra, part = _checked(spectra, low, high, average, "linear")
     energy = spectra[ALONG].to_numpy()[part].astype(np.float64)
@@ -212,6 +245,17 @@ def polynomial(spectra: xr.DataArray, ranges: Sequence[tuple[float, float]], *, 
     ------
     OperandoError
         If the energies do not ascend, the degree is out of range, or the ranges hold too few points.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> found = xps.polynomial(counts, [(157.0, 159.0), (166.0, 168.0)])
+    >>> print(round(float(found["background"].mean())))
+    100
     """
     if degree not in range(6):
         raise OperandoError(f"polynomial: expected a degree from 0 to 5, got {degree}")

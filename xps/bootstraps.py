@@ -74,6 +74,19 @@ def bootstrap(
     Each draw is fitted from the values of the fit. Where a line lies on its bound in the fit, draws come from a truth
     without it: use :func:`profile` there.
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), doi:10.1201/9780429246593.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> model = xps.Model([xps.Doublet("PS4", 161.4, 1.0, splitting=1.18, ratio=0.511)])
+    >>> fitted = xps.fit(counts, model)
+    >>> drawn = xps.bootstrap(counts, model, fitted, draws=20)
+    >>> print(bool(abs(drawn["area_std"][0] / fitted["area_std"][0] - 1) < 0.5))
+    True
     """
     if kind not in _KINDS:
         raise OperandoError(f"bootstrap: expected kind {' or '.join(map(repr, _KINDS))}, got {kind!r}")

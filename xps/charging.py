@@ -38,7 +38,7 @@ def charge_reference(
     Parameters
     ----------
     fits
-        Core level -> fit of the same scans with ``position`` and ``position_std`` (eV; scan, peak), and
+        Core level -> fit of the same scans with ``position`` and ``position_std`` (eV; dims scan, peak), and
         ``position_covariance`` (also ``other_peak``) if known.
     to
         The reference line's level and energy, such as ``{"C 1s": 284.8}``.

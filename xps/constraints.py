@@ -15,7 +15,14 @@ from .expressions import Expression
 
 @dataclass(frozen=True)
 class Free:
-    """A quantity to be found, from ``start``, between ``low`` and ``high``."""
+    """A quantity to be found, from ``start``, between ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> print(xps.Free(161.5, low=161.0, high=162.0))
+    Free(start=161.5, low=161.0, high=162.0)
+    """
 
     start: float
     low: float = -inf
@@ -29,7 +36,14 @@ class Free:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A quantity that is known."""
+    """A quantity that is known: ``value``, in its own unit (eV for energies and widths).
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> print(xps.Fixed(1.18))
+    Fixed(value=1.18)
+    """
 
     value: float
 
@@ -43,6 +57,14 @@ class Link:
     """A quantity tied to another of its kind.
 
     It is ``factor`` times that named ``to``, such as ``"Li2S.fwhm"``, plus ``offset``.
+
+    Examples
+    --------
+    One width for two lines, and an energy 1.3 eV above:
+
+    >>> from operando import xps
+    >>> print(xps.Link("PS4.fwhm"), xps.Link("PS4.position", offset=1.3))
+    Link(to='PS4.fwhm', factor=1.0, offset=0.0) Link(to='PS4.position', factor=1.0, offset=1.3)
     """
 
     to: str

@@ -70,6 +70,14 @@ def sensitivity_factor(
     atom. At Al K-alpha they are within 0.5 % of J. H. Scofield, J. Electron Spectrosc. 8, 129 (1976),
     doi:10.1016/0368-2048(76)80015-1. Theory itself is good to 5 to 10 %, and part of the electrons go into
     satellites (up to 20 %), which no table knows.
+
+    Examples
+    --------
+    Of S 2p for Al K-alpha, against C 1s:
+
+    >>> from operando import xps
+    >>> print(round(float(xps.sensitivity_factor("S 2p", 1486.6)), 2))
+    1.68
     """
     energies = np.asarray(photon_energy, dtype=np.float64)
     values = _seen(level, energies, angle, asymmetry or {}, light)
@@ -91,13 +99,18 @@ def angular_factor(beta: ArrayLike, angle: float, light: Light = "unpolarized") 
     Parameters
     ----------
     beta
-        Asymmetry parameter, from -1 to 2.
+        Asymmetry parameter, from -1 to 2; a number or an array of any dims.
     angle
         Unpolarized light (laboratory sources): between photons and electrons (deg), W = 1 + beta/2 (3/2 sin^2 - 1).
         Linearly polarized light (beamlines): between its electric field and the electrons,
         W = 1 + beta (3/2 cos^2 - 1/2).
     light
         ``"unpolarized"`` or ``"linear"``.
+
+    Returns
+    -------
+    array
+        W (1), of the shape of ``beta``.
 
     Raises
     ------
@@ -108,6 +121,14 @@ def angular_factor(beta: ArrayLike, angle: float, light: Light = "unpolarized") 
     -----
     R. F. Reilman, A. Msezane, S. T. Manson, J. Electron Spectrosc. 8, 389 (1976),
     doi:10.1016/0368-2048(76)80025-4. Elastic scattering in the solid makes W less uneven than this.
+
+    Examples
+    --------
+    None at the magic angle:
+
+    >>> from operando import xps
+    >>> print(round(float(xps.angular_factor(1.2, 54.7356)), 4))
+    1.0
     """
     values = np.asarray(beta, dtype=np.float64)
     if not ((values >= -1) & (values <= 2)).all():

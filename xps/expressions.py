@@ -51,6 +51,14 @@ class Expression:
     -----
     What comes to a sum of quantities times constant factors is fitted like a :class:`Link`; anything else by lmfit,
     which takes much longer. An expression sets its quantity without bounds.
+
+    ``tree`` is the text as Python's own syntax tree, of which nothing but the above is evaluated.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> print(xps.Expression("2 * {PS4.fwhm}").text)
+    2 * {PS4.fwhm}
     """
 
     text: str

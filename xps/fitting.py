@@ -99,6 +99,22 @@ def fit(
     A model with an :class:`Expression` that is not affine is fitted by lmfit (its leastsq) instead, from the same
     starts but without neighbors, to the same curve, weights and bounds; errors are those of the same information
     matrix, mapped by the derivatives of the expressions.
+
+    D. W. Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963), doi:10.1137/0111030.
+
+    Examples
+    --------
+    A sulfur doublet on a flat background:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> model = xps.Model([xps.Doublet("PS4", 161.4, 1.0, splitting=1.18, ratio=0.511)])
+    >>> found = xps.fit(counts, model)
+    >>> print(round(float(found["position"][0]), 2), found["position"].attrs["units"])
+    161.5 eV
     """
     given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)
     measured, response, sigma = as_measured(spectra, given, model, window)

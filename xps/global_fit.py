@@ -110,10 +110,10 @@ def fit_global(
     Returns
     -------
     xarray.Dataset
-        As :func:`fit` returns it, the shared parameters the same in every spectrum, and ``covariance`` that of a
-        spectrum's own and the shared parameters. ``reduced_chi_square`` of each spectrum counts its own parameters
-        only; ``reduced_chi_square_total`` is that of the series. ``shared`` in the attributes names the shared ones.
-        All is computed but the curves of lazy spectra.
+        As :func:`fit` returns it (positions and widths in eV), the shared parameters the same in every spectrum, and
+        ``covariance`` that of a spectrum's own and the shared parameters. ``reduced_chi_square`` of each spectrum
+        counts its own parameters only; ``reduced_chi_square_total`` is that of the series. ``shared`` in the attributes
+        names the shared ones. All is computed but the curves of lazy spectra.
 
     Raises
     ------
@@ -132,6 +132,21 @@ def fit_global(
     the number of scans, not its cube. After that each scan is searched again from several starts at the shared
     parameters found, and the whole again where that helps. Blocks of a lazy series are read once a step; sums are
     taken in the order of the scans, so that chunks do not matter.
+
+    Examples
+    --------
+    Two scans that share position and width:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> model = xps.Model([xps.Doublet("PS4", 161.4, 1.0, splitting=1.18, ratio=0.511)])
+    >>> series = xr.concat([counts, 1.5 * counts], "scan").assign_attrs(units="count")
+    >>> found = xps.fit_global(series, model)
+    >>> print(found["area"].dims, found["fwhm"].values.round(2).ravel().tolist())
+    ('scan', 'peak') [1.0, 1.0]
     """
     without_expressions(model.compiled, "fit_global")
     given = weights if isinstance(weights, xr.DataArray) else xr.DataArray(1.0)

@@ -114,6 +114,12 @@ def species(level: str | None = None, name: str | None = None, *, path: str | Pa
     ------
     OperandoError
         If the level is unknown, or the table has mistakes; all of them are named.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> print([one.name for one in xps.species("S 2p")][:3])
+    ['argyrodite S2-', 'Li2S', 'PS4 3-']
     """
     found = _of_level(_table(path)["species"], level, "species")
     if name is None:
@@ -125,10 +131,30 @@ def species(level: str | None = None, name: str | None = None, *, path: str | Pa
 def core_level(level: str, *, path: str | Path | None = None) -> CoreLevel:
     """Return a core level's splitting, ratio and whether both lines have one width.
 
+    Parameters
+    ----------
+    level
+        Such as ``"S 2p"``.
+    path
+        Another table of species; the one that comes with operando by default.
+
+    Returns
+    -------
+    CoreLevel
+        ``splitting`` (eV), ``ratio`` (area of the line with the smaller j over that of the other, 1), ``shared_width``
+        and where these are from.
+
     Raises
     ------
     OperandoError
         If the level is unknown, or the table has mistakes.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> level = xps.core_level("S 2p")
+    >>> print(level.splitting, level.ratio)
+    1.18 0.511
     """
     found: list[CoreLevel] = _of_level(_table(path)["levels"], level, "core_level")
     return found[0]
@@ -137,10 +163,28 @@ def core_level(level: str, *, path: str | Path | None = None) -> CoreLevel:
 def overlaps(level: str | None = None, *, path: str | Path | None = None) -> list[Overlap]:
     """Return what else lies under a core level.
 
+    Parameters
+    ----------
+    level
+        Such as ``"Li 1s"``; all levels by default.
+    path
+        Another table of species.
+
+    Returns
+    -------
+    list of Overlap
+        What lies there, where (eV), and what to do about it.
+
     Raises
     ------
     OperandoError
         If the table knows no overlap of the level, or has mistakes.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> print(len(xps.overlaps("Li 1s")) > 0)
+    True
     """
     return _of_level(_table(path)["overlaps"], level, "overlaps")
 
@@ -148,21 +192,59 @@ def overlaps(level: str | None = None, *, path: str | Path | None = None) -> lis
 def tube_satellites(anode: str = "Al", *, path: str | Path | None = None) -> list[Satellite]:
     """Return the satellites of an X-ray tube without a monochromator, ``"Al"`` or ``"Mg"``.
 
+    Parameters
+    ----------
+    anode
+        ``"Al"`` or ``"Mg"``.
+    path
+        Another table of species.
+
+    Returns
+    -------
+    list of Satellite
+        How far below the main line each lies (eV), and its height over that of the main line (1).
+
     Raises
     ------
     OperandoError
         If the anode is unknown, or the table has mistakes.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> print(xps.tube_satellites("Al")[0].shift)
+    9.8
     """
     return _of_level(_table(path)["satellites"], anode, "tube_satellites")
 
 
 def species_table(level: str | None = None, *, path: str | Path | None = None) -> xr.Dataset:
-    """Return the species as a Dataset along ``species``, for notebooks (``.to_dataframe()``).
+    """Return the species as a Dataset along ``species``, for notebooks.
+
+    Parameters
+    ----------
+    level
+        Such as ``"S 2p"``; all levels by default.
+    path
+        Another table of species.
+
+    Returns
+    -------
+    Dataset
+        Over ``species``: level, name, energy and spread (eV), phase, whether the number was seen in its source, and
+        that.
 
     Raises
     ------
     OperandoError
         If the level is unknown, or the table has mistakes.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> table = xps.species_table("P 2p")
+    >>> print(table["binding_energy"].values[:3].tolist(), table["binding_energy"].attrs["units"])
+    [126.75, 128.75, 131.85] eV
     """
     import numpy as np
     import xarray as xr

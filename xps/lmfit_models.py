@@ -83,10 +83,23 @@ def to_lmfit(model: Model, values: Mapping[str, float] | None = None) -> tuple[l
     values
         Values of free parameters by name (``"PS4.area"``), such as a fit's; where they start by default, areas at 1.
 
+    Returns
+    -------
+    tuple of lmfit.Model and lmfit.Parameters
+        With the same curve, starts, bounds and ties; energies and widths in eV.
+
     Raises
     ------
     OperandoError
         If the background is static, or names differ only in signs that lmfit does not allow.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> model = xps.Model([xps.Doublet("PS4", 161.4, 1.0, splitting=1.18, ratio=0.511)])
+    >>> lines, parameters = xps.to_lmfit(model)
+    >>> print(type(lines).__name__, len(parameters) > 5)
+    CompositeModel True
     """
     import lmfit
 

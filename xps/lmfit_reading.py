@@ -39,6 +39,11 @@ def from_lmfit(model: lmfit.Model, parameters: lmfit.Parameters) -> Model:
         others become an :class:`Expression`, which :func:`fit` leaves to lmfit. Bounds of parameters that have an
         expression are left out.
 
+    Returns
+    -------
+    Model
+        With the same lines, starts, bounds and ties; energies and widths in eV.
+
     Raises
     ------
     OperandoError

@@ -98,6 +98,18 @@ def loss_operator(
     ------
     OperandoError
         If the energies do not ascend, or the loss function is unknown or none.
+
+    Notes
+    -----
+    S. Tougaard, Surf. Interface Anal. 25, 137 (1997),
+    doi:10.1002/(SICI)1096-9918(199703)25:3<137::AID-SIA230>3.0.CO;2-L.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import xps
+    >>> print(xps.loss_operator(np.arange(160.0, 165.0)).shape)
+    (5, 5)
     """
     chosen = loss_function(kind, "loss_operator", c=c, d=d, c_prime=c_prime, gap=gap)
     energies = np.ascontiguousarray(x, dtype=np.float64)

@@ -27,7 +27,17 @@ _LANTHANIDE_ELECTRONS = 9
 
 @dataclass(frozen=True)
 class Material:
-    """A solid: formula, density (g/cm^3), band gap (eV), and its valence electrons per formula if they are known."""
+    """A solid.
+
+    ``formula`` such as ``"Li3PS4"``, ``density`` in g/cm^3, ``band_gap`` in eV, and ``valence_electrons`` per formula
+    if they are known; else they are counted from the elements.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> print(xps.Material("Li3PS4", density=1.87, band_gap=3.7).formula)
+    Li3PS4
+    """
 
     formula: str
     density: float
@@ -73,6 +83,15 @@ def imfp_tpp2m(
     -----
     S. Tanuma, C. J. Powell, D. R. Penn, Surf. Interface Anal. 21, 165 (1994), doi:10.1002/sia.740210302; deviation
     from optical data 11 % on average: Surf. Interface Anal. 35, 268 (2003), doi:10.1002/sia.1526.
+
+    Examples
+    --------
+    Of sulfur 2p electrons from Li3PS4 by Al K-alpha:
+
+    >>> from operando import xps
+    >>> length = xps.imfp_tpp2m(1486.6 - 161.5, "Li3PS4", 1.87, band_gap=3.7)
+    >>> print(round(float(length), 1), length.attrs["units"])
+    3.2 nm
     """
     energies = _energies(energy)
     if not (density > 0 and band_gap >= 0):
@@ -118,6 +137,13 @@ def effective_attenuation_length(mean_free_path: xr.DataArray | ArrayLike, albed
     Notes
     -----
     A. Jablonski, C. J. Powell, J. Vac. Sci. Technol. A 27, 253 (2009), doi:10.1116/1.3071947.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> found = xps.effective_attenuation_length(3.2, 0.1)
+    >>> print(round(float(found), 1))
+    3.0
     """
     shares = np.asarray(albedo, dtype=np.float64)
     if not ((shares >= 0) & (shares < 1)).all():

@@ -159,7 +159,9 @@ Line = Peak | Doublet
 
 @dataclass(frozen=True)
 class Background:
-    """What lies under the lines: ``b0 + b1 (E - Em) + ... + height * sum_j A_j C_j(E)``, Em the middle of the scan.
+    """What lies under the lines.
+
+    B(E) = ``b0 + b1 (E - Em) + ... + height * sum_j A_j C_j(E)``, Em the middle of the scan.
 
     Parameters
     ----------
@@ -233,6 +235,19 @@ class Model:
     ------
     OperandoError
         If names repeat or are unknown, or links go in a circle.
+
+    Examples
+    --------
+    >>> from operando import xps
+    >>> model = xps.Model(
+    ...     [
+    ...         xps.Doublet("PS4", 161.5, 1.1, level="S 2p"),
+    ...         xps.Doublet("Li2S", 160.3, xps.Link("PS4.fwhm"), level="S 2p"),
+    ...     ],
+    ...     xps.Background("shirley"),
+    ... )
+    >>> print([line.name for line in model.lines])
+    ['PS4', 'Li2S']
     """
 
     lines: tuple[Line, ...]

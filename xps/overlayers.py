@@ -72,6 +72,15 @@ def overlayer_thickness(
     -----
     J. M. Hill et al., Chem. Phys. Lett. 44, 225 (1976), doi:10.1016/0009-2614(76)80496-4; M. P. Seah, S. J. Spencer,
     Surf. Interface Anal. 33, 640 (2002), doi:10.1002/sia.1433. Rough or patchy layers come out wrong.
+
+    Examples
+    --------
+    Equal intensities of layer and substrate, each as bright as the other where alone:
+
+    >>> from operando import xps
+    >>> found = xps.overlayer_thickness(1.0, 1.0, reference_ratio=1.0, attenuation_length=3.0)
+    >>> print(round(float(found["thickness"]), 2), round(float(found["thickness_systematic"]), 2))
+    2.08 0.21
     """
     lengths = _checked(attenuation_length, substrate_attenuation_length, emission_angle, reference_ratio)
     given = (overlayer, substrate, reference_ratio, *lengths, overlayer_std, substrate_std)
@@ -105,10 +114,37 @@ def overlayer_ratio(
 ) -> xr.DataArray:
     """Return Io/Is for a layer of known thickness (nm): what :func:`overlayer_thickness` inverts.
 
+    Parameters
+    ----------
+    thickness
+        Of the layer, in nm; a number or an array of any dims, as all that follow.
+    reference_ratio
+        Io/Is of the thick layer over the bare substrate, (Io8/Is8) (1).
+    attenuation_length, substrate_attenuation_length
+        Effective attenuation lengths in the layer of its own line and of the substrate's (nm); the same by default.
+    emission_angle
+        Between electrons and surface normal, in degrees.
+
+    Returns
+    -------
+    DataArray
+        Io/Is (1), with the dims of what was given.
+
     Raises
     ------
     OperandoError
         If a length or the ratio is not above 0, or the angle lies outside 0 to 90 degrees.
+
+    Notes
+    -----
+    J. M. Hill et al., Chem. Phys. Lett. 44, 225 (1976), doi:10.1016/0009-2614(76)80496-4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from operando import xps
+    >>> print(round(float(xps.overlayer_ratio(3.0 * np.log(2), reference_ratio=1.0, attenuation_length=3.0)), 3))
+    1.0
     """
     own, other = _checked(attenuation_length, substrate_attenuation_length, emission_angle, reference_ratio)
     deep = _array(thickness)
@@ -156,6 +192,23 @@ def layer_thicknesses(
     ------
     OperandoError
         If layers are missing, F or a length is not above 0, or the angle lies outside 0 to 90 degrees.
+
+    Notes
+    -----
+    J. M. Hill et al., Chem. Phys. Lett. 44, 225 (1976), doi:10.1016/0009-2614(76)80496-4.
+
+    Examples
+    --------
+    A film that shows half of its full intensity, on a substrate that shows the other half:
+
+    >>> import xarray as xr
+    >>> from operando import xps
+    >>> areas = xr.DataArray([50.0, 50.0], dims="layer", coords={"layer": ["film", "substrate"]})
+    >>> full = {"film": 100.0, "substrate": 100.0}
+    >>> lengths = {"film": 3.0, "substrate": 3.0}
+    >>> found = xps.layer_thicknesses(areas, full, lengths)
+    >>> print(found["thickness"].values.round(2).tolist())
+    [2.08]
     """
     stack = list(full)
     known = list(map(str, areas[LAYER].values)) if LAYER in areas.coords else []

@@ -71,6 +71,19 @@ def profile(
     known errors z^2 times the reduced chi-square. Where a lower minimum is met on the way, the profile starts again
     from there, so that ``value`` may differ from that of the fit.
     Venzon and Moolgavkar, Appl. Statist. 37 (1988) 87, doi:10.2307/2347496.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> model = xps.Model([xps.Doublet("PS4", 161.4, 1.0, splitting=1.18, ratio=0.511)])
+    >>> fitted = xps.fit(counts, model)
+    >>> limits = xps.profile(counts, model, fitted, "PS4.position")
+    >>> print(sorted(limits.data_vars)[:3])
+    ['lower', 'upper', 'value']
     """
     if not z > 0:
         raise OperandoError(f"profile: expected z above 0, got {z}")

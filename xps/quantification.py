@@ -72,6 +72,22 @@ def quantify(
     OperandoError
         If fewer than two elements are given or one twice, dims do not agree, or what sigma, lambda or T are is not
         clear.
+
+    Notes
+    -----
+    D. Briggs, J. T. Grant (eds.), Surface Analysis by Auger and X-ray Photoelectron Spectroscopy, IM Publications
+    (2003).
+
+    Examples
+    --------
+    Areas of a compound with three sulfur atoms to one of phosphorus:
+
+    >>> import xarray as xr
+    >>> from operando import xps
+    >>> areas = {"S 2p": xr.DataArray(3 * 1.675), "P 2p": xr.DataArray(1.19)}
+    >>> found = xps.quantify(areas, 1486.6, attenuation_lengths={"S 2p": 3.2, "P 2p": 3.2})
+    >>> print(found["atomic_fraction"].values.round(2).tolist())
+    [0.75, 0.25]
     """
     levels = list(areas)
     elements = [core_level(name).element for name in levels]

@@ -66,6 +66,11 @@ def read_series(
     values
         Binding energies of the series (eV); by default those that most spectra have.
 
+    Returns
+    -------
+    xarray.Dataset
+        What :func:`read` returns, over ``scan`` and ``binding_energy`` (eV), with times (UTC), ``source`` and ``flag``.
+
     Raises
     ------
     FileError

@@ -88,6 +88,21 @@ def regress_on_potential(
     in all errors does not matter; a breakpoint counts thrice because it is the best of many places. G. Schwarz, Ann.
     Stat. 6, 461 (1978), doi:10.1214/aos/1176344136. Segmented fit after V. M. R. Muggeo, Stat. Med. 22, 3055 (2003),
     doi:10.1002/sim.1545. Hysteresis between charge and discharge is not in the model: regress half-cycles apart.
+
+    Examples
+    --------
+    Lines of an electrolyte that fall by 0.9 eV per V:
+
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> potential = ("scan", np.linspace(2.5, 4.2, 12), {"units": "V"})
+    >>> shift = -0.9 * np.linspace(2.5, 4.2, 12) + np.random.default_rng(1).normal(0, 0.01, 12)
+    >>> dims, units = ("scan", "phase"), {"units": "eV"}
+    >>> variables = {"shift": (dims, shift[:, None], units), "shift_std": (dims, np.full((12, 1), 0.01), units)}
+    >>> ds = xr.Dataset(variables, {"potential": potential, "phase": ["electrolyte"]})
+    >>> found = xps.regress_on_potential(ds)
+    >>> print(found["slope"].values.round(2).tolist())
+    [[-0.9]]
     """
     if breakpoints is not None and not 0 <= breakpoints <= MOST:
         raise OperandoError(f"{_STEP}: expected 0 to {MOST} breakpoints, got {breakpoints}")

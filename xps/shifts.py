@@ -89,6 +89,8 @@ def rigid_shift(
     A line departs if the chi squared of its distance from the others over all scans, against the usual one of the
     other lines if that exceeds 1, lies beyond the threshold; the worst goes first, then all are tested again. Levels
     that are measured one after the other see a changing potential at different times.
+
+    Generalized least squares: A. C. Aitken, Proc. R. Soc. Edinb. 55, 42 (1936).
     """
     positions = line_positions(fits, phases, _STEP)
     if electrode is not None and electrode not in positions.phases:

@@ -47,6 +47,18 @@ def deglitch(spectra: xr.Dataset, *, threshold: float = 8.0) -> xr.Dataset:
     The deviation is that of Poisson counts, or, where the spectrum scatters more (or is no counts), 1.4826 times the
     median of the same deviations. The worst point goes first, since it makes its neighbors stand out as well. Points
     beside a gap in the energies, at most one of twenty points, and the two points at either end stay as they are.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from operando import xps
+    >>> energy = xr.DataArray(np.arange(157.0, 168.0, 0.1), dims="binding_energy", attrs={"units": "eV"})
+    >>> line = 900 * np.exp(-(((energy - 161.5) / 0.6) ** 2)) + 460 * np.exp(-(((energy - 162.68) / 0.6) ** 2))
+    >>> counts = (100 + line).assign_coords(binding_energy=energy).assign_attrs(units="count")
+    >>> counts[50] += 5000
+    >>> cleaned = xps.deglitch(counts.to_dataset(name="counts"))
+    >>> print(int(counts.max()), int(cleaned["counts"].max()))
+    5676 1009
     """
     name = next((name for name in MEASURED if name in spectra), None)
     if name is None or ALONG not in spectra[name].dims:

@@ -21,6 +21,20 @@ FORMATS = (eclab.FORMAT, MPR, NEWARE, ARBIN, MACCOR, BDF, COLUMNS)
 def read(path: str | Path, *, timezone: str | None = None, reader: str | None = None, **settings: Any) -> xr.Dataset:
     """Return one file's log as its reader gives it: voltage, current, counters and ``flag`` over ``time``.
 
+    Parameters
+    ----------
+    path
+        The file.
+    timezone
+        Zone of its local times (IANA), where they name none.
+    reader, settings
+        Name of the reader (found by content otherwise) and its settings.
+
+    Returns
+    -------
+    Dataset
+        Over ``time`` (UTC): ``voltage`` (V), ``current`` (A, charge positive), the cycler's counters and ``flag``.
+
     Raises
     ------
     FileError

@@ -14,10 +14,10 @@ from operando.pipelines.mistakes import suggestion
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be exported.
+    """What is to be exported of a ``tree``.
 
-    ``store`` is the folder of the store, ``nodes`` the paths asked for (all if empty), ``texts`` fields to fill,
-    ``variables`` the volumes wanted (all if empty).
+    ``store`` is the folder of the store, ``nodes`` the paths asked for (all if empty), ``overwrite`` whether files may
+    be replaced, ``sample`` its name, ``texts`` fields to fill, ``variables`` the volumes wanted (all if empty).
     """
 
     tree: xr.DataTree
@@ -56,6 +56,11 @@ def export(request: Request, name: str, out: Path | None = None) -> Written:
     out
         The file, a folder for it, or the folder of several files; by default one named after the store, in the
         current folder.
+
+    Returns
+    -------
+    tuple of list of Path and list of str
+        The files written, and lines on what is missing or left out.
 
     Raises
     ------

@@ -28,6 +28,11 @@ def write(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path:
     path
         The page to write.
 
+    Returns
+    -------
+    Path
+        The page.
+
     Raises
     ------
     OSError
@@ -54,7 +59,20 @@ def write(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path:
 
 
 def write_store(store: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
-    """Write the report of the experiment in ``store``; see :func:`write`."""
+    """Write the report of the experiment in ``store``; see :func:`write`.
+
+    Parameters
+    ----------
+    store
+        The folder of a store.
+    path
+        The page to write, ending in ``.html``.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
     import operando
 
     with operando.open(store) as tree:

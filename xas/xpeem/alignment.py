@@ -43,6 +43,10 @@ def align(images: Images, drift: xr.Dataset, order: int = 3) -> Images:
     ------
     OperandoError
         If images and drift are not of the same frames, or the order is out of range.
+
+    Notes
+    -----
+    The equation is the definition of the drift.
     """
     stack = images_of(images, "align")
     if order not in range(6):

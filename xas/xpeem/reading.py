@@ -74,6 +74,12 @@ def read_series(
     values
         Energies of the series (eV); by default those that most stacks have.
 
+    Returns
+    -------
+    xarray.Dataset
+        What :func:`read` returns, with the dims ``scan``, ``energy`` (eV), ``y`` and ``x``; the images stay in their
+        files.
+
     Raises
     ------
     FileError
@@ -98,7 +104,8 @@ def reopen(series: xr.Dataset, folder: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``series`` with ``counts`` and, as far as there are, ``flat`` and ``dark``. A stack that ends early is 0 there.
+        ``series`` with ``counts`` (units as in the files; scan, energy, y, x) and, as far as there are, ``flat`` and
+        ``dark``. A stack that ends early is 0 there.
 
     Raises
     ------

@@ -68,6 +68,16 @@ def regions(
 def labelled(label: NDArray[np.integer]) -> xr.Dataset:
     """Return numbered regions (y, x), 0 outside, with area and center of each.
 
+    Parameters
+    ----------
+    label
+        Number of the region that a pixel lies in, 0 outside; dims (y, x).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``label`` (y, x) and for each ``region`` its area (px) and the center ``y`` and ``x`` (px).
+
     Raises
     ------
     OperandoError
