@@ -81,8 +81,7 @@ def watch(
     Files that are there already are taken up first; a watch that was killed is resumed so. A file counts as closed when
     its size and times stay the same for ``pace.settle`` seconds. One that breaks off or cannot be read is waited for
     ``pace.patience`` seconds, then stored as partial and flagged, or listed in the store's ``failed``; when it changes
-    later, it is read again. Stacks of images and volumes are worked on by the ``cluster``, if there is one; spectra
-    wait until one of them is done.
+    later, it is read again. Spectra wait while a stack of images or a volume is worked on.
 
     Parameters
     ----------
@@ -94,6 +93,8 @@ def watch(
         How long it waits for what.
     stop
         Set it to end the watch.
+    cluster
+        Workers for stacks of images and volumes; this process by default.
 
     Returns
     -------

@@ -178,6 +178,11 @@ class Background:
         The loss function of Tougaard, one of :data:`~operando.xps.loss_functions.LOSS_FUNCTIONS`.
     static
         Whether the background is taken off before the fit, as other programs do: areas are then biased.
+
+    Notes
+    -----
+    Step and loss of each line: D. A. Shirley, Phys. Rev. B 5, 4709 (1972), doi:10.1103/PhysRevB.5.4709; S. Tougaard,
+    Surf. Interface Anal. 11, 453 (1988), doi:10.1002/sia.740110902.
     """
 
     kind: Kind = "shirley"
