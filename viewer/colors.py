@@ -44,10 +44,8 @@ def direct_colormap(colors: Mapping[int, Any]) -> Any:
     """Return a colormap of napari's that gives each number its color; others and 0 are clear."""
     from napari.utils.colormaps import DirectLabelColormap
 
-    table: dict[int | None, Any] = {None: _CLEAR, 0: _CLEAR}
-    for number, color in colors.items():
-        table[number] = color
-    return DirectLabelColormap(color_dict=table)
+    table: dict[Any, Any] = {None: _CLEAR, 0: _CLEAR}
+    return DirectLabelColormap(color_dict={**table, **colors})
 
 
 def shades(values: NDArray[np.floating[Any]], name: str = "viridis") -> NDArray[np.float64]:
