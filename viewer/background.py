@@ -269,6 +269,8 @@ def _scheduled(graph: Any, keys: Any, **keywords: Any) -> Any:
     """Compute a graph on dask's threads; that of a work chunk by chunk under its eyes."""
     from dask import threaded
 
+    from operando.tomo.blocks import threads_at_hand
+
     work: Work | None = getattr(_here, "work", None)
     if work is None:
         return threaded.get(graph, keys, **keywords)
@@ -280,4 +282,5 @@ def _scheduled(graph: Any, keys: Any, **keywords: Any) -> Any:
         finished = len(state["finished"])
         work.tell(finished, finished + sum(len(state[kind]) for kind in ("ready", "waiting", "running")))
 
-    return threaded.get(graph, keys, callbacks=[(None, None, before, after, None)], **keywords)
+    workers = keywords.pop("num_workers", None) or threads_at_hand()
+    return threaded.get(graph, keys, callbacks=[(None, None, before, after, None)], num_workers=workers, **keywords)
