@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operando import history
+from operando.kind_colors import SUBSTANCES
 from operando.plot import INK, axis_label
 
 from .figures import Figure, hover, models, new_figure
-from .mixtures import SUBSTANCES, legend_of, plots
+from .mixtures import legend_of, plots
 from .parts import Html, Part, Plot, counted, heading, text
 from .series import Series, all_series, local_time, over_all
 

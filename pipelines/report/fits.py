@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from operando.kind_colors import SUBSTANCES
 from operando.plot import INK, axis_label, unit_label
 
 from .figures import Model, layouts, models, new_figure
-from .mixtures import SUBSTANCES, plots
+from .mixtures import plots
 from .parts import Html, Part, Plot, counted, heading, table, text
 from .series import LocalTime, Series, local_time, over_all, spectra_series, thinned
 from .series_slider import head, scan_slider

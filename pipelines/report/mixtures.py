@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from operando.kind_colors import SUBSTANCES
+
 from .figures import SCAN_TIPS, Figure, Model, hover, models, new_figure, scan_columns, scan_source
 from .parts import Part, Plot, counted, heading, text
 from .series import LocalTime, Series, axis_of, local_time, spectra_series, thinned
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-SUBSTANCES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colors of Okabe and Ito, told apart by the color-blind too."""
 _SIGNS = (("circle", "●"), ("square", "■"), ("triangle", "▲"), ("diamond", "◆"))
 _FRACTION = "fraction"
 _PARTS = ("reference", "peak")

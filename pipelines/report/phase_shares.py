@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .kind_colors import SIGNS, kind_colors, kind_of
+from operando.kind_colors import SIGNS, kind_colors, kind_of
+
 from .parts import Part, Plot, counted, text
 from .scan_lines import Line, draw_lines
 from .series import LocalTime, Series

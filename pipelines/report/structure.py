@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from operando.kind_colors import SIGNS, kind_colors, kind_of
 from operando.plot import unit_label
 
 from .figures import new_figure
-from .kind_colors import SIGNS, kind_colors, kind_of
 from .parts import Html, Part, Plot, counted, table, text
 from .scan_lines import Line, draw_lines
 from .series import LocalTime, Series

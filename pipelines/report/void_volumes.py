@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from operando.kind_colors import COLORS, SIGNS
 from operando.plot import unit_label
 
-from .kind_colors import COLORS, SIGNS
 from .parts import Part, Plot, counted, text
 from .scan_lines import Line, draw_lines
 from .series import LocalTime, Series

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from operando.kind_colors import kind_colors, kind_of
 from operando.pipelines.steps.previews import AXES, PREVIEW, PREVIEW_KIND, PREVIEW_LABEL, THIN
 
 from .figures import WRAPPED, Figure, Model, layouts, models
-from .kind_colors import kind_colors, kind_of
 from .parts import Html, Part, Plot, counted, plain, text
 from .pictures import empty_picture, reduced
 from .series import LocalTime, Series, thinned

@@ -22,11 +22,11 @@ from volume_experiments import (
     with_volumes,
 )
 
+from operando.kind_colors import COLORS, kind_colors, kind_of
 from operando.pipelines import report
 from operando.pipelines.report import volumes as panel
 from operando.pipelines.report.crack_history import cracks_of, draw_history, events
 from operando.pipelines.report.figures import models
-from operando.pipelines.report.kind_colors import COLORS, kind_colors, kind_of
 from operando.pipelines.report.parts import Html
 from operando.pipelines.report.series import LocalTime, all_series, local_time
 from operando.pipelines.report.void_volumes import draw_volumes, limit_words, missed

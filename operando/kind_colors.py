@@ -1,4 +1,7 @@
-"""Colors of what a volume holds, told apart by the color-blind too; a void or a crack has the same in every figure."""
+"""Colors of what a volume holds and of what mixtures consist of: the same in the report and in the viewer.
+
+The color-blind can tell them apart, too (Okabe and Ito, 2008).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ COLORS = {
     "particle": "#009E73",
     "electrolyte": "#E69F00",
 }
-"""After Okabe and Ito (2008)."""
 
 SIGNS = {"void": "circle", "crack": "square", "contact loss": "triangle", "particle": "diamond", "electrolyte": "hex"}
 """The marker of each kind: its shape repeats what the color says."""
+
+SUBSTANCES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colors of references, components and lines, in their order."""
 
 _FURTHER = ("#0072B2", "#8C3B00", "#7F7F7F")
 _MEANINGS = {

@@ -1,0 +1,80 @@
+"""Coarser levels of what is shown: those of the files, or every so many voxels, so that only what is shown is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+COARSEST = 512
+"""Edge, in voxels, that the coarsest level does not exceed: what a graphics card draws in three dimensions."""
+_PLACES = ("z", "y", "x")
+
+
+def strided(array: xr.DataArray) -> list[Any]:
+    """Return coarser levels of an array, each of half the edges; none if it is small.
+
+    Parameters
+    ----------
+    array
+        Dims among which are z, y, x; lazy.
+
+    Returns
+    -------
+    list
+        Views of the array: one voxel of each two, four ... edges. Nothing is averaged, for a mean of eight voxels would
+        need slices that are not shown.
+    """
+    found = []
+    edges = [size for dim, size in array.sizes.items() if dim in _PLACES]
+    by = 2
+    while edges and max(edges) * 2 > COARSEST * by:
+        steps = {dim: slice(by // 2, None, by) for dim in _PLACES if array.sizes.get(dim, 1) > by}
+        found.append(array.isel(steps).data)
+        by *= 2
+    return found
+
+
+def file_levels(raw: xr.Dataset, folder: Path) -> list[Any]:
+    """Return the coarser levels that the files of a series of volumes hold; none unless all are OME-Zarr of one kind.
+
+    Parameters
+    ----------
+    raw
+        The ``raw`` node of a store, dim ``scan``.
+    folder
+        The folder that ``source`` starts from.
+    """
+    settings = dict(json.loads(raw.attrs.get("settings") or "{}"))
+    made = raw["reconstructed"].values if "reconstructed" in raw.coords else [""] * raw.sizes["scan"]
+    files = [folder / (str(own) or str(source)) for own, source in zip(made, raw["source"].values, strict=True)]
+    own = all(map(bool, map(str, made)))
+    if not (own or settings.get("reader") == "ome_zarr"):
+        return []
+    settings = {"reader": "ome_zarr"} if own else settings
+    return ome_zarr_levels(files, settings)
+
+
+def ome_zarr_levels(files: Sequence[Path], settings: Mapping[str, Any]) -> list[Any]:
+    """Return the coarser levels of OME-Zarr stores, one volume after the other along the first axis."""
+    import dask.array as da
+
+    from operando.tomo import read
+
+    chosen = {name: value for name, value in settings.items() if name not in ("level", "voxel_size", "slices", "log")}
+    first = int(settings.get("level") or 0)
+    counts = {_levels_in(read(file, **{**chosen, "level": first})) for file in files}
+    found = []
+    for level in range(first + 1, min(counts)):
+        volumes = [read(file, **{**chosen, "level": level})["grey"].data for file in files]
+        if len({volume.shape for volume in volumes}) > 1:
+            return []
+        found.append(da.stack(volumes))  # type: ignore[no-untyped-call]
+    return found
+
+
+def _levels_in(ds: xr.Dataset) -> int:
+    return int(json.loads(ds.attrs.get("metadata") or "{}").get("levels", 1))
