@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
@@ -45,6 +47,7 @@ class Timeline(QWidget):
         column.addWidget(self.curves, 1)
         column.addWidget(self.said)
         self._source, self._marker, self._behind = "", None, None
+        self._zone = ZoneInfo("UTC")
         self.curves.canvas.mpl_connect("button_press_event", self._clicked)
         self.curves.canvas.mpl_connect("draw_event", self._drawn)
         self.series.currentTextChanged.connect(self._show_place)
@@ -92,6 +95,9 @@ class Timeline(QWidget):
         return [one for one in timed if about(one)["source"] == about(timed[0])["source"]]
 
     def _draw(self, tree: xr.DataTree) -> None:
+        from matplotlib.colors import same_color
+
+        self._zone = plot.experiment_zone(tree)
         axes = self.curves.axes
         axes.clear()
         plot.timeline(tree, axes)
@@ -100,7 +106,7 @@ class Timeline(QWidget):
         for text in [*(legend.get_texts() if legend else ()), *axes.texts]:
             text.set_color(colors["text"])
         for collection in axes.collections:
-            if tuple(np.round(np.ravel(collection.get_color())[:3], 2)) == (0.2, 0.2, 0.2):
+            if same_color(collection.get_color(), plot.INK):  # type: ignore[attr-defined]
                 collection.set_color(colors["text"])
         self._marker = axes.axvline(np.datetime64("2000-01-01"), color=colors["highlight"], lw=2, animated=True)
         self.curves.paint()
@@ -127,7 +133,7 @@ class Timeline(QWidget):
             self.said.setText(_EMPTY)
             return
         scan = sliders.place(self.viewer, layer, "scan")
-        self.said.setText(in_words(about(layer)["array"].coords, scan))
+        self.said.setText(in_words(about(layer)["array"].coords, scan, self._zone))
         if self._marker is not None and not np.isnat(self.times[scan]):
             self._marker.set_xdata([self.times[scan]] * 2)
             self._draw_marker()
@@ -147,10 +153,11 @@ def timeline_of(source: str) -> xr.DataTree:
     return xr.DataTree.from_dict(kept)
 
 
-def in_words(coords: Any, scan: int) -> str:
+def in_words(coords: Any, scan: int, zone: ZoneInfo) -> str:
     """Return where a scan lies, for people: its number, time, potential, state of charge, and reasons for doubt."""
-    count = coords["time"].size
-    said = [f"scan {scan + 1} of {count}", str(coords["time"].values[scan].astype("datetime64[s]")).replace("T", " ")]
+    when = pd.Timestamp(coords["time"].values[scan])
+    said = [f"scan {scan + 1} of {coords['time'].size}"]
+    said.append("no time" if when is pd.NaT else f"{when.tz_localize('UTC').tz_convert(zone):%Y-%m-%d %H:%M:%S}")
     for name, form in (("potential", "{:.3f} V"), ("soc", "state of charge {:.2f}")):
         if name in coords and np.isfinite(coords[name].values[scan]):
             said.append(form.format(float(coords[name].values[scan])))
