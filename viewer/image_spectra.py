@@ -145,5 +145,5 @@ def drawn(shape: Sequence[int], kind: str, corners: NDArray[np.floating[Any]]) -
         middle, sides = corners.mean(axis=0), (corners[1] - corners[0], corners[2] - corners[1])
         angle = np.linspace(0, 2 * np.pi, 90, endpoint=False)[:, None]
         corners = middle + np.cos(angle) * sides[0] / 2 + np.sin(angle) * sides[1] / 2
-    inside: Mask = polygon2mask(tuple(shape), corners)
+    inside: Mask = polygon2mask(tuple(shape), corners)  # type: ignore[no-untyped-call]
     return inside

@@ -46,7 +46,9 @@ class Timeline(QWidget):
         column.addLayout(form)
         column.addWidget(self.curves, 1)
         column.addWidget(self.said)
-        self._source, self._marker, self._behind = "", None, None
+        self._source = ""
+        self._marker: Any = None
+        self._behind: Any = None
         self._zone = ZoneInfo("UTC")
         self.curves.canvas.mpl_connect("button_press_event", self._clicked)
         self.curves.canvas.mpl_connect("draw_event", self._drawn)
@@ -108,13 +110,14 @@ class Timeline(QWidget):
         for collection in axes.collections:
             if same_color(collection.get_color(), plot.INK):  # type: ignore[attr-defined]
                 collection.set_color(colors["text"])
-        self._marker = axes.axvline(np.datetime64("2000-01-01"), color=colors["highlight"], lw=2, animated=True)
+        self._marker = axes.axvline(axes.get_xlim()[0], color=colors["highlight"], lw=2, animated=True)
         self.curves.paint()
         self._show_place()
 
     def _drawn(self, _event: object) -> None:
         """Keep the drawn curve, so that moving the marker draws the marker alone."""
-        self._behind = self.curves.canvas.copy_from_bbox(self.curves.figure.bbox)
+        canvas: Any = self.curves.canvas
+        self._behind = canvas.copy_from_bbox(self.curves.figure.bbox)
         self._draw_marker()
 
     def _draw_marker(self) -> None:
@@ -155,9 +158,10 @@ def timeline_of(source: str) -> xr.DataTree:
 
 def in_words(coords: Any, scan: int, zone: ZoneInfo) -> str:
     """Return where a scan lies, for people: its number, time, potential, state of charge, and reasons for doubt."""
-    when = pd.Timestamp(coords["time"].values[scan])
-    said = [f"scan {scan + 1} of {coords['time'].size}"]
-    said.append("no time" if when is pd.NaT else f"{when.tz_localize('UTC').tz_convert(zone):%Y-%m-%d %H:%M:%S}")
+    time = coords["time"].values
+    said = [f"scan {scan + 1} of {time.size}", "no time"]
+    if not np.isnat(time[scan]):
+        said[1] = f"{pd.Timestamp(time[scan]).tz_localize('UTC').tz_convert(zone):%Y-%m-%d %H:%M:%S}"
     for name, form in (("potential", "{:.3f} V"), ("soc", "state of charge {:.2f}")):
         if name in coords and np.isfinite(coords[name].values[scan]):
             said.append(form.format(float(coords[name].values[scan])))
