@@ -127,7 +127,7 @@ def _style(array: xr.DataArray, limits: tuple[float, float] | None) -> tuple[str
     if colors:
         return "labels", {"colormap": direct_colormap(colors), "opacity": 0.6, "features": _features(array)}
     if array.dtype.kind in "iub" and str(array.name) in _NUMBERS:
-        return "labels", {"opacity": 0.7}
+        return "labels", {"opacity": 0.8}
     if limits is None:
         limits = (0.0, 1.0) if str(array.name).endswith(_SHARES) else _limits(array)
     low, high = limits

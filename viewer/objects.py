@@ -25,7 +25,7 @@ from . import sliders
 from .background import start, told
 from .colors import direct_colormap
 from .layers import about, array_of
-from .object_tables import COLORED, NUMBER, PLACES, colors_by, table_of, tables_of
+from .object_tables import COLORED, KIND, NUMBER, PLACES, colors_by, table_of, tables_of
 from .work_bar import WorkBar
 
 _EMPTY = "Open a store with labels of objects."
@@ -152,7 +152,6 @@ class Objects(QWidget):
         if wanted != self._shown:
             self._shown = wanted
             self.model.show(table_of(objects, tracks, self.scan))
-            self.said.setText(f"{self.model.rowCount()} objects in scan {self.scan + 1}")
         self.paint()
 
     def paint(self, _event: object = None) -> None:
@@ -162,8 +161,10 @@ class Objects(QWidget):
         layer = self.layer
         if layer is None or self._shown is None:
             return
-        colors = colors_by(self.model.table, self.color.currentText())
+        by, table = self.color.currentText(), self.model.table
+        colors = colors_by(table, by)
         layer.colormap = direct_colormap(colors) if colors else label_colormap()
+        self.said.setText(f"{len(table)} objects in scan {self.scan + 1}{_scale(table, by) if colors else ''}")
 
     def choose(self, number: int) -> None:
         """Show an object: its label is chosen, the view moves to its middle."""
@@ -251,6 +252,14 @@ def _are_objects(layer: Any) -> bool:
     if layer._type_string != "labels" or not known or "z" not in known["array"].dims:
         return False
     return known["array"].dtype.kind in "iu" and "flag_meanings" not in known["array"].attrs
+
+
+def _scale(table: pd.DataFrame, by: str) -> str:
+    """Return what the colors mean."""
+    known = table[by].dropna()
+    if by == KIND or known.empty:
+        return ""
+    return f"; {by} from {_text(known.min())} (dark) to {_text(known.max())} (light)"
 
 
 def _text(value: Any) -> str:

@@ -7,8 +7,9 @@ import pytest
 
 import operando
 from operando import xas
-from operando.viewer.image_spectra import disk, drawn, settings_of, spectra, stack_of
+from operando.viewer.image_spectra import disk, drawn, spectra, stack_of
 from operando.viewer.layers import about
+from operando.viewer.recipe_settings import settings_of
 from operando.viewer.spectrum import REGIONS, Spectrum
 
 SERIES = "xpeem/Ni_L3"
@@ -57,7 +58,7 @@ def test_the_cursor_shows_what_floor_1_finds_there(widget, stack, wait):
     np.testing.assert_array_equal(widget.result["normalized"], expected["normalized"])
     shares = xas.lcf(expected, stack.references, **stack.settings.lcf)
     np.testing.assert_array_equal(widget.result["fraction"], shares["fraction"])
-    assert widget.said.text().startswith("cursor (13 px): reduced Ni")
+    assert widget.said.text().partition("</span>")[2].startswith(" cursor (13 px): reduced Ni")
 
 
 def test_other_ranges_normalize_anew(widget, stack, wait):
