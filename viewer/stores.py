@@ -54,6 +54,12 @@ def split(path: Path) -> tuple[Path, str]:
     return path, ""
 
 
+def node_of(tree: xr.DataTree, path: str) -> xr.Dataset | None:
+    """Return what a node of a store holds, such as ``xtm/composite/cracks``; None if there is none."""
+    known = {node.path.strip("/") for node in tree.leaves}
+    return tree[path].to_dataset() if path in known else None
+
+
 def is_store(path: Path) -> bool:
     """Whether a folder is a store of operando."""
     from operando.store import read_root
@@ -91,7 +97,7 @@ def _ordered(tree: xr.DataTree, below: str) -> list[str]:
 
 def _placed(array: xr.DataArray, tree: xr.DataTree, series: str) -> xr.DataArray:
     """Return an image with the edge of a pixel, which the measured node of its series states."""
-    raw = tree[f"{series}/raw"].dataset if f"{series}/raw" in tree else None
+    raw = node_of(tree, f"{series}/raw")
     if raw is None or "pixel_size" not in raw.coords or {"y", "x"} & set(array.coords):
         return array
     return array.assign_coords(pixel_size=raw["pixel_size"].variable if "scan" in array.dims else raw["pixel_size"][0])

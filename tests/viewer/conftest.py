@@ -125,7 +125,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return demo_run(tmp_path_factory) / "demo" / "beamtime" / "cell7.zarr"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait(application):
     """Let Qt work until something is true, or fail: ``wait(lambda: done, seconds)``.
 
