@@ -127,14 +127,20 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wait(application):
-    """Let Qt work until something is true, or fail: ``wait(lambda: done, seconds)``."""
+    """Let Qt work until something is true, or fail: ``wait(lambda: done, seconds)``.
+
+    Qt waits by itself: each call of ``processEvents`` from Python loses a reference to None, and a loop of them ends
+    the interpreter.
+    """
     from time import monotonic
+
+    from qtpy.QtTest import QTest
 
     def until(true, seconds=10.0):
         end = monotonic() + seconds
         while not true():
             assert monotonic() < end, "waited in vain"
-            application.processEvents()
+            QTest.qWait(5)
 
     return until
 
