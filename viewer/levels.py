@@ -32,8 +32,8 @@ def strided(array: xr.DataArray) -> list[Any]:
     edges = [size for dim, size in array.sizes.items() if dim in _PLACES]
     by = 2
     while edges and max(edges) * 2 > COARSEST * by:
-        steps = {dim: slice(by // 2, None, by) for dim in _PLACES if array.sizes.get(dim, 1) > by}
-        found.append(array.isel(steps).data)
+        steps = {dim: min(by, 1 << (array.sizes[dim].bit_length() - 1)) for dim in _PLACES if dim in array.dims}
+        found.append(array.isel({dim: slice(step // 2, None, step) for dim, step in steps.items()}).data)
         by *= 2
     return found
 

@@ -98,6 +98,8 @@ class Objects(QWidget):
         self.model, self.view = ObjectTable(), QTableView()
         self.work = WorkBar(self.measure)
         self._tables: dict[str, tuple[xr.Dataset | None, xr.Dataset | None]] = {}
+        self._usual: dict[str, Any] = {}
+        self._painted: tuple[tuple[str, int], str] | None = None
         self._shown: tuple[str, int] | None = None
         self._lay_out()
         self._connect()
@@ -156,14 +158,13 @@ class Objects(QWidget):
 
     def paint(self, _event: object = None) -> None:
         """Color the objects by a column of the table."""
-        from napari.utils.colormaps import label_colormap
-
-        layer = self.layer
-        if layer is None or self._shown is None:
+        layer, by, table = self.layer, self.color.currentText(), self.model.table
+        if layer is None or self._shown is None or self._painted == (self._shown, by):
             return
-        by, table = self.color.currentText(), self.model.table
+        self._painted = self._shown, by
         colors = colors_by(table, by)
-        layer.colormap = direct_colormap(colors) if colors else label_colormap()
+        usual = self._usual.setdefault(layer.name, layer.colormap)
+        layer.colormap = direct_colormap(colors) if colors else usual
         self.said.setText(f"{len(table)} objects in scan {self.scan + 1}{_scale(table, by) if colors else ''}")
 
     def choose(self, number: int) -> None:
@@ -190,7 +191,7 @@ class Objects(QWidget):
 
     def _loaded(self, name: str, found: tuple[xr.Dataset | None, xr.Dataset | None]) -> None:
         self._tables[name] = found
-        self._shown = None
+        self._shown = self._painted = None
         self.update_table()
 
     def _row_chosen(self, *_changed: object) -> None:
