@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from operando.errors import OperandoError
 from operando.pipelines.recipe import RECIPE_NAME
 
 from .background import told
@@ -101,10 +102,14 @@ class RecipeRow(QWidget):
     def record(self, layer: Any, *steps: RecordedStep) -> None:
         """Show what was done with a layer."""
         known = about(layer)
-        technique, _, rest = str(known.get("node", "")).partition("/")
+        self.record_for(steps, str(known.get("node", "")), Path(str(known.get("source", ""))))
+
+    def record_for(self, steps: Sequence[RecordedStep], node: str, source: Path) -> None:
+        """Show what was done with a node of a store; the recipe beside it is the first that is offered."""
+        technique, _, rest = node.partition("/")
         self.node = rest.partition("/")[0] if technique == steps[0].technique else ""
-        beside = Path(str(known.get("source", ""))).parent / RECIPE_NAME
-        self.recipe = beside if known.get("is_store") and beside.is_file() else self.recipe
+        beside = source.parent / RECIPE_NAME
+        self.recipe = beside if node and beside.is_file() else self.recipe
         self.steps = [step.checked() for step in steps]
         self.text.setPlainText("\n".join(step.toml() for step in self.steps).strip())
         self._set()
@@ -128,3 +133,20 @@ class RecipeRow(QWidget):
     def _set(self) -> None:
         for button in (self.copying, self.writing):
             button.setEnabled(bool(self.steps))
+
+
+def numbers_in(text: str, what: str) -> list[float]:
+    """Return the numbers of a line.
+
+    Raises
+    ------
+    OperandoError
+        If it holds anything else, or nothing.
+    """
+    try:
+        found = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        found = []
+    if not found:
+        raise OperandoError(f"{what}: expected numbers with blanks between them, got {text!r}")
+    return found

@@ -19,11 +19,10 @@ from qtpy.QtWidgets import (
 )
 
 from operando import tomo
-from operando.errors import OperandoError
 from operando.pipelines.scratch import kept
 
 from .background import Work, start, told
-from .choices import LayerChoice, RecipeRow
+from .choices import LayerChoice, RecipeRow, numbers_in
 from .colors import colors_of, direct_colormap
 from .grey_histogram import GreyHistogram
 from .previews import plate_slice, segment_slice
@@ -244,32 +243,15 @@ class Segment(QWidget):
             add_beside(self.viewer, layer, found[PLATES], PLATES, **style)
 
     def _scales(self) -> tuple[float, ...]:
-        return tuple(_numbers(self.scales.text(), "scales"))
+        return tuple(numbers_in(self.scales.text(), "scales"))
 
     def _levels(self) -> dict[str, float]:
         """Return the levels that are given."""
-        found = {name: _numbers(line.text(), name) for name, line in self.levels.items() if line.text().strip()}
+        found = {name: numbers_in(line.text(), name) for name, line in self.levels.items() if line.text().strip()}
         return {name: values[0] for name, values in found.items()}
 
 
 _LEVELS = {"matrix": "matrix_level", "void": "void_level", "noise": "noise", "blur": "blur"}
-
-
-def _numbers(text: str, what: str) -> list[float]:
-    """Return the numbers of a line.
-
-    Raises
-    ------
-    OperandoError
-        If it holds anything else, or nothing.
-    """
-    try:
-        found = [float(word) for word in text.replace(",", " ").split()]
-    except ValueError:
-        found = []
-    if not found:
-        raise OperandoError(f"{what}: expected numbers with blanks between them, got {text!r}")
-    return found
 
 
 def _rounded(values: list[float]) -> list[float]:

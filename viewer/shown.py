@@ -51,10 +51,15 @@ def _placed(array: xr.DataArray, layer: Any) -> xr.DataArray:
     )
 
 
+def axes_of(layer: Any) -> tuple[str, ...]:
+    """Return the names of a layer's axes."""
+    return tuple(about(layer).get("axes", tuple(map(str, array_of(layer).dims))))
+
+
 def here(viewer: Any, layer: Any) -> dict[str, int]:
     """Return the place that the viewer shows, by the dims of what a layer holds: whole numbers within it."""
     array = array_of(layer)
-    names = about(layer).get("axes", tuple(map(str, array.dims)))
+    names = axes_of(layer)
     point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
     places = np.rint(np.asarray(layer.world_to_data(point), float)).astype(int)
     return {
@@ -73,9 +78,25 @@ def volume_here(viewer: Any, layer: Any) -> xr.DataArray:
 
 def across(viewer: Any, layer: Any) -> str:
     """Return the dim of a volume, ``z``, ``y`` or ``x``, that the slice which is shown lies across."""
-    names = about(layer).get("axes", tuple(map(str, array_of(layer).dims)))
+    names = axes_of(layer)
     hidden = [axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.not_displayed]
     return next((names[axis] for axis in hidden if axis >= 0 and names[axis] in PLACES), "z")
+
+
+def middle_of_view(viewer: Any, layer: Any) -> dict[str, float]:
+    """Return where in a layer the middle of the view lies, voxels, along the dims that are shown."""
+    names, skipped = axes_of(layer), viewer.dims.ndim - layer.ndim
+    shown = [axis - skipped for axis in viewer.dims.displayed]
+    places = np.asarray(_camera(viewer).center, float)[-len(shown) :]
+    return {
+        names[axis]: float((place - layer.translate[axis]) / layer.scale[axis])
+        for axis, place in zip(shown, places, strict=True)
+    }
+
+
+def _camera(viewer: Any) -> Any:
+    """Return the viewer's camera, which napari moved in 0.9."""
+    return getattr(viewer, "scene", viewer).camera
 
 
 def lazily(volume: xr.DataArray) -> xr.DataArray:
@@ -94,7 +115,7 @@ def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style:
     style
         Of the layer, such as ``colormap``.
     """
-    axes = about(layer).get("axes", tuple(map(str, array_of(layer).dims)))
+    axes = axes_of(layer)
     at = here(viewer, layer)
     data = array.transpose(*(axis for axis in axes if axis in array.dims)).data
     data = data[tuple(slice(None) if axis in array.dims else None for axis in axes)]
