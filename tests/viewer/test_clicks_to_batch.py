@@ -23,14 +23,12 @@ node = "thresholds"
 technique = "xtm"
 files = ["volume.tif"]
 reader = "tiff"
-read = { voxel_size = 0.65 }
 
 [[series]]                # by a classifier
 node = "classes"
 technique = "xtm"
 files = ["volume.tif"]
 reader = "tiff"
-read = { voxel_size = 0.65 }
 """
 EDGE = 32
 
@@ -39,7 +37,9 @@ EDGE = 32
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("beamtime")
     phases = blobs(EDGE, 3, (0.2, 0.5, 0.3), 3.0)
-    tifffile.imwrite(made / "volume.tif", by_grey(phases, 4, (100.0, 200.0, 300.0), 0.7, 8.0))
+    grey = by_grey(phases, 4, (100.0, 200.0, 300.0), 0.7, 8.0)
+    size = {"resolution": (1 / 0.65, 1 / 0.65), "metadata": {"spacing": 0.65, "unit": "um", "axes": "ZYX"}}
+    tifffile.imwrite(made / "volume.tif", grey, imagej=True, **size)
     (made / RECIPE_NAME).write_text(RECIPE, encoding="utf-8")
     return made
 
