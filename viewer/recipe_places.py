@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]#]+?)\s*\]")
 _USE = re.compile(r"""^\s*use\s*=\s*["']([^"']*)["']""")
@@ -34,7 +35,7 @@ def series_blocks(lines: list[str]) -> list[SeriesBlock]:
     """Return the series of a recipe that are written as tables, in their order."""
     headers = [*_headers(lines), (len(lines), "", "")]
     found: list[SeriesBlock] = []
-    for (start, kind, name), (following, *_) in zip(headers, headers[1:], strict=False):
+    for (start, kind, name), (following, *_) in pairwise(headers):
         end = _end(lines, start, following)
         if kind == "[[" and name == "series":
             found.append(SeriesBlock(start, end))

@@ -62,11 +62,20 @@ class RecordedStep:
             raise OperandoError(f"{self.use}: {first}") from None
         return self
 
-    def toml(self, indent: str = "") -> str:
-        """Return the step as a table of a recipe, ready to be pasted behind a series."""
+    def toml(self, indent: str = "", folder: Path | None = None) -> str:
+        """Return the step as a table of a recipe, ready to be pasted behind a series.
+
+        Parameters
+        ----------
+        indent
+            Blanks before each line.
+        folder
+            That of the recipe, from which files are named where they lie in it.
+        """
         lines = ["[[series.steps]]", f"use = {toml(self.use)}"]
         for name, value in self.parameters.items():
-            lines += f"{toml_key(name)} = {_value(value)}".splitlines()
+            shown = _named(value, folder) if isinstance(value, Path) else value
+            lines += f"{toml_key(name)} = {_value(shown)}".splitlines()
         return "".join(f"{indent}{line}\n" for line in lines)
 
 
@@ -144,7 +153,7 @@ def _placed(lines: list[str], number: int, step: RecordedStep, path: Path) -> li
         remedy = "write [[series]] and [[series.steps]] as tables of their own"
         raise OperandoError(f"{path}: expected series as tables, got lists; {remedy}")
     series = blocks[number]
-    new = step.toml(series.indent).splitlines()
+    new = step.toml(series.indent, path.parent).splitlines()
     alike = [one for one in series.steps if one.use == step.use]
     if not alike:
         before = series.end
@@ -166,9 +175,13 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, np.ndarray | list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return str(value) if isinstance(value, Path) else value
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _named(file: Path, folder: Path | None) -> str:
+    """Return the name of a file as a recipe in a folder has it."""
+    within = folder is not None and file.resolve().is_relative_to(folder.resolve())
+    return (file.resolve().relative_to(folder.resolve()) if folder and within else file).as_posix()
 
 
 def _value(value: Any) -> str:

@@ -152,3 +152,18 @@ def no_silent_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _trace: raised.append(error))
     yield
     assert not raised, f"raised within Qt: {raised!r}"
+
+
+@pytest.fixture
+def heard(application: object) -> Iterator[list[tuple[str, str]]]:
+    """The kinds and texts of the notifications of a test."""
+    from napari.utils.notifications import notification_manager
+
+    texts: list[tuple[str, str]] = []
+
+    def hear(notification):
+        texts.append((str(notification.severity), notification.message))
+
+    notification_manager.notification_ready.connect(hear)
+    yield texts
+    notification_manager.notification_ready.disconnect(hear)

@@ -18,24 +18,10 @@ from operando.tomo.blocks import threads_at_hand
 for needed in ("napari", "PySide6"):
     pytest.importorskip(needed, reason=f"{needed} is not installed: pip install 'operando[viewer]'")
 
-from napari.utils.notifications import notification_manager  # noqa: E402
 from napari.utils.progress import progress  # noqa: E402
 from qtpy.QtCore import QTimer  # noqa: E402
 
 from operando.viewer.background import start, steps  # noqa: E402
-
-
-@pytest.fixture
-def heard():
-    """Return the texts of the notifications of a test."""
-    texts = []
-
-    def hear(notification):
-        texts.append((str(notification.severity), notification.message))
-
-    notification_manager.notification_ready.connect(hear)
-    yield texts
-    notification_manager.notification_ready.disconnect(hear)
 
 
 def ended(wait, work):

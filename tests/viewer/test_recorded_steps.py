@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -71,7 +70,7 @@ def test_line_ends_and_mode_of_the_file_stay(recipe):
     write_steps(recipe, [RecordedStep("xtm", "label", {"smallest": 50})], "composite")
     content = recipe.read_bytes()
     assert content.count(b"\r\n") == content.count(b"\n")
-    assert os.stat(recipe).st_mode & 0o777 == 0o640
+    assert recipe.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize(
