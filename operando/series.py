@@ -253,7 +253,7 @@ def _rows(scans: Sequence[xr.Dataset], name: str, sizes: Mapping[Any, int]) -> t
         missing = np.datetime64("NaT", "ns")
     elif "flag_masks" in first.attrs:
         missing = np.int32(0)
-    filler = np.full([sizes[dim] for dim in first.dims], missing)
+    filler = np.broadcast_to(missing, [sizes[dim] for dim in first.dims])
     rows = [scan[name].transpose(*first.dims).data if name in scan.variables else filler for scan in scans]
     return ("scan", *first.dims), _stacked(rows), dict(first.attrs)
 

@@ -10,7 +10,7 @@ from operando import xas
 from operando.viewer.image_spectra import disk, drawn, spectra, stack_of
 from operando.viewer.layers import about
 from operando.viewer.recipe_settings import settings_of
-from operando.viewer.spectrum import REGIONS, Spectrum
+from operando.viewer.spectrum import CURSOR, REGIONS, Spectrum
 
 SERIES = "xpeem/Ni_L3"
 
@@ -26,14 +26,20 @@ def opened(viewer, cell):
     return viewer
 
 
-@pytest.fixture
-def widget(opened, wait):
+@pytest.fixture(scope="module")
+def shown(opened, wait):
     widget = Spectrum(opened)
     opened.window.add_dock_widget(widget, name="Spectrum")
     wait(lambda: widget.stack is not None, 60)
-    yield widget
-    wait(lambda: widget._work is None, 60)
-    opened.window.remove_dock_widget(widget)
+    return widget
+
+
+@pytest.fixture
+def widget(shown, stack, wait):
+    shown._take(stack.settings.normalize)
+    shown.where.setCurrentText(CURSOR)
+    yield shown
+    wait(lambda: shown._work is None, 60)
 
 
 def test_a_region_has_the_spectrum_and_the_shares_that_the_run_stored(stack, cell):
