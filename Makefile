@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PROJECT := pyproject.toml constraints.txt
-SYSTEM_PACKAGES := chromium
+# The report's page in a browser, and windows on a display of their own.
+SYSTEM_PACKAGES := chromium xvfb libegl1 libgl1 libgl1-mesa-dri libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 \
+	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-randr0 libxcb-shape0 libxcb-xkb1
 
 .PHONY: demo test test-faults fuzz notebooks docs lint wheel-check system slurm bench clean
 
@@ -48,9 +50,10 @@ wheel-check: $(VENV)/lint
 bench: $(VENV)/bench
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
-# The browser test of the report needs Chromium, that of clusters SLURM; without them they are skipped and say so.
+# The browser test of the report needs Chromium, those of the viewer Xvfb and what Qt loads, that of clusters SLURM;
+# without them they are skipped and say so.
 system:
-	@$(call needed,$(SYSTEM_PACKAGES),$(SYSTEM_PACKAGES))
+	@$(call needed,chromium Xvfb,$(SYSTEM_PACKAGES))
 
 slurm:
 	@$(call needed,slurmctld munged,slurm-wlm munge)

@@ -1,4 +1,4 @@
-"""The command line: ``operando inspect | init | check | run | watch | report | export | simulate | demo``."""
+"""The command line: ``operando inspect | init | check | run | watch | report | view | export | simulate | demo``."""
 
 from __future__ import annotations
 
@@ -138,6 +138,16 @@ def report(
         raise OperandoError(f"{out}: expected a page to write, ending in .html; nothing else is overwritten")
     with operando.open(store) as tree, one_line_errors(out):
         _terminal().say(f"wrote {page.write(tree, out)}")
+
+
+@app.command()
+def view(
+    store: Annotated[Path, typer.Argument(help="a store, or a node in it, such as cell.zarr/xtm/composite")],
+) -> None:
+    """Show the volumes, stacks of images and maps of a store in napari."""
+    from .view import viewer
+
+    viewer()(store)
 
 
 @app.command()

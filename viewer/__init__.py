@@ -1,1 +1,1 @@
-"""The napari viewer of an operando store."""
+"""The napari viewer of an operando store: a plugin that napari finds by its manifest, ``napari.yaml``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     absorption,
+    classes,
     components,
     contacts,
     cracks,
@@ -96,6 +97,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "register": Step(volumes.register),
         "align": Step(volumes.align, after="register"),
         "segment": Step(volumes.segment),
+        "classify": Step(classes.classify),
         "fractions": Step(volumes.fractions, after="segment"),
         "probing_depth": Step(probing_depths.of_volume),
         "tortuosity": Step(transport.tortuosity, after="segment"),
