@@ -178,6 +178,10 @@ class Background:
         The loss function of Tougaard, one of :data:`~operando.xps.loss_functions.LOSS_FUNCTIONS`.
     static
         Whether the background is taken off before the fit, as other programs do: areas are then biased.
+
+    Notes
+    -----
+    D. A. Shirley, Phys. Rev. B 5, 4709 (1972), doi:10.1103/PhysRevB.5.4709. Tougaard: see :func:`~operando.xps.tougaard`.
     """
 
     kind: Kind = "shirley"
