@@ -181,7 +181,7 @@ class Background:
 
     Notes
     -----
-    D. A. Shirley, Phys. Rev. B 5, 4709 (1972), doi:10.1103/PhysRevB.5.4709. Tougaard: see :func:`~operando.xps.tougaard`.
+    D. A. Shirley, Phys. Rev. B 5, 4709 (1972), doi:10.1103/PhysRevB.5.4709. Tougaard's: :func:`~operando.xps.tougaard`.
     """
 
     kind: Kind = "shirley"
