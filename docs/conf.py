@@ -50,6 +50,19 @@ napoleon_use_param = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "operando"
+html_sidebars: dict[str, list[str]] = {
+    page: []
+    for page in (
+        "five_minutes",
+        "errors",
+        "coming_from",
+        "reliability",
+        "fuzzing",
+        "contributing",
+        "releasing",
+        "changelog",
+    )
+}
 html_static_path = ["_static"]
 html_css_files = ["operando.css"]
 html_show_sourcelink = False

@@ -72,12 +72,24 @@ def correlate(y: xr.Dataset, x: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
-    ::
+    Two numbers that rise together:
 
-        cracks = operando.quantity(tree, "xtm/composite/crack_volume")
-        oxide = operando.quantity(tree, "xps/electrolyte/fraction", peak="S 2p P-S-P")
-        found = operando.correlate(cracks, oxide)
-        print(float(found.spearman), float(found.spearman_lower), int(found.n))
+    >>> import numpy as np, xarray as xr
+    >>> import operando
+    >>> times = np.datetime64("2024-03-01T08:00", "ns") + np.arange(60) * np.timedelta64(10, "m")
+    >>> def scans(values):
+    ...     noise = np.random.default_rng(1).normal(0, 0.01, values.size)
+    ...     variables = {
+    ...         "edge_energy": ("scan", values + noise, {"units": "eV"}),
+    ...         "edge_energy_std": ("scan", np.full(values.size, 0.01), {"units": "eV"}),
+    ...     }
+    ...     return xr.Dataset(variables, {"time": ("scan", times)})
+    >>> wave = np.sin(np.arange(60) / 5)
+    >>> one = operando.quantity(scans(wave), "edge_energy")
+    >>> other = operando.quantity(scans(wave**3), "edge_energy")
+    >>> found = operando.correlate(one, other)
+    >>> print(round(float(found["spearman"]), 2), int(found["n"]))
+    1.0 60
     """
     pairs = _pairs(y, x)
     time, first, second = pairs["seconds"].values, pairs["y"].values, pairs["x"].values

@@ -60,11 +60,23 @@ def hysteresis(
 
     Examples
     --------
-    ::
+    An edge that is 0.2 eV lower on discharge than on charge:
 
-        edge = operando.quantity(tree, "xas/Ni_K/edge_energy")
-        loops = operando.hysteresis(edge, "soc")
-        loops.difference.plot(hue="loop")
+    >>> import numpy as np, xarray as xr
+    >>> import operando
+    >>> times = np.datetime64("2024-03-01T08:00", "ns") + np.arange(60) * np.timedelta64(10, "m")
+    >>> soc = np.concatenate([np.linspace(0, 1, 30), np.linspace(1, 0, 30)])
+    >>> half = np.repeat([1.0, 2.0], 30)
+    >>> coords = {
+    ...     "time": ("scan", times),
+    ...     "soc": ("scan", soc, {"units": "1"}),
+    ...     "half_cycle": ("scan", half, {"units": "1"}),
+    ...     "current": ("scan", np.where(half == 1, 1e-4, -1e-4), {"units": "A"}),
+    ... }
+    >>> scans = xr.Dataset({"edge_energy": ("scan", 8343 + soc - 0.2 * (half == 2), {"units": "eV"})}, coords)
+    >>> loops = operando.hysteresis(operando.quantity(scans, "edge_energy"), "soc")
+    >>> print(loops["mean_difference"].values.round(2).tolist())
+    [0.2]
     """
     branches = _branches(one, against, rest)
     loops = [(up, down) for up, down in pairwise(branches) if up.rising and not down.rising]

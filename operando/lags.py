@@ -117,7 +117,26 @@ def lag(
 
     Examples
     --------
-    How long the edge of a series trails the charge, in minutes::
+    A wave and the same wave half an hour later:
+
+    >>> import numpy as np, xarray as xr
+    >>> import operando
+    >>> times = np.datetime64("2024-03-01T08:00", "ns") + np.arange(60) * np.timedelta64(10, "m")
+    >>> def scans(values):
+    ...     noise = np.random.default_rng(1).normal(0, 0.01, values.size)
+    ...     variables = {
+    ...         "edge_energy": ("scan", values + noise, {"units": "eV"}),
+    ...         "edge_energy_std": ("scan", np.full(values.size, 0.01), {"units": "eV"}),
+    ...     }
+    ...     return xr.Dataset(variables, {"time": ("scan", times)})
+    >>> at = np.arange(60) / 6
+    >>> late = operando.quantity(scans(np.sin(at - 0.5)), "edge_energy")
+    >>> early = operando.quantity(scans(np.sin(at)), "edge_energy")
+    >>> found = operando.lag(late, early, draws=50)
+    >>> print(round(float(found["lag"]), -1), found["lag"].attrs["units"])
+    30.0 min
+
+    How long the edge of an experiment trails the charge, in minutes::
 
         tree = operando.open("cell4.zarr")
         edge = operando.quantity(tree, "xas/Ni_K/edge_energy")

@@ -13,7 +13,7 @@ _SHOWN = ("work", "peer", "ratio", "ours", "peer's", "agreement")
 def write(folder: Path) -> None:
     """Write the newest row of every piece of work."""
     rows = newest(measured())
-    shown = ([escaped(row[name]) for name in _SHOWN] for row in rows)
+    shown = (["" if row[name] == "-" else escaped(row[name]) for name in _SHOWN] for row in rows)
     table = rst_table(_SHOWN, shown, (26, 18, 8, 12, 12, 24))
     (folder / "benchmarks.rst").write_text("\n".join([heading("Measured", "="), table]), encoding="utf-8")
 

@@ -61,7 +61,7 @@ def _table(variables: tuple[Variable, ...] | list[Variable]) -> str:
             literal(var.name),
             literal(", ".join(var.dims)),
             escaped(var.units) if var.units else "",
-            "".join(_KINDS.get(var.kind, var.kind)),
+            _KINDS[var.kind],
             escaped(var.meaning) + ("" if var.required else " *(if known)*"),
         )
         for var in variables

@@ -47,11 +47,10 @@ def _page(title: str, about: str, names: Iterable[Public]) -> str:
 
 
 def _classes(found: Iterable[Public]) -> str:
-    known = {"operando.errors": "operando.errors"}
     lines = ["Errors and warnings", "===================", ""]
     lines += ["What to do about each: :doc:`/errors`.", ""]
     for one in found:
-        lines += [f".. autoclass:: {known[one.module]}.{one.name}", "   :show-inheritance:", ""]
+        lines += [f".. autoclass:: {one.path}", "   :show-inheritance:", ""]
     return "\n".join(lines)
 
 

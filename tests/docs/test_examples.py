@@ -19,7 +19,7 @@ EXAMPLES = [
     if test.examples
 ]
 SHOWN_OTHERWISE = {
-    "operando": {"clock_choices", "correlate", "depth_profile", "hysteresis", "lag", "link", "open"},
+    "operando": {"clock_choices", "depth_profile", "open"},
     "operando.xas": {"fit_shells", "nexus_tree", "read_series"},
     "operando.xps": {
         "casaxps_components",

@@ -13,6 +13,7 @@ from demo_run import demo_run
 from pages.public import errors
 from pages.recipes import section_of, sections
 
+from operando.errors import FileError
 from operando.flags import MEANINGS, Flag
 from operando.pipelines import recipe
 from operando.pipelines.recipe import Recipe
@@ -51,6 +52,9 @@ def test_python_on_a_page_runs_on_the_demo(path, tmp_path_factory, tmp_path, mon
         scan = space["MYLAB"].read(measured)
         assert scan["tfy"].values.tolist() == [1, 2, 4]
         assert scan["tfy"].attrs["units"] == "count"
+        measured.write_text("MYLAB 1\n7000;1\n")
+        with pytest.raises(FileError, match="expected three numbers a line"):
+            space["MYLAB"].read(measured)
     plt.close("all")
 
 
