@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from contextlib import ExitStack
 
 import pytest
 import xarray as xr
@@ -13,6 +14,7 @@ from watched_folder import RAW, Watched, few_scans, leaves, run_without_report, 
 
 from operando.errors import StoreError
 from operando.pipelines import report, series_growth
+from operando.pipelines.processing import Processing
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 
@@ -127,6 +129,27 @@ def test_a_watch_waits_for_room_and_for_a_disk_that_may_be_written_again(beamtim
     recipe = folder / "beamtime.toml"
     recipe.write_text(recipe.read_text().replace("disk/fed.zarr", "fed.zarr"), encoding="utf-8")
     same_as_one_run(folder)
+
+
+def test_a_run_whose_disk_turns_read_only_ends_in_a_line_and_the_next_one_goes_on(beamtime, whole, monkeypatch):
+    monkeypatch.setattr(series_growth, "BATCH", 2)
+    folder, disk = beamtime
+    read, calls = Processing.read, []
+    with ExitStack() as refusing:
+
+        def turning(self, path, **options):
+            calls.append(path)
+            if len(calls) == 6:
+                refusing.enter_context(disk.read_only())
+            return read(self, path, **options)
+
+        monkeypatch.setattr(Processing, "read", turning)
+        (told,) = refusal(folder)
+        assert "choose a folder that can be written" in told
+        assert committed_scans(disk.folder / "fed.zarr", whole) == 4
+    run_without_report(folder)
+    assert committed_scans(disk.folder / "fed.zarr", whole) == SCANS
+    assert not (disk.folder / "fed.zarr.lock").exists()
 
 
 def test_a_report_that_finds_no_room_leaves_the_page_before(beamtime):
