@@ -161,7 +161,8 @@ def supervised(watched: Path, folder: Path, settings: dict, feeder, environment)
                 now = time.time() - began
                 with contextlib.suppress(psutil.Error):
                     memory.append((now, process.pid, life.memory_info().rss >> 20, sum(life.cpu_times()[:2])))
-                if moments and now >= moments[0] and now - memory_start(memory) > settings["least_life"]:
+                lived = now - memory_start(memory) > settings["least_life"]
+                if moments and now >= moments[0] and lived and memory[-1][3] >= settings.get("least_work", 0.0):
                     moments.pop(0)
                     process.send_signal(signal.SIGKILL)
                     killed += 1
@@ -343,6 +344,8 @@ def main() -> None:
         "later": LATER,
         "judge": 4.0,
         "least_life": 3.0,
+        # Processor time, s: on a busy machine a life of 3 s may end before it has opened the store.
+        "least_work": 2.0,
         "limit": 300.0,
         **{name: getattr(given, name) for name in ("scans", "rate", "kills", "broken", "seed")},
     }
