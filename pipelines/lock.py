@@ -19,6 +19,9 @@ from operando.errors import StoreError
 
 from .commit import one_line_errors
 
+_LEFT: set[str] = set()
+"""Tokens of locks that this process gave back, but could not remove."""
+
 
 class LockLostError(StoreError):
     """The right to write a store was taken from its writer."""
@@ -35,7 +38,9 @@ class Holder:
     token: str
 
     def dead(self) -> bool:
-        """Whether the process is known to be gone; on another host nothing is known."""
+        """Whether the process is known to be gone, or has given it back; on another host nothing is known."""
+        if self.token in _LEFT:
+            return True
         if self.host != socket.gethostname():
             return False
         if not psutil.pid_exists(self.pid):
@@ -84,7 +89,11 @@ class Lock:
     ) -> None:
         """Give the lock back, unless somebody has removed or taken it meanwhile."""
         if self._holder_token() == self._token:
-            self.path.unlink(missing_ok=True)
+            try:
+                self.path.unlink(missing_ok=True)
+            except OSError:
+                # The disk may not be written any more, which the error that ended the writer tells.
+                _LEFT.add(self._token)
 
     def require(self) -> None:
         """Return if the lock is still held: somebody may have removed it, and another run taken it.

@@ -157,13 +157,14 @@ def supervised(watched: Path, folder: Path, settings: dict, feeder, environment)
     try:
         while True:
             process = started(watched, folder, options, environment)
-            life = psutil.Process(process.pid)
+            life, work = psutil.Process(process.pid), chosen.uniform(0.5, 2.5) * settings.get("work", 0.0)
             while process.poll() is None:
                 time.sleep(0.25)
                 now = time.time() - began
                 with contextlib.suppress(psutil.Error):
                     memory.append((now, process.pid, life.memory_info().rss >> 20, sum(life.cpu_times()[:2])))
-                if moments and now >= moments[0] and now - memory_start(memory) > settings["least_life"]:
+                lived = now - memory_start(memory) > settings["least_life"]
+                if moments and now >= moments[0] and lived and memory[-1][3] >= work:
                     moments.pop(0)
                     process.send_signal(signal.SIGKILL)
                     killed += 1
@@ -345,6 +346,8 @@ def main() -> None:
         "later": LATER,
         "judge": 4.0,
         "least_life": 3.0,
+        # Processor time, s, about so much of which a life has: on a busy machine 3 s may pass before it begins.
+        "work": 2.0,
         "limit": 300.0,
         **{name: getattr(given, name) for name in ("scans", "rate", "kills", "broken", "seed")},
     }

@@ -84,6 +84,11 @@ def test_a_run_that_is_resumed_goes_on_to_the_same_goal(tmp_path):
     assert (again.next, again.seconds, again.counts) == (42, 10.5, {"read": 1})
 
 
+def test_a_length_that_no_memory_holds_is_a_refusal_of_the_library_and_lists_that_fill_it_are_not():
+    said = [f"memory allocation failed for {place}" for place in ("on disk image buffer", "vlen array")]
+    assert [bool(trial._OF_MEMORY.search(text)) for text in said] == [False, True]
+
+
 def test_all_readers_have_their_turn_within_so_many_commits(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(run, "THREADS", ())

@@ -25,8 +25,11 @@ from operando.errors import OperandoError, OperandoWarning, RecipeError
 MOST_GROWTH = 2**30
 """Bytes that reading one input may take; what is asked for beyond twice of it is refused by the system."""
 _OF_MEMORY = re.compile(
-    r"MemoryError|unable to allocate|cannot allocate|out of memory|std::bad_alloc|allocation failed", re.IGNORECASE
+    r"MemoryError|unable to allocate|cannot allocate|out of memory|std::bad_alloc|"
+    r"allocation failed(?! for on disk image)",
+    re.IGNORECASE,
 )
+"""What tells that memory ran out; HDF5 refuses lengths of its own metadata that no memory holds before that."""
 _INSIDE = ("/operando/", "/xas/", "/xps/", "/tomo/", "/pipelines/")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from contextlib import ExitStack
 
 import pytest
 import xarray as xr
@@ -13,10 +14,11 @@ from watched_folder import RAW, Watched, few_scans, leaves, run_without_report, 
 
 from operando.errors import StoreError
 from operando.pipelines import report, series_growth
+from operando.pipelines.processing import Processing
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 
-STORES, SEED = 2, 20261129
+STORES, SEED = 1, 20261129
 SCANS = 8
 
 pytestmark = pytest.mark.faults
@@ -75,13 +77,13 @@ def test_a_run_on_a_disk_that_is_full_at_any_moment_keeps_the_last_state_and_is_
     told, states = [], []
     for _ in range(STORES):
         # The log comes first and takes most of the space; each commit of scans then needs a little more.
-        free = int(needed * chosen.uniform(0.8, 0.9))
+        free = int(needed * chosen.uniform(0.75, 0.85))
         while not states or states[-1] < SCANS:
             used = sum(path.stat().st_blocks * 512 for path in store.rglob("*")) if store.exists() else 0
             disk.fill(max(0, free - used))
             told += refusal(folder)
             states.append(committed_scans(store, whole))
-            free += chosen.randrange(needed // 15)
+            free += chosen.randrange(needed // 12)
         disk.empty()
         assert states == sorted(states), "scans that were committed are lost"
         run_without_report(folder)
@@ -127,6 +129,27 @@ def test_a_watch_waits_for_room_and_for_a_disk_that_may_be_written_again(beamtim
     recipe = folder / "beamtime.toml"
     recipe.write_text(recipe.read_text().replace("disk/fed.zarr", "fed.zarr"), encoding="utf-8")
     same_as_one_run(folder)
+
+
+def test_a_run_whose_disk_turns_read_only_ends_in_a_line_and_the_next_one_goes_on(beamtime, whole, monkeypatch):
+    monkeypatch.setattr(series_growth, "BATCH", 2)
+    folder, disk = beamtime
+    read, calls = Processing.read, []
+    with ExitStack() as refusing:
+
+        def turning(self, path, **options):
+            calls.append(path)
+            if len(calls) == 6:
+                refusing.enter_context(disk.read_only())
+            return read(self, path, **options)
+
+        monkeypatch.setattr(Processing, "read", turning)
+        (told,) = refusal(folder)
+        assert "choose a folder that can be written" in told
+        assert committed_scans(disk.folder / "fed.zarr", whole) == 4
+    run_without_report(folder)
+    assert committed_scans(disk.folder / "fed.zarr", whole) == SCANS
+    assert not (disk.folder / "fed.zarr.lock").exists()
 
 
 def test_a_report_that_finds_no_room_leaves_the_page_before(beamtime):
