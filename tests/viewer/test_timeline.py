@@ -18,6 +18,7 @@ from operando.viewer.timeline import Timeline, in_words, timeline_of
 def timeline(viewer, cell, wait):
     widget = open_in(viewer, cell / "xtm" / "composite")
     assert isinstance(widget, Timeline)
+    widget.curves.canvas.resize(800, 300)
     wait(lambda: widget._marker is not None, 60)
     return widget
 
