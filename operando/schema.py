@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SCHEMA_VERSION = "1"
+DRAWN = "drawn"
+"""The node of a series that holds what people have made in a viewer; no run takes it out."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import OperandoError
 from .flags import Flag, raised
 from .history import HISTORY, recorded
+from .stacked_rows import stacked_rows
 
 _SAME = 1e-6
 _NOT_KEPT = (HISTORY, "metadata")
@@ -252,7 +253,7 @@ def _rows(scans: Sequence[xr.Dataset], name: str, sizes: Mapping[Any, int]) -> t
         missing = np.datetime64("NaT", "ns")
     elif "flag_masks" in first.attrs:
         missing = np.int32(0)
-    filler = np.full([sizes[dim] for dim in first.dims], missing)
+    filler = np.broadcast_to(missing, [sizes[dim] for dim in first.dims])
     rows = [scan[name].transpose(*first.dims).data if name in scan.variables else filler for scan in scans]
     return ("scan", *first.dims), _stacked(rows), dict(first.attrs)
 
@@ -261,9 +262,7 @@ def _stacked(rows: Sequence[Any]) -> Any:
     """Return arrays along a new first axis, lazily if one of them is lazy."""
     if all(isinstance(row, np.ndarray) for row in rows):
         return np.stack(rows)
-    import dask.array as da
-
-    return da.stack(rows)  # type: ignore[no-untyped-call]
+    return stacked_rows(rows)
 
 
 def _common_sizes(scans: Sequence[xr.Dataset]) -> dict[Any, int]:

@@ -28,6 +28,22 @@ def run_demo(folder: Path, terminal: Terminal) -> Summary:
 
     The example scans come with the source tree; an installed package simulates the same ones.
     """
+    beamtime = beamtime_in(folder)
+    summary = run(recipe.load(beamtime), terminal)
+    with operando.open(summary.store) as tree, xr.open_datatree(beamtime / TRUTH, engine="zarr") as truth:
+        rows = [*example_scans.score(tree, truth), *example_scans.not_yet(truth)]
+    terminal.console.print(score_table(rows))
+    return summary
+
+
+def beamtime_in(folder: Path) -> Path:
+    """Return the beamtime folder of the example scans in ``folder``, which is made unless it is there.
+
+    Raises
+    ------
+    FileError
+        If a file has its place.
+    """
     beamtime = folder / "beamtime"
     if folder.exists() and not folder.is_dir():
         raise FileError(folder, "a folder for the results", "a file", remedy="choose another name")
@@ -37,11 +53,7 @@ def run_demo(folder: Path, terminal: Terminal) -> Summary:
             shutil.copytree(shipped, beamtime, dirs_exist_ok=True)
         else:
             example_scans.simulate(beamtime, size="small")
-    summary = run(recipe.load(beamtime), terminal)
-    with operando.open(summary.store) as tree, xr.open_datatree(beamtime / TRUTH, engine="zarr") as truth:
-        rows = [*example_scans.score(tree, truth), *example_scans.not_yet(truth)]
-    terminal.console.print(score_table(rows))
-    return summary
+    return beamtime
 
 
 def score_table(rows: list[example_scans.Row]) -> Table:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from operando.schema import DRAWN
+
 from . import report
 from .check import check as check_recipe
 from .cluster import Cluster
@@ -152,7 +154,7 @@ class Run:
             else:
                 self.tell.say(f"{growth.work.series.node}: the recipe or the files changed, so it is made anew")
                 growth.forget()
-        outdated = [node for node in self.store.committed() if node not in keep]
+        outdated = [node for node in self.store.committed() if node not in keep and not node.endswith(f"/{DRAWN}")]
         if outdated:
             self.store.remove(outdated)
 

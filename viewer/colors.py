@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from operando.kind_colors import COLORS, kind_colors
 
 UNKNOWN = "#7F7F7F"
+_DARKEST = 0.25
 _CLEAR = (0.0, 0.0, 0.0, 0.0)
 _MASKS = {"crack_mask": "crack", "void_mask": "void"}
 
@@ -48,13 +49,16 @@ def direct_colormap(colors: Mapping[int, Any]) -> Any:
     return DirectLabelColormap(color_dict={**table, **colors})
 
 
-def shades(values: NDArray[np.floating[Any]], name: str = "viridis") -> NDArray[np.float64]:
-    """Return colors (value, RGBA) of numbers on a scale from the least to the most of them; grey where not known."""
+def shades(values: NDArray[np.floating[Any]], name: str = "plasma") -> NDArray[np.float64]:
+    """Return colors (value, RGBA) of numbers on a scale from the least to the most of them; grey where not known.
+
+    The darkest part of the scale is left out: it would be lost on a dark image.
+    """
     from matplotlib import colormaps
 
     known = np.isfinite(values)
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
     part = (np.where(known, values, low) - low) / ((high - low) or 1.0)
-    colors = np.asarray(colormaps[name](part), np.float64)
+    colors = np.asarray(colormaps[name](_DARKEST + (1 - _DARKEST) * part), np.float64)
     colors[~known] = (0.5, 0.5, 0.5, 1.0)
     return colors

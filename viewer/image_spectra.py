@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,10 @@ from numpy.typing import NDArray
 import operando
 from operando.errors import OperandoError
 
-from .stores import node_of
+from .recipe_settings import Settings, settings_of
+from .stores import DRIFTS, node_of
 
-_DRIFTS = ("drift_y", "drift_x")
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the steps of a recipe are asked for: parameters of ``xpeem.correct``, ``xas.normalize`` and ``xas.lcf``."""
-
-    correct: Mapping[str, Any] = field(default_factory=dict)
-    normalize: Mapping[str, Any] = field(default_factory=dict)
-    lcf: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,20 +56,9 @@ def stack_of(source: str | Path, series: str, scan: int) -> Stack:
     raw = tree[f"{series}/raw"].to_dataset().isel(scan=scan)
     raw = raw if "counts" in raw else xpeem.reopen(raw, Path(source).parent / str(tree.attrs.get("files_from") or "."))
     images = xpeem.correct(raw, **settings.correct)
-    if processed is not None and set(_DRIFTS) <= set(processed.variables):
+    if processed is not None and set(processed.variables) >= DRIFTS:
         images = xpeem.align(images, processed.isel(scan=scan))
     return Stack(series, scan, images.compute(), None if references is None else references.load(), settings)
-
-
-def settings_of(tree: xr.DataTree, series: str) -> Settings:
-    """Return the settings of a series' steps in the recipe that the store was made by; empty without a recipe."""
-    technique, _, node = series.partition("/")
-    recipe = tomllib.loads(str(tree.attrs.get("recipe") or ""))
-    steps: dict[str, dict[str, Any]] = {}
-    for one in recipe.get("series", ()):
-        if (one.get("technique"), one.get("node")) == (technique, node):
-            steps = {str(step.get("use")): {k: v for k, v in step.items() if k != "use"} for step in one["steps"]}
-    return Settings(*(steps.get(use, {}) for use in ("correct", "normalize", "lcf")))
 
 
 def spectra(stack: Stack, masks: Mapping[str, Mask], normalize: Mapping[str, Any], *, fit: bool = True) -> xr.Dataset:

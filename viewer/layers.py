@@ -12,7 +12,7 @@ import xarray as xr
 from operando.plot import unit_label
 
 from .colors import colors_of, direct_colormap, flag_names
-from .levels import strided
+from .levels import in_pieces, strided
 
 AXES = ("scan", "energy", "z", "y", "x")
 """What the dims of the viewer can be, in their order; layers that lack one that others have are shown all along it."""
@@ -79,7 +79,8 @@ def layers_of(views: Iterable[View]) -> list[LayerData]:
 def about(layer: Any) -> dict[str, Any]:
     """Return where a layer is from; empty if operando has not opened it.
 
-    ``array`` is the labelled array as it was opened, ``axes`` are the names of the layer's axes.
+    ``array`` is the labelled array as it was opened, ``axes`` are the names of the layer's axes, ``untouched`` is what
+    dask calls its data as long as nothing was painted into it.
     """
     found = layer.metadata.get(ABOUT) if hasattr(layer, "metadata") else None
     return found if isinstance(found, dict) else {}
@@ -96,6 +97,8 @@ def array_of(layer: Any) -> xr.DataArray:
         names = AXES[-data.ndim :] if data.ndim <= len(AXES) else [f"axis_{at}" for at in range(data.ndim)]
         return xr.DataArray(data, dims=names, name=layer.name)
     array: xr.DataArray = known["array"]
+    if known["untouched"] is not None and getattr(data, "name", None) == known["untouched"]:
+        return array
     shown = xr.DataArray(data, dims=known["axes"])
     own = shown.isel({axis: 0 for axis in known["axes"] if axis not in array.dims}).transpose(*array.dims)
     return array.copy(data=own.data)
@@ -105,9 +108,10 @@ def _layer(view: View, axes: Sequence[str], world: dict[str, _Place]) -> LayerDa
     array = view.array.transpose(*(axis for axis in axes if axis in view.array.dims))
     places = [_place(array, axis) if axis in array.dims else _covering(world[axis]) for axis in axes]
     kind, style = _style(array, view.limits)
-    coarser = strided(array) if view.levels is None else view.levels
-    levels = [_expanded(level, array.dims, axes, kind) for level in (array.data, *coarser)]
-    known = {**view.about, "array": array, "axes": tuple(axes)}
+    pieces = array.copy(data=in_pieces(array.data))
+    coarser = strided(pieces) if view.levels is None else view.levels
+    levels = [_expanded(level, array.dims, axes, kind) for level in (pieces.data, *coarser)]
+    known = {**view.about, "array": array, "axes": tuple(axes), "untouched": getattr(levels[0], "name", None)}
     options: dict[str, Any] = {
         "name": view.title,
         "scale": [place.step for place in places],
@@ -127,7 +131,7 @@ def _style(array: xr.DataArray, limits: tuple[float, float] | None) -> tuple[str
     if colors:
         return "labels", {"colormap": direct_colormap(colors), "opacity": 0.6, "features": _features(array)}
     if array.dtype.kind in "iub" and str(array.name) in _NUMBERS:
-        return "labels", {"opacity": 0.7}
+        return "labels", {"opacity": 0.8}
     if limits is None:
         limits = (0.0, 1.0) if str(array.name).endswith(_SHARES) else _limits(array)
     low, high = limits

@@ -7,11 +7,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
+
+from operando.stacked_rows import StackedRows, origin_of, stacked_rows
 
 COARSEST = 512
 """Edge, in voxels, that the coarsest level does not exceed: what a graphics card draws in three dimensions."""
 _PLACES = ("z", "y", "x")
+
+
+def in_pieces(data: Any) -> Any:
+    """Return a lazy array in the pieces in which its files deliver slices, if these are known.
+
+    napari reads whole chunks and keeps them: chunks of many slices, as computations want them, are too large for it.
+    """
+    import dask.array as da
+
+    origin = origin_of(data)
+    one = origin.rows[0] if isinstance(origin, StackedRows) else origin
+    grain = getattr(one, "grain", None)
+    if grain is None:
+        return data
+    chunks = (*((1,) * (origin.ndim - 3)), grain[0], *origin.shape[-2:])
+    meta = np.empty((0,) * origin.ndim, origin.dtype)
+    return da.from_array(origin, chunks=chunks, name=False, meta=meta)  # type: ignore[no-untyped-call]
 
 
 def strided(array: xr.DataArray) -> list[Any]:
@@ -32,8 +52,8 @@ def strided(array: xr.DataArray) -> list[Any]:
     edges = [size for dim, size in array.sizes.items() if dim in _PLACES]
     by = 2
     while edges and max(edges) * 2 > COARSEST * by:
-        steps = {dim: slice(by // 2, None, by) for dim in _PLACES if array.sizes.get(dim, 1) > by}
-        found.append(array.isel(steps).data)
+        steps = {dim: min(by, 1 << (array.sizes[dim].bit_length() - 1)) for dim in _PLACES if dim in array.dims}
+        found.append(array.isel({dim: slice(step // 2, None, step) for dim, step in steps.items()}).data)
         by *= 2
     return found
 
@@ -60,8 +80,6 @@ def file_levels(raw: xr.Dataset, folder: Path) -> list[Any]:
 
 def ome_zarr_levels(files: Sequence[Path], settings: Mapping[str, Any]) -> list[Any]:
     """Return the coarser levels of OME-Zarr stores, one volume after the other along the first axis."""
-    import dask.array as da
-
     from operando.tomo import read
 
     chosen = {name: value for name, value in settings.items() if name not in ("level", "voxel_size", "slices", "log")}
@@ -72,7 +90,7 @@ def ome_zarr_levels(files: Sequence[Path], settings: Mapping[str, Any]) -> list[
         volumes = [read(file, **{**chosen, "level": level})["grey"].data for file in files]
         if len({volume.shape for volume in volumes}) > 1:
             return []
-        found.append(da.stack(volumes))  # type: ignore[no-untyped-call]
+        found.append(in_pieces(stacked_rows(volumes)))
     return found
 
 

@@ -60,14 +60,15 @@ def table_of(objects: xr.Dataset, tracks: xr.Dataset | None, scan: int) -> pd.Da
     if "kind" in own:
         names = flag_names(own["kind"])
         columns[KIND] = [names.get(int(value), "").replace("_", " ") for value in own["kind"].values]
-    for name, column in (("volume", VOLUME), ("aperture_mean", APERTURE)):
+    for name, column in (("aperture_mean", APERTURE), ("volume", VOLUME)):
         if name in own:
             columns[column] = own[name].values
     columns |= dict(zip(PLACES, own["centroid"].transpose("axis", "object").values, strict=True))
     table = pd.DataFrame(columns)
     if tracks is None:
         return table
-    return table.merge(_tracks(tracks, scan), how="left", on=NUMBER)
+    found = table.merge(_tracks(tracks, scan), how="left", on=NUMBER)
+    return found[[*(name for name in found if name not in PLACES), *PLACES]]
 
 
 def colors_by(table: pd.DataFrame, column: str) -> dict[int, Any]:

@@ -25,7 +25,7 @@ from . import sliders
 from .background import start, told
 from .colors import direct_colormap
 from .layers import about, array_of
-from .object_tables import COLORED, NUMBER, PLACES, colors_by, table_of, tables_of
+from .object_tables import COLORED, KIND, NUMBER, PLACES, colors_by, table_of, tables_of
 from .work_bar import WorkBar
 
 _EMPTY = "Open a store with labels of objects."
@@ -98,6 +98,8 @@ class Objects(QWidget):
         self.model, self.view = ObjectTable(), QTableView()
         self.work = WorkBar(self.measure)
         self._tables: dict[str, tuple[xr.Dataset | None, xr.Dataset | None]] = {}
+        self._usual: dict[str, Any] = {}
+        self._painted: tuple[tuple[str, int], str] | None = None
         self._shown: tuple[str, int] | None = None
         self._lay_out()
         self._connect()
@@ -152,18 +154,18 @@ class Objects(QWidget):
         if wanted != self._shown:
             self._shown = wanted
             self.model.show(table_of(objects, tracks, self.scan))
-            self.said.setText(f"{self.model.rowCount()} objects in scan {self.scan + 1}")
         self.paint()
 
     def paint(self, _event: object = None) -> None:
         """Color the objects by a column of the table."""
-        from napari.utils.colormaps import label_colormap
-
-        layer = self.layer
-        if layer is None or self._shown is None:
+        layer, by, table = self.layer, self.color.currentText(), self.model.table
+        if layer is None or self._shown is None or self._painted == (self._shown, by):
             return
-        colors = colors_by(self.model.table, self.color.currentText())
-        layer.colormap = direct_colormap(colors) if colors else label_colormap()
+        self._painted = self._shown, by
+        colors = colors_by(table, by)
+        usual = self._usual.setdefault(layer.name, layer.colormap)
+        layer.colormap = direct_colormap(colors) if colors else usual
+        self.said.setText(f"{len(table)} objects in scan {self.scan + 1}{_scale(table, by) if colors else ''}")
 
     def choose(self, number: int) -> None:
         """Show an object: its label is chosen, the view moves to its middle."""
@@ -189,7 +191,7 @@ class Objects(QWidget):
 
     def _loaded(self, name: str, found: tuple[xr.Dataset | None, xr.Dataset | None]) -> None:
         self._tables[name] = found
-        self._shown = None
+        self._shown = self._painted = None
         self.update_table()
 
     def _row_chosen(self, *_changed: object) -> None:
@@ -251,6 +253,14 @@ def _are_objects(layer: Any) -> bool:
     if layer._type_string != "labels" or not known or "z" not in known["array"].dims:
         return False
     return known["array"].dtype.kind in "iu" and "flag_meanings" not in known["array"].attrs
+
+
+def _scale(table: pd.DataFrame, by: str) -> str:
+    """Return what the colors mean."""
+    known = table[by].dropna()
+    if by == KIND or known.empty:
+        return ""
+    return f"; {by} from {_text(known.min())} (dark) to {_text(known.max())} (light)"
 
 
 def _text(value: Any) -> str:

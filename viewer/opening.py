@@ -6,6 +6,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import operando
 from operando.errors import OperandoError
@@ -33,9 +34,19 @@ def show(store: Path) -> None:
     require_window()
     import napari
 
-    viewer = napari.Viewer(title=f"{store.name} - operando")
-    viewer.open(str(store.resolve()), plugin=PLUGIN)
+    open_in(napari.Viewer(title=f"{store.name} - operando"), store)
     napari.run()
+
+
+def open_in(viewer: Any, store: Path) -> Any:
+    """Open a store in a viewer, with the timeline below the images where scans have times; return the timeline."""
+    from .timeline import Timeline
+
+    viewer.open(str(store.resolve()), plugin=PLUGIN)
+    timeline = Timeline(viewer)
+    if timeline.layer is not None:
+        viewer.window.add_dock_widget(timeline, name="Timeline", area="bottom")
+    return timeline
 
 
 def require_window() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from operando.kind_colors import SUBSTANCES
 
 from . import sliders
 from .background import Work, start, told
-from .curves import Curves, theme_colors
+from .curves import Curves
 from .image_spectra import Mask, Stack, disk, drawn, spectra, stack_of
 from .layers import about
 
@@ -110,7 +111,7 @@ class Spectrum(QWidget):
             if self._place is None:
                 return {}
             return {"cursor": disk(shape, *self._place, self.radius.value())}
-        shapes = [one for one in self.viewer.layers if one._type_string == "shapes" and one.visible]
+        shapes = [one for one in self.viewer.layers if _is_shapes(one) and one.visible]
         found = {}
         for one in shapes:
             for number, (kind, corners) in enumerate(zip(one.shape_type, one.data, strict=True), 1):
@@ -181,13 +182,11 @@ class Spectrum(QWidget):
         layer = self.layer
         if layer is None:
             return
-        shapes = [one for one in self.viewer.layers if one._type_string == "shapes"]
+        shapes = [one for one in self.viewer.layers if _is_shapes(one)]
         if not shapes:
-            color = theme_colors()["highlight"]
             options = {"scale": layer.scale[-2:], "translate": layer.translate[-2:], "units": layer.units[-2:]}
-            shapes = [
-                self.viewer.add_shapes(ndim=2, name="regions", edge_color=color, face_color="#ffffff20", **options)
-            ]
+            color = {"edge_color": SUBSTANCES[1], "face_color": "transparent"}
+            shapes = [self.viewer.add_shapes(ndim=2, name="regions", **color, **options)]
         shapes[-1].events.data.connect(self.update_spectra)
         self.viewer.layers.selection.active = shapes[-1]
         shapes[-1].mode = "add_polygon"
@@ -200,19 +199,27 @@ class Spectrum(QWidget):
         said = []
         energy = ds["energy"].values
         for at, name in enumerate(ds["region"].values):
-            one, color = ds.sel(region=name), SUBSTANCES[(at + 1) % len(SUBSTANCES)]
+            one, color = ds.sel(region=name), _color(at)
             upper.plot(energy, one["normalized"], "o", ms=3.5, color=color, label=str(name))
-            said.append(f"{name} ({int(one['pixels'])} px)")
+            said.append(f"<span style='color: {color}'>●</span> {escape(str(name))} ({int(one['pixels'])} px)")
             if "fitted" in ds:
                 upper.plot(energy, one["fitted"], "-", lw=1.4, color=color)
                 lower.plot(energy, one["residual"], "o-", ms=2, lw=0.8, color=color)
                 parts = zip(ds["reference"].values, one["fraction"].values, one["fraction_std"].values, strict=True)
-                said[-1] += ": " + ", ".join(f"{part} {share:.2f} ± {std:.2f}" for part, share, std in parts)
+                said[-1] += ": " + ", ".join(f"{escape(part)} {share:.2f} ± {std:.2f}" for part, share, std in parts)
         upper.set_ylabel("normalized absorption")
         lower.set_ylabel("residual")
         lower.set_xlabel("photon energy (eV)")
-        self.said.setText("\n".join(said))
+        self.said.setText("<br>".join(said))
         self.curves.paint()
+        self._color_shapes(list(ds["region"].values))
+
+    def _color_shapes(self, names: list[str]) -> None:
+        """Give each drawn shape the color of its spectrum."""
+        for layer in self.viewer.layers:
+            numbers = [f"{layer.name} {at + 1}" for at in range(len(layer.data))] if _is_shapes(layer) else []
+            if any(name in names for name in numbers):
+                layer.edge_color = [_color(names.index(name)) if name in names else "gray" for name in numbers]
 
     def _lay_out(self) -> None:
         form, grid = QFormLayout(), QGridLayout()
@@ -243,9 +250,19 @@ class Spectrum(QWidget):
         self.viewer.dims.events.current_step.connect(self.load)
 
 
+def _is_shapes(layer: Any) -> bool:
+    return bool(layer._type_string == "shapes")
+
+
+def _color(at: int) -> str:
+    return SUBSTANCES[(at + 1) % len(SUBSTANCES)]
+
+
 def _stacks(viewer: Any) -> list[Any]:
+    """Return the layers of stacks of stores; those that show a place where it is in all frames first."""
     found = [one for one in viewer.layers if sliders.has(one, "energy") and about(one)["is_store"]]
-    return [one for one in found if sliders.has(one, "scan")]
+    found = [one for one in found if sliders.has(one, "scan")]
+    return sorted(found, key=lambda one: about(one)["variable"] != "aligned")
 
 
 def _number(value: float, unit: str) -> QDoubleSpinBox:

@@ -15,10 +15,12 @@ from operando.errors import OperandoError, OperandoWarning
 
 from .layers import AXES, LayerData, View, layers_of, title
 from .levels import file_levels
+from .recipe_settings import settings_of
 
 _MEASURED = {"xtm": "grey", "xpeem": "counts"}
-_SHOWN = ("grey", "counts", "label", "region_label")
+_SHOWN = ("grey", "label", "aligned", "region_label")
 """What is shown at first, of the first series; the rest waits in the list of layers."""
+DRIFTS = {"drift_y", "drift_x"}
 _MOST_CHOICES = 12
 
 
@@ -43,7 +45,7 @@ def layers_of_store(path: str | Path) -> list[LayerData]:
         raise OperandoError(
             f"{path}: expected volumes, stacks of images or maps to show, got none; see 'operando report'"
         )
-    return layers_of(found)
+    return layers_of(sorted(found, key=lambda view: view.visible))
 
 
 def split(path: Path) -> tuple[Path, str]:
@@ -131,13 +133,25 @@ def _with_images(raw: xr.Dataset, node: str, store: Path, tree: xr.DataTree) -> 
 
     technique = node.partition("/")[0]
     if _MEASURED[technique] in raw:
-        return raw, {}
+        return (_with_aligned(raw, tree, node) if technique == "xpeem" else raw), {}
     folder = store.parent / str(tree.attrs.get("files_from") or ".")
     try:
         if technique == "xpeem":
-            return xas.xpeem.reopen(raw, folder), {}
+            return _with_aligned(xas.xpeem.reopen(raw, folder), tree, node), {}
         ds = tomo.reopen(raw, folder)
         return ds, {"grey": found} if "grey" in ds and (found := file_levels(raw, folder)) else {}
     except OperandoError as error:
         warnings.warn(str(error), OperandoWarning, stacklevel=2)
         return raw, {}
+
+
+def _with_aligned(raw: xr.Dataset, tree: xr.DataTree, node: str) -> xr.Dataset:
+    """Return stacks also with every frame moved to where the first was, which is done when a frame is looked at."""
+    from operando.xas import xpeem
+
+    series = node.rpartition("/")[0]
+    processed = node_of(tree, f"{series}/processed")
+    if processed is None or "aligned" in processed or not set(processed.variables) >= DRIFTS:
+        return raw
+    found = xpeem.align(xpeem.correct(raw, **settings_of(tree, series).correct), processed)
+    return raw.assign(aligned=found["intensity"])

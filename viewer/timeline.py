@@ -110,7 +110,7 @@ class Timeline(QWidget):
         for collection in axes.collections:
             if same_color(collection.get_color(), plot.INK):  # type: ignore[attr-defined]
                 collection.set_color(colors["text"])
-        self._marker = axes.axvline(axes.get_xlim()[0], color=colors["highlight"], lw=2, animated=True)
+        self._marker = axes.axvline(axes.get_xlim()[0], color=colors["text"], lw=2, alpha=0.8, animated=True)
         self.curves.paint()
         self._show_place()
 
@@ -122,9 +122,10 @@ class Timeline(QWidget):
 
     def _draw_marker(self) -> None:
         if self._marker is not None and self._behind is not None:
-            self.curves.canvas.restore_region(self._behind)
+            canvas: Any = self.curves.canvas
+            canvas.restore_region(self._behind)
             self.curves.axes.draw_artist(self._marker)
-            self.curves.canvas.blit(self.curves.figure.bbox)
+            canvas.blit(self.curves.figure.bbox)
 
     def _clicked(self, event: Any) -> None:
         if event.inaxes is self.curves.axes and self.layer is not None:

@@ -17,6 +17,7 @@ from operando.flags import Flag
 from operando.pipelines.processing import Processing
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
+from operando.pipelines.writer import Writer
 from operando.store import verify
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -59,7 +60,7 @@ def test_two_runs_give_identical_data(beamtime, tmp_path):
             assert node.to_dataset().identical(two[node.path].to_dataset())
 
 
-def test_a_second_run_reads_only_what_is_new(beamtime):
+def test_a_second_run_reads_only_what_is_new_and_keeps_what_people_have_made(beamtime):
     late = max((beamtime / "xas").iterdir())
     late.rename(beamtime / "late.dat")
     run(load(beamtime))
@@ -67,7 +68,11 @@ def test_a_second_run_reads_only_what_is_new(beamtime):
     summary = run(load(beamtime))
     assert summary.new == 1
     assert summary.scans == {"xas/Ni_L3": 60}
+    drawn = xr.Dataset({"seen": ((), 1.0, {"units": "1", "long_name": "whether someone has seen it"})})
+    with Writer(summary.store) as store:
+        store.replace({"xas/Ni_L3/drawn": drawn})
     assert run(load(beamtime)).new == 0
+    assert opened(summary.store, "xas/Ni_L3/drawn")["seen"] == 1
 
 
 def fresh(folder, beamtime):

@@ -99,7 +99,10 @@ def plugin(application: object) -> object:
 def viewer(plugin: object) -> Iterator[object]:
     """A real viewer, the same for all tests of a module; windows are not shown unless a test shows them."""
     import napari
+    from napari.settings import get_settings
 
+    # Compiling it for the few shapes of the tests takes longer than they do.
+    get_settings().experimental.triangulation_backend = "Pure python"
     shown = napari.Viewer(show=False)
     yield shown
     shown.close()

@@ -36,6 +36,12 @@ def stored(cell):
     return tree[f"{SERIES}/objects"].to_dataset().load(), tree[f"{SERIES}/cracks"].to_dataset().load()
 
 
+def colored(viewer):
+    """How many pixels of the canvas are of a color."""
+    pixels = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+    return int((np.ptp(pixels, axis=-1) > 30).sum())
+
+
 def test_the_table_follows_the_slider_of_the_scans(widget, opened, stored):
     objects, _ = stored
     for scan in (2, 0, 4):
@@ -104,12 +110,15 @@ def test_sorting_by_aperture_keeps_the_rows_whole(widget, opened):
 
 def test_colors_follow_what_they_are_by(widget, opened):
     sliders.go(opened, widget.layer, "scan", 2)
+    widget.view.selectRow(4)
+    assert colored(opened) > 0
     for column in (APERTURE, BIRTH, KIND):
         widget.color.setCurrentText(column)
         table, colors = widget.model.table, widget.layer.colormap.color_dict
         assert set(table[NUMBER]) <= set(colors)
         groups = [{tuple(np.round(colors[n], 5)) for n in group} for _, group in table.groupby(column)[NUMBER]]
         assert all(len(group) == 1 for group in groups)
+    assert colored(opened) > 0
     widget.color.setCurrentText(NUMBER)
     assert not hasattr(widget.layer.colormap, "color_dict")
 

@@ -7,9 +7,10 @@ import pytest
 
 import operando
 from operando import xas
-from operando.viewer.image_spectra import disk, drawn, settings_of, spectra, stack_of
+from operando.viewer.image_spectra import disk, drawn, spectra, stack_of
 from operando.viewer.layers import about
-from operando.viewer.spectrum import REGIONS, Spectrum
+from operando.viewer.recipe_settings import settings_of
+from operando.viewer.spectrum import CURSOR, REGIONS, Spectrum
 
 SERIES = "xpeem/Ni_L3"
 
@@ -25,14 +26,20 @@ def opened(viewer, cell):
     return viewer
 
 
-@pytest.fixture
-def widget(opened, wait):
+@pytest.fixture(scope="module")
+def shown(opened, wait):
     widget = Spectrum(opened)
     opened.window.add_dock_widget(widget, name="Spectrum")
     wait(lambda: widget.stack is not None, 60)
-    yield widget
-    wait(lambda: widget._work is None, 60)
-    opened.window.remove_dock_widget(widget)
+    return widget
+
+
+@pytest.fixture
+def widget(shown, stack, wait):
+    shown._take(stack.settings.normalize)
+    shown.where.setCurrentText(CURSOR)
+    yield shown
+    wait(lambda: shown._work is None, 60)
 
 
 def test_a_region_has_the_spectrum_and_the_shares_that_the_run_stored(stack, cell):
@@ -57,7 +64,7 @@ def test_the_cursor_shows_what_floor_1_finds_there(widget, stack, wait):
     np.testing.assert_array_equal(widget.result["normalized"], expected["normalized"])
     shares = xas.lcf(expected, stack.references, **stack.settings.lcf)
     np.testing.assert_array_equal(widget.result["fraction"], shares["fraction"])
-    assert widget.said.text().startswith("cursor (13 px): reduced Ni")
+    assert widget.said.text().partition("</span>")[2].startswith(" cursor (13 px): reduced Ni")
 
 
 def test_other_ranges_normalize_anew(widget, stack, wait):

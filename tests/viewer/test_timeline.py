@@ -10,37 +10,31 @@ import pytest
 import operando
 from operando.viewer import sliders
 from operando.viewer.layers import about
+from operando.viewer.opening import open_in
 from operando.viewer.timeline import Timeline, in_words, timeline_of
 
 
 @pytest.fixture(scope="module")
-def opened(viewer, cell):
-    viewer.open(str(cell / "xtm" / "composite"), plugin="operando")
-    return viewer
-
-
-@pytest.fixture
-def timeline(opened, wait):
-    widget = Timeline(opened)
-    opened.window.add_dock_widget(widget, name="Timeline")
-    wait(lambda: widget._marker is not None)
-    yield widget
-    opened.window.remove_dock_widget(widget)
+def timeline(viewer, cell, wait):
+    widget = open_in(viewer, cell / "xtm" / "composite")
+    assert isinstance(widget, Timeline)
+    wait(lambda: widget._marker is not None, 60)
+    return widget
 
 
 def at(widget):
     return np.asarray(widget._marker.get_xdata())[0]
 
 
-def test_the_slider_moves_the_marker_to_the_time_of_the_scan(timeline, opened, cell):
+def test_the_slider_moves_the_marker_to_the_time_of_the_scan(timeline, viewer, cell):
     times = operando.open(cell)["xtm/composite/raw"]["time"].values
     for scan in (3, 0, 4):
-        sliders.go(opened, timeline.layer, "scan", scan)
+        sliders.go(viewer, timeline.layer, "scan", scan)
         assert at(timeline) == times[scan]
         assert timeline.said.text().startswith(f"scan {scan + 1} of {times.size}")
 
 
-def test_a_click_shows_the_scan_nearest_in_time(timeline, opened, cell):
+def test_a_click_shows_the_scan_nearest_in_time(timeline, viewer, cell):
     from matplotlib.backend_bases import MouseEvent
 
     table = operando.timeline(operando.open(cell))
@@ -50,7 +44,7 @@ def test_a_click_shows_the_scan_nearest_in_time(timeline, opened, cell):
     for scan, time in enumerate(times):
         x, y = axes.transData.transform((axes.convert_xunits(time + np.timedelta64(2, "m")), 3.5))
         canvas.callbacks.process("button_press_event", MouseEvent("button_press_event", canvas, x, y, button=1))
-        assert sliders.place(opened, timeline.layer, "scan") == scan
+        assert sliders.place(viewer, timeline.layer, "scan") == scan
         assert at(timeline) == time
 
 
@@ -61,7 +55,7 @@ def test_its_ticks_are_the_times_of_the_store(cell):
     np.testing.assert_array_equal(tree["echem"]["potential"], whole["echem"]["potential"])
 
 
-def test_a_scan_in_words(opened):
-    layer = next(one for one in opened.layers if about(one)["variable"] == "grey")
+def test_a_scan_in_words(timeline, viewer):
+    layer = next(one for one in viewer.layers if about(one)["variable"] == "grey")
     said = in_words(about(layer)["array"].coords, 1, ZoneInfo("Europe/Zurich"))
     assert said == "scan 2 of 5 · 2026-05-19 05:25:26 · 4.280 V · state of charge 1.05 · saturated"

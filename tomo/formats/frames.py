@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,11 +56,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Picked:
-    """Frames of a source in an order, ``MISSING`` where there is none: an array for dask."""
+    """Frames of a source in an order, ``MISSING`` where there is none: an array for dask.
+
+    ``grain`` is the piece in which the source delivers them, where that is known.
+    """
 
     source: Source
     order: tuple[int, ...]
     dtype: np.dtype[Any]
+    grain: Shape | None = None
 
     @property
     def shape(self) -> Shape:
@@ -126,7 +130,7 @@ def lazily(picked: Picked, grain: Shape) -> da.Array:
     import dask.array as da
 
     found: da.Array = da.from_array(  # type: ignore[no-untyped-call]
-        picked,
+        replace(picked, grain=grain),
         chunks=chunk(picked.shape, grain, picked.dtype.itemsize),
         name=False,
         meta=np.empty((0, 0, 0), picked.dtype),
