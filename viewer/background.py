@@ -182,13 +182,17 @@ def steps(items: Iterable[Item]) -> Iterator[Item]:
         work.check()
 
 
-@contextmanager
-def told() -> Iterator[None]:
+class told:  # noqa: N801
     """Turn a mistake of the user into a notification with its one line; for what widgets do in their own thread."""
-    try:
-        yield
-    except OperandoError as error:
-        show_error(str(error))
+
+    def __enter__(self) -> None:
+        """Begin to listen."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
+        """Tell a mistake; other errors go on."""
+        if isinstance(error, OperandoError):
+            show_error(str(error))
+        return isinstance(error, OperandoError)
 
 
 def cancel_all() -> None:
@@ -209,7 +213,7 @@ def _show(work: Work) -> None:
     work.ended.connect(bar.close)
 
 
-class _Bar(cancelable_progress):  # type: ignore[misc]
+class _Bar(cancelable_progress):
     """A bar whose button cancels at once, not between items that napari counts."""
 
     def cancel(self) -> None:

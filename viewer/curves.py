@@ -40,7 +40,6 @@ class Curves(QWidget):
         self.setMinimumHeight(height)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         get_settings().appearance.events.theme.connect(self.paint)
-        self.destroyed.connect(lambda: None)
         self.paint()
 
     @property
@@ -57,6 +56,8 @@ class Curves(QWidget):
             plot.tick_params(colors=colors["text"], labelsize=8)
             plot.xaxis.label.set_color(colors["text"])
             plot.yaxis.label.set_color(colors["text"])
+            plot.xaxis.label.set_fontsize(8)
+            plot.yaxis.label.set_fontsize(8)
             for spine in plot.spines.values():
                 spine.set_color(colors["secondary"])
             for side in ("top", "right"):
@@ -65,7 +66,7 @@ class Curves(QWidget):
 
     def redraw(self) -> None:
         """Draw at the next occasion."""
-        self.canvas.draw_idle()
+        self.canvas.draw_idle()  # type: ignore[no-untyped-call]
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802
         """Let go of the theme."""

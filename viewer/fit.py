@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 
 from operando import flags, xps
 from operando.errors import OperandoError
+from operando.plot import unit_label
 from operando.xps import plot
 
 from . import sliders
@@ -202,8 +203,9 @@ class Fit(QWidget):
         above.clear()
         below.clear()
         plot.fit(found, (above, below), region=self.region.currentText() or None)
+        above.set_ylabel(f"intensity ({unit_label(str(found['fitted'].attrs.get('units', '1')))})")
         self._recolor()
-        self.said.setText(fit_in_words(found, self.scan.value()))
+        self.said.setText(fit_in_words(found, self.scan.value(), self.region.currentText()))
 
     def _recolor(self) -> None:
         """Draw in a light color what is nearly black, since the background is dark, and the other way round."""
@@ -249,13 +251,15 @@ def _changed(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value != usual[name]}
 
 
-def fit_in_words(found: xr.Dataset, scan: int) -> str:
+def fit_in_words(found: xr.Dataset, scan: int, region: str = "") -> str:
     """Return how well a scan is fitted, in words: number, potential, chi-square, shares of lines, reasons for doubt."""
     said = [f"scan {scan + 1}"]
     if "potential" in found.coords and np.isfinite(found["potential"]):
         said.append(f"{float(found['potential']):.3f} V")
     said.append(f"reduced χ² {float(found['reduced_chi_square']):.3f}")
-    shares = {str(name): float(found["fraction"].sel(peak=name)) for name in found["peak"].values}
+    regions = found["peak_region"].values if region else [""] * found.sizes["peak"]
+    peaks = [name for name, own in zip(found["peak"].values, regions, strict=True) if own == region]
+    shares = {str(name): float(found["fraction"].sel(peak=name)) for name in peaks}
     said.append(", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share > 0.0005))
     if "flag" in found.coords and int(found["flag"]):
         said.append(", ".join(flags.names(int(found["flag"]))).replace("_", " "))

@@ -138,7 +138,7 @@ class Segment(QWidget):
     def _show_histogram(self, found: xr.Dataset) -> None:
         if not self.histogram.thresholds:
             with told():
-                self.histogram.thresholds = tomo.threshold_multiotsu(found, self.classes.value())["threshold"].values
+                self.histogram.thresholds = tomo.threshold_multiotsu(found, self.classes.value())["threshold"].values.tolist()
         self.histogram.show_histogram(found)
         self.ask_preview()
 
@@ -151,7 +151,7 @@ class Segment(QWidget):
         return None
 
     def _take_thresholds(self, found: tuple[xr.Dataset, xr.Dataset]) -> None:
-        self.histogram.thresholds = found[1]["threshold"].values
+        self.histogram.thresholds = found[1]["threshold"].values.tolist()
         self._show_histogram(found[0])
 
     def segment(self) -> Work | None:

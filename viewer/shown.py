@@ -134,10 +134,25 @@ def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style:
         "metadata": {ABOUT: known},
         **style,
     }
+    data = data.astype(np.uint8) if data.dtype.kind == "b" else data
+    before = next((one for one in viewer.layers if one.name == name), None)
+    if before is not None and before.data.shape == data.shape and before.data.dtype == data.dtype:
+        return _renewed(before, data, options)
     remove(viewer, name)
-    if data.dtype.kind in "iub":
-        return viewer.add_labels(data.astype(np.uint8) if data.dtype.kind == "b" else data, **options)
-    return viewer.add_image(data, **options)
+    active = viewer.layers.selection.active
+    made = viewer.add_labels(data, **options) if data.dtype.kind in "iu" else viewer.add_image(data, **options)
+    # What the user works on, such as a layer that is being painted, stays the one that is worked on.
+    viewer.layers.selection.active = active if active in viewer.layers else made
+    return made
+
+
+def _renewed(layer: Any, data: Any, options: dict[str, Any]) -> Any:
+    """Give a layer other data and another place: it stays where it is in the list, and as visible as it is."""
+    layer.data = data
+    for name, value in options.items():
+        if name not in ("name", "axis_labels", "units", "scale"):
+            setattr(layer, name, value)
+    return layer
 
 
 def remove(viewer: Any, name: str) -> None:

@@ -144,8 +144,13 @@ class Train(QWidget):
         empty = volume.isel({dim: at[dim]}).drop_attrs()
         empty = empty.copy(data=np.zeros(empty.shape, np.uint8)).assign_attrs(_flags(self.classifier))
         add_beside(self.viewer, layer, empty, PREVIEW, colormap=direct_colormap(colors_of(empty)), opacity=0.5)
+        self._scribbles_on_top()
         self._waiting = tiles_of(volume, dim, at[dim], middle_of_view(self.viewer, layer))
         self._next_tile()
+
+    def _scribbles_on_top(self) -> None:
+        if self.scribbles is not None and self.viewer.layers[-1] is not self.scribbles:
+            self.viewer.layers.move(self.viewer.layers.index(self.scribbles), len(self.viewer.layers))
 
     def _next_tile(self) -> None:
         if not self._waiting or (self.tile is not None and self.tile.running) or self.classifier is None:
@@ -180,6 +185,7 @@ class Train(QWidget):
             def show(found: xr.DataArray) -> None:
                 self.preview.setChecked(False)
                 add_beside(self.viewer, layer, found, CLASSES, colormap=direct_colormap(colors_of(found)), opacity=0.6)
+                self._scribbles_on_top()
 
             return self.bar.follow(start("classify", _classified, classifier, volume, done=show))
         return None
