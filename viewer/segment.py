@@ -138,7 +138,9 @@ class Segment(QWidget):
     def _show_histogram(self, found: xr.Dataset) -> None:
         if not self.histogram.thresholds:
             with told():
-                self.histogram.thresholds = tomo.threshold_multiotsu(found, self.classes.value())["threshold"].values.tolist()
+                self.histogram.thresholds = tomo.threshold_multiotsu(found, self.classes.value())[
+                    "threshold"
+                ].values.tolist()
         self.histogram.show_histogram(found)
         self.ask_preview()
 
