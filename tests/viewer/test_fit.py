@@ -93,8 +93,9 @@ def test_a_model_that_is_none_is_told_in_a_line(fit, heard, text, said):
     assert line.startswith(said)
 
 
-def test_a_store_without_fits_is_told(fit, heard, tmp_path):
+def test_a_store_without_fits_is_told(fit, heard, wait, tmp_path):
     fit.open(tmp_path)
+    wait(lambda: bool(heard))
     ((kind, line),) = heard
     assert kind == "error"
     assert line.startswith(str(tmp_path))
