@@ -104,7 +104,7 @@ def test_a_store_without_fits_is_told(fit, heard, wait, tmp_path):
 def test_the_slider_of_the_viewer_and_that_of_the_series_go_together_in_time(viewer, fit, stored, cell, wait):
     from operando.viewer import sliders
 
-    viewer.open(str(cell / "xtm" / "composite" / "processed"), plugin="operando")
+    viewer.open(str(cell / "xtm" / "composite" / "raw"), plugin="operando")
     layer = fit._timed()
     volumes = layer.metadata["operando"]["array"]["time"].values
     sliders.go(viewer, layer, "scan", 3)
