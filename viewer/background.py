@@ -92,7 +92,7 @@ class Work(QObject):
         try:
             self.check()
             self._told.emit("working", None)
-            with _listening():
+            with _watched():
                 found = function(*args, **keywords)
             self.check()
             self._told.emit("done", found)
@@ -161,6 +161,7 @@ def start(
     ``OperandoWarning`` becomes a notification with the line that the command line would print; any other error is
     raised in the thread of the interface, where napari shows it with its place in the code.
     """
+    _listen()
     work = Work(what, done)
     _running.add(work)
     if not quiet:
@@ -231,33 +232,37 @@ def _lane(quiet: bool) -> ThreadPoolExecutor:
 
 
 _turn = threading.Lock()
-_listeners = 0
+_watchers = 0
 _entered = ExitStack()
 
 
 @contextmanager
-def _listening() -> Iterator[None]:
-    """Hear the warnings of works, and see the chunks that they compute; entered once for all that run together."""
-    global _listeners  # noqa: PLW0603
+def _watched() -> Iterator[None]:
+    """See the chunks that works compute; entered once for all that run together."""
+    global _watchers  # noqa: PLW0603
     with _turn:
-        _listeners += 1
-        if _listeners == 1:
-            _entered.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("always", OperandoWarning)
-            _hear(warnings.showwarning)
-            if dask.config.get("scheduler", None) is None:
-                _entered.enter_context(dask.config.set(scheduler=_scheduled))
+        _watchers += 1
+        if _watchers == 1 and dask.config.get("scheduler", None) is None:
+            _entered.enter_context(dask.config.set(scheduler=_scheduled))
     try:
         yield
     finally:
         with _turn:
-            _listeners -= 1
-            if _listeners == 0:
+            _watchers -= 1
+            if _watchers == 0:
                 _entered.close()
 
 
-def _hear(usual: Callable[..., None]) -> None:
-    """Send warnings that a work gives rise to where its errors go, others where they went before."""
+def _listen() -> None:
+    """Send warnings that a work gives rise to where its errors go, others where they went before.
+
+    What is set here stays: warnings are set for all threads, and one that put back what it found would put back what
+    another has meanwhile let go of.
+    """
+    warnings.filterwarnings("always", category=OperandoWarning)
+    usual = warnings.showwarning
+    if getattr(usual, "hears_works", False):
+        return
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         work: Work | None = getattr(_here, "work", None)
@@ -266,6 +271,7 @@ def _hear(usual: Callable[..., None]) -> None:
         else:
             usual(message, category, *place, **more)
 
+    show.hears_works = True  # type: ignore[attr-defined]
     warnings.showwarning = show
 
 

@@ -55,6 +55,7 @@ class Fit(QWidget):
         self.known: list[FittedSeries] = []
         self.shown: xr.Dataset | None = None
         self._moving = False
+        self._opened: set[Path] = set()
         self.series, self.region, self.opening = QComboBox(), QComboBox(), QPushButton("Open store ...")
         self.scan, self.said = QSlider(Qt.Orientation.Horizontal), QLabel("Open a store with fitted spectra.")
         self.said.setWordWrap(True)
@@ -105,7 +106,7 @@ class Fit(QWidget):
         """See which stores are open."""
         known = [about(one) for one in self.viewer.layers]
         for source in dict.fromkeys(one["source"] for one in known if one.get("is_store")):
-            if Path(source) not in {one.store for one in self.known}:
+            if Path(source) not in self._opened:
                 self.open(Path(source), quiet=True)
 
     def open(self, store: Path, *, quiet: bool = False) -> None:
@@ -118,12 +119,15 @@ class Fit(QWidget):
         quiet
             Do not complain where it has none.
         """
-        with told():
-            found = list(fitted_series(store))
+        self._opened.add(store)
+
+        def show(found: list[FittedSeries]) -> None:
             if not found and not quiet:
                 raise OperandoError(f"{store}: expected spectra fitted with lines, got none; run the step 'fit' of xps")
             self.known += found
             self.series.addItems([f"{one.node} ({one.store.name})" for one in found])
+
+        start("store", lambda: list(fitted_series(store)), done=show, quiet=True)
 
     def _ask(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Store")

@@ -87,16 +87,11 @@ def middle_of_view(viewer: Any, layer: Any) -> dict[str, float]:
     """Return where in a layer the middle of the view lies, voxels, along the dims that are shown."""
     names, skipped = axes_of(layer), viewer.dims.ndim - layer.ndim
     shown = [axis - skipped for axis in viewer.dims.displayed]
-    places = np.asarray(_camera(viewer).center, float)[-len(shown) :]
+    places = np.asarray(viewer.scene.camera.center, float)[-len(shown) :]
     return {
         names[axis]: float((place - layer.translate[axis]) / layer.scale[axis])
         for axis, place in zip(shown, places, strict=True)
     }
-
-
-def _camera(viewer: Any) -> Any:
-    """Return the viewer's camera, which napari moved in 0.9."""
-    return getattr(viewer, "scene", viewer).camera
 
 
 def lazily(volume: xr.DataArray) -> xr.DataArray:
@@ -124,7 +119,7 @@ def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style:
         if axis in at and axis not in array.dims:
             translate[number] += at[axis] * layer.scale[number]
     known = {key: value for key, value in about(layer).items() if key in ("source", "is_store", "node")}
-    known |= {"variable": str(array.name or name), "array": array, "axes": tuple(axes)}
+    known |= {"variable": str(array.name or name), "array": array, "axes": tuple(axes), "untouched": None}
     options: dict[str, Any] = {
         "name": name,
         "scale": layer.scale,

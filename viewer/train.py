@@ -118,11 +118,9 @@ class Train(QWidget):
                 raise OperandoError("train: expected scribbles, got none; draw over some voxels of each phase first")
             features = Features(scales=tuple(numbers_in(self.scales.text(), "scales")))
             classifier = PixelClassifier(features=features, trees=self.trees.value())
-            marks = np.asarray(self.scribbles.data).reshape(volume_here(self.viewer, layer).shape)
-            table = marked(marks)
-            names = self.names.text().split()
-            classes = {int(one): _name(names, int(one)) for one in np.unique(table[:, 3])}
             volume = volume_here(self.viewer, layer)
+            marks = np.asarray(self.scribbles.data).reshape(volume.shape)
+            names = self.names.text().split()
 
             def show(found: PixelClassifier) -> None:
                 self.classifier, self._trained_on = found, layer
@@ -130,7 +128,7 @@ class Train(QWidget):
                 self._set()
                 self.show_preview()
 
-            return self.bar.follow(start("train", classifier.fit, volume, table, classes, done=show))
+            return self.bar.follow(start("train", _taught, classifier, volume, marks, names, done=show))
         return None
 
     def show_preview(self, _event: object = None) -> None:
@@ -229,6 +227,12 @@ def _flags(classifier: PixelClassifier) -> dict[str, Any]:
 
 def _name(names: list[str], number: int) -> str:
     return names[number - 1] if number <= len(names) else f"phase_{number}"
+
+
+def _taught(classifier: PixelClassifier, volume: xr.DataArray, marks: np.ndarray, names: list[str]) -> PixelClassifier:
+    table = marked(marks)
+    classes = {int(one): _name(names, int(one)) for one in np.unique(table[:, 3])}
+    return classifier.fit(volume, table, classes)
 
 
 def _classified(classifier: PixelClassifier, volume: xr.DataArray) -> xr.DataArray:

@@ -28,7 +28,7 @@ def scans():
 def test_classes_become_phases_in_their_order(scans, tmp_path):
     raw, processed, phases = scans
     marks = strokes(phases, 5, 5) * np.uint8(3)
-    trained = tomo.PixelClassifier(features=tomo.Features(scales=(1.0,)), trees=5)
+    trained = tomo.PixelClassifier(features=tomo.Features(scales=(1.0,)), trees=30)
     trained = trained.fit(raw["grey"][0], marks, {3: "void", 6: "electrolyte"})
     path = write_classifier(tmp_path / "phases.forest", trained)
     found = CLASSIFY(raw, processed, classifier=path)

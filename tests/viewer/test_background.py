@@ -157,13 +157,3 @@ def test_a_result_that_a_widget_refuses_is_told_as_well(wait, heard):
 
     ended(wait, start("asking", lambda: 1, done=refuse))
     assert heard == [("error", "fit: expected lines, got none; add one")]
-
-
-def test_the_button_of_the_activity_dock_cancels(empty, wait):
-    from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
-
-    work = start("adding", lambda: slow_chunks(200, 0.05).sum().compute())
-    (bar,) = empty.window._qt_window._activity_dialog.findChildren(QtLabeledProgressBar)
-    bar.cancel_button.click()
-    ended(wait, work)
-    assert work.state == "canceled"
