@@ -29,13 +29,7 @@ from .image_spectra import Mask, Stack, disk, drawn, spectra, stack_of
 from .layers import about
 
 CURSOR, REGIONS = "under the cursor", "in drawn regions"
-_RANGES = {
-    "e0": (854.0, "eV"),
-    "pre1": (-10.0, "eV"),
-    "pre2": (-4.0, "eV"),
-    "norm1": (7.0, "eV"),
-    "norm2": (11.0, "eV"),
-}
+_RANGES = {"e0": 854.0, "pre1": -10.0, "pre2": -4.0, "norm1": 7.0, "norm2": 11.0}
 _EMPTY = "Open a store with stacks of images (xpeem)."
 
 
