@@ -57,7 +57,7 @@ class Spectrum(QWidget):
         self.radius.setValue(2)
         self.fit, self.draw = QCheckBox("fit by the references"), QPushButton("Draw a region")
         self.fit.setChecked(True)
-        self.ranges = {name: _number(value, unit) for name, (value, unit) in _RANGES.items()}
+        self.ranges = {name: _number(value) for name, value in _RANGES.items()}
         self.order = QSpinBox()
         self.order.setRange(0, 2)
         self.curves, self.said = Curves((3.0, 1.0), height=320), QLabel(_EMPTY)
@@ -227,7 +227,7 @@ class Spectrum(QWidget):
         form.addRow("spectrum", self.where)
         form.addRow("radius (px)", self.radius)
         for at, (name, box) in enumerate([*self.ranges.items(), ("nnorm", self.order)]):
-            grid.addWidget(QLabel(name), at // 3, 2 * (at % 3))
+            grid.addWidget(QLabel(name if box is self.order else f"{name} (eV)"), at // 3, 2 * (at % 3))
             grid.addWidget(box, at // 3, 2 * (at % 3) + 1)
         column = QVBoxLayout(self)
         column.addLayout(form)
@@ -265,11 +265,10 @@ def _stacks(viewer: Any) -> list[Any]:
     return sorted(found, key=lambda one: about(one)["variable"] != "aligned")
 
 
-def _number(value: float, unit: str) -> QDoubleSpinBox:
+def _number(value: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setRange(-1000.0, 200_000.0)
     box.setDecimals(1)
     box.setSingleStep(0.5)
     box.setValue(value)
-    box.setSuffix(f" {unit}")
     return box

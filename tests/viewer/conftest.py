@@ -101,8 +101,9 @@ def viewer(plugin: object) -> Iterator[object]:
     import napari
     from napari.settings import get_settings
 
-    # Compiling it for the few shapes of the tests takes longer than they do.
+    # Compiling for the few shapes and labels of the tests takes longer than they do.
     get_settings().experimental.triangulation_backend = "Pure python"
+    get_settings().experimental.colormap_backend = "Pure python"
     shown = napari.Viewer(show=False)
     yield shown
     shown.close()
