@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import xarray as xr
+from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -207,7 +208,8 @@ class Segment(QWidget):
 
     def ask_preview(self, _event: object = None) -> None:
         """Make the previews that are wanted as soon as nothing changes any more."""
-        self._timer.start()
+        if isalive(self):
+            self._timer.start()
 
     def _preview(self) -> None:
         layer = self.image.layer

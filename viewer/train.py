@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from qtpy.compat import isalive
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -140,6 +141,8 @@ class Train(QWidget):
     def show_preview(self, _event: object = None) -> None:
         """Show what the classifier makes of the slice, tile by tile; what was asked for before is let go."""
         self._waiting = []
+        if not isalive(self):
+            return
         if self.classifier is None or self.image.layer is not self._trained_on or not self.preview.isChecked():
             remove(self.viewer, PREVIEW)
             return
