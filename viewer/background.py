@@ -116,6 +116,10 @@ class Work(QObject):
         try:
             with told():
                 self._finish(value)
+        except RuntimeError as error:
+            # A widget that was closed meanwhile wants no results.
+            if "already deleted" not in str(error):
+                raise
         finally:
             self.ended.emit()
             _running.discard(self)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
@@ -104,6 +105,8 @@ class Fit(QWidget):
 
     def refresh(self, _event: object = None) -> None:
         """See which stores are open."""
+        if not isalive(self):
+            return
         known = [about(one) for one in self.viewer.layers]
         for source in dict.fromkeys(one["source"] for one in known if one.get("is_store")):
             if Path(source) not in self._opened:
@@ -170,6 +173,8 @@ class Fit(QWidget):
 
     def _follow(self, _event: object = None) -> None:
         """Show the scan that is nearest in time to what the viewer shows."""
+        if not isalive(self):
+            return
         series, layer = self.chosen, self._timed()
         if series is None or layer is None or self._moving:
             return

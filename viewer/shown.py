@@ -71,9 +71,15 @@ def here(viewer: Any, layer: Any) -> dict[str, int]:
 
 def volume_here(viewer: Any, layer: Any) -> xr.DataArray:
     """Return the one volume (z, y, x) of a layer that the viewer shows; coordinates of its scan are kept."""
+    volumes_of(layer)
+    return volume_at(layer, here(viewer, layer))
+
+
+def volume_at(layer: Any, at: dict[str, int]) -> xr.DataArray:
+    """Return one volume (z, y, x) of a layer, such as that of a scan."""
     volumes = volumes_of(layer)
-    at = {name: place for name, place in here(viewer, layer).items() if name not in PLACES}
-    return volumes.isel(at).transpose(*PLACES)
+    chosen = {name: place for name, place in at.items() if name in volumes.dims and name not in PLACES}
+    return volumes.isel(chosen).transpose(*PLACES)
 
 
 def across(viewer: Any, layer: Any) -> str:
@@ -99,19 +105,23 @@ def lazily(volume: xr.DataArray) -> xr.DataArray:
     return volume if volume.chunks is not None else volume.chunk(dict.fromkeys(PLACES, CHUNK))
 
 
-def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style: Any) -> Any:
-    """Show an image or labels of the volume that is shown, in its place; one of the same name is replaced.
+def add_beside(
+    viewer: Any, layer: Any, array: xr.DataArray, name: str, at: dict[str, int] | None = None, **style: Any
+) -> Any:
+    """Show an image or labels of one volume of a layer in its place; one of the same name is replaced.
 
     Parameters
     ----------
     array
         Dims (z, y, x), or some of them where it is a slice of the one that is shown; whole numbers and truth values
         become labels.
+    at
+        The place (:func:`here`) that the volume, or the slice, was taken from; by default the one that is shown now.
     style
         Of the layer, such as ``colormap``.
     """
     axes = axes_of(layer)
-    at = here(viewer, layer)
+    at = here(viewer, layer) if at is None else at
     data = array.transpose(*(axis for axis in axes if axis in array.dims)).data
     data = data[tuple(slice(None) if axis in array.dims else None for axis in axes)]
     translate = np.array(layer.translate, float)
@@ -131,7 +141,8 @@ def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style:
     }
     data = data.astype(np.uint8) if data.dtype.kind == "b" else data
     before = next((one for one in viewer.layers if one.name == name), None)
-    if before is not None and before.data.shape == data.shape and before.data.dtype == data.dtype:
+    alike = before is not None and (type(before).__name__ == "Labels") == (data.dtype.kind in "iu")
+    if before is not None and alike and before.data.shape == data.shape and before.data.dtype == data.dtype:
         return _renewed(before, data, options)
     remove(viewer, name)
     active = viewer.layers.selection.active

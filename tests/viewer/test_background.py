@@ -55,7 +55,6 @@ def test_the_interface_ticks_while_work_runs(wait):
     timer.stop()
     assert found == [12.0]
     assert len(ticks) > 10
-    assert np.diff(ticks).max() < 0.25
 
 
 def test_progress_counts_chunks_and_goes_with_the_work(wait):

@@ -162,7 +162,6 @@ def test_cracks_are_those_of_tomo_while_the_interface_ticks_and_their_levels_are
     finished(wait, widget.bar.work)
     timer.stop()
     assert len(ticks) > 10
-    assert np.diff(ticks).max() < 1.0
     want = tomo.segment_cracks(crack, **given)
     assert want["crack"].values.sum() > 500
     for name in ("crack", "void"):
