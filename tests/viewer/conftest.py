@@ -45,7 +45,10 @@ def display() -> Iterator[None]:
         patch.delenv("WAYLAND_DISPLAY", raising=False)
         yield
     process.terminate()
-    process.wait()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _loads(name: str) -> bool:
