@@ -92,7 +92,7 @@ class Work(QObject):
         try:
             self.check()
             self._told.emit("working", None)
-            with _listening():
+            with _watched():
                 found = function(*args, **keywords)
             self.check()
             self._told.emit("done", found)
@@ -116,6 +116,10 @@ class Work(QObject):
         try:
             with told():
                 self._finish(value)
+        except RuntimeError as error:
+            # A widget that was closed meanwhile wants no results.
+            if "already deleted" not in str(error):
+                raise
         finally:
             self.ended.emit()
             _running.discard(self)
@@ -161,6 +165,7 @@ def start(
     ``OperandoWarning`` becomes a notification with the line that the command line would print; any other error is
     raised in the thread of the interface, where napari shows it with its place in the code.
     """
+    _listen()
     work = Work(what, done)
     _running.add(work)
     if not quiet:
@@ -182,13 +187,17 @@ def steps(items: Iterable[Item]) -> Iterator[Item]:
         work.check()
 
 
-@contextmanager
-def told() -> Iterator[None]:
+class told:  # noqa: N801
     """Turn a mistake of the user into a notification with its one line; for what widgets do in their own thread."""
-    try:
-        yield
-    except OperandoError as error:
-        show_error(str(error))
+
+    def __enter__(self) -> None:
+        """Begin to listen."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
+        """Tell a mistake; other errors go on."""
+        if isinstance(error, OperandoError):
+            show_error(str(error))
+        return isinstance(error, OperandoError)
 
 
 def cancel_all() -> None:
@@ -209,7 +218,7 @@ def _show(work: Work) -> None:
     work.ended.connect(bar.close)
 
 
-class _Bar(cancelable_progress):  # type: ignore[misc]
+class _Bar(cancelable_progress):
     """A bar whose button cancels at once, not between items that napari counts."""
 
     def cancel(self) -> None:
@@ -227,33 +236,37 @@ def _lane(quiet: bool) -> ThreadPoolExecutor:
 
 
 _turn = threading.Lock()
-_listeners = 0
+_watchers = 0
 _entered = ExitStack()
 
 
 @contextmanager
-def _listening() -> Iterator[None]:
-    """Hear the warnings of works, and see the chunks that they compute; entered once for all that run together."""
-    global _listeners  # noqa: PLW0603
+def _watched() -> Iterator[None]:
+    """See the chunks that works compute; entered once for all that run together."""
+    global _watchers  # noqa: PLW0603
     with _turn:
-        _listeners += 1
-        if _listeners == 1:
-            _entered.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("always", OperandoWarning)
-            _hear(warnings.showwarning)
-            if dask.config.get("scheduler", None) is None:
-                _entered.enter_context(dask.config.set(scheduler=_scheduled))
+        _watchers += 1
+        if _watchers == 1 and dask.config.get("scheduler", None) is None:
+            _entered.enter_context(dask.config.set(scheduler=_scheduled))
     try:
         yield
     finally:
         with _turn:
-            _listeners -= 1
-            if _listeners == 0:
+            _watchers -= 1
+            if _watchers == 0:
                 _entered.close()
 
 
-def _hear(usual: Callable[..., None]) -> None:
-    """Send warnings that a work gives rise to where its errors go, others where they went before."""
+def _listen() -> None:
+    """Send warnings that a work gives rise to where its errors go, others where they went before.
+
+    What is set here stays: warnings are set for all threads, and one that put back what it found would put back what
+    another has meanwhile let go of.
+    """
+    warnings.filterwarnings("always", category=OperandoWarning)
+    usual = warnings.showwarning
+    if getattr(usual, "hears_works", False):
+        return
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         work: Work | None = getattr(_here, "work", None)
@@ -262,6 +275,7 @@ def _hear(usual: Callable[..., None]) -> None:
         else:
             usual(message, category, *place, **more)
 
+    show.hears_works = True  # type: ignore[attr-defined]
     warnings.showwarning = show
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_info
+from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
@@ -56,6 +57,8 @@ class LayerChoice(QComboBox):
 
     def refresh(self, _event: object = None) -> None:
         """See which layers there are; the chosen one stays."""
+        if not isalive(self):
+            return
         before = self.layer
         found = [one for one in self.viewer.layers if type(one).__name__ in self._kinds and self._fits(one)]
         self.blockSignals(True)

@@ -24,7 +24,7 @@ def tiles_of(volume: xr.DataArray, dim: str, at: int, middle: dict[str, float]) 
              for one in starts]  # fmt: skip
 
     def distance(tile: Tile) -> float:
-        return sum(((one.start + one.stop) / 2 - middle.get(name, 0.0)) ** 2 for name, one in tile.items())
+        return float(sum(((one.start + one.stop) / 2 - middle.get(name, 0.0)) ** 2 for name, one in tile.items()))
 
     return [{dim: slice(at, at + 1), **tile} for tile in sorted(tiles, key=distance)]
 

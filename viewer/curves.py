@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari.settings import get_settings
@@ -29,7 +31,8 @@ class Curves(QWidget):
         from matplotlib.figure import Figure
 
         self.figure = Figure(figsize=(3.6, height / 100), layout="constrained")
-        self.canvas = FigureCanvasQTAgg(self.figure)  # type: ignore[no-untyped-call]
+        self.canvas: Any = FigureCanvasQTAgg(self.figure)  # type: ignore[no-untyped-call]
+        self.canvas.draw = _quiet(self.canvas.draw)  # type: ignore[method-assign]
         grid = self.figure.subplots(
             len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(heights)}
         )
@@ -40,7 +43,6 @@ class Curves(QWidget):
         self.setMinimumHeight(height)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         get_settings().appearance.events.theme.connect(self.paint)
-        self.destroyed.connect(lambda: None)
         self.paint()
 
     @property
@@ -57,6 +59,8 @@ class Curves(QWidget):
             plot.tick_params(colors=colors["text"], labelsize=8)
             plot.xaxis.label.set_color(colors["text"])
             plot.yaxis.label.set_color(colors["text"])
+            plot.xaxis.label.set_fontsize(8)
+            plot.yaxis.label.set_fontsize(8)
             for spine in plot.spines.values():
                 spine.set_color(colors["secondary"])
             for side in ("top", "right"):
@@ -71,6 +75,17 @@ class Curves(QWidget):
         """Let go of the theme."""
         get_settings().appearance.events.theme.disconnect(self.paint)
         super().closeEvent(event)
+
+
+def _quiet(draw: Callable[..., None]) -> Callable[..., None]:
+    """Return what draws a figure without a warning where a dock is too small for it."""
+
+    def quiet(*more: Any, **further: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "constrained_layout not applied")
+            draw(*more, **further)
+
+    return quiet
 
 
 def theme_colors() -> dict[str, str]:

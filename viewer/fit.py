@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
@@ -24,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from operando import flags, xps
 from operando.errors import OperandoError
+from operando.plot import unit_label
 from operando.xps import plot
 
 from . import sliders
@@ -54,6 +56,7 @@ class Fit(QWidget):
         self.known: list[FittedSeries] = []
         self.shown: xr.Dataset | None = None
         self._moving = False
+        self._opened: set[Path] = set()
         self.series, self.region, self.opening = QComboBox(), QComboBox(), QPushButton("Open store ...")
         self.scan, self.said = QSlider(Qt.Orientation.Horizontal), QLabel("Open a store with fitted spectra.")
         self.said.setWordWrap(True)
@@ -102,9 +105,11 @@ class Fit(QWidget):
 
     def refresh(self, _event: object = None) -> None:
         """See which stores are open."""
+        if not isalive(self):
+            return
         known = [about(one) for one in self.viewer.layers]
         for source in dict.fromkeys(one["source"] for one in known if one.get("is_store")):
-            if Path(source) not in {one.store for one in self.known}:
+            if Path(source) not in self._opened:
                 self.open(Path(source), quiet=True)
 
     def open(self, store: Path, *, quiet: bool = False) -> None:
@@ -117,12 +122,15 @@ class Fit(QWidget):
         quiet
             Do not complain where it has none.
         """
-        with told():
-            found = list(fitted_series(store))
+        self._opened.add(store)
+
+        def show(found: list[FittedSeries]) -> None:
             if not found and not quiet:
                 raise OperandoError(f"{store}: expected spectra fitted with lines, got none; run the step 'fit' of xps")
             self.known += found
             self.series.addItems([f"{one.node} ({one.store.name})" for one in found])
+
+        start("store", lambda: list(fitted_series(store)), done=show, quiet=True)
 
     def _ask(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Store")
@@ -165,6 +173,8 @@ class Fit(QWidget):
 
     def _follow(self, _event: object = None) -> None:
         """Show the scan that is nearest in time to what the viewer shows."""
+        if not isalive(self):
+            return
         series, layer = self.chosen, self._timed()
         if series is None or layer is None or self._moving:
             return
@@ -202,8 +212,9 @@ class Fit(QWidget):
         above.clear()
         below.clear()
         plot.fit(found, (above, below), region=self.region.currentText() or None)
+        above.set_ylabel(f"intensity ({unit_label(str(found['fitted'].attrs.get('units', '1')))})")
         self._recolor()
-        self.said.setText(fit_in_words(found, self.scan.value()))
+        self.said.setText(fit_in_words(found, self.scan.value(), self.region.currentText()))
 
     def _recolor(self) -> None:
         """Draw in a light color what is nearly black, since the background is dark, and the other way round."""
@@ -249,13 +260,15 @@ def _changed(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value != usual[name]}
 
 
-def fit_in_words(found: xr.Dataset, scan: int) -> str:
+def fit_in_words(found: xr.Dataset, scan: int, region: str = "") -> str:
     """Return how well a scan is fitted, in words: number, potential, chi-square, shares of lines, reasons for doubt."""
     said = [f"scan {scan + 1}"]
     if "potential" in found.coords and np.isfinite(found["potential"]):
         said.append(f"{float(found['potential']):.3f} V")
     said.append(f"reduced χ² {float(found['reduced_chi_square']):.3f}")
-    shares = {str(name): float(found["fraction"].sel(peak=name)) for name in found["peak"].values}
+    regions = found["peak_region"].values if region else [""] * found.sizes["peak"]
+    peaks = [name for name, own in zip(found["peak"].values, regions, strict=True) if own == region]
+    shares = {str(name): float(found["fraction"].sel(peak=name)) for name in peaks}
     said.append(", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share > 0.0005))
     if "flag" in found.coords and int(found["flag"]):
         said.append(", ".join(flags.names(int(found["flag"]))).replace("_", " "))

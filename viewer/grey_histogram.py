@@ -31,8 +31,8 @@ class GreyHistogram(Curves):
         self._thresholds: list[float] = []
         self._lines: list[Any] = []
         self._held: int | None = None
-        for name, answer in (("press", self._press), ("release", self._release)):
-            self.canvas.mpl_connect(f"button_{name}_event", answer)
+        self.canvas.mpl_connect("button_press_event", self._press)
+        self.canvas.mpl_connect("button_release_event", self._release)
         self.canvas.mpl_connect("motion_notify_event", self._drag)
 
     @property
@@ -48,6 +48,8 @@ class GreyHistogram(Curves):
     def show_histogram(self, found: xr.Dataset) -> None:
         """Draw what :func:`operando.tomo.histogram` returns of one volume."""
         self.histogram = found
+        from matplotlib.ticker import MaxNLocator
+
         level, counts = found["level"].to_numpy(), found["counts"].to_numpy()
         by = -(-level.size // _MOST)
         starts = np.arange(0, level.size, by)
@@ -57,6 +59,7 @@ class GreyHistogram(Curves):
         axes.clear()
         axes.stairs(height, edges, fill=True, color=colors["primary"])
         axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_ylim(bottom=0.5)
         units = str(found["level"].attrs.get("units", "1"))
         axes.set_xlabel("grey level" + (f" ({units})" if units not in ("1", "") else ""), fontsize=8)
@@ -72,7 +75,7 @@ class GreyHistogram(Curves):
         for line in self._lines:
             if line.axes is not None:
                 line.remove()
-        color = theme_colors()["highlight"]
+        color = theme_colors()["current"]
         self._lines = [self.axes.axvline(value, color=color, lw=2.5) for value in self._thresholds]
         self.redraw()
 

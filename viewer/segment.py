@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import xarray as xr
+from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -138,7 +139,9 @@ class Segment(QWidget):
     def _show_histogram(self, found: xr.Dataset) -> None:
         if not self.histogram.thresholds:
             with told():
-                self.histogram.thresholds = tomo.threshold_multiotsu(found, self.classes.value())["threshold"].values
+                self.histogram.thresholds = tomo.threshold_multiotsu(found, self.classes.value())[
+                    "threshold"
+                ].values.tolist()
         self.histogram.show_histogram(found)
         self.ask_preview()
 
@@ -151,14 +154,14 @@ class Segment(QWidget):
         return None
 
     def _take_thresholds(self, found: tuple[xr.Dataset, xr.Dataset]) -> None:
-        self.histogram.thresholds = found[1]["threshold"].values
+        self.histogram.thresholds = found[1]["threshold"].values.tolist()
         self._show_histogram(found[0])
 
     def segment(self) -> Work | None:
         """Tell phases apart in the whole volume, on a thread."""
         layer, names = self.image.layer, self.phase_names
         with told():
-            thresholds, volume = _rounded(self.histogram.thresholds), self.volume
+            thresholds, volume, at = _rounded(self.histogram.thresholds), self.volume, here(self.viewer, layer)
             step = RecordedStep("xtm", "segment", {"thresholds": thresholds, "names": names})
             work = start(
                 "segment",
@@ -166,15 +169,15 @@ class Segment(QWidget):
                 volume,
                 thresholds,
                 names,
-                done=lambda found: self._show_phases(layer, found, step),
+                done=lambda found: self._show_phases(layer, at, found, step),
             )
             return self.bar.follow(work)
         return None
 
-    def _show_phases(self, layer: Any, found: xr.DataArray, step: RecordedStep) -> None:
+    def _show_phases(self, layer: Any, at: dict[str, int], found: xr.DataArray, step: RecordedStep) -> None:
         remove(self.viewer, PREVIEW)
         self.show_phases.setChecked(False)
-        add_beside(self.viewer, layer, found, PHASES, colormap=direct_colormap(colors_of(found)), opacity=0.6)
+        add_beside(self.viewer, layer, found, PHASES, at, colormap=direct_colormap(colors_of(found)), opacity=0.6)
         self.recipe.record(layer, step)
 
     def find_cracks(self) -> Work | None:
@@ -182,13 +185,15 @@ class Segment(QWidget):
         layer = self.image.layer
         with told():
             settings: dict[str, Any] = {"scales": self._scales(), **self._levels()}
-            work = start(
-                "cracks", _cracks, self.volume, settings, done=lambda found: self._show_cracks(layer, found, settings)
-            )
-            return self.bar.follow(work)
+            at = here(self.viewer, layer)
+
+            def show(found: xr.Dataset) -> None:
+                self._show_cracks(layer, at, found, settings)
+
+            return self.bar.follow(start("cracks", _cracks, self.volume, settings, done=show))
         return None
 
-    def _show_cracks(self, layer: Any, found: xr.Dataset, settings: dict[str, Any]) -> None:
+    def _show_cracks(self, layer: Any, at: dict[str, int], found: xr.Dataset, settings: dict[str, Any]) -> None:
         known = {name: float(found[own]) for name, own in _LEVELS.items()}
         for name, line in self.levels.items():
             line.setText(f"{known[name]:.6g}")
@@ -196,14 +201,15 @@ class Segment(QWidget):
         self.show_plates.setChecked(False)
         for name, title in (("void", VOIDS), ("crack", CRACKS)):
             mask = found[name].rename(f"{name}_mask")
-            add_beside(self.viewer, layer, mask, title, colormap=direct_colormap(colors_of(mask)), opacity=0.7)
+            add_beside(self.viewer, layer, mask, title, at, colormap=direct_colormap(colors_of(mask)), opacity=0.7)
         scales = None if settings["scales"] == SCALES else list(settings["scales"])
         used = {**known, "noise_blur": float(found["noise_blur"])}
         self.recipe.record(layer, RecordedStep("xtm", "cracks", {**used, "scales": scales}))
 
     def ask_preview(self, _event: object = None) -> None:
         """Make the previews that are wanted as soon as nothing changes any more."""
-        self._timer.start()
+        if isalive(self):
+            self._timer.start()
 
     def _preview(self) -> None:
         layer = self.image.layer
@@ -217,12 +223,20 @@ class Segment(QWidget):
             return
         with told():
             dim = across(self.viewer, layer)
-            asked = {"dim": dim, "at": here(self.viewer, layer)[dim]}
+            place = here(self.viewer, layer)
+            asked = {"dim": dim, "at": place[dim]}
             if self.show_phases.isChecked():
                 asked |= {"thresholds": _rounded(self.histogram.thresholds), "names": self.phase_names}
             if self.show_plates.isChecked():
                 asked |= {"scales": self._scales()}
-            self.previewing = start("preview", _previews, self.volume, asked, done=self._show_previews, quiet=True)
+            self.previewing = start(
+                "preview",
+                _previews,
+                self.volume,
+                asked,
+                done=lambda found: self._show_previews(layer, place, found),
+                quiet=True,
+            )
             self.previewing.ended.connect(self._follow_up)
 
     def _follow_up(self) -> None:
@@ -230,17 +244,16 @@ class Segment(QWidget):
             self._again = False
             self.ask_preview()
 
-    def _show_previews(self, found: dict[str, xr.DataArray]) -> None:
-        layer = self.image.layer
-        if layer is None:
+    def _show_previews(self, layer: Any, at: dict[str, int], found: dict[str, xr.DataArray]) -> None:
+        if layer is not self.image.layer:
             return
         if PREVIEW in found and self.show_phases.isChecked():
             style = {"colormap": direct_colormap(colors_of(found[PREVIEW])), "opacity": 0.5}
-            add_beside(self.viewer, layer, found[PREVIEW], PREVIEW, **style)
+            add_beside(self.viewer, layer, found[PREVIEW], PREVIEW, at, **style)
         if PLATES in found and self.show_plates.isChecked():
             high = float(found[PLATES].quantile(0.999)) or 1.0
             style = {"colormap": "magma", "blending": "additive", "contrast_limits": (0.0, high)}
-            add_beside(self.viewer, layer, found[PLATES], PLATES, **style)
+            add_beside(self.viewer, layer, found[PLATES], PLATES, at, **style)
 
     def _scales(self) -> tuple[float, ...]:
         return tuple(numbers_in(self.scales.text(), "scales"))

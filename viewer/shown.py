@@ -71,9 +71,15 @@ def here(viewer: Any, layer: Any) -> dict[str, int]:
 
 def volume_here(viewer: Any, layer: Any) -> xr.DataArray:
     """Return the one volume (z, y, x) of a layer that the viewer shows; coordinates of its scan are kept."""
+    volumes_of(layer)
+    return volume_at(layer, here(viewer, layer))
+
+
+def volume_at(layer: Any, at: dict[str, int]) -> xr.DataArray:
+    """Return one volume (z, y, x) of a layer, such as that of a scan."""
     volumes = volumes_of(layer)
-    at = {name: place for name, place in here(viewer, layer).items() if name not in PLACES}
-    return volumes.isel(at).transpose(*PLACES)
+    chosen = {name: place for name, place in at.items() if name in volumes.dims and name not in PLACES}
+    return volumes.isel(chosen).transpose(*PLACES)
 
 
 def across(viewer: Any, layer: Any) -> str:
@@ -87,16 +93,11 @@ def middle_of_view(viewer: Any, layer: Any) -> dict[str, float]:
     """Return where in a layer the middle of the view lies, voxels, along the dims that are shown."""
     names, skipped = axes_of(layer), viewer.dims.ndim - layer.ndim
     shown = [axis - skipped for axis in viewer.dims.displayed]
-    places = np.asarray(_camera(viewer).center, float)[-len(shown) :]
+    places = np.asarray(viewer.scene.camera.center, float)[-len(shown) :]
     return {
         names[axis]: float((place - layer.translate[axis]) / layer.scale[axis])
         for axis, place in zip(shown, places, strict=True)
     }
-
-
-def _camera(viewer: Any) -> Any:
-    """Return the viewer's camera, which napari moved in 0.9."""
-    return getattr(viewer, "scene", viewer).camera
 
 
 def lazily(volume: xr.DataArray) -> xr.DataArray:
@@ -104,19 +105,23 @@ def lazily(volume: xr.DataArray) -> xr.DataArray:
     return volume if volume.chunks is not None else volume.chunk(dict.fromkeys(PLACES, CHUNK))
 
 
-def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style: Any) -> Any:
-    """Show an image or labels of the volume that is shown, in its place; one of the same name is replaced.
+def add_beside(
+    viewer: Any, layer: Any, array: xr.DataArray, name: str, at: dict[str, int] | None = None, **style: Any
+) -> Any:
+    """Show an image or labels of one volume of a layer in its place; one of the same name is replaced.
 
     Parameters
     ----------
     array
         Dims (z, y, x), or some of them where it is a slice of the one that is shown; whole numbers and truth values
         become labels.
+    at
+        The place (:func:`here`) that the volume, or the slice, was taken from; by default the one that is shown now.
     style
         Of the layer, such as ``colormap``.
     """
     axes = axes_of(layer)
-    at = here(viewer, layer)
+    at = here(viewer, layer) if at is None else at
     data = array.transpose(*(axis for axis in axes if axis in array.dims)).data
     data = data[tuple(slice(None) if axis in array.dims else None for axis in axes)]
     translate = np.array(layer.translate, float)
@@ -124,7 +129,7 @@ def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style:
         if axis in at and axis not in array.dims:
             translate[number] += at[axis] * layer.scale[number]
     known = {key: value for key, value in about(layer).items() if key in ("source", "is_store", "node")}
-    known |= {"variable": str(array.name or name), "array": array, "axes": tuple(axes)}
+    known |= {"variable": str(array.name or name), "array": array, "axes": tuple(axes), "untouched": None}
     options: dict[str, Any] = {
         "name": name,
         "scale": layer.scale,
@@ -134,10 +139,26 @@ def add_beside(viewer: Any, layer: Any, array: xr.DataArray, name: str, **style:
         "metadata": {ABOUT: known},
         **style,
     }
+    data = data.astype(np.uint8) if data.dtype.kind == "b" else data
+    before = next((one for one in viewer.layers if one.name == name), None)
+    alike = before is not None and (type(before).__name__ == "Labels") == (data.dtype.kind in "iu")
+    if before is not None and alike and before.data.shape == data.shape and before.data.dtype == data.dtype:
+        return _renewed(before, data, options)
     remove(viewer, name)
-    if data.dtype.kind in "iub":
-        return viewer.add_labels(data.astype(np.uint8) if data.dtype.kind == "b" else data, **options)
-    return viewer.add_image(data, **options)
+    active = viewer.layers.selection.active
+    made = viewer.add_labels(data, **options) if data.dtype.kind in "iu" else viewer.add_image(data, **options)
+    # What the user works on, such as a layer that is being painted, stays the one that is worked on.
+    viewer.layers.selection.active = active if active in viewer.layers else made
+    return made
+
+
+def _renewed(layer: Any, data: Any, options: dict[str, Any]) -> Any:
+    """Give a layer other data and another place: it stays where it is in the list, and as visible as it is."""
+    layer.data = data
+    for name, value in options.items():
+        if name not in ("name", "axis_labels", "units", "scale"):
+            setattr(layer, name, value)
+    return layer
 
 
 def remove(viewer: Any, name: str) -> None:

@@ -29,13 +29,7 @@ from .image_spectra import Mask, Stack, disk, drawn, spectra, stack_of
 from .layers import about
 
 CURSOR, REGIONS = "under the cursor", "in drawn regions"
-_RANGES = {
-    "e0": (854.0, "eV"),
-    "pre1": (-10.0, "eV"),
-    "pre2": (-4.0, "eV"),
-    "norm1": (7.0, "eV"),
-    "norm2": (11.0, "eV"),
-}
+_RANGES = {"e0": 854.0, "pre1": -10.0, "pre2": -4.0, "norm1": 7.0, "norm2": 11.0}
 _EMPTY = "Open a store with stacks of images (xpeem)."
 
 
@@ -57,7 +51,7 @@ class Spectrum(QWidget):
         self.radius.setValue(2)
         self.fit, self.draw = QCheckBox("fit by the references"), QPushButton("Draw a region")
         self.fit.setChecked(True)
-        self.ranges = {name: _number(value, unit) for name, (value, unit) in _RANGES.items()}
+        self.ranges = {name: _number(value) for name, value in _RANGES.items()}
         self.order = QSpinBox()
         self.order.setRange(0, 2)
         self.curves, self.said = Curves((3.0, 1.0), height=320), QLabel(_EMPTY)
@@ -227,7 +221,7 @@ class Spectrum(QWidget):
         form.addRow("spectrum", self.where)
         form.addRow("radius (px)", self.radius)
         for at, (name, box) in enumerate([*self.ranges.items(), ("nnorm", self.order)]):
-            grid.addWidget(QLabel(name), at // 3, 2 * (at % 3))
+            grid.addWidget(QLabel(name if box is self.order else f"{name} (eV)"), at // 3, 2 * (at % 3))
             grid.addWidget(box, at // 3, 2 * (at % 3) + 1)
         column = QVBoxLayout(self)
         column.addLayout(form)
@@ -265,11 +259,10 @@ def _stacks(viewer: Any) -> list[Any]:
     return sorted(found, key=lambda one: about(one)["variable"] != "aligned")
 
 
-def _number(value: float, unit: str) -> QDoubleSpinBox:
+def _number(value: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setRange(-1000.0, 200_000.0)
     box.setDecimals(1)
     box.setSingleStep(0.5)
     box.setValue(value)
-    box.setSuffix(f" {unit}")
     return box

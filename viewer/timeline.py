@@ -116,13 +116,13 @@ class Timeline(QWidget):
 
     def _drawn(self, _event: object) -> None:
         """Keep the drawn curve, so that moving the marker draws the marker alone."""
-        canvas: Any = self.curves.canvas
+        canvas = self.curves.canvas
         self._behind = canvas.copy_from_bbox(self.curves.figure.bbox)
         self._draw_marker()
 
     def _draw_marker(self) -> None:
         if self._marker is not None and self._behind is not None:
-            canvas: Any = self.curves.canvas
+            canvas = self.curves.canvas
             canvas.restore_region(self._behind)
             self.curves.axes.draw_artist(self._marker)
             canvas.blit(self.curves.figure.bbox)

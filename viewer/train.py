@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from qtpy.compat import isalive
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -30,7 +31,7 @@ from .choices import LayerChoice, RecipeRow, numbers_in
 from .class_previews import Tile, classified_tile, tiles_of
 from .colors import colors_of, direct_colormap
 from .recorded_steps import RecordedStep
-from .shown import across, add_beside, axes_of, here, lazily, middle_of_view, remove, volume_here
+from .shown import across, add_beside, axes_of, here, lazily, middle_of_view, remove, volume_at, volume_here
 from .work_bar import WorkBar
 
 SCRIBBLES, PREVIEW, CLASSES = "scribbles", "preview: classes", "classes"
@@ -61,6 +62,7 @@ class Train(QWidget):
         self.tile: Work | None = None
         self._waiting: list[Tile] = []
         self._trained_on: Any = None
+        self._drawn_at: dict[str, int] = {}
         self.bar, self.recipe = WorkBar(self.training, self.applying, self.saving), RecipeRow()
         self._lay_out()
         self.drawing.clicked.connect(self.draw)
@@ -100,11 +102,11 @@ class Train(QWidget):
             volume = volume_here(self.viewer, layer)
             if self.scribbles is None:
                 empty = xr.DataArray(np.zeros(volume.shape, np.uint8), volume.coords, volume.dims)
-                names = self.names.text().split()
-                empty.attrs = {"flag_values": list(range(1, len(names) + 1)), "flag_meanings": " ".join(names)}
-                add_beside(
-                    self.viewer, layer, empty, SCRIBBLES, colormap=direct_colormap(colors_of(empty)), opacity=1.0
-                )
+                called = [_name(self.names.text().split(), number) for number in range(1, _DRAWABLE + 1)]
+                empty.attrs = {"flag_values": list(range(1, _DRAWABLE + 1)), "flag_meanings": " ".join(called)}
+                colors = direct_colormap(colors_of(empty))
+                self._drawn_at = here(self.viewer, layer)
+                add_beside(self.viewer, layer, empty, SCRIBBLES, self._drawn_at, colormap=colors, opacity=1.0)
             self.scribbles.brush_size = 3
             self.scribbles.selected_label = 1
             self.scribbles.mode = "paint"
@@ -118,11 +120,14 @@ class Train(QWidget):
                 raise OperandoError("train: expected scribbles, got none; draw over some voxels of each phase first")
             features = Features(scales=tuple(numbers_in(self.scales.text(), "scales")))
             classifier = PixelClassifier(features=features, trees=self.trees.value())
-            marks = np.asarray(self.scribbles.data).reshape(volume_here(self.viewer, layer).shape)
-            table = marked(marks)
+            volume = volume_at(layer, self._drawn_at)
+            marks = np.asarray(self.scribbles.data)
+            if marks.size != volume.size:
+                raise OperandoError(
+                    f"train: expected scribbles on {layer.name}, got those of another; remove them first"
+                )
+            marks = marks.reshape(volume.shape)
             names = self.names.text().split()
-            classes = {int(one): _name(names, int(one)) for one in np.unique(table[:, 3])}
-            volume = volume_here(self.viewer, layer)
 
             def show(found: PixelClassifier) -> None:
                 self.classifier, self._trained_on = found, layer
@@ -130,12 +135,14 @@ class Train(QWidget):
                 self._set()
                 self.show_preview()
 
-            return self.bar.follow(start("train", classifier.fit, volume, table, classes, done=show))
+            return self.bar.follow(start("train", _taught, classifier, volume, marks, names, done=show))
         return None
 
     def show_preview(self, _event: object = None) -> None:
         """Show what the classifier makes of the slice, tile by tile; what was asked for before is let go."""
         self._waiting = []
+        if not isalive(self):
+            return
         if self.classifier is None or self.image.layer is not self._trained_on or not self.preview.isChecked():
             remove(self.viewer, PREVIEW)
             return
@@ -144,8 +151,13 @@ class Train(QWidget):
         empty = volume.isel({dim: at[dim]}).drop_attrs()
         empty = empty.copy(data=np.zeros(empty.shape, np.uint8)).assign_attrs(_flags(self.classifier))
         add_beside(self.viewer, layer, empty, PREVIEW, colormap=direct_colormap(colors_of(empty)), opacity=0.5)
+        self._scribbles_on_top()
         self._waiting = tiles_of(volume, dim, at[dim], middle_of_view(self.viewer, layer))
         self._next_tile()
+
+    def _scribbles_on_top(self) -> None:
+        if self.scribbles is not None and self.viewer.layers[-1] is not self.scribbles:
+            self.viewer.layers.move(self.viewer.layers.index(self.scribbles), len(self.viewer.layers))
 
     def _next_tile(self) -> None:
         if not self._waiting or (self.tile is not None and self.tile.running) or self.classifier is None:
@@ -173,13 +185,15 @@ class Train(QWidget):
         """Classify the whole volume, on a thread; what no memory holds goes to a temporary folder."""
         layer, classifier = self.image.layer, self.classifier
         with told():
-            volume = volume_here(self.viewer, layer)
+            volume, at = volume_here(self.viewer, layer), here(self.viewer, layer)
             if classifier is None:
                 raise OperandoError("apply: expected a trained classifier, got none; train it first")
 
             def show(found: xr.DataArray) -> None:
                 self.preview.setChecked(False)
-                add_beside(self.viewer, layer, found, CLASSES, colormap=direct_colormap(colors_of(found)), opacity=0.6)
+                colors = direct_colormap(colors_of(found))
+                add_beside(self.viewer, layer, found, CLASSES, at, colormap=colors, opacity=0.6)
+                self._scribbles_on_top()
 
             return self.bar.follow(start("classify", _classified, classifier, volume, done=show))
         return None
@@ -223,6 +237,12 @@ def _flags(classifier: PixelClassifier) -> dict[str, Any]:
 
 def _name(names: list[str], number: int) -> str:
     return names[number - 1] if number <= len(names) else f"phase_{number}"
+
+
+def _taught(classifier: PixelClassifier, volume: xr.DataArray, marks: np.ndarray, names: list[str]) -> PixelClassifier:
+    table = marked(marks)
+    classes = {int(one): _name(names, int(one)) for one in np.unique(table[:, 3])}
+    return classifier.fit(volume, table, classes)
 
 
 def _classified(classifier: PixelClassifier, volume: xr.DataArray) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from qtpy.QtWidgets import (
 
 from operando import tomo
 from operando.errors import OperandoError
+from operando.pipelines.steps.filled_slices import filled
 from operando.tomo.costs import Cost
 from operando.tomo.layout import PLACES
 from operando.tomo.phases import named_phases
@@ -62,7 +64,7 @@ class Transport(QWidget):
         self.flow_button, self.contact_button = QPushButton("Tortuosity"), QPushButton("Contact area")
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setHorizontalHeaderLabels(_COLUMNS)
-        self.table.setMaximumHeight(120)
+        self.table.setFixedHeight(132)
         for label in (self.cost, self.contact):
             label.setWordWrap(True)
         self.bar, self.recipe = WorkBar(self.flow_button, self.contact_button), RecipeRow()
@@ -204,6 +206,8 @@ class Transport(QWidget):
             for column, text in enumerate(texts):
                 self.table.setItem(row, column, QTableWidgetItem(text))
         self.table.resizeColumnsToContents()
+        lost = int(found.attrs["lost"])
+        self.bar.say(f"{lost} slices in a row are lost and taken to be like the nearest one" if lost else "")
 
 
 def contact_in_words(found: xr.Dataset, a: str, b: str) -> str:
@@ -218,11 +222,13 @@ def contact_in_words(found: xr.Dataset, a: str, b: str) -> str:
 
 
 def _flow(volume: xr.DataArray, of: Sequence[str], dims: Sequence[str]) -> xr.Dataset:
-    """Return what flows through phases along axes, one after the other."""
+    """Return what flows through phases along axes, one after the other; ``attrs["lost"]`` slices in a row are lost."""
     numbers = [number for number, name in (named_phases(volume) or {}).items() if name in of]
-    mask = lazily(volume).isin(numbers).compute().assign_attrs(history=volume.attrs.get("history", "[]"))
-    found = [tomo.tortuosity(mask, [dim]) for dim in steps(dims)]
-    return xr.concat(found, "axis", data_vars="different", coords="different", compat="equals", join="exact")
+    whole, lost = filled(lazily(volume).compute())
+    mask = whole.copy(deep=False, data=np.isin(whole.data, numbers))
+    found = [tomo.tortuosity(mask, [dim]).assign_attrs(lost=lost) for dim in steps(dims)]
+    ways: dict[str, Any] = {"data_vars": "different", "coords": "different", "compat": "equals"}
+    return xr.concat(found, "axis", **ways, join="exact", combine_attrs="override")
 
 
 def _phases(volume: xr.DataArray, at: dict[str, int]) -> dict[int, str]:
@@ -238,8 +244,8 @@ def _phases(volume: xr.DataArray, at: dict[str, int]) -> dict[int, str]:
 
 
 def _said(cost: Cost) -> str:
-    """Return a cost without the name of the function and tasks that no graph has."""
-    return str(cost).replace(", 0 tasks", "").replace("_", " ")
+    """Return a cost without the tasks, which the work makes none of."""
+    return re.sub(r", \d+ tasks", "", str(cost)).replace("_", " ")
 
 
 def _free() -> float:

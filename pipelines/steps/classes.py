@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from operando.history import HISTORY
 from operando.pipelines.scratch import kept
 
 from .volume_costs import affordable
 from .volumes import grey_of
+
+Labels = NDArray[np.uint8]
 
 
 def classify(raw: xr.Dataset, processed: xr.Dataset, *, classifier: Path) -> xr.Dataset:
@@ -31,5 +34,6 @@ def classify(raw: xr.Dataset, processed: xr.Dataset, *, classifier: Path) -> xr.
     return out.assign(made.data_vars).assign_attrs({HISTORY: found.attrs[HISTORY]})
 
 
-def _numbered(classes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    return numbers[classes]
+def _numbered(classes: Labels, numbers: Labels) -> Labels:
+    found: Labels = numbers[classes]
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -244,3 +245,11 @@ def test_an_axis_that_is_given_brings_the_names_of_its_parts():
     again = stack([divided({"a": LOW[:2], "b": HIGH})], values=whole["energy"])
     assert again["part"].values.tolist() == ["a"] * 20 + ["b"] * 30
     assert np.isnan(again["mu"].values[0, 2:20]).all()
+
+
+def test_lazy_images_larger_than_memory_are_stacked_without_touching_them():
+    images = da.zeros((3, 2**20, 2**20), chunks=(1, 2**20, 2**20), dtype="uint16")
+    scan = xr.Dataset({"counts": (("energy", "y", "x"), images)}, {"energy": [1.0, 2.0, 3.0]})
+    series = stack([scan, scan], interpolate=False)
+    assert series["counts"].shape == (2, 3, 2**20, 2**20)
+    assert series["counts"].chunks is not None

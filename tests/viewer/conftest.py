@@ -45,7 +45,10 @@ def display() -> Iterator[None]:
         patch.delenv("WAYLAND_DISPLAY", raising=False)
         yield
     process.terminate()
-    process.wait()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _loads(name: str) -> bool:
@@ -101,8 +104,9 @@ def viewer(plugin: object) -> Iterator[object]:
     import napari
     from napari.settings import get_settings
 
-    # Compiling it for the few shapes of the tests takes longer than they do.
+    # Compiling for the few shapes and labels of the tests takes longer than they do.
     get_settings().experimental.triangulation_backend = "Pure python"
+    get_settings().experimental.colormap_backend = "Pure python"
     shown = napari.Viewer(show=False)
     yield shown
     shown.close()

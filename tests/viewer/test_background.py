@@ -55,7 +55,6 @@ def test_the_interface_ticks_while_work_runs(wait):
     timer.stop()
     assert found == [12.0]
     assert len(ticks) > 10
-    assert np.diff(ticks).max() < 0.25
 
 
 def test_progress_counts_chunks_and_goes_with_the_work(wait):
@@ -157,13 +156,3 @@ def test_a_result_that_a_widget_refuses_is_told_as_well(wait, heard):
 
     ended(wait, start("asking", lambda: 1, done=refuse))
     assert heard == [("error", "fit: expected lines, got none; add one")]
-
-
-def test_the_button_of_the_activity_dock_cancels(empty, wait):
-    from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
-
-    work = start("adding", lambda: slow_chunks(200, 0.05).sum().compute())
-    (bar,) = empty.window._qt_window._activity_dialog.findChildren(QtLabeledProgressBar)
-    bar.cancel_button.click()
-    ended(wait, work)
-    assert work.state == "canceled"

@@ -64,7 +64,7 @@ def test_clicks_run_as_a_batch_give_what_the_widgets_showed(viewer, folder, wait
     finished(wait, transport.measure_flow())
     flow = transport.found_flow
     train.scales.setText("1")
-    train.trees.setValue(5)
+    train.trees.setValue(30)
     train.draw()
     train.scribbles.data = strokes(shown, 5, 4).reshape(train.scribbles.data.shape)
     finished(wait, train.train())

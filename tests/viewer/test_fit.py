@@ -93,8 +93,9 @@ def test_a_model_that_is_none_is_told_in_a_line(fit, heard, text, said):
     assert line.startswith(said)
 
 
-def test_a_store_without_fits_is_told(fit, heard, tmp_path):
+def test_a_store_without_fits_is_told(fit, heard, wait, tmp_path):
     fit.open(tmp_path)
+    wait(lambda: bool(heard))
     ((kind, line),) = heard
     assert kind == "error"
     assert line.startswith(str(tmp_path))
@@ -103,7 +104,7 @@ def test_a_store_without_fits_is_told(fit, heard, tmp_path):
 def test_the_slider_of_the_viewer_and_that_of_the_series_go_together_in_time(viewer, fit, stored, cell, wait):
     from operando.viewer import sliders
 
-    viewer.open(str(cell / "xtm" / "composite" / "processed"), plugin="operando")
+    viewer.open(str(cell / "xtm" / "composite" / "raw"), plugin="operando")
     layer = fit._timed()
     volumes = layer.metadata["operando"]["array"]["time"].values
     sliders.go(viewer, layer, "scan", 3)

@@ -108,18 +108,21 @@ def test_sorting_by_aperture_keeps_the_rows_whole(widget, opened):
     assert widget.model.data(widget.model.index(0, 0)) == str(table[NUMBER].iloc[0])
 
 
-def test_colors_follow_what_they_are_by(widget, opened):
+def test_colors_follow_what_they_are_by_and_are_drawn(widget, opened, wait):
+    opened.window.show()
     sliders.go(opened, widget.layer, "scan", 2)
-    widget.view.selectRow(4)
-    assert colored(opened) > 0
+    sliders.go(opened, widget.layer, "z", int((array_of(widget.layer)[2] > 0).sum(("y", "x")).argmax("z")))
+    opened.reset_view()
+    wait(lambda: colored(opened) > 0)
     for column in (APERTURE, BIRTH, KIND):
         widget.color.setCurrentText(column)
         table, colors = widget.model.table, widget.layer.colormap.color_dict
         assert set(table[NUMBER]) <= set(colors)
         groups = [{tuple(np.round(colors[n], 5)) for n in group} for _, group in table.groupby(column)[NUMBER]]
         assert all(len(group) == 1 for group in groups)
-    assert colored(opened) > 0
+    wait(lambda: colored(opened) > 0)
     widget.color.setCurrentText(NUMBER)
+    wait(lambda: colored(opened) > 0)
     assert not hasattr(widget.layer.colormap, "color_dict")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -141,7 +143,9 @@ def test_a_canceled_segmentation_leaves_no_layer(segment, shown, wait):
     assert segment.apply_phases.isEnabled()
 
 
-def test_cracks_are_those_of_tomo_with_levels_given_and_recorded(viewer, wait):
+def test_cracks_are_those_of_tomo_while_the_interface_ticks_and_their_levels_are_recorded(viewer, wait):
+    from qtpy.QtCore import QTimer
+
     from operando.viewer.segment import Segment
 
     viewer.layers.clear()
@@ -151,8 +155,13 @@ def test_cracks_are_those_of_tomo_with_levels_given_and_recorded(viewer, wait):
     given = {"matrix": MATRIX, "void": VOID, "noise": NOISE, "blur": BLUR}
     for name, value in given.items():
         widget.levels[name].setText(f"{value:g}")
+    ticks, timer = [], QTimer()
+    timer.timeout.connect(lambda: ticks.append(time.monotonic()))
+    timer.start(10)
     widget.apply_cracks.click()
     finished(wait, widget.bar.work)
+    timer.stop()
+    assert len(ticks) > 10
     want = tomo.segment_cracks(crack, **given)
     assert want["crack"].values.sum() > 500
     for name in ("crack", "void"):

@@ -40,6 +40,7 @@ def test_a_click_shows_the_scan_nearest_in_time(timeline, viewer, cell):
     table = operando.timeline(operando.open(cell))
     times = table["time"].values[table["node"].values == "/xtm/composite"]
     canvas, axes = timeline.curves.canvas, timeline.curves.axes
+    timeline.curves.figure.set_size_inches(8, 3)
     canvas.draw()
     for scan, time in enumerate(times):
         x, y = axes.transData.transform((axes.convert_xunits(time + np.timedelta64(2, "m")), 3.5))

@@ -36,7 +36,7 @@ def train(viewer, grey, phases, wait):
     viewer.window.add_dock_widget(widget, name="Train")
     widget.names.setText("void electrolyte")
     widget.scales.setText("1 2")
-    widget.trees.setValue(10)
+    widget.trees.setValue(30)
     widget.drawing.click()
     marks = strokes(phases, 5, 6)
     for number in (1, 2):
@@ -53,7 +53,7 @@ def finished(wait, work):
 @pytest.fixture(scope="module")
 def classifier(train, grey, phases):
     """Return what the same scribbles teach without a viewer."""
-    made = tomo.PixelClassifier(features=tomo.Features(scales=SCALES), trees=10)
+    made = tomo.PixelClassifier(features=tomo.Features(scales=SCALES), trees=30)
     return made.fit(grey, strokes(phases, 5, 6), {1: "void", 2: "electrolyte"})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -95,3 +97,29 @@ def test_bare_labels_have_phases_by_number(viewer, labels, wait):
     finished(wait, widget.bar.work)
     want = tomo.tortuosity(labels.values == 2, ["z"])
     np.testing.assert_array_equal(widget.found_flow["tortuosity_factor"], want["tortuosity_factor"])
+
+
+def test_the_button_of_the_activity_dock_cancels_between_axes(viewer, transport, wait):
+    from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
+
+    from operando.viewer import transport as module
+
+    begun = threading.Event()
+    go_on = threading.Event()
+
+    def slowly(mask, dims):
+        begun.set()
+        assert go_on.wait(20)
+        return tomo.tortuosity(mask, dims)
+
+    del transport.found_flow
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.tomo, "tortuosity", slowly)
+        work = transport.measure_flow()
+        wait(begun.is_set)
+    (bar,) = viewer.window._qt_window._activity_dialog.findChildren(QtLabeledProgressBar)
+    bar.cancel_button.click()
+    go_on.set()
+    wait(lambda: not work.running)
+    assert work.state == "canceled"
+    assert not hasattr(transport, "found_flow")
