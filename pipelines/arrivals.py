@@ -6,6 +6,7 @@ compared with what it said before, never with the clock of this machine.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -56,6 +57,7 @@ class Arrivals:
     clock: Callable[[], float] = monotonic
     changes: int = 0
     """How often a look has found something new."""
+    _looked: float = -math.inf
     _seen: dict[Path, _Seen] = field(default_factory=dict)
     _places: dict[int, list[Path]] = field(default_factory=dict)
     _known: dict[tuple[Path, str], tuple[State, str]] = field(default_factory=dict)
@@ -68,7 +70,7 @@ class Arrivals:
 
     def look(self) -> None:
         """List the folders of all series and look at every file once."""
-        now = self.clock()
+        now = self._looked = self.clock()
         found: dict[Path, State] = {}
         for number, series in enumerate(self.recipe.series):
             states = dict(self._states(series))
@@ -96,8 +98,8 @@ class Arrivals:
         return len(self._places.get(self._number(series), [])) - len(self.of(series))
 
     def of(self, log: Log) -> list[Path]:
-        """Return the closed files of a series in natural order."""
-        latest = self.clock() - self.settle
+        """Return the closed files of a series in natural order, as the last look found them."""
+        latest = self._looked - self.settle
         return [path for path in self._places.get(self._number(log), []) if self._is_closed(self._seen[path], latest)]
 
     def checksum(self, path: Path, images: str = "") -> str:
@@ -118,7 +120,7 @@ class Arrivals:
 
     def restless(self) -> bool:
         """Whether any file was not closed when it was last looked at, or is missing."""
-        latest = self.clock() - self.settle
+        latest = self._looked - self.settle
         return any(seen.since > latest or seen.gone is not None for seen in self._seen.values())
 
     def may_grow(self, path: Path) -> bool:

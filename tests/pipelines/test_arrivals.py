@@ -66,6 +66,15 @@ def test_a_file_is_closed_when_it_stays_the_same_between_two_looks(folder, arriv
     assert closed(arrivals, time, 2.0) == ["1.txt"]
 
 
+def test_a_file_that_was_not_looked_at_for_a_while_is_not_closed_by_the_clock(folder, arrivals, time):
+    put(folder, "1.txt")
+    assert closed(arrivals, time, 0.0) == []
+    assert closed(arrivals, time, 0.5) == []
+    time.now = 1.2
+    assert arrivals.of(arrivals.recipe.series[0]) == [], "it may have grown since the last look"
+    assert closed(arrivals, time, 1.3) == ["1.txt"]
+
+
 @pytest.mark.parametrize("skew", [-1e6, 1e6])
 def test_the_clock_of_the_file_server_does_not_matter(folder, arrivals, time, skew):
     path = put(folder, "1.txt")

@@ -13,7 +13,7 @@ import xarray as xr
 import zarr
 
 from operando.errors import StoreError
-from operando.pipelines import commit
+from operando.pipelines import commit, row_chunks
 from operando.pipelines.writer import Writer
 
 RAW, PROCESSED = "xas/Ni_K/raw", "xas/Ni_K/processed"
@@ -119,6 +119,7 @@ def test_a_full_disk_keeps_the_last_state(store, path, monkeypatch, place):
     store.replace({"echem": echem(3)})
     with monkeypatch.context() as patch:
         if place == "chunks":
+            patch.setattr(row_chunks, "_put", full_disk)
             patch.setattr("zarr.storage._local._put", full_disk)
         elif place == "documents":
             patch.setattr(commit.Path, "write_text", full_disk)
@@ -170,7 +171,7 @@ def test_a_read_only_file_system(store, path, monkeypatch):
 
     store.append({RAW: batch(0, 4)})
     with monkeypatch.context() as patch:
-        patch.setattr("zarr.storage._local._put", read_only)
+        patch.setattr(row_chunks, "_put", read_only)
         with pytest.raises(StoreError, match=r"Read-only file system.*choose a folder that can be written"):
             store.append({RAW: batch(4, 4)})
         patch.setattr(commit.Path, "write_text", read_only)

@@ -113,13 +113,17 @@ def slowly(path):
     """Write with pauses between the files, so that kills and readers come in between."""
     import zarr.storage._local as local
 
-    put = local._put
+    from operando.pipelines import row_chunks
 
-    def slow_put(*args, **kwargs):
-        time.sleep(0.002)
-        return put(*args, **kwargs)
+    def slow(put):
+        def slow_put(*args, **kwargs):
+            time.sleep(0.002)
+            return put(*args, **kwargs)
 
-    local._put = slow_put
+        return slow_put
+
+    for place in (local, row_chunks):
+        place._put = slow(place._put)
     write(path)
 
 

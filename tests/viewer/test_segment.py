@@ -149,7 +149,7 @@ def test_cracks_are_those_of_tomo_while_the_interface_ticks_and_their_levels_are
     from operando.viewer.segment import Segment
 
     viewer.layers.clear()
-    crack = scanned(crack_share(np.array([1.0, 0.0, 0.0]), 3.0, edge=32), np.random.default_rng(11))
+    crack = scanned(crack_share(np.array([1.0, 0.0, 0.0]), 3.0, edge=80), np.random.default_rng(11))
     viewer.add_image(crack.values, name="crack")
     widget = Segment(viewer)
     given = {"matrix": MATRIX, "void": VOID, "noise": NOISE, "blur": BLUR}
@@ -157,11 +157,16 @@ def test_cracks_are_those_of_tomo_while_the_interface_ticks_and_their_levels_are
         widget.levels[name].setText(f"{value:g}")
     ticks, timer = [], QTimer()
     timer.timeout.connect(lambda: ticks.append(time.monotonic()))
-    timer.start(10)
-    widget.apply_cracks.click()
-    finished(wait, widget.bar.work)
-    timer.stop()
-    assert len(ticks) > 10
+    for _ in range(2):
+        # What is loaded on first use holds the interpreter, so the second time counts.
+        ticks.clear()
+        timer.start(10)
+        ticks.append(time.monotonic())
+        widget.apply_cracks.click()
+        finished(wait, widget.bar.work)
+        ticks.append(time.monotonic())
+        timer.stop()
+    assert np.diff(ticks).max() < 0.5 * (ticks[-1] - ticks[0])
     want = tomo.segment_cracks(crack, **given)
     assert want["crack"].values.sum() > 500
     for name in ("crack", "void"):
