@@ -31,7 +31,7 @@ fuzz: $(VENV)/test
 
 # Kills, and clusters: worker processes, and a SLURM of one node on this machine; without that its test is skipped.
 test-faults: $(VENV)/test slurm
-	$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m faults --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff format --check .
