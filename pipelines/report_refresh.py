@@ -66,7 +66,7 @@ class ReportRefresh:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
-            self._process = None
+            self._process, self._covers = None, -1
             self._close()
 
     def _begin(self, version: int) -> None:

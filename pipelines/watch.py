@@ -241,12 +241,13 @@ class Watch:
             self._next_look = ended + max(_LOOK, 4 * (ended - began))
 
     def _conclude(self, run: Run) -> None:
-        """Make what needs all scans of those there are now, and the report of it."""
+        """Bring all that is stored in step with the log and the files as they are now, and write the report of it."""
         self.state = "writing the last report; Ctrl-C again leaves it out"
         self._show(run)
+        self.report.stop()
         before = run.store.commits
-        for growth in run.series:
-            growth.publish_over_all(run.echem)
+        self.arrivals.look()
+        self._renew(run)
         run.publish_attrs()
         self._version += run.store.commits - before
         self.report.finish(self._version)

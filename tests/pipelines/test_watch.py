@@ -20,7 +20,7 @@ from watched_folder import PACE, RAW, SMALL, Watched, few_scans, same_as_one_run
 import operando
 from operando.flags import Flag
 from operando.pipelines.lock import LockLostError
-from operando.pipelines.watch import Stop, ended_by_signals
+from operando.pipelines.watch import Pace, Stop, ended_by_signals
 from operando.pipelines.watch_view import SeriesStatus, Status, WatchView
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,6 +173,22 @@ def test_ctrl_c_ends_a_watch_with_a_last_report(folder):
     assert "report.html" in said
     assert (folder / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
     assert not (folder / "fed.zarr.lock").exists()
+
+
+def test_the_end_of_a_watch_takes_in_what_the_log_has_grown_by(folder, monkeypatch):
+    monkeypatch.setattr("watched_folder.PACE", Pace(settle=0.1, patience=0.6, report_every=1e6, renew=1e6))
+    monkeypatch.setattr("operando.pipelines.report_refresh.ReportRefresh.finish", lambda *_: None)
+    log = min((folder / "echem").iterdir())
+    whole = log.read_bytes()
+    log.write_bytes(b"".join(whole.splitlines(keepends=True)[:200]))
+    with Watched(folder) as watched:
+        watched.until(
+            lambda raw, _: raw.sizes["scan"] == 8 and bool((raw["flag"] & int(Flag.ec_outside | Flag.ec_gap)).any())
+        )
+        log.write_bytes(whole)
+        watched.stop.at_once = False
+    assert watched.error is None
+    same_as_one_run(folder)
 
 
 def test_sigterm_ends_a_watch_at_once_and_a_second_ctrl_c_drops_what_is_being_done():
