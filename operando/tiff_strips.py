@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .decompression import DEFLATE_RATIO, ROOM, deflated_within, squeezed_within, zstandard_most
 
+_COMPLAINTS = 1000
+"""Tags that make no sense after which a file is given up."""
 _DEFLATE, _LZMA, _ZSTANDARD = (8, 32946), (34925,), (34926, 50000)
 
 
@@ -30,6 +36,31 @@ def oversized(page: Any) -> str:
         if not _within(page.compression, page.parent.filehandle.read(size), most):
             return f"a strip that unpacks to more than the {whole} bytes of its page"
     return ""
+
+
+class _Patience(logging.Filter):
+    """Lets pass what tifffile logs of one thread, up to a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.thread = _COMPLAINTS, threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.left -= record.thread == self.thread
+        if self.left < 0:
+            raise ValueError(f"more than {_COMPLAINTS} tags that make no sense")
+        return True
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """Give a file up, with a ValueError, that tifffile complains of without end: it goes on to the last of its tags."""
+    patience, log = _Patience(), logging.getLogger("tifffile")
+    log.addFilter(patience)
+    try:
+        yield
+    finally:
+        log.removeFilter(patience)
 
 
 def _within(compression: int, data: bytes, most: int) -> bool:

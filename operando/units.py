@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 DIMENSIONLESS = "1"
+_LONGEST = 200
+"""Letters of a unit: what pint takes to parse one grows with the square of their number."""
 _SPELLINGS = {
     "%": "percent",
     "A.h": "A*h",
@@ -74,6 +76,8 @@ def parse(text: str) -> pint.Unit:
     for found, meant in _SPELLINGS.items():
         spelled = spelled.replace(found, meant)
     try:
+        if len(spelled) > _LONGEST:
+            raise ValueError
         return registry().parse_units("" if spelled == DIMENSIONLESS else spelled)
     except Exception:
         raise OperandoError(f"unknown unit {one_line(text)!r}; use one that pint knows, such as 'eV', 'mA'") from None

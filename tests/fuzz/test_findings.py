@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+import tifffile
 
-from operando import cyclers, impedance_files, tomo, xas, xps
+from operando import cyclers, impedance_files, tomo, units, xas, xps
 from operando.clock import to_ns
 from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.pipelines.steps import images
@@ -196,3 +197,27 @@ def test_a_store_of_both_versions_of_zarr_is_read_as_the_newer(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert zarr_frames.opened(tmp_path / "v.zarr").shape == (2, 2, 2)
+
+
+def test_a_unit_of_megabytes_is_no_unit_at_once():
+    began = time.process_time()
+    with pytest.raises(OperandoError, match="unknown unit"):
+        units.parse("eV " * LONG)
+    assert time.process_time() - began < 1.0
+
+
+def test_an_image_whose_height_is_no_whole_number_is_refused(tmp_path):
+    path = tmp_path / "v.tif"
+    tifffile.imwrite(path, np.ones((3, 8, 8), np.uint16), photometric="minisblack")
+    data = bytearray(path.read_bytes())
+    at = data.index(struct.pack("<HH", 257, 4))
+    data[at + 2 : at + 12] = struct.pack("<HII", 12, 1, 8)
+    path.write_bytes(data)
+    assert "expected a grey image, got shape" in refused(tomo.read, path, reader="tiff")
+
+
+def test_tags_without_sense_or_end_are_given_up(tmp_path):
+    path = tmp_path / "v.tif"
+    tags = b"".join(struct.pack("<HHII", 40000 + k % 20000, 99, 1, 0) for k in range(4000))
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 4000) + tags + struct.pack("<I", 0))
+    assert "tags that make no sense" in refused(tomo.read, path, reader="tiff")

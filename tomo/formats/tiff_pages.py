@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from operando.errors import FileError, printable
-from operando.tiff_strips import oversized
+from operando.tiff_strips import oversized, patient
 
 from .frames import UNPACKED, Array, Shape, native, require_size
 
@@ -107,7 +107,7 @@ def opened(path: Path) -> Iterator[Any]:
     """
     import tifffile
 
-    with told(path), tifffile.TiffFile(path) as file:
+    with told(path), patient(), tifffile.TiffFile(path) as file:
         yield file
 
 
@@ -139,7 +139,8 @@ def facts(path: Path, page: Any, file_size: int, place: str = "") -> Facts:
     import tifffile
 
     with told(path, place):
-        if len(page.shape) != 2 or page.dtype is None or page.dtype.kind not in "buif":
+        whole_numbers = all(isinstance(size, int) for size in page.shape)
+        if len(page.shape) != 2 or not whole_numbers or page.dtype is None or page.dtype.kind not in "buif":
             raise FileError(path, "a grey image", f"shape {page.shape} of type {page.dtype}", place=place)
         require_size(path, (1, *page.shape), place=place)
         # Raises if the codec is unknown, or not installed.

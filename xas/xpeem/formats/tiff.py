@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from operando.errors import FileError
-from operando.tiff_strips import oversized
+from operando.tiff_strips import oversized, patient
 
 from .frames import Image, require_size
 
@@ -33,9 +33,9 @@ class TiffFrame:
 
         place = f"page {self.page}" if self.page else ""
         try:
-            with tifffile.TiffFile(self.path) as file:
+            with patient(), tifffile.TiffFile(self.path) as file:
                 page: Any = file.pages[self.page]
-                if len(page.shape) != 2:
+                if len(page.shape) != 2 or not all(isinstance(size, int) for size in page.shape):
                     raise FileError(self.path, "a grey image", f"one of shape {page.shape}", place=place)
                 require_size(self.path, *page.shape, place=place)
                 found = oversized(page)
@@ -66,7 +66,7 @@ def pages(path: Path) -> int:
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as file:
+        with patient(), tifffile.TiffFile(path) as file:
             return len(file.pages)
     except Exception as error:
         raise FileError(path, "a TIFF file of images", _first_line(error)) from None
