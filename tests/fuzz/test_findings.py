@@ -206,18 +206,18 @@ def test_a_unit_of_megabytes_is_no_unit_at_once():
     assert time.process_time() - began < 1.0
 
 
-def test_an_image_whose_height_is_no_whole_number_is_refused(tmp_path):
-    path = tmp_path / "v.tif"
-    tifffile.imwrite(path, np.ones((3, 8, 8), np.uint16), photometric="minisblack")
+def test_slices_whose_height_is_no_whole_number_are_refused(tmp_path):
+    path = tmp_path / "slice_0001.tif"
+    tifffile.imwrite(path, np.ones((8, 8), np.uint16), photometric="minisblack", metadata=None)
     data = bytearray(path.read_bytes())
     at = data.index(struct.pack("<HH", 257, 4))
-    data[at + 2 : at + 12] = struct.pack("<HII", 12, 1, 8)
-    path.write_bytes(data)
-    assert "expected a grey image, got shape" in refused(tomo.read, path, reader="tiff")
+    data[at + 2 : at + 12] = struct.pack("<HII", 12, 1, len(data))
+    path.write_bytes(data + struct.pack("<d", 7.5))
+    assert "expected a grey image, got shape" in refused(tomo.read, tmp_path, reader="tiff", voxel_size=0.65)
 
 
 def test_tags_without_sense_or_end_are_given_up(tmp_path):
     path = tmp_path / "v.tif"
     tags = b"".join(struct.pack("<HHII", 40000 + k % 20000, 99, 1, 0) for k in range(4000))
     path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 4000) + tags + struct.pack("<I", 0))
-    assert "tags that make no sense" in refused(tomo.read, path, reader="tiff")
+    assert "tags that make no sense" in refused(tomo.read, path, reader="tiff", voxel_size=0.65)
