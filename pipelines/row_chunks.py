@@ -1,7 +1,8 @@
 """Rows of arrays that grow, encoded and put in place chunk by chunk.
 
 A commit appends a few rows to many small arrays. Through zarr each of them reads, decodes, merges and encodes its last
-chunk on other threads, which takes ten times as long; here that chunk is remembered. What is written is the same.
+chunk on other threads, which costs as much as all the rest of a scan; here that chunk is remembered. What readers
+find is the same.
 """
 
 from __future__ import annotations
