@@ -9,6 +9,9 @@ from numba import cfunc, njit
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
+_SUMS = {"fastmath": {"reassoc", "contract", "nsz"}}
+_INLINED = {"forceinline": True}
+
 
 def compiled(function: Kernel) -> Kernel:
     """Return ``function`` compiled on first call, without the interpreter's lock, its machine code kept on disk.
@@ -24,7 +27,25 @@ def compiled_sums(function: Kernel) -> Kernel:
 
     The order is the same in every call; NaN and infinity keep their meaning.
     """
-    return _compiled(function, {"fastmath": {"reassoc", "contract", "nsz"}})
+    return _compiled(function, _SUMS)
+
+
+def inlined(function: Kernel) -> Kernel:
+    """Return ``function`` compiled as by :func:`compiled`, and made a part of every kernel that calls it.
+
+    So are those between sums in any order and the kernel that Python calls. Else a process that compiles them calls
+    them where they were compiled first, one that loads them from disk where they were optimized again together with
+    their caller, and the same sums are rounded in two ways.
+    """
+    return _compiled(function, _INLINED)
+
+
+def inlined_sums(function: Kernel) -> Kernel:
+    """Return ``function`` compiled as by :func:`compiled_sums`, and made a part of every kernel that calls it.
+
+    See :func:`inlined`.
+    """
+    return _compiled(function, _SUMS | _INLINED)
 
 
 def by_address(signature: Any, function: Kernel) -> Kernel:

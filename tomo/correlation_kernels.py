@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.kernels import compiled, compiled_sums
+from operando.kernels import compiled, inlined, inlined_sums
 
 from .spline_filters import copy_line
 from .spline_rows import LANES, WORK, sample_box
@@ -126,7 +126,7 @@ def _set_places(begin: Cut, sizes: Cut, place: Singles) -> None:
         place[at], place[rows * columns + at] = begin[1] + at // columns, begin[2] + at % columns
 
 
-@compiled
+@inlined
 def _gather(  # noqa: PLR0917
     reference: Singles, slopes: Singles, labels: NDArray[np.int32], size: Cut, node: Integers, rows: Singles
 ) -> int:
@@ -157,7 +157,7 @@ def _count(  # noqa: PLR0917
     return count
 
 
-@compiled_sums
+@inlined_sums
 def _subtract(rows: Singles, row: int, other: int, factor: float, size: int, count: float) -> None:  # noqa: PLR0917
     """Subtract from a row another one times a factor, and its mean; make it 0 where voxels do not count."""
     stride, by = rows.size // _ROWS, np.float32(factor)
@@ -224,7 +224,7 @@ def _hide(  # noqa: PLR0917
     return seen
 
 
-@compiled
+@inlined
 def _multiply(  # noqa: PLR0917
     rows: Singles,
     sizes: Cut,
@@ -259,7 +259,7 @@ def _multiply(  # noqa: PLR0917
                 _spread(p, axis, motion[3 * (q - _THEIRS + 1) + axis], moments, cross)
 
 
-@compiled_sums
+@inlined_sums
 def _set_moments(  # noqa: PLR0917
     rows: Singles, one: int, other: int, sizes: Cut, first: int, place: Singles, moments: Floats
 ) -> None:
@@ -308,7 +308,7 @@ def _spread(p: int, q: int, factor: float, moments: Floats, found: Floats) -> No
             found[row, column] += factor * moments[_MOMENT[m, n]]
 
 
-@compiled
+@inlined
 def _project(rows: Singles, sizes: Cut, first: int, place: Singles, count: int, sides: Floats) -> None:  # noqa: PLR0917
     """Set the products of all columns with the difference of the volumes, less its mean."""
     free, moments = sides.size - 2, np.empty(10)
@@ -320,7 +320,7 @@ def _project(rows: Singles, sizes: Cut, first: int, place: Singles, count: int, 
             sides[3 + 3 * p + n] = moments[1 + n]
 
 
-@compiled
+@inlined
 def _judge(  # noqa: PLR0917
     rows: Singles, sizes: Cut, first: int, place: Singles, square: Floats, sides: Floats, found: Floats
 ) -> None:
@@ -336,7 +336,7 @@ def _judge(  # noqa: PLR0917
     _share(rows, sizes, place, found)
 
 
-@compiled
+@inlined
 def _share(rows: Singles, sizes: Cut, place: Singles, found: Floats) -> None:
     """Set by what the noise that neighbors share adds to the variance of sums weighted with each slope.
 
@@ -357,7 +357,7 @@ def _share(rows: Singles, sizes: Cut, place: Singles, found: Floats) -> None:
             found[SHARED + slope] = max(added[slope], 0.1) * (found[SHARED + slope] if axis > 0 else 1.0)
 
 
-@compiled_sums
+@inlined_sums
 def _overlap(rows: Singles, sizes: Cut, place: Singles, axis: int, lag: int, sums: Floats) -> None:  # noqa: PLR0917
     """Set the sums of products of voxels ``lag`` apart: of slopes, of differences, of ones."""
     layer, stride = sizes[1] * sizes[2], rows.size // _ROWS

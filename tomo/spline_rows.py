@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.kernels import compiled, compiled_sums
+from operando.kernels import compiled, inlined, inlined_sums
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -29,7 +29,7 @@ _BY_Z, _BY_Y, _BY_X, _VALUE = (np.uint64((_SUMS + n) * LANES) for n in range(4))
 _NONE, _UNIT, _HALF, _SIXTH, _TWO_THIRDS, _MOST = (np.float32(n) for n in (0, 1, 1 / 2, 1 / 6, 2 / 3, 3 / 2))
 
 
-@compiled
+@inlined
 def sample_box(  # noqa: PLR0917
     coefficients: Singles,
     shape: Cut,
@@ -121,7 +121,7 @@ def _lasting(part: float, step: float) -> float:
     return np.inf
 
 
-@compiled_sums
+@inlined_sums
 def _set_weights(part: float, step: float, work: Singles, to: np.uint64) -> None:
     """Set the values of the four cubic B-splines at parts of a cell that advance by a step."""
     begin, by = np.float32(part), np.float32(step)
@@ -135,7 +135,7 @@ def _set_weights(part: float, step: float, work: Singles, to: np.uint64) -> None
         work[i + _THREE * _LANES] = t * t * t * _SIXTH
 
 
-@compiled_sums
+@inlined_sums
 def _set_rises(part: float, step: float, work: Singles, to: np.uint64) -> None:
     """Set their slopes."""
     begin, by = np.float32(part), np.float32(step)
@@ -149,7 +149,7 @@ def _set_rises(part: float, step: float, work: Singles, to: np.uint64) -> None:
         work[i + _THREE * _LANES] = t * t * _HALF
 
 
-@compiled_sums
+@inlined_sums
 def _sum(flat: Singles, begin: np.uint64, row: np.uint64, layer: np.uint64, base: np.float32, work: Singles) -> None:  # noqa: PLR0917
     """Sum 4 x 4 x 4 coefficients from ``begin`` on, one lane beside the other.
 
@@ -177,7 +177,7 @@ def _sum(flat: Singles, begin: np.uint64, row: np.uint64, layer: np.uint64, base
         plane += _LANES
 
 
-@compiled_sums
+@inlined_sums
 def _sum_with_slopes(  # noqa: PLR0917
     flat: Singles, begin: np.uint64, row: np.uint64, layer: np.uint64, base: np.float32, work: Singles
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from operando.kernels import compiled, compiled_sums
+from operando.kernels import compiled, inlined, inlined_sums
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -172,7 +172,7 @@ def shifted(spline: tuple[Floats, Floats], energy: Floats, shift: float, out: Fl
             slope[k, j] = (3.0 * a * t + 2.0 * b) * t + c
 
 
-@compiled_sums
+@inlined_sums
 def _products(left: Floats, right: Floats) -> Floats:
     """Return the sums of products of all pairs of rows."""
     out = np.zeros((left.shape[0], right.shape[0]))
@@ -280,7 +280,7 @@ def tangents(
     return made, moves
 
 
-@compiled
+@inlined
 def _normal(made: Floats) -> Floats:
     """Return the normal matrix, just off singular."""
     normal = _products(made, made)
@@ -289,7 +289,7 @@ def _normal(made: Floats) -> Floats:
     return normal
 
 
-@compiled
+@inlined
 def influence(made: Floats) -> Floats:
     """Return by how much each point's residual, divided by 1 - h, moves the solution along each direction.
 
@@ -308,7 +308,7 @@ def influence(made: Floats) -> Floats:
     return out
 
 
-@compiled_sums
+@inlined_sums
 def sandwich(pull: Floats, moves: Floats, residual: Floats, out: Floats) -> None:
     """Fill the covariance of the coefficients: the sum over the points of (r influence)(r influence)'.
 
