@@ -41,11 +41,11 @@ _STAGGER = 120
 class Cluster:
     """Workers that compute lazy arrays, while a block of :meth:`computing` runs.
 
-    ``patience`` is how long there may be none of them, s.
+    ``patience`` is how long there may be none of them, s; ``threads`` how many are to come, if that is known.
     """
 
-    def __init__(self, client: Client, patience: float) -> None:
-        self.client, self.patience = client, patience
+    def __init__(self, client: Client, patience: float, threads: int | None = None) -> None:
+        self.client, self.patience, self.threads = client, patience, threads
 
     @contextmanager
     def computing(self, store: Path) -> Iterator[None]:
@@ -55,11 +55,15 @@ class Cluster:
         """
         import dask
 
+        from operando.tomo.blocks import THREADS
+
         folder = store.with_name(f".{store.name}.scratch")
         with one_line_errors(folder):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
+        threads = self.threads or sum(self.client.nthreads().values())  # type: ignore[no-untyped-call]
         settings = {"scheduler": _Sending(self), "temporary-directory": str(folder.resolve()), scratch.MOST: _SENT}
+        settings |= {THREADS: threads}
         try:
             with dask.config.set(settings):
                 yield
@@ -153,7 +157,8 @@ def started(
         _wait(client, section)
         _check_alike(client)
         stack.enter_context(_profiled(client, profile))
-        yield Cluster(client, parse_timedelta(section.patience))
+        asked = None if "://" in place else (section.most_workers or section.workers) * section.cores
+        yield Cluster(client, parse_timedelta(section.patience), asked)
 
 
 @contextmanager

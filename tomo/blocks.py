@@ -20,6 +20,9 @@ from .windows import over_windows
 EDGE = 128
 """Edge of the blocks that a volume in memory is worked on in, voxels; half of it along z."""
 
+THREADS = "operando.threads"
+"""A setting of dask: how many threads a cluster has."""
+
 BlockKernel = Callable[..., NDArray[np.generic]]
 
 
@@ -97,6 +100,11 @@ def threads_at_hand() -> int:
     if dask.config.get("scheduler", None) in ("sync", "synchronous", "single-threaded"):
         return 1
     return int(dask.config.get("num_workers", None) or CPU_COUNT)
+
+
+def threads_computing() -> int:
+    """Return how many threads compute lazy arrays: those of a cluster where ``THREADS`` is set, else those here."""
+    return int(dask.config.get(THREADS, None) or threads_at_hand())
 
 
 def _block(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -22,20 +22,36 @@ def no_spreads(count: int) -> Spreads:
 def sum_intensity(spreads: Spreads, grey: NDArray[np.generic], runs: Pieces) -> None:
     """Add the intensity of a block's voxels (in C order) along its runs to the spreads of their pieces (from 1)."""
     start, stop, piece = runs
-    offset = np.zeros(spreads.shape[0])
+    offset, lost = np.zeros(spreads.shape[0]), np.zeros((spreads.shape[0], 2))
     for run in range(start.size):
         to = piece[run] - 1
         if spreads[to, 0] == 0:
             offset[to] = grey[start[run]]
+        total = squares = 0.0
         for voxel in range(start[run], stop[run]):
             deviation = grey[voxel] - offset[to]
-            spreads[to, 1] += deviation
-            spreads[to, 2] += deviation * deviation
+            total += deviation
+            squares += deviation * deviation
         spreads[to, 0] += stop[run] - start[run]
+        spreads[to, 1], lost[to, 0] = _added(spreads[to, 1], total, lost[to, 0])
+        spreads[to, 2], lost[to, 1] = _added(spreads[to, 2], squares, lost[to, 1])
     for to in range(spreads.shape[0]):
-        mean = spreads[to, 1] / spreads[to, 0]
-        spreads[to, 2] -= mean * spreads[to, 1]
+        total = spreads[to, 1] + lost[to, 0]
+        mean = total / spreads[to, 0]
+        spreads[to, 2] += lost[to, 1] - mean * total
         spreads[to, 1] = mean + offset[to]
+
+
+@compiled
+def _added(total: float, value: float, lost: float) -> tuple[float, float]:
+    """Return a sum with a value more, and what rounding has taken from it so far.
+
+    A. Neumaier, Z. angew. Math. Mech. 54, 39 (1974), doi:10.1002/zamm.19740540106.
+    """
+    both = total + value
+    if abs(total) >= abs(value):
+        return both, lost + ((total - both) + value)
+    return both, lost + ((value - both) + total)
 
 
 @compiled

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -15,6 +17,7 @@ from operando import example_scans, tomo
 from operando.errors import OperandoError
 from operando.flags import Flag
 from operando.schema import check
+from operando.tomo.blocks import THREADS
 from operando.tomo.formats.frames import MISSING, Picked, chunk, lazily
 from operando.tomo.formats.zarr_frames import ZarrFrames
 from operando.tomo.layout import IMAGES, PROJECTIONS, RAW
@@ -183,6 +186,33 @@ def test_chunks_are_whole_pieces_of_what_a_file_delivers():
     assert max(edges) == 2 * min(edges)
     assert chunk((64, 64, 64), (1, 64, 64), 2) == (64, 64, 64)
     assert chunk((5, 40_000, 40_000), (1, 40_000, 40_000), 2) == (1, 40_000, 40_000)
+
+
+@pytest.mark.parametrize(
+    ("shape", "grain", "threads", "expected"),
+    [
+        ((256, 256, 256), (1, 256, 256), 1, (256, 256, 256)),
+        ((256, 256, 256), (1, 256, 256), 2, (128, 256, 256)),
+        ((257, 256, 256), (1, 256, 256), 2, (129, 256, 256)),
+        ((256, 256, 256), (1, 256, 256), 64, (32, 256, 256)),
+        ((256, 256, 256), (64, 64, 64), 3, (128, 128, 256)),
+        ((64, 64, 64), (1, 64, 64), 64, (64, 64, 64)),
+        ((4, 2560, 2560), (1, 2560, 2560), 64, (1, 2560, 2560)),
+        ((2160, 2560, 2560), (1, 2560, 2560), 64, (8, 2560, 2560)),
+    ],
+)
+def test_every_thread_has_a_chunk_of_a_volume_that_is_large_enough(shape, grain, threads, expected):
+    assert chunk(shape, grain, 2, threads) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [({"scheduler": "synchronous"}, 1), ({"num_workers": 3}, 4), ({THREADS: 8, "scheduler": "synchronous"}, 8)],
+)
+def test_threads_are_those_of_the_cluster_or_those_here(settings, count):
+    whole = Picked(SimpleNamespace(shape=(256, 256, 256)), tuple(range(256)), np.dtype(np.uint16))
+    with dask.config.set(settings):
+        assert len(lazily(whole, (1, 256, 256)).chunks[0]) == count
 
 
 def test_frames_of_a_store_that_changed_are_refused(tmp_path):

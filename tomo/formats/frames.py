@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 2**27
 """What a chunk of a lazy array holds at most, unless the file holds more in one piece."""
+LEAST_BYTES = 2**22
+"""What a chunk holds at least: of smaller ones the margins cost more than another thread gains."""
 MOST_FRAMES, MOST_PIXELS = 100_000, 2**28
 UNPACKED = 50
 """What is stored in more than 1/50 of its size is not one value throughout: no codec is that poor at it."""
@@ -129,17 +132,33 @@ def lazily(picked: Picked, grain: Shape) -> da.Array:
     """
     import dask.array as da
 
+    from operando.tomo.blocks import threads_computing
+
     found: da.Array = da.from_array(  # type: ignore[no-untyped-call]
         replace(picked, grain=grain),
-        chunks=chunk(picked.shape, grain, picked.dtype.itemsize),
+        chunks=chunk(picked.shape, grain, picked.dtype.itemsize, threads_computing()),
         name=False,
         meta=np.empty((0, 0, 0), picked.dtype),
     )
     return found
 
 
-def chunk(shape: Shape, grain: Shape, itemsize: int) -> Shape:
-    """Return the chunk of up to :data:`CHUNK_BYTES`: pieces of ``grain``, doubled along the shortest edge first."""
+def chunk(shape: Shape, grain: Shape, itemsize: int, threads: int = 1) -> Shape:
+    """Return the chunk of up to :data:`CHUNK_BYTES`: pieces of ``grain``, doubled along the shortest edge first.
+
+    Where there are fewer chunks than threads, they are halved along the longest edge as far as :data:`LEAST_BYTES`.
+    """
+    edges = _largest(shape, grain, itemsize)
+    while math.prod(-(-size // edge) for size, edge in zip(shape, edges, strict=True)) < threads:
+        able = [axis for axis in range(3) if edges[axis] > grain[axis]]
+        if not able or itemsize * math.prod(edges) < 2 * LEAST_BYTES:
+            break
+        axis = max(able, key=lambda one: edges[one])
+        edges[axis] = -(-edges[axis] // (2 * grain[axis])) * grain[axis]
+    return edges[0], edges[1], edges[2]
+
+
+def _largest(shape: Shape, grain: Shape, itemsize: int) -> list[int]:
     edges = [min(piece, size) for piece, size in zip(grain, shape, strict=True)]
     while True:
         able = [axis for axis in range(3) if edges[axis] < shape[axis]]
@@ -149,7 +168,7 @@ def chunk(shape: Shape, grain: Shape, itemsize: int) -> Shape:
         if 2 * itemsize * edges[0] * edges[1] * edges[2] > CHUNK_BYTES:
             break
         edges[axis] = min(2 * edges[axis], shape[axis])
-    return edges[0], edges[1], edges[2]
+    return edges
 
 
 def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
