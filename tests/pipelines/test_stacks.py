@@ -237,6 +237,20 @@ def test_regions_may_be_drawn_by_hand(stacks, tmp_path):
         run(recipe)
 
 
+def test_regions_may_be_drawn_as_shapes(stacks):
+    corners = [[29.5, 29.5], [29.5, 59.5], [59.5, 59.5], [59.5, 29.5]]
+    other = [[70.0, 70.0], [70.0, 100.0], [90.0, 100.0], [90.0, 70.0]]
+    shapes = f'{{ kind = "polygon", corners = {corners} }}, {{ kind = "ellipse", corners = {other} }}'
+    recipe = stacks(PLACED + f'[[series.steps]]\nuse = "regions"\nshapes = [{shapes}]\n' + SPECTRA)
+    ds = opened(run(recipe))
+    label = ds["region_label"].values
+    assert (label[30:60, 30:60] == 1).all()
+    np.testing.assert_array_equal(ds["region_area"], [900, (label == 2).sum()])
+    assert abs((label == 2).sum() - np.pi * 10 * 15) < 20
+    np.testing.assert_allclose(ds["region_y"], [44.5, 80.0], atol=0.5)
+    assert np.isfinite(ds["mu"].values).any()
+
+
 @pytest.mark.parametrize(
     ("steps", "said"),
     [

@@ -94,12 +94,6 @@ def test_a_drawn_shape_has_the_mean_spectrum_of_its_pixels(widget, opened, stack
     opened.layers.remove(shapes)
 
 
-def test_an_ellipse_is_inside_its_rectangle():
-    corners = np.array([[10, 10], [10, 30], [20, 30], [20, 10]], float)
-    area = drawn((40, 40), "ellipse", corners).sum()
-    assert abs(area - np.pi * 5 * 10) < 12
-
-
 def test_settings_come_from_the_recipe_of_the_store(cell):
     found = settings_of(operando.open(cell), SERIES)
     assert found.correct == {"gain": 1.0}

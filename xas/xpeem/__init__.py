@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .clustering import clusters
     from .correction import correct
     from .dispersion import correct_dispersion
+    from .region_drawing import drawn_regions
     from .image_drift import drift
     from .pixel_maps import maps
     from .reading import read, read_series, reopen
@@ -22,6 +23,7 @@ _LAZY = {
     "clusters": ".clustering",
     "correct": ".correction",
     "correct_dispersion": ".dispersion",
+    "drawn_regions": ".region_drawing",
     "drift": ".image_drift",
     "formats": ".formats",
     "labelled": ".region_finding",
@@ -40,6 +42,7 @@ __all__ = [
     "clusters",
     "correct",
     "correct_dispersion",
+    "drawn_regions",
     "drift",
     "formats",
     "labelled",
