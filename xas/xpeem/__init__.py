@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from .clustering import clusters
     from .correction import correct
     from .dispersion import correct_dispersion
-    from .region_drawing import drawn_regions
     from .image_drift import drift
     from .pixel_maps import maps
     from .reading import read, read_series, reopen
+    from .region_drawing import drawn_regions
     from .region_finding import labelled, regions
     from .region_spectra import spectra
 
