@@ -112,7 +112,7 @@ class AbsorptionSeries(StoredSeries):
 
 
 def absorption_series(path: Path) -> Iterator[AbsorptionSeries]:
-    """Yield the series of absorption spectra of a store, or below a node in it.
+    """Yield the series of absorption spectra of a store, or below a node in it, with what is small of them read.
 
     Raises
     ------
@@ -124,7 +124,9 @@ def absorption_series(path: Path) -> Iterator[AbsorptionSeries]:
         node, _, stage = leaf.path.strip("/").rpartition("/")
         inside = not below or f"{leaf.path.strip('/')}/".startswith(f"{below}/")
         if node.startswith(f"{XAS}/") and stage == "raw" and inside and leaf.dataset.sizes.get("scan"):
-            yield AbsorptionSeries(store, node)
+            found = AbsorptionSeries(store, node)
+            _ = found.settings, found.times, found.coords
+            yield found
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import xarray as xr
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 import operando
 from operando.errors import OperandoError
+from operando.plot import experiment_zone
 
 from .recipe_settings import Settings, settings_of
 from .reference_fits import fitted, rescaled
 from .stores import DRIFTS, node_of
 
 Mask = NDArray[np.bool_]
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Stack:
     images: xr.Dataset
     references: xr.Dataset | None
     settings: Settings
+    zone: ZoneInfo = _UTC
+    """In which its time is shown."""
 
 
 def stack_of(source: str | Path, series: str, scan: int) -> Stack:
@@ -59,7 +64,8 @@ def stack_of(source: str | Path, series: str, scan: int) -> Stack:
     images = xpeem.correct(raw, **settings.correct)
     if processed is not None and set(processed.variables) >= DRIFTS:
         images = xpeem.align(images, processed.isel(scan=scan))
-    return Stack(series, scan, images.compute(), None if references is None else references.load(), settings)
+    known = None if references is None else references.load()
+    return Stack(series, scan, images.compute(), known, settings, experiment_zone(tree))
 
 
 def spectra(stack: Stack, masks: Mapping[str, Mask], normalize: Mapping[str, Any], *, fit: bool = True) -> xr.Dataset:

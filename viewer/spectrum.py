@@ -11,7 +11,6 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from operando.errors import OperandoError
-from operando.plot import experiment_zone
 
 from . import sliders, spectrum_curves, timeline
 from .absorption_series import AbsorptionSeries, absorption_series
@@ -97,7 +96,7 @@ class Spectrum(QWidget):
         scan, ranges, fit = self.scan.value(), self.ranges.settings, self.fit.isChecked()
 
         def show(ds: xr.Dataset) -> None:
-            words = timeline.in_words(series.coords, scan, experiment_zone(series.tree))
+            words = timeline.in_words(series.coords, scan, series.zone)
             also = f" · after {', '.join(series.also)}" if series.also else ""
             self._show(series, ds, "signal", words + also)
             self._record(series, lambda: steps_of_spectra(series.settings, series.asked(ranges), fit="fit" in ds))
@@ -112,13 +111,13 @@ class Spectrum(QWidget):
         masks = self.places.masks((stack.images.sizes["y"], stack.images.sizes["x"]))
         if not masks:
             return None
-        shapes = None if self.places.under_cursor else [self.places.shapes()[name] for name in masks]
-        drawn = None if shapes is None else (shapes, list(masks.values()))
+        shapes = {} if self.places.under_cursor else self.places.shapes()
+        drawn = ([shapes[name] for name in masks], list(masks.values())) if shapes else None
         asked, fit = {**stack.settings.normalize, **self.ranges.settings}, self.fit.isChecked()
         coords = about(layer)["array"].coords
 
         def show(ds: xr.Dataset) -> None:
-            words = timeline.in_words(coords, stack.scan, experiment_zone(series.tree)) if "time" in coords else ""
+            words = timeline.in_words(coords, stack.scan, stack.zone) if "time" in coords else ""
             self._show(series, ds, "region", words)
             self.places.color({str(name): spectrum_curves.color(at) for at, name in enumerate(masks)})
             self._record(series, lambda: steps_of_stack(stack, asked, drawn, fit="fit" in ds))
@@ -131,7 +130,7 @@ class Spectrum(QWidget):
             return
         self.result = ds
         spectrum_curves.draw(self.curves, ds, dim)
-        self.said.setText("<br>".join([words, *spectrum_curves.in_words(ds, dim)]))
+        self.said.setText("<br>".join(filter(None, [words, *spectrum_curves.in_words(ds, dim)])))
 
     def _record(self, series: StoredSeries, steps: Callable[[], list[RecordedStep]]) -> None:
         """Show what was done as steps of the recipe, or why a recipe cannot say it."""

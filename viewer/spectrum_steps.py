@@ -70,7 +70,8 @@ def steps_of_stack(
     if drawn is None and not settings.has("regions"):
         raise OperandoError("regions: expected a recipe with regions, got one without; draw a region")
     found = [] if drawn is None else [RecordedStep("xpeem", "regions", {"shapes": _apart(*drawn)})]
-    found += [RecordedStep("xpeem", "spectra"), RecordedStep("xpeem", "normalize", normalize)]
+    found += [] if settings.has("spectra") else [RecordedStep("xpeem", "spectra")]
+    found.append(RecordedStep("xpeem", "normalize", normalize))
     return [*found, *([RecordedStep("xpeem", "lcf", settings.lcf)] if fit else [])]
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import xarray as xr
 
 import operando
+from operando.plot import experiment_zone
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class StoredSeries:
     def tree(self) -> xr.DataTree:
         """The store."""
         return operando.open(self.store)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which times are shown."""
+        return experiment_zone(self.tree)
 
     @cached_property
     def raw(self) -> xr.Dataset:

@@ -80,7 +80,7 @@ def test_the_cursor_shows_what_floor_1_finds_there(widget, stack, wait):
     first, second = widget.said.text().split("<br>")
     assert first.startswith("scan 1 of 2 · 2026-05-18 21:04:30 · 3.585 V · ")
     assert second.partition("</span>")[2].startswith(" cursor (13 px): reduced Ni")
-    assert [step.use for step in widget.recipe.steps] == ["spectra", "normalize", "lcf"]
+    assert [step.use for step in widget.recipe.steps] == ["normalize", "lcf"]
 
 
 def test_other_ranges_normalize_spectrum_and_references_anew(widget, stack, wait):
@@ -115,7 +115,7 @@ def test_drawn_shapes_have_the_mean_spectra_of_their_pixels_and_are_regions_of_a
     np.testing.assert_allclose(layer.scale[-2:], shapes.scale)
     regions, *others = widget.recipe.steps
     assert regions.parameters == {"shapes": [{"kind": "polygon", "corners": CORNERS.tolist()}]}
-    assert [step.use for step in others] == ["spectra", "normalize", "lcf"]
+    assert [step.use for step in others] == ["normalize", "lcf"]
     shapes.add(CORNERS + 3.0, shape_type="ellipse")
     wait(lambda: widget._work is None and widget.result.sizes["region"] == 2, 60)
     assert widget.recipe.steps == []

@@ -7,9 +7,7 @@ import pytest
 
 import operando
 from operando import xas
-from operando.viewer.recipe_settings import Settings
-from operando.viewer.reference_fits import rescaled
-from operando.viewer.spectrum_steps import steps_of_spectra
+from operando.errors import OperandoError
 
 NODE = "xas/Ni_L3"
 RANGES = {"e0": 854.0, "pre1": -16.0, "pre2": -6.0, "norm1": 27.0, "norm2": 38.0, "nnorm": 0}
@@ -31,6 +29,8 @@ def widget(viewer, cell, wait):
     """Return the widget in a viewer without any layer, as ``operando view`` shows what has no images."""
     from operando.viewer.opening import open_in
 
+    with pytest.raises(OperandoError, match="expected volumes, stacks of images or maps"):
+        open_in(viewer, cell / "echem")
     assert open_in(viewer, cell / "xas" / "Ni_L3").layer is None
     made = viewer.window.dock_widgets["Spectrum"]
     wait(lambda: made.result is not None, 60)
@@ -128,13 +128,3 @@ def test_the_slider_of_the_viewer_and_that_of_the_series_go_together_in_time(spe
     wait(lambda: shows(spectrum, want, tree))
     spectrum.scan.setValue(59)
     assert sliders.place(viewer, layer, "scan") == int(np.abs(volumes - times[59]).argmin())
-
-
-def test_what_mback_scales_keeps_its_references_and_has_no_step_but_the_fit():
-    settings = Settings((("mback", {"element": "Ni", "edge": "L3"}), ("lcf", {"scale": True})))
-    references = operando.xas  # Nothing of it is looked at.
-    assert rescaled(references, settings, RANGES) is references
-    (step,) = steps_of_spectra(settings, RANGES, fit=True)
-    assert (step.use, step.parameters) == ("lcf", {"scale": True})
-    with pytest.raises(operando.errors.OperandoError, match="without the step 'mback'"):
-        steps_of_spectra(settings, RANGES, fit=False)
