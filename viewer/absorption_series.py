@@ -120,11 +120,12 @@ def absorption_series(path: Path) -> Iterator[AbsorptionSeries]:
         If it is no store.
     """
     store, below = split(path)
-    for leaf in operando.open(store).leaves:
+    tree = operando.open(store)
+    for leaf in tree.leaves:
         node, _, stage = leaf.path.strip("/").rpartition("/")
         inside = not below or f"{leaf.path.strip('/')}/".startswith(f"{below}/")
         if node.startswith(f"{XAS}/") and stage == "raw" and inside and leaf.dataset.sizes.get("scan"):
-            found = AbsorptionSeries(store, node)
+            found = AbsorptionSeries.within(tree, store, node)
             _ = found.settings, found.times, found.coords
             yield found
 

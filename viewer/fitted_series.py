@@ -80,7 +80,7 @@ def fitted_series(store: Path) -> Iterator[FittedSeries]:
     for leaf in tree.leaves:
         node, _, stage = leaf.path.strip("/").rpartition("/")
         if node.startswith("xps/") and stage == "processed" and "fitted" in leaf.dataset and leaf.attrs.get("model"):
-            yield FittedSeries(store, node)
+            yield FittedSeries.within(tree, store, node)
 
 
 def model_toml(model: xps.Model) -> str:

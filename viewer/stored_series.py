@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,6 +29,13 @@ class StoredSeries:
 
     store: Path
     node: str
+
+    @classmethod
+    def within(cls, tree: xr.DataTree, store: Path, node: str) -> Self:
+        """Return a series of a store that is open, so that it need not be opened again."""
+        found = cls(store, node)
+        vars(found)["tree"] = tree
+        return found
 
     @property
     def title(self) -> str:
