@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,15 @@ class ImagePlaces(QWidget):
     ----------
     viewer
         The viewer whose cursor is followed and on whose layers of shapes regions are drawn.
+    images
+        Returns the layer of images that is looked at; None if there is none.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, images: Callable[[], Any]) -> None:
         super().__init__()
-        self.viewer = viewer
-        self.layer: Any = None
+        self.viewer, self._images = viewer, images
         self.where, self.radius, self.draw = QComboBox(), QSpinBox(), QPushButton("Draw a region")
         self.where.addItems([CURSOR, REGIONS])
         self.radius.setRange(0, 50)
@@ -67,12 +69,13 @@ class ImagePlaces(QWidget):
     def shapes(self) -> dict[str, dict[str, Any]]:
         """Return every drawn shape by its name, as the step ``regions`` of a recipe has it; corners in pixels."""
         found: dict[str, dict[str, Any]] = {}
+        images = self._images()
         for layer in self.viewer.layers:
-            if self.layer is None or not (_is_shapes(layer) and layer.visible):
+            if images is None or not (_is_shapes(layer) and layer.visible):
                 continue
             for number, (kind, corners) in enumerate(zip(layer.shape_type, layer.data, strict=True), 1):
                 if str(kind) in _KINDS:
-                    places = [self._pixel(layer.data_to_world(corner)) for corner in corners]
+                    places = [_pixel(images, layer.data_to_world(corner)) for corner in corners]
                     rounded = np.round(np.array(places), _DIGITS).tolist()
                     found[f"{layer.name} {number}"] = {"kind": _KINDS[str(kind)], "corners": rounded}
         return found
@@ -92,28 +95,20 @@ class ImagePlaces(QWidget):
             if any(name in colors for name in numbers):
                 layer.edge_color = [colors.get(name, "gray") for name in numbers]
 
-    def _pixel(self, world: Any) -> tuple[float, float]:
-        """Return the place in the images of a place in the viewer."""
-        layer = self.layer
-        at = [float(layer.translate[k]) for k in range(layer.ndim)]
-        given = [float(one) for one in world][-layer.ndim :]
-        at[-len(given) :] = given
-        y, x = layer.world_to_data(at)[-2:]
-        return float(y), float(x)
-
     def _moved(self, _viewer: Any, event: Any) -> None:
-        if not isalive(self) or self.layer is None or not self.under_cursor:
+        images = self._images() if isalive(self) and self.under_cursor else None
+        if images is None:
             return
         with told():
-            y, x = self._pixel(event.position)
-            size = about(self.layer)["array"].sizes
+            y, x = _pixel(images, event.position)
+            size = about(images)["array"].sizes
             if 0 <= y < size["y"] and 0 <= x < size["x"]:
                 self.look(y, x)
 
     def _add_region(self) -> None:
         """Add a layer to draw on, and draw."""
         self.where.setCurrentText(REGIONS)
-        layer = self.layer
+        layer = self._images()
         if layer is None:
             return
         shapes = [one for one in self.viewer.layers if _is_shapes(one)]
@@ -134,3 +129,12 @@ class ImagePlaces(QWidget):
 
 def _is_shapes(layer: Any) -> bool:
     return bool(layer._type_string == "shapes")
+
+
+def _pixel(images: Any, world: Any) -> tuple[float, float]:
+    """Return the place (y, x) in a layer of images, pixels, of a place in the viewer."""
+    at = [float(images.translate[k]) for k in range(images.ndim)]
+    given = [float(one) for one in world][-images.ndim :]
+    at[-len(given) :] = given
+    y, x = images.world_to_data(at)[-2:]
+    return float(y), float(x)

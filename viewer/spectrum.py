@@ -45,13 +45,14 @@ class Spectrum(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.series = SeriesChoice(self.viewer, absorption_series, _MISSING, self._stacks)
-        self.places, self.scan, self.ranges = ImagePlaces(self.viewer), ScanSlider(self.viewer), RangeBoxes()
-        self.fit, self.said = QCheckBox("fit by the references"), QLabel(_EMPTY)
+        self.places, self.ranges = ImagePlaces(self.viewer, lambda: self.layer), RangeBoxes()
+        self.scan, self.fit, self.said = ScanSlider(self.viewer), QCheckBox("fit by the references"), QLabel(_EMPTY)
         self.fit.setChecked(True)
         self.said.setWordWrap(True)
         self.curves, self.recipe = Curves((3.0, 1.0), height=300), RecipeRow()
         self.stack: Stack | None = None
         self.result: xr.Dataset | None = None
+        self._stack_of: StoredSeries | None = None
         self._ranges_of: StoredSeries | None = None
         self._work: Work | None = None
         self._again = False
@@ -74,11 +75,15 @@ class Spectrum(QWidget):
         layer = self.layer if isalive(self) else None
         if layer is None:
             return
-        wanted = sliders.series_of(layer), sliders.place(self.viewer, layer, "scan")
-        if self.stack is not None and (self.stack.series, self.stack.scan) == wanted:
+        series, scan = _series_of(layer), sliders.place(self.viewer, layer, "scan")
+        if self.stack is not None and (self._stack_of, self.stack.scan) == (series, scan):
             return
+
+        def take(stack: Stack) -> None:
+            self._loaded(series, stack)
+
         self.said.setText("loading the images ...")
-        start("images of the stack", stack_of, about(layer)["source"], *wanted, done=self._loaded, quiet=True)
+        start("images of the stack", stack_of, series.store, series.node, scan, done=take, quiet=True)
 
     def update_spectra(self, _event: object = None) -> None:
         """Compute the spectra anew; while some are computed only the last wish is remembered."""
@@ -106,7 +111,7 @@ class Spectrum(QWidget):
     def _of_stack(self, series: StoredSeries | None) -> Work | None:
         """Start the spectra of the places in the images, if there are any."""
         stack, layer = self.stack, self.layer
-        if series is None or layer is None or stack is None or stack.series != series.node:
+        if series is None or layer is None or stack is None or self._stack_of != series:
             return None
         masks = self.places.masks((stack.images.sizes["y"], stack.images.sizes["x"]))
         if not masks:
@@ -160,23 +165,21 @@ class Spectrum(QWidget):
         alone = isinstance(series, AbsorptionSeries)
         self.places.setVisible(series is not None and not alone)
         self.form.setRowVisible(self.scan, alone)
-        self.places.layer = self.layer
         self.scan.show_scans_of(series if alone else None)
         if isinstance(series, AbsorptionSeries):
             self.said.setText("loading the spectra ...")
             self._take(series, series.settings)
         elif series is None:
             self.said.setText(_EMPTY)
-        elif self.stack is not None and self.stack.series == series.node:
+        elif self.stack is not None and self._stack_of == series:
             self._take(series, self.stack.settings)
         self.load()
         self.update_spectra()
 
-    def _loaded(self, stack: Stack) -> None:
-        series = self.series.chosen
-        if not isalive(self) or self.layer is None or stack.series != series.node:
+    def _loaded(self, series: StoredSeries, stack: Stack) -> None:
+        if not isalive(self) or self.layer is None or series != self.series.chosen:
             return
-        self.stack = stack
+        self.stack, self._stack_of = stack, series
         self._take(series, stack.settings)
         self.said.setText("Point at the images, or draw regions.")
         self.update_spectra()
