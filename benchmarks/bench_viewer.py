@@ -91,7 +91,9 @@ def spectra_of_a_region() -> float:
     import xarray as xr
 
     from operando import xas
-    from operando.viewer.image_spectra import Settings, Stack, drawn, spectra
+    from operando.viewer.image_spectra import Stack, spectra
+    from operando.viewer.recipe_settings import Settings
+    from operando.xas.xpeem.region_drawing import inside
 
     rng = np.random.default_rng(1)
     energy = np.r_[np.linspace(844, 850, 6), np.linspace(851, 858, 12), np.linspace(859, 865, 6)]
@@ -101,9 +103,10 @@ def spectra_of_a_region() -> float:
     references = xr.Dataset({"normalized": (("reference", "energy"), shapes)}, {**known, "reference": ["a", "b", "c"]})
     images = rng.normal(1, 0.05, (energy.size, SIZE, SIZE)) * shapes.mean(axis=0)[:, None, None]
     intensity = xr.DataArray(images.astype(np.float32), known, ("energy", "y", "x"), attrs={"units": "1"})
-    stack = Stack("xpeem/Ni_L3", 0, xr.Dataset({"intensity": intensity}), references, Settings(lcf={"scale": True}))
     ranges = {"e0": 854.0, "pre1": -10.0, "pre2": -4.0, "norm1": 5.0, "norm2": 11.0, "nnorm": 0}
-    mask = drawn((SIZE, SIZE), "rectangle", np.array([[400, 400], [400, 500], [500, 500], [500, 400]], float))
+    settings = Settings((("normalize", ranges), ("lcf", {"scale": True})))
+    stack = Stack("xpeem/Ni_L3", 0, xr.Dataset({"intensity": intensity}), references, settings)
+    mask = inside((SIZE, SIZE), "polygon", np.array([[400, 400], [400, 500], [500, 500], [500, 400]], float))
     found = spectra(stack, {"region": mask}, ranges)
     expected = xas.normalize(xas.xpeem.spectra(stack.images, {"region": mask})["mu"], **ranges)
     assert np.array_equal(found["normalized"], expected["normalized"])

@@ -117,6 +117,12 @@ class RecipeRow(QWidget):
         self.text.setPlainText("\n".join(step.toml() for step in self.steps).strip())
         self._set()
 
+    def refuse(self, reason: str) -> None:
+        """Show why what was done is no step."""
+        self.steps = []
+        self.text.setPlainText(reason)
+        self._set()
+
     def copy(self) -> None:
         """Put the step on the clipboard."""
         QApplication.clipboard().setText(self.text.toPlainText() + "\n")

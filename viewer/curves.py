@@ -67,6 +67,12 @@ class Curves(QWidget):
                 plot.spines[side].set_visible(False)
         self.redraw()
 
+    def clear(self) -> None:
+        """Show nothing."""
+        for plot in self.plots:
+            plot.clear()
+        self.paint()
+
     def redraw(self) -> None:
         """Draw at the next occasion."""
         self.canvas.draw_idle()

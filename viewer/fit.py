@@ -7,36 +7,32 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from qtpy.compat import isalive
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QPushButton,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
 
 from operando import flags, xps
-from operando.errors import OperandoError
 from operando.plot import unit_label
 from operando.xps import plot
 
-from . import sliders
 from .background import Work, start, told
 from .choices import RecipeRow
 from .curves import Curves, theme_colors
-from .fitted_series import FittedSeries, fitted_series, model_table, nearest
-from .layers import about
+from .fitted_series import FittedSeries, fitted_series, model_table
 from .recorded_steps import RecordedStep
+from .scan_slider import ScanSlider
+from .series_choice import SeriesChoice
 from .work_bar import WorkBar
 
+_MISSING = "spectra fitted with lines", "run the step 'fit' of xps"
 _DARK = 0.45
 """Brightness below which a drawn color is lost on a dark background."""
 
@@ -53,12 +49,9 @@ class Fit(QWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self.viewer = napari_viewer
-        self.known: list[FittedSeries] = []
         self.shown: xr.Dataset | None = None
-        self._moving = False
-        self._opened: set[Path] = set()
-        self.series, self.region, self.opening = QComboBox(), QComboBox(), QPushButton("Open store ...")
-        self.scan, self.said = QSlider(Qt.Orientation.Horizontal), QLabel("Open a store with fitted spectra.")
+        self.series, self.region = SeriesChoice(self.viewer, fitted_series, _MISSING), QComboBox()
+        self.scan, self.said = ScanSlider(self.viewer), QLabel("Open a store with fitted spectra.")
         self.said.setWordWrap(True)
         self.curves, self.model = Curves((3.0, 1.0), height=300), QPlainTextEdit()
         self.model.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
@@ -67,22 +60,16 @@ class Fit(QWidget):
         self.refitting, self.restoring = QPushButton("Fit this scan again"), QPushButton("As stored")
         self.bar, self.recipe = WorkBar(self.refitting), RecipeRow()
         self._lay_out()
-        self.series.currentIndexChanged.connect(self._choose)
+        self.series.changed.connect(self._choose)
         self.region.currentIndexChanged.connect(self._draw)
-        self.scan.valueChanged.connect(self._go)
-        self.opening.clicked.connect(self._ask)
+        self.scan.valueChanged.connect(self._show_scan)
         self.refitting.clicked.connect(self.refit)
         self.restoring.clicked.connect(self.restore)
-        for event in (self.viewer.layers.events.inserted, self.viewer.layers.events.removed):
-            event.connect(self.refresh)
-        self.viewer.dims.events.current_step.connect(self._follow)
-        self.refresh()
+        self.series.refresh()
 
     def _lay_out(self) -> None:
-        first, buttons, form = QHBoxLayout(), QHBoxLayout(), QFormLayout()
-        first.addWidget(self.series, 1)
-        first.addWidget(self.opening)
-        form.addRow("series", first)
+        buttons, form = QHBoxLayout(), QFormLayout()
+        form.addRow("series", self.series)
         form.addRow("region", self.region)
         form.addRow("scan", self.scan)
         for button in (self.refitting, self.restoring):
@@ -100,58 +87,24 @@ class Fit(QWidget):
     @property
     def chosen(self) -> FittedSeries | None:
         """The series that is shown."""
-        at = self.series.currentIndex()
-        return self.known[at] if 0 <= at < len(self.known) else None
-
-    def refresh(self, _event: object = None) -> None:
-        """See which stores are open."""
-        if not isalive(self):
-            return
-        known = [about(one) for one in self.viewer.layers]
-        for source in dict.fromkeys(one["source"] for one in known if one.get("is_store")):
-            if Path(source) not in self._opened:
-                self.open(Path(source), quiet=True)
+        found: FittedSeries | None = self.series.chosen
+        return found
 
     def open(self, store: Path, *, quiet: bool = False) -> None:
-        """Add the fitted series of a store to the choice.
-
-        Parameters
-        ----------
-        store
-            The folder of the store.
-        quiet
-            Do not complain where it has none.
-        """
-        self._opened.add(store)
-
-        def show(found: list[FittedSeries]) -> None:
-            if not found and not quiet:
-                raise OperandoError(f"{store}: expected spectra fitted with lines, got none; run the step 'fit' of xps")
-            self.known += found
-            self.series.addItems([f"{one.node} ({one.store.name})" for one in found])
-
-        start("store", lambda: list(fitted_series(store)), done=show, quiet=True)
-
-    def _ask(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Store")
-        if folder:
-            self.open(Path(folder))
+        """Add the fitted series of a store to the choice; complain where it has none, unless ``quiet``."""
+        self.series.open(store, quiet=quiet)
 
     def _choose(self) -> None:
         series = self.chosen
         if series is None:
             return
-        for widget in (self.region, self.scan):
-            widget.blockSignals(True)
+        self.region.blockSignals(True)
         self.region.clear()
         self.region.addItems(series.regions)
         self.region.setEnabled(len(series.regions) > 1)
-        self.scan.setRange(0, series.scans - 1)
-        self.scan.setValue(0)
-        for widget in (self.region, self.scan):
-            widget.blockSignals(False)
+        self.region.blockSignals(False)
+        self.scan.show_scans_of(series)
         self.restore()
-        self._follow()
 
     def restore(self) -> None:
         """Show the stored fit and its model."""
@@ -159,43 +112,7 @@ class Fit(QWidget):
             self.model.setPlainText(self.chosen.model)
             self._show_scan()
 
-    def _go(self, scan: int) -> None:
-        """Show another scan, and move the viewer to the time of it."""
-        self._show_scan()
-        series, layer = self.chosen, self._timed()
-        if series is None or layer is None or self._moving:
-            return
-        other = nearest(about(layer)["array"]["time"].values, series.times[scan])
-        if other is not None:
-            self._moving = True
-            sliders.go(self.viewer, layer, "scan", other)
-            self._moving = False
-
-    def _follow(self, _event: object = None) -> None:
-        """Show the scan that is nearest in time to what the viewer shows."""
-        if not isalive(self):
-            return
-        series, layer = self.chosen, self._timed()
-        if series is None or layer is None or self._moving:
-            return
-        time = about(layer)["array"]["time"].values[sliders.place(self.viewer, layer, "scan")]
-        scan = nearest(series.times, time)
-        if scan is not None:
-            self._moving = True
-            self.scan.setValue(scan)
-            self._moving = False
-
-    def _timed(self) -> Any:
-        """Return a layer of the same store whose scans have times."""
-        series = self.chosen
-        for layer in self.viewer.layers:
-            known = about(layer)
-            same = series is not None and known.get("source") == str(series.store)
-            if same and sliders.has(layer, "scan") and "time" in known["array"].coords:
-                return layer
-        return None
-
-    def _show_scan(self) -> None:
+    def _show_scan(self, _scan: int = 0) -> None:
         series = self.chosen
         if series is not None:
             start("spectrum", series.fit, self.scan.value(), done=self._show, quiet=True)

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 import operando
@@ -18,44 +17,20 @@ from operando.errors import OperandoError
 from operando.history import entries
 from operando.pipelines.toml_text import toml, toml_key
 
+from .stored_series import StoredSeries
+
 _KEYS = ("lines", "background", "links", "shifts")
 _WIDE = ("lines",)
 
 
 @dataclass(frozen=True)
-class FittedSeries:
-    """The fits of one photoemission series of a store; nothing is read before it is asked for.
-
-    Parameters
-    ----------
-    store
-        The folder of the store.
-    node
-        Such as ``xps/electrolyte``.
-    """
-
-    store: Path
-    node: str
-
-    @cached_property
-    def tree(self) -> xr.DataTree:
-        """The store."""
-        return operando.open(self.store)
+class FittedSeries(StoredSeries):
+    """The fits of one photoemission series of a store; nothing is read before it is asked for."""
 
     @cached_property
     def fits(self) -> xr.Dataset:
         """The fits of all scans, lazily."""
         return self.tree[f"{self.node}/processed"].to_dataset()
-
-    @property
-    def scans(self) -> int:
-        """How many scans there are."""
-        return int(self.fits.sizes["scan"])
-
-    @cached_property
-    def times(self) -> Any:
-        """When each scan was measured."""
-        return self.fits["time"].to_numpy()
 
     @property
     def regions(self) -> list[str]:
@@ -81,7 +56,7 @@ class FittedSeries:
 
     def spectrum(self, scan: int) -> xr.Dataset:
         """Return the spectra of a scan, dim ``scan`` of one, prepared as the history of the fit tells."""
-        raw = self.tree[f"{self.node}/raw"].to_dataset().isel(scan=[scan]).load()
+        raw = self.raw.isel(scan=[scan]).load()
         for one in entries(self.fits):
             if one["step"] == "xps.deglitch":
                 raw = xps.deglitch(raw, threshold=one["parameters"]["threshold"])
@@ -105,7 +80,7 @@ def fitted_series(store: Path) -> Iterator[FittedSeries]:
     for leaf in tree.leaves:
         node, _, stage = leaf.path.strip("/").rpartition("/")
         if node.startswith("xps/") and stage == "processed" and "fitted" in leaf.dataset and leaf.attrs.get("model"):
-            yield FittedSeries(store, node)
+            yield FittedSeries.within(tree, store, node)
 
 
 def model_toml(model: xps.Model) -> str:
@@ -133,14 +108,6 @@ def model_table(text: str) -> dict[str, Any]:
     if unknown:
         raise OperandoError(f"model: expected {', '.join(_KEYS)}, got {', '.join(unknown)}")
     return table
-
-
-def nearest(times: Any, time: np.datetime64) -> int | None:
-    """Return the scan that is nearest to a time; None where no time is known."""
-    known = np.flatnonzero(~np.isnat(times))
-    if not known.size or np.isnat(time):
-        return None
-    return int(known[np.abs(times[known] - time).argmin()])
 
 
 def _lines(tables: list[Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import xarray as xr
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 
 import operando
 from operando.errors import OperandoError
+from operando.plot import experiment_zone
 
 from .recipe_settings import Settings, settings_of
+from .reference_fits import fitted, rescaled
 from .stores import DRIFTS, node_of
 
 Mask = NDArray[np.bool_]
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Stack:
     images: xr.Dataset
     references: xr.Dataset | None
     settings: Settings
+    zone: ZoneInfo = _UTC
+    """In which its time is shown."""
 
 
 def stack_of(source: str | Path, series: str, scan: int) -> Stack:
@@ -58,7 +64,8 @@ def stack_of(source: str | Path, series: str, scan: int) -> Stack:
     images = xpeem.correct(raw, **settings.correct)
     if processed is not None and set(processed.variables) >= DRIFTS:
         images = xpeem.align(images, processed.isel(scan=scan))
-    return Stack(series, scan, images.compute(), None if references is None else references.load(), settings)
+    known = None if references is None else references.load()
+    return Stack(series, scan, images.compute(), known, settings, experiment_zone(tree))
 
 
 def spectra(stack: Stack, masks: Mapping[str, Mask], normalize: Mapping[str, Any], *, fit: bool = True) -> xr.Dataset:
@@ -69,14 +76,14 @@ def spectra(stack: Stack, masks: Mapping[str, Mask], normalize: Mapping[str, Any
     masks
         By name; what they hold of pixels that not every frame shows is left out.
     normalize
-        Parameters of :func:`operando.xas.normalize`.
+        Parameters of :func:`operando.xas.normalize` that differ from those of the recipe.
     fit
         Whether to fit, if there are references.
 
     Returns
     -------
     xarray.Dataset
-        ``mu``, ``normalized``, ``fitted`` (region, energy) and what :func:`operando.xas.lcf` finds.
+        ``mu``, ``normalized``, ``fit`` (region, energy) and what :func:`operando.xas.lcf` finds.
 
     Raises
     ------
@@ -88,41 +95,16 @@ def spectra(stack: Stack, masks: Mapping[str, Mask], normalize: Mapping[str, Any
     found = xas.xpeem.spectra(stack.images, masks)
     if not bool((found["pixels"] > 0).all()):
         raise OperandoError("spectrum: expected pixels that every frame shows, got none; choose another place")
-    ds = xas.normalize(found["mu"].assign_attrs(history=found.attrs["history"]), **normalize)
+    asked = {**stack.settings.normalize, **normalize}
+    ds = xas.normalize(found["mu"].assign_attrs(history=found.attrs["history"]), **asked)
     ds = ds.assign(mu=found["mu"], mu_std=found["mu_std"], pixels=found["pixels"])
     if stack.references is None or not fit:
         return ds
-    shares = xas.lcf(ds, stack.references, **stack.settings.lcf)
-    fitted = (ds["normalized"] - shares["residual"]).assign_attrs(units="1", long_name="fit by the references")
-    return (
-        ds.assign({str(name): one.variable for name, one in shares.data_vars.items()})
-        .assign(fitted=fitted)
-        .assign_coords(reference=shares["reference"])
-    )
+    return fitted(ds, rescaled(stack.references, stack.settings, asked), stack.settings)
 
 
 def disk(shape: Sequence[int], y: float, x: float, radius: float) -> Mask:
     """Return the pixels whose middle is at most ``radius`` (px) from a place; always the one at the place itself."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     inside: Mask = (rows - round(y)) ** 2 + (columns - round(x)) ** 2 <= radius**2
-    return inside
-
-
-def drawn(shape: Sequence[int], kind: str, corners: NDArray[np.floating[Any]]) -> Mask:
-    """Return the pixels within a drawn shape.
-
-    Parameters
-    ----------
-    kind
-        ``rectangle``, ``polygon``, ``path`` or ``ellipse``, as napari names them.
-    corners
-        (corner, 2) in pixels; of an ellipse those of the rectangle around it.
-    """
-    from skimage.draw import polygon2mask
-
-    if kind == "ellipse":
-        middle, sides = corners.mean(axis=0), (corners[1] - corners[0], corners[2] - corners[1])
-        angle = np.linspace(0, 2 * np.pi, 90, endpoint=False)[:, None]
-        corners = middle + np.cos(angle) * sides[0] / 2 + np.sin(angle) * sides[1] / 2
-    inside: Mask = polygon2mask(tuple(shape), corners)  # type: ignore[no-untyped-call]
     return inside

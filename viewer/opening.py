@@ -39,14 +39,38 @@ def show(store: Path) -> None:
 
 
 def open_in(viewer: Any, store: Path) -> Any:
-    """Open a store in a viewer, with the timeline below the images where scans have times; return the timeline."""
+    """Open a store in a viewer and return the timeline.
+
+    The timeline is shown below the images where scans have times; a store without images, but with absorption spectra,
+    is shown by the widget Spectrum.
+
+    Raises
+    ------
+    OperandoError
+        If there is nothing to show.
+    """
+    from .absorption_series import absorption_series
     from .timeline import Timeline
 
-    viewer.open(str(store.resolve()), plugin=PLUGIN)
+    try:
+        viewer.open(str(store.resolve()), plugin=PLUGIN)
+    except OperandoError:
+        if not list(absorption_series(store.resolve())):
+            raise
+        _show_spectra(viewer, store.resolve())
     timeline = Timeline(viewer)
     if timeline.layer is not None:
         viewer.window.add_dock_widget(timeline, name="Timeline", area="bottom")
     return timeline
+
+
+def _show_spectra(viewer: Any, store: Path) -> None:
+    """Show the spectra of a store in a widget."""
+    from .spectrum import Spectrum
+
+    spectrum = Spectrum(viewer)
+    viewer.window.add_dock_widget(spectrum, name="Spectrum")
+    spectrum.open(store)
 
 
 def require_window() -> None:

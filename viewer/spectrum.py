@@ -1,268 +1,226 @@
-"""Spectrum: what a stack of images shows under the cursor or in drawn regions, normalized and fitted at once."""
+"""Spectrum: absorption spectra of a series, or of places in a stack of images, normalized and fitted at once."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QGridLayout,
-    QLabel,
-    QPushButton,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
-from operando.kind_colors import SUBSTANCES
+from operando.errors import OperandoError
 
-from . import sliders
-from .background import Work, start, told
+from . import sliders, spectrum_curves, timeline
+from .absorption_series import AbsorptionSeries, absorption_series
+from .background import Work, start
+from .choices import RecipeRow
 from .curves import Curves
-from .image_spectra import Mask, Stack, disk, drawn, spectra, stack_of
+from .image_places import ImagePlaces
+from .image_spectra import Stack, spectra, stack_of
 from .layers import about
+from .range_boxes import RangeBoxes
+from .recipe_settings import Settings
+from .recorded_steps import RecordedStep
+from .scan_slider import ScanSlider
+from .series_choice import SeriesChoice
+from .spectrum_steps import steps_of_spectra, steps_of_stack
+from .stored_series import StoredSeries
 
-CURSOR, REGIONS = "under the cursor", "in drawn regions"
-_RANGES = {"e0": 854.0, "pre1": -10.0, "pre2": -4.0, "norm1": 7.0, "norm2": 11.0}
-_EMPTY = "Open a store with stacks of images (xpeem)."
+_EMPTY = "Open a store with absorption spectra (xas) or stacks of images (xpeem)."
+_MISSING = "series of absorption spectra", "name a store that holds some"
 
 
 class Spectrum(QWidget):
-    """The spectrum under the cursor, or of every shape of a layer of shapes.
+    """The spectra of a scan of a series, or of a stack of images under the cursor or in every drawn shape.
 
     Parameters
     ----------
     napari_viewer
-        The viewer whose cursor it follows.
+        The viewer whose scans and cursor it follows.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self.viewer = napari_viewer
-        self.series, self.where, self.radius = QComboBox(), QComboBox(), QSpinBox()
-        self.where.addItems([CURSOR, REGIONS])
-        self.radius.setRange(0, 50)
-        self.radius.setValue(2)
-        self.fit, self.draw = QCheckBox("fit by the references"), QPushButton("Draw a region")
+        self.series = SeriesChoice(self.viewer, absorption_series, _MISSING, self._stacks)
+        self.places, self.ranges = ImagePlaces(self.viewer, lambda: self.layer), RangeBoxes()
+        self.scan, self.fit, self.said = ScanSlider(self.viewer), QCheckBox("fit by the references"), QLabel(_EMPTY)
         self.fit.setChecked(True)
-        self.ranges = {name: _number(value) for name, value in _RANGES.items()}
-        self.order = QSpinBox()
-        self.order.setRange(0, 2)
-        self.curves, self.said = Curves((3.0, 1.0), height=320), QLabel(_EMPTY)
         self.said.setWordWrap(True)
+        self.curves, self.recipe = Curves((3.0, 1.0), height=300), RecipeRow()
         self.stack: Stack | None = None
         self.result: xr.Dataset | None = None
-        self._place: tuple[float, float] | None = None
+        self._stack_of: StoredSeries | None = None
+        self._ranges_of: StoredSeries | None = None
         self._work: Work | None = None
         self._again = False
         self._lay_out()
         self._connect()
-        self.refresh()
+        self.series.refresh()
+        self._choose()
 
     @property
     def layer(self) -> Any:
         """The layer of images that is looked at; None if there is none."""
-        return next((one for one in _stacks(self.viewer) if sliders.series_of(one) == self.series.currentText()), None)
+        return next((one for one in _stack_layers(self.viewer) if _series_of(one) == self.series.chosen), None)
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The parameters of ``xas.normalize`` as they are set."""
-        return {name: box.value() for name, box in self.ranges.items()} | {"nnorm": self.order.value()}
-
-    def refresh(self, _event: object = None) -> None:
-        """See which stacks there are, and load the one that is shown."""
-        names = list(dict.fromkeys(map(sliders.series_of, _stacks(self.viewer))))
-        if names != [self.series.itemText(at) for at in range(self.series.count())]:
-            self.series.clear()
-            self.series.addItems(names)
-        self.load()
+    def open(self, store: Path, *, quiet: bool = False) -> None:
+        """Add the absorption spectra of a store to the choice; complain where it has none, unless ``quiet``."""
+        self.series.open(store, quiet=quiet)
 
     def load(self, _event: object = None) -> None:
-        """Load the images of the scan that is shown, unless they are there."""
-        layer = self.layer
+        """Load the images of the scan that is shown, unless they are there or spectra without images are."""
+        layer = self.layer if isalive(self) else None
         if layer is None:
-            self.said.setText(_EMPTY)
             return
-        wanted = sliders.series_of(layer), sliders.place(self.viewer, layer, "scan")
-        if self.stack is not None and (self.stack.series, self.stack.scan) == wanted:
+        series, scan = _series_of(layer), sliders.place(self.viewer, layer, "scan")
+        if self.stack is not None and (self._stack_of, self.stack.scan) == (series, scan):
             return
+
+        def take(stack: Stack) -> None:
+            self._loaded(series, stack)
+
         self.said.setText("loading the images ...")
-        start("images of the stack", stack_of, about(layer)["source"], *wanted, done=self._loaded, quiet=True)
-
-    def masks(self) -> dict[str, Mask]:
-        """Return the pixels to be looked at: those around the cursor, or of every drawn shape."""
-        layer = self.layer
-        if layer is None or self.stack is None:
-            return {}
-        shape = tuple(self.stack.images.sizes[axis] for axis in ("y", "x"))
-        if self.where.currentText() == CURSOR:
-            if self._place is None:
-                return {}
-            return {"cursor": disk(shape, *self._place, self.radius.value())}
-        shapes = [one for one in self.viewer.layers if _is_shapes(one) and one.visible]
-        found = {}
-        for one in shapes:
-            for number, (kind, corners) in enumerate(zip(one.shape_type, one.data, strict=True), 1):
-                if kind != "line":
-                    places = np.array([self._pixel(layer, one.data_to_world(corner)) for corner in corners])
-                    found[f"{one.name} {number}"] = drawn(shape, str(kind), places)
-        return {name: mask for name, mask in found.items() if mask.any()}
-
-    def look(self, y: float, x: float) -> None:
-        """Look at a pixel of the images, as if the cursor were there."""
-        self._place = (y, x)
-        self.update_spectra()
+        start("images of the stack", stack_of, series.store, series.node, scan, done=take, quiet=True)
 
     def update_spectra(self, _event: object = None) -> None:
         """Compute the spectra anew; while some are computed only the last wish is remembered."""
         if self._work is not None and self._work.running:
             self._again = True
             return
-        masks = self.masks()
-        if not masks or self.stack is None:
+        series = self.series.chosen
+        self._work = self._of_series(series) if isinstance(series, AbsorptionSeries) else self._of_stack(series)
+        if self._work is not None:
+            self._work.failed.connect(self._failed)
+            self._work.ended.connect(self._ended)
+
+    def _of_series(self, series: AbsorptionSeries) -> Work:
+        """Start the spectra of the scan at which the slider stands."""
+        scan, ranges, fit = self.scan.value(), self.ranges.settings, self.fit.isChecked()
+
+        def show(ds: xr.Dataset) -> None:
+            words = timeline.in_words(series.coords, scan, series.zone)
+            also = f" · after {', '.join(series.also)}" if series.also else ""
+            self._show(series, ds, "signal", words + also)
+            self._record(series, lambda: steps_of_spectra(series.settings, series.asked(ranges), fit="fit" in ds))
+
+        return start("spectra", series.spectra, scan, ranges, fit=fit, done=show, quiet=True)
+
+    def _of_stack(self, series: StoredSeries | None) -> Work | None:
+        """Start the spectra of the places in the images, if there are any."""
+        stack, layer = self.stack, self.layer
+        if series is None or layer is None or stack is None or self._stack_of != series:
+            return None
+        masks = self.places.masks((stack.images.sizes["y"], stack.images.sizes["x"]))
+        if not masks:
+            return None
+        shapes = {} if self.places.under_cursor else self.places.shapes()
+        drawn = ([shapes[name] for name in masks], list(masks.values())) if shapes else None
+        asked, fit = {**stack.settings.normalize, **self.ranges.settings}, self.fit.isChecked()
+        coords = about(layer)["array"].coords
+
+        def show(ds: xr.Dataset) -> None:
+            words = timeline.in_words(coords, stack.scan, stack.zone) if "time" in coords else ""
+            self._show(series, ds, "region", words)
+            self.places.color({str(name): spectrum_curves.color(at) for at, name in enumerate(masks)})
+            self._record(series, lambda: steps_of_stack(stack, asked, drawn, fit="fit" in ds))
+
+        return start("spectra", spectra, stack, masks, asked, fit=fit, done=show, quiet=True)
+
+    def _show(self, series: StoredSeries, ds: xr.Dataset, dim: str, words: str) -> None:
+        """Show spectra, unless another series was chosen meanwhile."""
+        if not isalive(self) or series != self.series.chosen:
             return
-        self._work = start(
-            "spectra", spectra, self.stack, masks, self.settings, fit=self.fit.isChecked(), done=self._show, quiet=True
-        )
-        self._work.ended.connect(self._ended)
+        self.result = ds
+        spectrum_curves.draw(self.curves, ds, dim)
+        self.said.setText("<br>".join(filter(None, [words, *spectrum_curves.in_words(ds, dim)])))
+
+    def _record(self, series: StoredSeries, steps: Callable[[], list[RecordedStep]]) -> None:
+        """Show what was done as steps of the recipe, or why a recipe cannot say it."""
+        if not isalive(self) or series != self.series.chosen:
+            return
+        try:
+            self.recipe.record_for(steps(), series.node, series.store)
+        except OperandoError as error:
+            self.recipe.refuse(str(error))
 
     def _ended(self) -> None:
         self._work = None
-        if self._again:
+        if self._again and isalive(self):
             self._again = False
             self.update_spectra()
 
-    def _loaded(self, stack: Stack) -> None:
-        first = self.stack is None or self.stack.series != stack.series
-        self.stack = stack
-        if first:
-            self._take(stack.settings.normalize)
+    def _failed(self, reason: str) -> None:
+        if isalive(self):
+            self.said.setText("not done, see the notification")
+            self.recipe.refuse(reason)
+
+    def _choose(self) -> None:
+        """Show the series that is chosen."""
+        self.recipe.refuse("")
+        self.curves.clear()
+        series = self.series.chosen
+        alone = isinstance(series, AbsorptionSeries)
+        self.places.setVisible(series is not None and not alone)
+        self.form.setRowVisible(self.scan, alone)
+        self.scan.show_scans_of(series if alone else None)
+        if isinstance(series, AbsorptionSeries):
+            self.said.setText("loading the spectra ...")
+            self._take(series, series.settings)
+        elif series is None:
+            self.said.setText(_EMPTY)
+        elif self.stack is not None and self._stack_of == series:
+            self._take(series, self.stack.settings)
+        self.load()
+        self.update_spectra()
+
+    def _loaded(self, series: StoredSeries, stack: Stack) -> None:
+        if not isalive(self) or self.layer is None or series != self.series.chosen:
+            return
+        self.stack, self._stack_of = stack, series
+        self._take(series, stack.settings)
         self.said.setText("Point at the images, or draw regions.")
         self.update_spectra()
 
-    def _take(self, given: Any) -> None:
-        """Set the ranges that the recipe has."""
-        for name, box in [*self.ranges.items(), ("nnorm", self.order)]:
-            if given.get(name) is not None:
-                box.blockSignals(True)
-                box.setValue(given[name])
-                box.blockSignals(False)
+    def _take(self, series: StoredSeries, settings: Settings) -> None:
+        """Set the ranges that the recipe of a series has, when it is shown first."""
+        if self._ranges_of != series:
+            self._ranges_of = series
+            self.ranges.take(settings.normalize)
+            self.ranges.setEnabled(settings.scale != "mback")
 
-    def _pixel(self, layer: Any, world: Any) -> tuple[float, float]:
-        at = [float(layer.translate[k]) for k in range(layer.ndim)]
-        given = [float(one) for one in world][-layer.ndim :]
-        at[-len(given) :] = given
-        y, x = layer.world_to_data(at)[-2:]
-        return float(y), float(x)
-
-    def _moved(self, _viewer: Any, event: Any) -> None:
-        layer = self.layer
-        if layer is not None and self.where.currentText() == CURSOR:
-            with told():
-                y, x = self._pixel(layer, event.position)
-                size = about(layer)["array"].sizes
-                if 0 <= y < size["y"] and 0 <= x < size["x"]:
-                    self.look(y, x)
-
-    def _add_region(self) -> None:
-        """Add a layer to draw on, and draw."""
-        self.where.setCurrentText(REGIONS)
-        layer = self.layer
-        if layer is None:
-            return
-        shapes = [one for one in self.viewer.layers if _is_shapes(one)]
-        if not shapes:
-            options = {"scale": layer.scale[-2:], "translate": layer.translate[-2:], "units": layer.units[-2:]}
-            color = {"edge_color": SUBSTANCES[1], "face_color": "transparent"}
-            shapes = [self.viewer.add_shapes(ndim=2, name="regions", **color, **options)]
-        shapes[-1].events.data.connect(self.update_spectra)
-        self.viewer.layers.selection.active = shapes[-1]
-        shapes[-1].mode = "add_polygon"
-
-    def _show(self, ds: xr.Dataset) -> None:
-        self.result = ds
-        upper, lower = self.curves.plots
-        upper.clear()
-        lower.clear()
-        said = []
-        energy = ds["energy"].values
-        for at, name in enumerate(ds["region"].values):
-            one, color = ds.sel(region=name), _color(at)
-            upper.plot(energy, one["normalized"], "o", ms=3.5, color=color, label=str(name))
-            said.append(f"<span style='color: {color}'>●</span> {escape(str(name))} ({int(one['pixels'])} px)")
-            if "fitted" in ds:
-                upper.plot(energy, one["fitted"], "-", lw=1.4, color=color)
-                lower.plot(energy, one["residual"], "o-", ms=2, lw=0.8, color=color)
-                parts = zip(ds["reference"].values, one["fraction"].values, one["fraction_std"].values, strict=True)
-                said[-1] += ": " + ", ".join(f"{escape(part)} {share:.2f} ± {std:.2f}" for part, share, std in parts)
-        upper.set_ylabel("normalized absorption")
-        lower.set_ylabel("residual")
-        lower.set_xlabel("photon energy (eV)")
-        self.said.setText("<br>".join(said))
-        self.curves.paint()
-        self._color_shapes(list(ds["region"].values))
-
-    def _color_shapes(self, names: list[str]) -> None:
-        """Give each drawn shape the color of its spectrum."""
-        for layer in self.viewer.layers:
-            numbers = [f"{layer.name} {at + 1}" for at in range(len(layer.data))] if _is_shapes(layer) else []
-            if any(name in names for name in numbers):
-                layer.edge_color = [_color(names.index(name)) if name in names else "gray" for name in numbers]
+    def _stacks(self) -> list[StoredSeries]:
+        return list(dict.fromkeys(map(_series_of, _stack_layers(self.viewer))))
 
     def _lay_out(self) -> None:
-        form, grid = QFormLayout(), QGridLayout()
-        form.addRow("stack", self.series)
-        form.addRow("spectrum", self.where)
-        form.addRow("radius (px)", self.radius)
-        for at, (name, box) in enumerate([*self.ranges.items(), ("nnorm", self.order)]):
-            grid.addWidget(QLabel(name if box is self.order else f"{name} (eV)"), at // 3, 2 * (at % 3))
-            grid.addWidget(box, at // 3, 2 * (at % 3) + 1)
+        self.form = QFormLayout()
+        self.form.addRow("series", self.series)
+        self.form.addRow("scan", self.scan)
         column = QVBoxLayout(self)
-        column.addLayout(form)
-        column.addWidget(self.draw)
-        column.addLayout(grid)
-        column.addWidget(self.fit)
+        column.addLayout(self.form)
+        for widget in (self.places, self.ranges, self.fit):
+            column.addWidget(widget)
         column.addWidget(self.curves, 1)
         column.addWidget(self.said)
+        column.addWidget(self.recipe)
 
     def _connect(self) -> None:
-        self.draw.clicked.connect(self._add_region)
-        self.series.currentTextChanged.connect(self.load)
-        self.where.currentTextChanged.connect(self.update_spectra)
-        for box in (*self.ranges.values(), self.order, self.radius):
-            box.valueChanged.connect(self.update_spectra)
+        self.series.changed.connect(self._choose)
+        self.places.changed.connect(self.update_spectra)
+        self.scan.valueChanged.connect(self.update_spectra)
+        self.ranges.changed.connect(self.update_spectra)
         self.fit.toggled.connect(self.update_spectra)
-        self.viewer.mouse_move_callbacks.append(self._moved)
-        for event in (self.viewer.layers.events.inserted, self.viewer.layers.events.removed):
-            event.connect(self.refresh)
         self.viewer.dims.events.current_step.connect(self.load)
 
 
-def _is_shapes(layer: Any) -> bool:
-    return bool(layer._type_string == "shapes")
+def _series_of(layer: Any) -> StoredSeries:
+    return StoredSeries(Path(about(layer)["source"]), sliders.series_of(layer))
 
 
-def _color(at: int) -> str:
-    return SUBSTANCES[(at + 1) % len(SUBSTANCES)]
-
-
-def _stacks(viewer: Any) -> list[Any]:
+def _stack_layers(viewer: Any) -> list[Any]:
     """Return the layers of stacks of stores; those that show a place where it is in all frames first."""
     found = [one for one in viewer.layers if sliders.has(one, "energy") and about(one)["is_store"]]
     found = [one for one in found if sliders.has(one, "scan")]
     return sorted(found, key=lambda one: about(one)["variable"] != "aligned")
-
-
-def _number(value: float) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setRange(-1000.0, 200_000.0)
-    box.setDecimals(1)
-    box.setSingleStep(0.5)
-    box.setValue(value)
-    return box

@@ -79,6 +79,29 @@ for picture in pictures:
 print(f"{len(pictures)} pictures; more of them with 'operando view'")
 
 # %% [markdown]
+# ## Spectra, scan by scan
+#
+# The widget *Spectrum* also shows series that have no images: the scan that was measured nearest to what the viewer shows, in both yields,
+# normalized and fitted anew with every range that you set. Behind it is a function that needs no window. With the ranges of the recipe it
+# gives what the run has stored; with others it gives what a run with these would store, and the steps to write into the recipe.
+
+# %%
+try:
+    from operando.viewer.absorption_series import absorption_series
+    from operando.viewer.spectrum_steps import steps_of_spectra
+except ImportError as missing:
+    print(f'{missing}; pip install "operando[viewer]"')
+else:
+    (series,) = absorption_series(store)
+    stored = tree["xas/Ni_L3/processed"]["fraction"].isel(scan=15).load()
+    assert np.allclose(series.spectra(15, {})["fraction"], stored)
+    other = series.spectra(15, {"norm1": 24.0})
+    for signal in other["signal"].values:
+        shares = [f"{float(one):.3f}" for one in other["fraction"].sel(signal=signal)]
+        print(f"{signal}: {', '.join(map(str, other['reference'].values))} = {', '.join(shares)}")
+    print("".join(step.toml() for step in steps_of_spectra(series.settings, series.asked({"norm1": 24.0}), fit=True)))
+
+# %% [markdown]
 # ## Measure what you see
 #
 # What is a layer there is a DataArray here, with the same numbers and the same colors. Click on a crack in the viewer, and its row in the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -84,8 +84,13 @@ def regions(
     shrink: int = 1,
     most: int | None = None,
     labels: Path | None = None,
+    shapes: list[dict[str, Any]] | None = None,
 ) -> xr.Dataset:
-    """Find the regions that show the edge in the first stack, or take them from an image of their numbers."""
+    """Find the regions that show the edge in the first stack, or take them from an image of their numbers, or as drawn.
+
+    Shapes are tables ``{ kind = "polygon", corners = [[y, x], ...] }``, in pixels of the aligned images; an ``ellipse``
+    has the four corners of the rectangle around it. A pixel belongs to one of them at most.
+    """
     from operando.xas import xpeem
 
     _require("regions", processed, ALIGNED[0], before="align")
@@ -94,10 +99,15 @@ def regions(
         known = first[[*_REGIONS]].compute()
         known = known.drop_vars([name for name in known.coords if name != "region"])
         return processed.assign(known.data_vars).assign_coords(region=known["region"])
+    if labels is not None and shapes is not None:
+        raise OperandoError("regions: expected either labels or shapes, got both")
     if labels is not None:
         return with_result(processed, xpeem.labelled(_labels(labels, processed)))
+    if shapes is not None:
+        image = processed["image"].isel(scan=0).assign_attrs(history=processed.attrs["history"])
+        return with_result(processed, xpeem.drawn_regions(image, shapes))
     if pre_edge is None or post_edge is None:
-        raise OperandoError("regions: expected pre_edge and post_edge (eV), or labels, got neither")
+        raise OperandoError("regions: expected pre_edge and post_edge (eV), labels or shapes, got none of them")
     step = _mean(processed, post_edge) - _mean(processed, pre_edge)
     found = xpeem.regions(
         step.where(_whole(processed).isel(scan=0)).assign_attrs(history=processed.attrs["history"]),

@@ -23,13 +23,27 @@ def lcf(
     shift_signal: str | None = None,
 ) -> xr.Dataset:
     """Take the spectra apart into the references; the shift may be fitted to one signal and hold for all."""
+    asked: dict[str, Any] = {"window": window, "bounds": bounds, "sum_to_one": sum_to_one, "scale": scale}
+    asked |= {"background": background, "shift": shift, "shift_signal": shift_signal}
+    return _with_fit(processed, taken_apart(processed, references, **asked))
+
+
+def taken_apart(
+    processed: xr.Dataset,
+    references: xr.Dataset,
+    *,
+    shift: float | tuple[float, float] = 0.0,
+    shift_signal: str | None = None,
+    residual: bool = False,
+    **asked: Any,
+) -> xr.Dataset:
+    """Return what :func:`operando.xas.lcf` finds, with the shift of one signal for all if it is named."""
     from operando import xas
 
     spectra = normalized_of("lcf", processed).assign_attrs(history=processed.attrs["history"])
-    asked: dict[str, Any] = {"window": window, "bounds": bounds, "sum_to_one": sum_to_one, "scale": scale}
-    asked |= {"background": background, "residual": False}
+    asked |= {"residual": residual}
     if shift_signal is None:
-        return _with_fit(processed, xas.lcf(spectra, references, shift=shift, **asked))
+        return xas.lcf(spectra, references, shift=shift, **asked)
     first = xas.lcf(spectra.sel({SIGNAL: [one_signal(spectra, shift_signal)]}), references, shift=shift, **asked)
     moved = first[["energy_shift", "energy_shift_std"]].isel({SIGNAL: 0}, drop=True)
     rest = [name for name in spectra[SIGNAL].values if name != shift_signal]
@@ -37,9 +51,7 @@ def lcf(
     both = xr.concat([first[list(others.data_vars)], others], SIGNAL, coords="minimal", compat="override")
     both = both.sel({SIGNAL: spectra[SIGNAL].values}).assign(moved)
     flag = first["flag"] | others["flag"]
-    return _with_fit(
-        processed, both.assign_coords(flag=flag.assign_attrs(first["flag"].attrs)).assign_attrs(first.attrs)
-    )
+    return both.assign_coords(flag=flag.assign_attrs(first["flag"].attrs)).assign_attrs(first.attrs)
 
 
 def _with_fit(processed: xr.Dataset, fit: xr.Dataset) -> xr.Dataset:

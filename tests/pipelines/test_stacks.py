@@ -13,11 +13,12 @@ from uview_files import Shot, module, uview_file
 
 import operando
 from operando import example_scans
-from operando.errors import RecipeError
+from operando.errors import OperandoError, RecipeError
 from operando.flags import Flag
 from operando.pipelines.draft import write_draft
 from operando.pipelines.recipe import load
 from operando.pipelines.run import run
+from operando.pipelines.steps import STEPS
 from operando.pipelines.survey import survey
 from operando.store import verify
 from operando.xas import xpeem
@@ -235,6 +236,25 @@ def test_regions_may_be_drawn_by_hand(stacks, tmp_path):
     (tmp_path / "mine.npy").unlink()
     with pytest.raises(RecipeError, match=r"mine\.npy, which a step names"):
         run(recipe)
+
+
+def test_regions_may_be_drawn_as_shapes():
+    corners = [[29.5, 29.5], [29.5, 59.5], [59.5, 59.5], [59.5, 29.5]]
+    other = [[70.0, 70.0], [70.0, 100.0], [90.0, 100.0], [90.0, 70.0]]
+    shapes = [{"kind": "polygon", "corners": corners}, {"kind": "ellipse", "corners": other}]
+    images = xr.DataArray(np.zeros((1, 2, 128, 128)), dims=("scan", "energy", "y", "x"))
+    processed = xr.Dataset({"aligned": images, "image": images.mean("energy")}, attrs={"history": "[]"})
+    step = STEPS["xpeem"]["regions"]
+    nothing = xr.Dataset()
+    ds = step.run(nothing, processed, nothing, **step.validated({"shapes": shapes}))
+    label = ds["region_label"].values
+    assert (label[30:60, 30:60] == 1).all()
+    np.testing.assert_array_equal(ds["region_area"], [900, (label == 2).sum()])
+    assert abs((label == 2).sum() - np.pi * 10 * 15) < 20
+    np.testing.assert_allclose(ds["region_y"], [44.5, 80.0], atol=0.5)
+    assert "xas.xpeem.drawn_regions" in ds.attrs["history"]
+    with pytest.raises(OperandoError, match="either labels or shapes, got both"):
+        step.run(nothing, processed, nothing, shapes=shapes, labels=Path("mine.npy"))
 
 
 @pytest.mark.parametrize(

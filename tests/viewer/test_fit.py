@@ -105,7 +105,7 @@ def test_the_slider_of_the_viewer_and_that_of_the_series_go_together_in_time(vie
     from operando.viewer import sliders
 
     viewer.open(str(cell / "xtm" / "composite" / "raw"), plugin="operando")
-    layer = fit._timed()
+    layer = fit.scan.timed()
     volumes = layer.metadata["operando"]["array"]["time"].values
     sliders.go(viewer, layer, "scan", 3)
     want = int(np.abs(stored["time"].values - volumes[3]).argmin())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .image_drift import drift
     from .pixel_maps import maps
     from .reading import read, read_series, reopen
+    from .region_drawing import drawn_regions
     from .region_finding import labelled, regions
     from .region_spectra import spectra
 
@@ -22,6 +23,7 @@ _LAZY = {
     "clusters": ".clustering",
     "correct": ".correction",
     "correct_dispersion": ".dispersion",
+    "drawn_regions": ".region_drawing",
     "drift": ".image_drift",
     "formats": ".formats",
     "labelled": ".region_finding",
@@ -40,6 +42,7 @@ __all__ = [
     "clusters",
     "correct",
     "correct_dispersion",
+    "drawn_regions",
     "drift",
     "formats",
     "labelled",
