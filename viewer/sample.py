@@ -13,14 +13,15 @@ from .layers import LayerData
 from .stores import layers_of_store
 
 WAITING = "the simulated cell is being run ..."
+_TOLD = "The simulated cell is being run by its recipe.\n\nThis takes some minutes, the first time only."
 _MADE = "made"
 
 
 def simulated_cell() -> list[LayerData]:
     """Return the layers of the simulated cell.
 
-    The first time its scans are run by their recipe, which takes a minute or two. An empty layer that says so has their
-    place until then, for napari wants one at once.
+    The first time its scans are run by their recipe, which takes some minutes. A layer that says so has their place
+    until then, for napari wants one at once.
     """
     from .background import start
 
@@ -28,7 +29,9 @@ def simulated_cell() -> list[LayerData]:
     if (folder / _MADE).exists():
         return layers_of_store(store_in(folder))
     start("Run the simulated cell", make, folder, done=_show)
-    return [(np.empty((0, 2)), {"name": WAITING}, "points")]
+    text = {"string": {"constant": _TOLD}, "size": 14, "color": "white", "anchor": "center"}
+    unseen = {"face_color": "transparent", "border_color": "transparent", "size": 1}
+    return [(np.zeros((1, 2)), {"name": WAITING, "text": text, **unseen}, "points")]
 
 
 def cell_folder() -> Path:

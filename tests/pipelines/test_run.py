@@ -115,6 +115,8 @@ def test_a_series_that_a_changed_file_had_made_longer_is_made_anew(beamtime, tmp
 
 def test_a_step_that_refuses_a_scan_stops_no_other(beamtime, monkeypatch):
     original, odd = Processing.processed, "xas/Ni_L3_0007.txt"
+    for path in sorted((beamtime / "xas").iterdir())[12:]:
+        path.unlink()
 
     def picky(self, scans, *more):
         if odd in scans["source"].values:
@@ -124,7 +126,7 @@ def test_a_step_that_refuses_a_scan_stops_no_other(beamtime, monkeypatch):
     monkeypatch.setattr("operando.pipelines.run.check_recipe", lambda _recipe: None)
     monkeypatch.setattr(Processing, "processed", picky)
     summary = run(load(beamtime))
-    assert (summary.exit_code, summary.scans) == (3, {"xas/Ni_L3": 59})
+    assert (summary.exit_code, summary.scans) == (3, {"xas/Ni_L3": 11})
     assert [(one["source"], one["reason"]) for one in summary.failed] == [
         (odd, f"{odd}: step normalize: expected another scan")
     ]

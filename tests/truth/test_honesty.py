@@ -39,7 +39,10 @@ def touched():
 
 
 def test_a_run_opens_no_truth_and_finds_beside_a_wrong_one_what_it_finds_without(tmp_path, touched, shipped):
-    shutil.copytree(SMALL, tmp_path / "beamtime", ignore=shutil.ignore_patterns("truth.zarr"))
+    first = shutil.ignore_patterns("truth.zarr", *(f"step_{number:03d}" for number in range(2, 6)))
+    shutil.copytree(SMALL, tmp_path / "beamtime", ignore=first)
+    log = tmp_path / "beamtime" / "xtm" / "steps.txt"
+    log.write_text("".join(log.read_text("utf-8").splitlines(keepends=True)[:-4]), encoding="utf-8")
     wrong = tmp_path / "beamtime" / "truth.zarr"
     wrong.mkdir()
     (wrong / "zarr.json").write_text("{}", encoding="utf-8")
@@ -49,9 +52,19 @@ def test_a_run_opens_no_truth_and_finds_beside_a_wrong_one_what_it_finds_without
     assert [path for path in touched if "truth.zarr" in path] == []
     with operando.open(store) as tree:
         for node in shipped.tree.leaves:
+            if node.path.startswith("/xtm") and node.name not in {"raw", "processed"}:
+                continue
             mine, theirs = node.to_dataset(), tree[node.path].load().to_dataset()
-            assert [name for name in mine.variables if not mine[name].identical(theirs.get(name))] == []
-            assert mine.identical(theirs)
+            if node.path.startswith("/xtm"):
+                mine, theirs = (of_the_first_volume(ds) for ds in (mine, theirs))
+            assert [name for name in mine.variables if not mine[name].identical(theirs[name])] == []
+            assert mine.attrs == theirs.attrs
+
+
+def of_the_first_volume(ds):
+    """Return what is told of the first scan of a series; tables of objects are of all volumes."""
+    told = [name for name, one in ds.variables.items() if one.dims[:1] == ("scan",)]
+    return ds[told].isel(scan=slice(0, 1)).drop_attrs(deep=False)
 
 
 def test_an_estimator_that_is_handed_the_truth_is_caught(tmp_path, touched):
