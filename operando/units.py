@@ -103,7 +103,11 @@ def convert(values: np.ndarray, have: str, want: str) -> np.ndarray:
     if parse(have) == parse("degC") or parse(want) == parse("degC"):
         converted: np.ndarray = registry().Quantity(values, parse(have)).to(parse(want)).magnitude
         return converted
-    return values * factor(have, want)
+    import numpy as np
+
+    # A damaged number may be too large in another unit; checks of what is finite tell it.
+    with np.errstate(over="ignore"):
+        return values * factor(have, want)
 
 
 def with_units(ds: xr.Dataset, units: Mapping[str, str], names: Mapping[str, str] | None = None) -> xr.Dataset:

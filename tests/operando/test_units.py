@@ -21,6 +21,10 @@ def test_temperatures_convert_with_their_offset():
     assert convert(np.array([25.0]), "degC", "K") == pytest.approx(298.15)
 
 
+def test_numbers_too_large_in_another_unit_are_infinite_without_a_word():
+    np.testing.assert_array_equal(convert(np.array([1e308, 2.0]), "keV", "eV"), [np.inf, 2000])
+
+
 def test_unknown_and_incompatible_units_are_one_line_errors():
     with pytest.raises(OperandoError, match="unknown unit 'furlongish'"):
         parse("furlongish")
