@@ -86,6 +86,7 @@ class SeriesChoice(QWidget):
         quiet
             Do not complain where it has none.
         """
+        store = store.resolve()
         self._opened.add(store)
 
         def take(found: list[StoredSeries]) -> None:

@@ -49,7 +49,8 @@ def layers_of_store(path: str | Path) -> list[LayerData]:
 
 
 def split(path: Path) -> tuple[Path, str]:
-    """Return the store that a path leads into, and the node in it; the path itself if there is none."""
+    """Return the store that a path leads into, links followed, and the node in it; the path if there is none."""
+    path = path.resolve()
     for folder in (path, *path.parents):
         if is_store(folder):
             return folder, path.relative_to(folder).as_posix().strip(".")

@@ -133,6 +133,7 @@ def test_spectra_without_images_are_listed_with_the_stacks(widget, wait):
     assert widget.ranges.settings["norm1"] == 27.0
     assert not widget.places.isVisibleTo(widget)
     widget.series.chosen = stacks
+    widget.places.look(46, 55)
     wait(lambda: "region" in widget.result.dims, 60)
     assert widget.ranges.settings["norm1"] == 7.0
 
