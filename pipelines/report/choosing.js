@@ -1,6 +1,8 @@
 // Chooses a scan in the whole page; cb_obj is the selection of a source of marks, or a click on a figure.
 const page = window.operando ??= {}
 if (page.choosing) { return }
+const shown = (cb_obj.origin ?? cb_obj).document
+const [sources, sliders, lines] = ["sources", "sliders", "lines"].map(kind => ids[kind].map(id => shown.get_model_by_id(id)))
 const note = document.getElementById("chosen")
 
 function nearest(series, time) {

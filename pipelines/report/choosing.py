@@ -1,7 +1,8 @@
 """A click on a scan chooses it in the whole page: its marks, its time in every figure, and the sliders of all series.
 
 Figures tell by tags what they show: sources of marks and sliders of which series they are, figures whose axis is time
-or potential that it is.
+or potential that it is. What a click moves is known by its number and looked up in the page: if figures held it, each
+of them would be made up of all others, which bokeh goes through figure by figure.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def link(roots: Sequence[Model], tree: xr.DataTree) -> None:
         return
     lines = [_line(fig) for fig in figures if _tag(fig, "axis") == TIME]
     code = (files(__package__) / "choosing.js").read_text("utf-8")
-    args = {"sources": sources, "sliders": sliders, "lines": lines, **_scans(tree)}
-    callback = models.CustomJS(args=args, code=code)
+    moved = {"sources": sources, "sliders": sliders, "lines": lines}
+    ids = {kind: [model.id for model in some] for kind, some in moved.items()}
+    callback = models.CustomJS(args={"ids": ids, **_scans(tree)}, code=code)
     for source in sources:
         source.selected.js_on_change("indices", callback)
     for mark in found:

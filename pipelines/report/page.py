@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.document import Document
 from bokeh.embed import components
+from bokeh.model import collect_models
 from bokeh.models.css import InlineStyleSheet
 from bokeh.models.renderers.glyph_renderer import GlyphRenderer
 from bokeh.resources import Resources
@@ -58,7 +59,7 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
 def _leave_boxes_out_of_print(roots: Sequence[Any]) -> None:
     """Hide in print the empty boxes that bokeh keeps for marks: those far outside of a figure would add pages."""
     hidden = InlineStyleSheet(css="@media print { :host { display: none; } }")
-    for model in {model for root in roots for model in root.references()}:
+    for model in collect_models(*roots):
         if isinstance(model, GlyphRenderer) and "stylesheets" in model.properties():
             model.stylesheets = [hidden]
 

@@ -111,7 +111,8 @@ def all_series(tree: xr.DataTree) -> list[Series]:
         raw, processed = _series_of(node, "raw"), _series_of(node, "processed")
         both = [ds for ds in (processed, raw) if ds is not None]
         if both:
-            along = {str(name): ds[name].variable for ds in both for name in ds.variables if ds[name].dims == ("scan",)}
+            variables = [(str(name), one) for ds in both for name, one in ds.variables.items()]
+            along = {name: one for name, one in variables if one.dims == ("scan",)}
             found.append(Series(node.path, raw, processed, int(both[0].sizes["scan"]), xr.Dataset(along)))
     names = Counter(series.name for series in found)
     return [replace(series, shared=names[series.name] > 1) for series in found]

@@ -11,6 +11,8 @@ import pytest
 
 from operando.pipelines import cli
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 MAIN = "from operando.pipelines.cli import main; main()"
 
 
@@ -92,7 +94,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(operando_cli, tmp_path, monkeypat
     assert "Traceback" not in shown
 
 
-def test_simulate_then_report_from_the_store(operando_cli, tmp_path):
+def test_simulate_then_report_from_the_store(operando_cli, tmp_path, with_report):
     changes = tmp_path / "changes.toml"
     changes.write_text(
         "[nickel]\nscans = 12\n[xps]\nscans = 8\n[xpeem]\nscans = 0\n[tomography]\nsteps = 0\n", encoding="utf-8"

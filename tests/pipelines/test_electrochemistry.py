@@ -19,6 +19,8 @@ from operando.pipelines.report import cycling, timeline, verdict
 from operando.pipelines.report.methods import methods
 from operando.pipelines.run import run
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 RECIPE = """
 [experiment]
 timezone = "UTC"

@@ -20,6 +20,8 @@ from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 from operando.pipelines.survey import survey
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 
 def processed(folder: Path):
     """Draft a recipe for a folder, run it as it stands, and return the only series."""

@@ -19,6 +19,8 @@ from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 from operando.pipelines.survey import survey
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SMALL = Path(__file__).parents[2] / "example_scans" / "small"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "xas"
 ZONE = '# timezone = "Europe/Paris"'

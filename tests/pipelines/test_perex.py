@@ -164,6 +164,7 @@ def test_e0_and_normalized_spectra_are_those_of_larch(perex):
         np.testing.assert_allclose(ds.flattened.values[scan], group.flat, rtol=0, atol=1e-9)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_every_xdi_file_runs_alone(realdata, tmp_path):
     for source in sorted((realdata / "xas" / "xdl").glob("*.xdi")):
         folder = tmp_path / source.stem

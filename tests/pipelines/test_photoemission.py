@@ -36,7 +36,10 @@ reader = "vamas"
 read = { region = ["S 2p", "P 2p", "C 1s"] }
 """
 
-pytestmark = pytest.mark.filterwarnings("ignore::operando.errors.OperandoWarning")
+pytestmark = [
+    pytest.mark.usefixtures("no_report"),
+    pytest.mark.filterwarnings("ignore::operando.errors.OperandoWarning"),
+]
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_the_draft_has_one_series_a_region_and_runs(folder):
         np.testing.assert_array_equal(row, xps.read(folder / "xps" / name, region="S 2p")["counts"])
 
 
-def test_joined_regions_lie_on_one_axis_in_the_store_and_apart_in_the_report(folder):
+def test_joined_regions_lie_on_one_axis_in_the_store_and_apart_in_the_report(folder, with_report):
     """A file that breaks off in one region lacks its points there and nowhere else, whenever it comes."""
     shutil.copy(SIMULATED / BROKEN, folder / "xps" / BROKEN)
     (folder / "beamtime.toml").write_text(JOINED)

@@ -59,7 +59,7 @@ def test_a_click_knows_times_and_potentials_of_all_scans_and_null_where_there_is
     first, *_, last = callback.args["times"]["/xas/Ni_K"]
     assert first == np.datetime64("2026-05-18T12:00", "ms").astype(np.int64)
     assert last is None
-    assert callback.args["lines"] == [one for one in fig.center if isinstance(one, models.Span)]
+    assert callback.args["ids"]["lines"] == [one.id for one in fig.center if isinstance(one, models.Span)]
 
 
 def test_figures_without_scans_are_left_alone(tree):

@@ -23,6 +23,8 @@ from operando.pipelines.survey import survey
 from operando.store import verify
 from operando.xas import xpeem
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SMALL = Path(example_scans.__file__).parent / "small"
 RAW, PROCESSED = "xpeem/Ni_L3/raw", "xpeem/Ni_L3/processed"
 HEAD = '[experiment]\ntimezone = "Europe/Zurich"\nstore = "out/cell.zarr"\n'
@@ -147,7 +149,7 @@ def test_stacks_that_come_later_join_those_in_the_store(stacks, tmp_path):
         np.testing.assert_array_equal(grown[name], at_once[name])
 
 
-def test_pixels_of_one_kind_are_sorted_together_and_shown(stacks, known):
+def test_pixels_of_one_kind_are_sorted_together_and_shown(stacks, known, with_report):
     """Particles and background differ in their spectra, whatever their brightness."""
     summary = run(stacks(PLACED + '[[series.steps]]\nuse = "clusters"\nnumber = 2\n'))
     assert (summary.exit_code, summary.scans) == (0, {"xpeem/Ni_L3": 2})
@@ -163,7 +165,7 @@ def test_pixels_of_one_kind_are_sorted_together_and_shown(stacks, known):
     assert "cluster" in summary.report.read_text(encoding="utf-8")
 
 
-def test_the_first_component_of_the_pixels_tells_particles_from_what_lies_between(stacks, known):
+def test_the_first_component_of_the_pixels_tells_particles_from_what_lies_between(stacks, known, with_report):
     summary = run(stacks(PLACED + '[[series.steps]]\nuse = "component_maps"\ncomponents = 2\n'))
     assert (summary.exit_code, summary.scans) == (0, {"xpeem/Ni_L3": 2}), summary.failed
     ds = opened(summary)

@@ -15,6 +15,8 @@ from operando.pipelines.run import run
 from operando.pipelines.show import show_survey
 from operando.pipelines.survey import survey
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 
 def columns(number, names=("i0", "tey")):
     energy = np.linspace(8300, 8420, 60)

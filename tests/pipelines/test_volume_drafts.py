@@ -17,6 +17,8 @@ from operando.pipelines.recipe import load
 from operando.pipelines.run import run
 from operando.pipelines.survey import survey
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SMALL = Path(example_scans.__file__).parent / "small"
 
 

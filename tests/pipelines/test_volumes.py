@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import xarray as xr
+from without_report import without_report
 
 import operando
 from operando import example_scans, tomo
@@ -25,6 +26,8 @@ from operando.pipelines.steps.volume_costs import affordable
 from operando.pipelines.survey import survey
 from operando.pipelines.writer import Writer
 from operando.store import verify
+
+pytestmark = pytest.mark.usefixtures("no_report")
 
 SMALL = Path(example_scans.__file__).parent / "small"
 NODE = "xtm/composite"
@@ -54,7 +57,8 @@ def nodes(store: Path) -> dict[str, xr.Dataset]:
 def whole(tmp_path_factory):
     """Return the folder of a run in one go, its summary and its nodes."""
     folder = folder_of(tmp_path_factory.mktemp("volumes"))
-    summary = run(load(folder))
+    with without_report():
+        summary = run(load(folder))
     return folder, summary, nodes(summary.store)
 
 
@@ -142,7 +146,9 @@ def test_the_table_holds_the_objects_of_all_volumes_and_their_numbers(whole):
     assert float(largest["void_volume_std"]) < 0.02 * float(largest["void_volume"])
 
 
-def test_the_report_shows_slices_cracks_and_their_limit_where_the_volumes_are_out_of_reach(whole, tmp_path):
+def test_the_report_shows_slices_cracks_and_their_limit_where_the_volumes_are_out_of_reach(
+    whole, tmp_path, with_report
+):
     shutil.copytree(whole[1].store, tmp_path / "alone.zarr")
     said = report.write_store(tmp_path / "alone.zarr", tmp_path / "report.html").read_text("utf-8")
     processed = whole[2]["processed"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from without_report import without_report
 
 import operando
 from operando import example_scans, xas
@@ -62,7 +63,8 @@ def store(tmp_path_factory):
         text += SERIES.format(node=node) + (REFERENCES if steps else "")
         text += "".join(f"\n[[series.steps]]\n{step}\n" for step in steps)
     (folder / "beamtime.toml").write_text(text, encoding="utf-8")
-    summary = run(load(folder))
+    with without_report():
+        summary = run(load(folder))
     assert summary.exit_code == 0, summary
     return summary.store
 
