@@ -345,15 +345,15 @@ def scalars(node: Node, *, passing_over: Sequence[str] = (), broken: list[str] |
     Long texts are left out too, and what lies more than three groups deep; what cannot be read is told in ``broken``.
     """
     found: dict[str, str | float] = {}
-    waiting = [(node, "", 0)]
+    waiting, seen = [(node, "", 0)], {node.identity()}
     while waiting and len(found) < _MOST_FIELDS:
         group, above, depth = waiting.pop(0)
         for name, child in group.children(broken):
             if not child.is_group:
-                value = _scalar(child, broken)
-                if value is not None and len(str(value)) <= _LONGEST:
+                if (value := _scalar(child, broken)) is not None and len(str(value)) <= _LONGEST:
                     found[printable(f"{above}{name}")] = value
-            elif depth < _DEPTH and child.attribute("NX_class") not in passing_over:
+            elif depth < _DEPTH and child.identity() not in seen and child.attribute("NX_class") not in passing_over:
+                seen.add(child.identity())
                 waiting.append((child, f"{above}{name}.", depth + 1))
     return found
 

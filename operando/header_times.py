@@ -13,6 +13,8 @@ from .clock import to_utc
 from .errors import FileError, OperandoError
 
 NOT_A_TIME = np.datetime64("NaT", "ns")
+_MOST_SECONDS = 4e9
+"""More than a century: times in ns end in the year 2262."""
 _TIME_KEYS = ("start", "format", "middle", "end", "duration")
 
 
@@ -96,7 +98,15 @@ def parsed_time(text: str, pattern: str | None = None) -> datetime | None:
 
 
 def seconds(value: float) -> np.timedelta64:
-    """Return seconds as a time difference in ns."""
+    """Return seconds as a time difference in ns.
+
+    Raises
+    ------
+    OperandoError
+        If they are more than times in ns can hold, or no number.
+    """
+    if not abs(value) < _MOST_SECONDS:
+        raise OperandoError(f"time: expected seconds within {_MOST_SECONDS:.0e} s, got {value:g} s")
     return np.timedelta64(round(value * 1e9), "ns")
 
 
@@ -152,6 +162,6 @@ def _stated_seconds(path: Path, header: Sequence[str], text: str | None, key: st
         seconds = float(value.split()[0])
     except (ValueError, IndexError):
         seconds = np.nan
-    if not 0 <= seconds < np.inf:
+    if not 0 <= seconds < _MOST_SECONDS / 2:
         raise FileError(path, f"seconds behind {text!r}", repr(value), place=f"time.{key}")
     return seconds

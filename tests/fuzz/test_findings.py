@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from operando import cyclers, impedance_files, tomo, units, xas, xps
+from operando import cyclers, hdf5, impedance_files, tomo, units, xas, xps
 from operando.clock import to_ns
 from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.pipelines.steps import images
@@ -221,3 +221,21 @@ def test_tags_without_sense_or_end_are_given_up(tmp_path):
     tags = b"".join(struct.pack("<HHII", 40000 + k % 20000, 99, 1, 0) for k in range(4000))
     path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 4000) + tags + struct.pack("<I", 0))
     assert "tags that make no sense" in refused(tomo.read, path, reader="tiff", voxel_size=0.65)
+
+
+def test_groups_of_settings_that_hold_themselves_are_gone_through_once(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("entry")
+        for k in range(60):
+            group[f"again{k}"] = file
+        group["title"] = "a scan"
+    with hdf5.opened(tmp_path / "a.h5") as root:
+        quick(lambda: hdf5.scalars(root))
+        assert hdf5.scalars(root) == {"entry.title": "a scan"}
+
+
+def test_seconds_of_a_thousand_years_are_none(tmp_path):
+    lines = ["# start=2026-05-18T12:00:00", "# to middle=1e300", "# energy tey", "850 1", "860 2"]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    settings = {"columns": {"energy": "energy", "tey": "tey"}, "time": {"start": "start", "middle": "to middle"}}
+    assert "1e300" in refused(xas.read, tmp_path / "a.txt", reader="columns", timezone="UTC", **settings)
