@@ -194,7 +194,7 @@ def test_a_group_that_holds_itself_is_no_endless_tree(path):
         file["group/value"] = 1.0
         file["group/self"] = file["group"]
     with hdf5.opened(path) as root:
-        assert hdf5.scalars(root)["group.self.value"] == 1.0
+        assert hdf5.scalars(root) == {"group.value": 1.0}
         assert "/group/value ()" in hdf5.content(root)
 
 
