@@ -13,8 +13,10 @@ from .clock import to_utc
 from .errors import FileError, OperandoError
 
 NOT_A_TIME = np.datetime64("NaT", "ns")
-_MOST_SECONDS = 4e9
-"""More than a century: times in ns end in the year 2262."""
+_MOST_SECONDS = 2**33
+"""Until the year 2242: times in ns end in 2262."""
+_LONGEST = 1e9
+"""No scan takes 30 years, s."""
 _TIME_KEYS = ("start", "format", "middle", "end", "duration")
 
 
@@ -106,7 +108,7 @@ def seconds(value: float) -> np.timedelta64:
         If they are more than times in ns can hold, or no number.
     """
     if not abs(value) < _MOST_SECONDS:
-        raise OperandoError(f"time: expected seconds within {_MOST_SECONDS:.0e} s, got {value:g} s")
+        raise OperandoError(f"time: expected seconds within {_MOST_SECONDS:.1e} s, got {value:g} s")
     return np.timedelta64(round(value * 1e9), "ns")
 
 
@@ -162,6 +164,6 @@ def _stated_seconds(path: Path, header: Sequence[str], text: str | None, key: st
         seconds = float(value.split()[0])
     except (ValueError, IndexError):
         seconds = np.nan
-    if not 0 <= seconds < _MOST_SECONDS / 2:
+    if not 0 <= seconds < _LONGEST:
         raise FileError(path, f"seconds behind {text!r}", repr(value), place=f"time.{key}")
     return seconds

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from small_beamtime import spectra_only
+from without_report import without_report
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def with_report() -> None:
 
 
 @pytest.fixture
-def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the report out, half of the time of a small run, of all tests that do not ask for it."""
-    if "with_report" not in request.fixturenames:
-        monkeypatch.setattr("operando.pipelines.report.write_store", lambda _store, page: page)
+def no_report(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the report out of all tests that do not ask for it."""
+    with nullcontext() if "with_report" in request.fixturenames else without_report():
+        yield

@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 from fed_folder import RECIPE, SERIES
 from rich.console import Console
+from without_report import without_report
 
 import operando
 from operando.pipelines.recipe import load
@@ -92,8 +93,7 @@ def leaves(path: Path) -> dict[str, xr.Dataset]:
 
 def run_without_report(folder: Path):
     """Run the recipe of a folder; the report would take longest."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("operando.pipelines.report.write_store", lambda _store, page: page)
+    with without_report():
         return run(load(folder))
 
 
