@@ -118,6 +118,14 @@ def test_the_times_of_scans_follow_from_the_starts_of_the_cycles(tmp_path):
     assert (ds["time_end"].values > ds["time"].values).all()
 
 
+def test_a_cycle_that_would_have_taken_months_tells_only_when_it_began(tmp_path):
+    region = XmlRegion("S 2p", peak, cycles=((None, None),), fields={"dwell_time": "30000.0"})
+    ds = read(tmp_path, specs_xml({"cell": [region]}))
+    assert 0.5e7 < 30000 * (region.head + region.points + region.tail) < 1e7
+    assert np.isnat(ds["time_end"].values).all()
+    assert (ds["time"].values == np.datetime64(region.begins, "s")).all()
+
+
 def test_transmission_comes_with_the_counts(tmp_path):
     curve = np.linspace(2.9, 2.8, 201)
     ds = read(tmp_path, specs_xml({"cell": [XmlRegion("S 2p", peak, transmission=curve)]}))

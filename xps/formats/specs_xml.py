@@ -225,7 +225,7 @@ def _span(region: SpecsRegion, scan: Scan, scans: int, starts: Sequence[int]) ->
     if not _YEARS[0] < began < _YEARS[1]:
         return Span()
     start = began.astype("M8[ns]")
-    if not 0 < counted < 1e7:
+    if not 0 < counted * max(scan.of, scans) < 1e7:
         return Span(start, start, note="start of the cycle only")
     until = (min((time for time in starts if time > scan.time), default=0) - scan.time) / scan.of
     taken = until if 1 <= until / counted <= _MOST_DEAD else counted
