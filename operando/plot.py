@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import OperandoError
 from .kind_colors import AXIS_COLORS, kind_colors
+from .region_colors import colors_of_regions
 from .scan_points import MARKERS, draw_points, flagged, join_points, new_axes, uncertainty_of
 from .species_colors import species_colors
 from .units import DIMENSIONLESS
@@ -185,8 +186,8 @@ def trends(ds: xr.Dataset, name: str, ax: Axes | None = None, *, against: str = 
     """Draw a number of every scan against the potential, with error bars of one standard uncertainty.
 
     A number that has another dim beside ``scan``, such as ``peak``, ``reference``, ``phase`` or ``axis``, gives one
-    curve for each of its members, in the color of that species, phase or direction. Neighboring scans are joined within
-    half-cycles, dashed where the cell was discharged. Flagged scans are hollow, and no line leads to them.
+    curve for each of its members, in the color of that species, phase, direction or region. Neighboring scans are
+    joined within half-cycles, dashed where the cell was discharged. Flagged scans are hollow; no line leads to them.
 
     Parameters
     ----------
@@ -255,6 +256,8 @@ def _members(array: xr.DataArray) -> tuple[list[str], list[str]]:
     names = [str(one) for one in (array[dim].values if dim in array.coords else range(array.sizes[dim]))]
     if dim == "axis":
         return names, [AXIS_COLORS.get(one, INK) for one in names]
+    if dim == "region":
+        return [f"region {one}" for one in names], colors_of_regions(array[dim].to_numpy())
     return names, kind_colors(names) if dim == "phase" else species_colors(names)
 
 

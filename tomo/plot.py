@@ -10,6 +10,7 @@ import numpy as np
 from operando.errors import OperandoError
 from operando.kind_colors import COLORS, SUBSTANCES, kind_colors, kind_of
 from operando.plot import abscissa, label_scans, legend_above, trends, unit_label
+from operando.scale_bar import draw_scale_bar
 from operando.scan_points import MARKERS, draw_points, flagged, join_points, new_axes, uncertainty_of
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ _OPACITY = {"void": 0.75, "crack": 0.85, "contact loss": 0.85}
 _OTHERS = 0.45
 """Of what lies over grey values; what is thin must be seen."""
 _FRACTIONS = ("void_fraction", "crack_fraction")
-_BAR = 0.25
-"""Longest scale bar, in widths of the picture."""
 
 
 def labelled_slice(
@@ -84,7 +83,7 @@ def labelled_slice(
         ax.imshow(cuts[0].to_numpy(), cmap="gray", vmin=low, vmax=high, **place)
     if labels is not None:
         _draw_labels(ax, cuts[-1], hide, place, alone=grey is None)
-    _scale_bar(ax, cuts[0])
+    draw_scale_bar(ax, _unit(cuts[0]))
     ax.set_axis_off()
     return ax
 
@@ -249,6 +248,12 @@ def _ends(cut: xr.DataArray, dim: str) -> tuple[float, float]:
     return first - half, last + half
 
 
+def _unit(cut: xr.DataArray) -> str:
+    """Return the unit of the coordinate along the rows, voxels where it has none."""
+    dim = str(cut.dims[1])
+    return unit_label(str(cut[dim].attrs.get("units", ""))) if dim in cut.indexes else "voxels"
+
+
 def _draw_labels(ax: Axes, cut: xr.DataArray, hide: tuple[str, ...], place: dict[str, Any], *, alone: bool) -> None:
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
@@ -288,36 +293,6 @@ def _names(cut: xr.DataArray) -> dict[int, str]:
         values = np.ravel(attrs["flag_values"])
         return {int(value): word for value, word in zip(values, str(attrs["flag_meanings"]).split(), strict=False)}
     return {}
-
-
-def _scale_bar(ax: Axes, cut: xr.DataArray) -> None:
-    """Draw a bar of a round length, at most a quarter of the width, and what it measures."""
-    dim = str(cut.dims[1])
-    left, right = _ends(cut, dim)
-    top, bottom = _ends(cut, str(cut.dims[0]))
-    unit = unit_label(str(cut[dim].attrs.get("units", ""))) if dim in cut.indexes else "voxels"
-    width, height = right - left, bottom - top
-    length = _round_length(_BAR * width)
-    x, y = right - 0.05 * width, bottom - 0.06 * height
-    ax.plot([x - length, x], [y, y], color="white", lw=2.5, solid_capstyle="butt", gid="scale bar")
-    said = f"{length:g} {unit}".strip()
-    style: dict[str, Any] = {"color": "white", "ha": "center", "va": "bottom", "fontsize": "small"}
-    text = ax.text(x - length / 2, y - 0.015 * height, said, **style)
-    _outline(ax, text)
-
-
-def _outline(ax: Axes, text: Any) -> None:
-    """Edge the bar and its letters in black, so that they are seen on bright voxels."""
-    from matplotlib import patheffects
-
-    text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="black")])
-    ax.lines[-1].set_path_effects([patheffects.withStroke(linewidth=4.0, foreground="black")])
-
-
-def _round_length(most: float) -> float:
-    """Return the largest of 1, 2, 5, 10 ... that is not above ``most``."""
-    power = 10.0 ** np.floor(np.log10(most))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9)))
 
 
 def _finish(ax: Axes, ds: xr.Dataset, what: str, zone: str, *, label: str, notes: Sequence[str] = ()) -> None:

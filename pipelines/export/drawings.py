@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from operando.paper import paper_size
 from operando.plot import experiment_zone, series_nodes, timeline, unit_label
 from operando.tomo.plot import crack_evolution, crack_volumes, tortuosity
 from operando.xas.plot import edge_energy, shares, spectra
 from operando.xps.plot import areas, fit
 
+from .print_figures import drawn, empty_figure, evenly, knows, scan_title
+from .stack_drawings import draw_stacks
+
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _CURVES = {"fitted", "background", "residual"}
-_SHOWN_FITS = 3
 
 
 def draw(tree: xr.DataTree, nodes: Sequence[str]) -> Iterator[tuple[str, Figure]]:
     """Yield name and figure of all that can be drawn of some nodes."""
     if _wants_timeline(tree, nodes):
-        figure = _figure("page", 70.0)
+        figure = empty_figure("page", 70.0)
         timeline(tree, figure.subplots())
         yield "timeline", figure
     zone = experiment_zone(tree).key
@@ -54,12 +54,12 @@ def _absorption(ds: xr.Dataset, _stage: str, zone: str) -> Iterator[tuple[str, F
         one = ds.sel(signal=own, drop=True) if own else ds
         end = f"_{own}" if own else ""
         if "normalized" in one and set(one["normalized"].dims) == {"scan", "energy"}:
-            yield f"spectra{end}", _drawn(spectra, one)
-        if "edge_energy" in one and one["edge_energy"].dims == ("scan",) and _knows(one, "edge_energy"):
-            against = "potential" if _knows(one, "potential") else "time"
-            yield f"edge_energy{end}", _drawn(edge_energy, one, height=62.0, against=against, zone=zone)
+            yield f"spectra{end}", drawn(spectra, one)
+        if "edge_energy" in one and one["edge_energy"].dims == ("scan",) and knows(one, "edge_energy"):
+            against = "potential" if knows(one, "potential") else "time"
+            yield f"edge_energy{end}", drawn(edge_energy, one, height=62.0, against=against, zone=zone)
         if "fraction" in one and "reference" in one["fraction"].dims:
-            yield f"shares{end}", _drawn(shares, one, zone=zone)
+            yield f"shares{end}", drawn(shares, one, zone=zone)
 
 
 def _photoemission(ds: xr.Dataset, _stage: str, zone: str) -> Iterator[tuple[str, Figure]]:
@@ -70,18 +70,18 @@ def _photoemission(ds: xr.Dataset, _stage: str, zone: str) -> Iterator[tuple[str
         if set(ds.variables) >= _CURVES and bool(_in_region(ds, region).notnull().any()):
             yield f"fits{end}", _fits(ds, region)
         if "area" in ds and "peak" in ds.dims:
-            yield f"areas{end}", _drawn(areas, ds, region=region or None, zone=zone)
+            yield f"areas{end}", drawn(areas, ds, region=region or None, zone=zone)
 
 
 def _fits(ds: xr.Dataset, region: str) -> Figure:
     known = np.flatnonzero(_in_region(ds, region).notnull().any("binding_energy").to_numpy())
-    chosen = list(dict.fromkeys(known[np.linspace(0, known.size - 1, _SHOWN_FITS).round().astype(int)].tolist()))
-    figure = _figure("column" if len(chosen) == 1 else "page", 78.0)
+    chosen = evenly(known)
+    figure = empty_figure("column" if len(chosen) == 1 else "page", 78.0)
     rows = figure.subplots(2, len(chosen), sharex="col", sharey="row", height_ratios=[3, 1], squeeze=False)
     for column, scan in enumerate(chosen):
         above, below = rows[0, column], rows[1, column]
         fit(ds.isel(scan=scan).load(), (above, below), region=region or None)
-        above.set_title(_scan_title(ds, scan), fontsize=8)
+        above.set_title(scan_title(ds, scan), fontsize=8)
         unit = unit_label(str(ds["fitted"].attrs.get("units", "")))
         above.set_ylabel("" if column else f"intensity ({unit})")
         below.set_ylabel("" if column else below.get_ylabel().replace("residual (sigma)", "res. (σ)"))
@@ -98,49 +98,16 @@ def _in_region(ds: xr.Dataset, region: str) -> xr.DataArray:
     return ds["fitted"].isel(binding_energy=np.flatnonzero(ds["region"].to_numpy() == region))
 
 
-def _scan_title(ds: xr.Dataset, scan: int) -> str:
-    """Return the number of a scan, from 0, and its potential."""
-    value = float(ds["potential"][scan]) if "potential" in ds.coords else np.nan
-    return f"scan {scan}" + (f", {value:.2f} V" if np.isfinite(value) else "")
-
-
 def _tomography(ds: xr.Dataset, stage: str, zone: str) -> Iterator[tuple[str, Figure]]:
     """Yield shares of voids and cracks with what is not seen of them, single cracks, and tortuosity factors."""
     if stage == "cracks":
         if "volume" in ds and ds.sizes["scan"] > 1 and ds.sizes["crack"]:
-            yield "crack_volumes", _drawn(crack_volumes, ds, height=62.0, zone=zone)
+            yield "crack_volumes", drawn(crack_volumes, ds, height=62.0, zone=zone)
         return
     if any(name in ds and ds[name].dims == ("scan",) for name in ("void_fraction", "crack_fraction")):
-        yield "cracks", _drawn(crack_evolution, ds, height=62.0, zone=zone)
+        yield "cracks", drawn(crack_evolution, ds, height=62.0, zone=zone)
     if "tortuosity_factor" in ds and "axis" in ds.dims and bool(np.isfinite(ds["tortuosity_factor"]).any()):
-        yield "tortuosity", _drawn(tortuosity, ds, zone=zone)
+        yield "tortuosity", drawn(tortuosity, ds, zone=zone)
 
 
-def _drawn(function: Callable[..., Axes], ds: xr.Dataset, *, height: float = 66.0, **choices: Any) -> Figure:
-    """Return a figure of a column's width, the legend of more than one curve above it."""
-    figure = _figure("column", height)
-    ax = function(ds, figure.subplots(), **choices)
-    handles, labels = ax.get_legend_handles_labels()
-    if legend := ax.get_legend():
-        legend.remove()
-        note = legend.get_title()
-        outside = figure.legend(
-            handles, labels, title=note.get_text() or None, title_fontsize="small",
-            loc="outside upper center", ncols=min(len(labels), 3), frameon=False,
-        )  # fmt: skip
-        outside.get_title().set_color(note.get_color())
-    return figure
-
-
-def _knows(ds: xr.Dataset, name: str) -> bool:
-    return name in ds.variables and bool(ds[name].notnull().any())
-
-
-def _figure(width: Any, height: float) -> Figure:
-    """Return an empty figure of a column's or a page's width, the height in mm."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=paper_size(width, height), layout="constrained")
-
-
-_DRAWN = {"xas": _absorption, "xps": _photoemission, "xtm": _tomography}
+_DRAWN = {"xas": _absorption, "xpeem": draw_stacks, "xps": _photoemission, "xtm": _tomography}

@@ -26,9 +26,10 @@ def write_figures(
     """Write the figures of a store for print, and return their files and notes on what has none.
 
     The timeline of the potential with a tick a scan; absorption spectra, edge energies and shares of references
-    against potential; fits of photoemission with their residuals, areas of lines against potential; voids and cracks
-    against time with the detection limit, single cracks, tortuosity factors. Colors are told apart by the color-blind;
-    letters stay letters.
+    against potential; regions of image stacks with their spectra, maps of the first, middle and last stack, edge energy
+    and shares of every region; fits of photoemission with their residuals, areas of lines against potential; voids and
+    cracks against time with the detection limit, single cracks, tortuosity factors. Colors are told apart by the
+    color-blind; letters stay letters.
 
     Parameters
     ----------

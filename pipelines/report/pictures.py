@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.palettes import Greys256, Viridis256
 
+from operando.color_limits import color_limits
+
 from .figures import FONT, Figure, models, new_figure
 
 if TYPE_CHECKING:
@@ -45,15 +47,6 @@ def scaled(image: NDArray[np.float64], low: float, high: float) -> NDArray[np.ui
     return np.where(np.isfinite(image), np.rint(level), 0).astype(np.uint8)
 
 
-def limits(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the range that holds all but the outermost hundredth of the values at either end."""
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return 0.0, 1.0
-    low, high = (float(one) for one in np.percentile(known, [1, 99]))
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-
 def empty_picture(pixel_size: float | None) -> Figure:
     """Return a figure for images, square pixels, the first row at the top."""
     unit = "px" if pixel_size is None else "µm"
@@ -83,7 +76,7 @@ def draw_picture(image: NDArray[np.float64], label: NDArray[np.integer] | None, 
     shape = image.shape if label is None else label.shape
     where = place(shape, pixel_size)
     mapper = models.LinearColorMapper(palette=[_NOTHING, *Greys256[1:]], low=0, high=255)
-    fig.image([scaled(image, *limits(image))], color_mapper=mapper, **where)
+    fig.image([scaled(image, *color_limits(image))], color_mapper=mapper, **where)
     if label is not None:
         fig.image_rgba([outlines(label)], **where)
         _draw_numbers(fig, label, pixel_size or 1.0)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from operando.color_limits import color_limits
 from operando.plot import axis_label
+from operando.region_colors import region_colors
+from operando.xas.xpeem.layout import EVERYWHERE
 
 from .figures import Figure, Model, add_color_bar, choice, hover, layouts, models, new_figure
 from .parts import Part, Plot, counted, text
-from .pictures import MAP_PALETTE, empty_picture, limits, place, reduced, scaled
-from .region_colors import region_colors
+from .pictures import MAP_PALETTE, empty_picture, place, reduced, scaled
 from .series import LocalTime, Series, thinned
 from .series_slider import head, scan_slider, titles
 
@@ -25,7 +27,7 @@ _MAPS, _LINES = 48, 400
 _SPECTRA = ("normalized", "mu")
 _QUANTITIES = ("map_edge_energy", "map_fraction", "map_edge_step", "map_cluster", "map_component")
 _KINDS = "cluster"
-_EVERYWHERE = ("map_edge_step", "map_cluster", "map_component")
+_EVERYWHERE = tuple(f"map_{name}" for name in EVERYWHERE)
 _SHOW = """
 const i = slider.value, q = buttons === null ? 0 : buttons.active
 if (image !== null) {
@@ -100,7 +102,7 @@ def _map_figure(
     for name, values in quantities:
         images = [values.isel(scan=at).transpose("y", "x").values for at in scan]
         small = [reduced(image, _EDGE, kinds=name == _KINDS) for image in images]
-        low, high = limits(np.concatenate([one.ravel() for one in small]))
+        low, high = color_limits(np.concatenate([one.ravel() for one in small]))
         args["maps"].append([scaled(one, low, high) for one in small])
         args["ranges"].append([low, high])
         unit = str(values.attrs.get("units", "1"))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operando.plot import axis_label
+from operando.region_colors import region_colors
 
 from .figures import SCAN_TIPS, Figure, Model, hover, layouts, models, new_figure, scan_columns, scan_source, switch
 from .parts import Part, Plot, counted, plain, text
-from .region_colors import region_colors
 from .series import LocalTime, Series, axis_of, thinned
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from small_experiments import experiment, photoemission, scans
 from operando.paper import PAGE
 from operando.pipelines.export import write_figures
 from operando.pipelines.export.drawings import draw
+from operando.xas.xpeem import labelled
 
 mpl.use("Agg")
 
@@ -53,9 +54,28 @@ def cracked() -> xr.Dataset:
     )
 
 
+def imaged() -> xr.Dataset:
+    """Return two regions in images of 30 x 40 pixels, of which the second stack failed."""
+    label = np.zeros((30, 40), np.int32)
+    label[5:12, 5:12], label[15:25, 20:32] = 1, 2
+    edge = 852 + 0.5 * label + np.arange(3)[:, None, None]
+    edge[1] = np.nan
+    shares = {"units": "1", "long_name": "share of a reference"}
+    return labelled(label).assign(
+        image=(("scan", "y", "x"), edge - 850, {"units": "1"}),
+        normalized=(("scan", "region", "energy"), np.ones((3, 2, 9)), {"units": "1", "long_name": "absorption"}),
+        map_edge_energy=(("scan", "y", "x"), edge, {"units": "eV", "long_name": "edge energy"}),
+        edge_energy=(("scan", "region"), edge[:, [8, 20], [8, 25]], {"units": "eV", "long_name": "edge energy"}),
+        fraction=(("scan", "region", "reference"), np.full((3, 2, 2), 0.5), shares),
+        **scans(3, reference=("reference", np.array(["NiO", "reduced Ni"], dtype=object))),
+        energy=("energy", np.linspace(845, 865, 9), {"units": "eV", "long_name": "photon energy"}),
+    )
+
+
 @pytest.fixture(scope="module")
 def tree():
     tree = experiment()
+    tree["xpeem/Ni_L3/processed"] = imaged()
     tree["xps/S_2p/processed"] = fitted()
     tree["xtm/composite/processed"] = cracked()
     volume = np.array([[0.0, 5], [3, 6], [9, 0]])
@@ -75,6 +95,8 @@ def test_everything_that_can_be_drawn_is_drawn_once(figures):
         "timeline",
         *(f"xas_Ni_K_spectra_{name}" for name in ("transmission", "fluorescence")),
         *(f"xas_Ni_K_edge_energy_{name}" for name in ("transmission", "fluorescence")),
+        *(f"xpeem_Ni_L3_{name}" for name in ("regions", "map_edge_energy", "edge_energy")),
+        *(f"xpeem_Ni_L3_fraction_{name}" for name in ("NiO", "reduced_Ni")),
         "xps_S_2p_fits",
         "xps_S_2p_areas",
         "xtm_composite_cracks",
@@ -101,6 +123,15 @@ def test_fits_are_shown_with_their_residuals_and_potentials(figures):
     assert above[0].get_ylabel() == "intensity (count)"
     assert figures["xps_S_2p_fits"].axes[3].get_ylabel() == "res. (σ)"
     assert figures["xps_S_2p_fits"].get_figwidth() == pytest.approx(PAGE / 25.4)
+
+
+def test_maps_of_the_stacks_that_are_known_share_one_scale(figures):
+    *maps, bar = figures["xpeem_Ni_L3_map_edge_energy"].axes
+    assert [ax.get_title().partition(",")[0] for ax in maps] == ["scan 0", "scan 2"]
+    assert [ax.images[0].get_clim() for ax in maps] == [(852.5, 855.0)] * 2
+    assert bar.get_ylabel() == "edge energy (eV)"
+    assert [ax.get_ylabel() for ax in figures["xpeem_Ni_L3_regions"].axes] == ["", "absorption"]
+    assert figures["xpeem_Ni_L3_fraction_reduced_Ni"].axes[0].get_ylabel() == "share of reduced Ni"
 
 
 def test_cracks_say_what_is_not_seen_and_infinite_factors_are_no_points(figures):

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import formats
+    from . import formats, plot
     from .alignment import align
     from .clustering import clusters
     from .correction import correct
@@ -28,6 +28,7 @@ _LAZY = {
     "formats": ".formats",
     "labelled": ".region_finding",
     "maps": ".pixel_maps",
+    "plot": ".plot",
     "read": ".reading",
     "read_series": ".reading",
     "regions": ".region_finding",
@@ -35,7 +36,7 @@ _LAZY = {
     "spectra": ".region_spectra",
 }
 
-_MODULES = ("formats",)
+_MODULES = ("formats", "plot")
 
 __all__ = [
     "align",
@@ -47,6 +48,7 @@ __all__ = [
     "formats",
     "labelled",
     "maps",
+    "plot",
     "read",
     "read_series",
     "regions",

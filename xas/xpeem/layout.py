@@ -10,6 +10,9 @@ ALONG = "energy"
 IMAGES = ("counts", "flat", "dark")
 """What a stack holds of images as measured; they stay in their files unless a recipe says otherwise."""
 
+EVERYWHERE = ("image", "edge_step", "cluster", "component")
+"""Maps that say something of every pixel; others are noise where there is no edge, outside of the regions."""
+
 _ENERGY = Variable("energy", ("energy",), "eV", "f", "photon energy")
 _FRAMES = (
     Variable("frame_flag", ("scan", "energy"), "1", "iu", "reasons for doubt of each frame"),
