@@ -33,6 +33,10 @@ class Span:
     local: str = ""
     note: str = "no time in the file"
 
+    def attributes(self) -> dict[str, str]:
+        """Return what a Dataset says of it: ``time_taken``, and ``local_time_start`` where a zone is lacking."""
+        return {"time_taken": self.note, **({"local_time_start": self.local} if self.local else {})}
+
 
 def span(
     path: Path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from operando import history
 from .citations import docstring, dois
 from .cycling import onsets_of
 from .paper import paper
+from .paper_sentences import listed
 from .parts import table, text
 from .series import Series, all_series, json_list, local_time, over_all
 from .tables import compact
@@ -44,8 +45,18 @@ def _times(tree: xr.DataTree) -> str:
             "Potential, current and state of charge of a scan are means of the electrochemistry over its interval;"
             " outside the log, and across its gaps, a scan gets no value and a flag."
         )
+    said += [text(_times_taken(series))] if _times_taken(series) else []
     said += [text(_local_start(one)) for one in series if one.raw is not None and _local_start(one)]
     return " ".join(said)
+
+
+def _times_taken(series: Sequence[Series]) -> str:
+    """Return a sentence on what the files state of times, as far as that is the same for all scans of a series."""
+    taken: dict[str, list[str]] = {}
+    for one in series:
+        if one.raw is not None and (note := one.raw.attrs.get("time_taken")):
+            taken.setdefault(str(note), []).append(one.name)
+    return f"Times in the files: {'; '.join(f'{note} ({listed(of)})' for note, of in taken.items())}." if taken else ""
 
 
 def _local_start(series: Series) -> str:

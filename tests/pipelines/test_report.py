@@ -16,6 +16,7 @@ from experiments import EVIL, START, experiment, spoiled
 from operando import xas
 from operando.pipelines import report
 from operando.pipelines.report.figures import outline
+from operando.pipelines.report.methods import methods
 from operando.pipelines.report.series import local_time, thinned
 from operando.pipelines.report.spectra_map import nearest
 
@@ -119,7 +120,7 @@ def test_whatever_files_say_is_text_and_never_markup(tmp_path):
     tree["cell"].attrs |= {"reference_electrode": EVIL, "materials": [EVIL], "potential_offset": EVIL}
     for name in ("raw", "processed"):
         node = tree[f"xas/Ni_K/{name}"]
-        node.attrs["local_time_start"] = EVIL
+        node.attrs |= {"local_time_start": EVIL, "time_taken": EVIL}
         node.attrs["history"] = json.dumps(
             [{"step": EVIL, "parameters": {EVIL: EVIL, "method": EVIL}, "version": EVIL}]
         )
@@ -138,6 +139,14 @@ def test_a_label_never_asks_for_a_formula_renderer(tmp_path):
 
 def page_data(path):
     return re.search(r"docs_json = (.*)", path.read_text("utf-8"))[1]
+
+
+def test_methods_tell_what_the_files_state_of_times():
+    tree = experiment(5, nodes=("Ni_K", "Co_K", "O_K"))
+    assert "Times in the files" not in methods(tree)
+    for name, note in (("Ni_K", "start and end"), ("Co_K", "start and end"), ("O_K", "no time in the file")):
+        tree[f"xas/{name}/raw"].attrs["time_taken"] = note
+    assert "Times in the files: start and end (Ni_K and Co_K); no time in the file (O_K)." in methods(tree)
 
 
 def test_methods_tell_every_step_with_its_version_and_parameters(tmp_path):

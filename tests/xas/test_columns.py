@@ -67,7 +67,7 @@ def test_seconds_from_the_start_lead_to_the_middle(tmp_path):
     assert ds["time"].values - start == np.timedelta64(65, "s")
     assert ds["time_end"].values - start == np.timedelta64(130, "s")
     assert not int(ds["flag"]) & Flag.no_time
-    assert entries(ds)[0]["parameters"]["time_taken"] == "start, and seconds to the middle"
+    assert ds.attrs["time_taken"] == "start, and seconds to the middle"
 
 
 @pytest.mark.parametrize(

@@ -210,13 +210,11 @@ def _described(
         "format": reader,
         "metadata": json.dumps(dict(found.metadata), ensure_ascii=False, default=str),
         "settings": json.dumps({"reader": reader, **settings}, ensure_ascii=False),
+        **found.span.attributes(),
     }
-    if found.span.local:
-        ds.attrs["local_time_start"] = found.span.local
     said = [*found.remarks, *remarks]
     if said:
         more = [f"and {len(said) - _MOST_REMARKS} more"] if len(said) > _MOST_REMARKS else []
         ds.attrs["remarks"] = json.dumps([*said[:_MOST_REMARKS], *more], ensure_ascii=False)
     size = "voxel_size" if "voxel_size" in ds.coords else "pixel_size"
-    taken = {"reader": reader, **settings, f"{size}_taken": float(ds[size]), "time_taken": found.span.note}
-    return recorded(ds, "tomo.read", taken)
+    return recorded(ds, "tomo.read", {"reader": reader, **settings, f"{size}_taken": float(ds[size])})

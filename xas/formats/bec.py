@@ -85,7 +85,7 @@ def read(
         fields = hdf5.scalars(stated, broken=found.remarks) if stated is not None and stated.is_group else {}
     metadata = {**fields, "readings": readings, "columns": dict(columns)}
     ds = as_scan(path, found, units, times, metadata=metadata, reader="bec")
-    parameters = {"reader": "bec", "columns": columns, "units": units, "timezone": timezone, "time_taken": times.note}
+    parameters = {"reader": "bec", "columns": columns, "units": units, "timezone": timezone}
     return recorded(ds, "xas.read", parameters)
 
 

@@ -93,7 +93,6 @@ def read(
         "columns": columns,
         "units": chosen.units,
         "time": time,
-        "time_taken": times.note,
     }
     return recorded(ds, "xas.read", {**parameters, "timezone": timezone, "delimiter": delimiter, "decimal": decimal})
 

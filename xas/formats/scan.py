@@ -87,12 +87,14 @@ def scan(
             "source": xr.Variable((), np.array(path.name, dtype=object)),
             "flag": ((), np.int32(flag), flags.attrs()),
         },
-        attrs={"format": reader, "metadata": json.dumps(dict(metadata), ensure_ascii=False)},
+        attrs={
+            "format": reader,
+            "metadata": json.dumps(dict(metadata), ensure_ascii=False),
+            **times.attributes(),
+        },
     )
     if detectors is not None and "detector" in ds.dims:
         ds = ds.assign_coords(detector=("detector", np.array(detectors, dtype=object)))
-    if times.local:
-        ds.attrs["local_time_start"] = times.local
     if remarks:
         ds.attrs["remarks"] = json.dumps(list(remarks), ensure_ascii=False)
     return _labelled(ds, units)

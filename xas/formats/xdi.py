@@ -112,7 +112,6 @@ def read(
         "columns": columns,
         "d_spacing": d_spacing,
         "strict": strict,
-        "time_taken": times.note,
     }
     return recorded(ds, "xas.read", {**parameters, "timezone": timezone})
 

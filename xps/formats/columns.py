@@ -128,7 +128,6 @@ def read(
         "conditions": conditions,
         "region": region,
         "time": time,
-        "time_taken": times.note,
     }
     return recorded(ds, "xps.read", {**parameters, "timezone": timezone, "delimiter": delimiter, "decimal": decimal})
 

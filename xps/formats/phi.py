@@ -93,7 +93,7 @@ def read(
     times = _times(file, timezone)
     entries, refused = _entries(file, times)
     chosen_by = {"cycle": cycle, "area": area, "spectrum": spectrum}
-    parameters = {"reader": "phi", **chosen_by, "timezone": timezone, "time_taken": times.note}
+    parameters = {"reader": "phi", **chosen_by, "timezone": timezone}
     return read_region(path, entries, refused, region, parameters, chosen_by=chosen_by, entry="spectrum")
 
 

@@ -98,10 +98,13 @@ def spectrum(
             "source": xr.Variable((), np.array(f"{path.name}{ENTRY}{entry}" if entry else path.name, dtype=object)),
             "flag": ((), np.int32(flag), flags.attrs()),
         },
-        attrs={"format": reader, "region": region, "metadata": json.dumps(dict(metadata), ensure_ascii=False)},
+        attrs={
+            "format": reader,
+            "region": region,
+            "metadata": json.dumps(dict(metadata), ensure_ascii=False),
+            **times.attributes(),
+        },
     )
-    if times.local:
-        ds.attrs["local_time_start"] = times.local
     if remarks:
         ds.attrs["remarks"] = json.dumps(list(remarks), ensure_ascii=False)
     return _labelled(ds)

@@ -101,7 +101,7 @@ def read(
         found = found if pixel_size is None else replace(found, pixel_size=pixel_size)
         _require_one_a_frame(found, places)
     ds = stack(found, reader="hdf5", settings=settings, full_scale=full_scale)
-    return recorded(ds, "xas.xpeem.read", {"reader": "hdf5", **settings, "places": places, "time_taken": span.note})
+    return recorded(ds, "xas.xpeem.read", {"reader": "hdf5", **settings, "places": places})
 
 
 def recognizes(start: Head) -> bool:

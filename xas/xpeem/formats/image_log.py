@@ -119,7 +119,7 @@ def read(
         metadata={"header": table.header, "labels": table.labels},
     )
     ds = stack(found, reader="image_log", settings=settings, full_scale=full_scale)
-    return recorded(ds, "xas.xpeem.read", {"reader": "image_log", **settings, "time_taken": span.note})
+    return recorded(ds, "xas.xpeem.read", {"reader": "image_log", **settings})
 
 
 def recognizes(start: Head) -> bool:

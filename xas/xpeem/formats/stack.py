@@ -142,8 +142,7 @@ def _described(ds: xr.Dataset, found: Found, remarks: Sequence[str]) -> xr.Datas
             ds[name].attrs["units"] = units[str(name)]
     if "i0" in ds:
         ds["i0"].attrs["units"] = found.i0_units
-    if found.span.local:
-        ds.attrs["local_time_start"] = found.span.local
+    ds.attrs |= found.span.attributes()
     if remarks:
         ds.attrs["remarks"] = json.dumps(list(remarks), ensure_ascii=False)
     return ds

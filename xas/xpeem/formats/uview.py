@@ -136,7 +136,7 @@ def read(
         metadata=_metadata(first),
     )
     ds = stack(found, reader="uview", settings=settings, full_scale=full_scale)
-    return recorded(ds, "xas.xpeem.read", {"reader": "uview", **settings, "energy": tag, "time_taken": span.note})
+    return recorded(ds, "xas.xpeem.read", {"reader": "uview", **settings, "energy": tag})
 
 
 def first_frame(path: Path) -> Frame | None:
