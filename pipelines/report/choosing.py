@@ -26,17 +26,17 @@ _SHORT = 0.15
 """Share of the whole time from which on figures share their time axis; what is shorter keeps its own."""
 
 
-def link(roots: Sequence[Model], tree: xr.DataTree) -> None:
+def link(models_shown: Sequence[Model], tree: xr.DataTree) -> None:
     """Let all figures of a page share their axes of time and of potential, and choose a scan together.
 
     Parameters
     ----------
-    roots
-        What is shown on the page.
+    models_shown
+        All that is shown on the page, figures and what they are made up of.
     tree
         The experiment.
     """
-    found = sorted({model for root in roots for model in root.references()}, key=lambda model: int(model.id[1:]))
+    found = sorted(models_shown, key=lambda model: int(model.id[1:]))
     figures = [model for model in found if isinstance(model, models.Plot)]
     for kind in (TIME, POTENTIAL):
         _share([fig for fig in figures if _tag(fig, "axis") == kind])
@@ -53,7 +53,7 @@ def link(roots: Sequence[Model], tree: xr.DataTree) -> None:
         source.selected.js_on_change("indices", callback)
     for mark in found:
         if isinstance(mark, models.GlyphRenderer) and mark.data_source.tags:
-            _keep_look(mark)
+            _show_chosen(mark)
     for fig in figures:
         if _tag(fig, "series") is not None:
             fig.js_on_event("tap", callback)
@@ -115,9 +115,8 @@ def _line(fig: Figure) -> Model:
     return line
 
 
-def _keep_look(mark: Model) -> None:
-    """Let marks that are not chosen look as before, and points that are stand out."""
-    mark.nonselection_glyph = None
+def _show_chosen(mark: Model) -> None:
+    """Let points that are chosen stand out."""
     if isinstance(mark.glyph, models.Scatter):
         size = mark.glyph.size
         larger = size + 7 if isinstance(size, int | float) else 30

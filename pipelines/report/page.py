@@ -14,8 +14,10 @@ from bokeh.model import collect_models
 from bokeh.models.css import InlineStyleSheet
 from bokeh.models.renderers.glyph_renderer import GlyphRenderer
 from bokeh.resources import Resources
+from bokeh.settings import settings
 
 from .choosing import link
+from .loading import with_small_in_memory
 from .methods import methods
 from .panels import PANELS
 from .parts import Html, Panel, Part, Plot, text
@@ -23,6 +25,9 @@ from .verdict import verdict
 
 if TYPE_CHECKING:
     import xarray as xr
+
+CHECKED = False
+"""Whether bokeh looks for mistakes in the figures, as it does in tests: it goes through all of them once more."""
 
 
 def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
@@ -35,13 +40,14 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
     panels
         The sections, in their order.
     """
+    tree = with_small_in_memory(tree)
     title = str(tree.attrs.get("experiment") or "Experiment")
     drawn = [(panel.title, list(panel.draw(tree))) for panel in panels if panel.wants(tree)]
     models = [model for _, parts in drawn for part in parts if isinstance(part, Plot) for model in part.models]
-    link(models, tree)
-    _leave_boxes_out_of_print(models)
-    _put_together(models)
-    script, places = components(models) if models else ("", ())
+    every = collect_models(*models)
+    link(every, tree)
+    _simplify([one for one in every if isinstance(one, GlyphRenderer)])
+    script, places = _as_script(models) if models else ("", ())
     sections = _sections(drawn, dict(zip(models, places, strict=True)))
     here = files(__package__)
     return Template((here / "page.html").read_text("utf-8")).substitute(
@@ -56,20 +62,33 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
     )
 
 
-def _leave_boxes_out_of_print(roots: Sequence[Any]) -> None:
-    """Hide in print the empty boxes that bokeh keeps for marks: those far outside of a figure would add pages."""
+def _simplify(marks: Sequence[Any]) -> None:
+    """Let marks look the same whether others are chosen or not, and leave their empty boxes out of print.
+
+    Looks that are never seen are a seventh of all that bokeh writes; boxes far outside of a figure would add pages.
+    """
     hidden = InlineStyleSheet(css="@media print { :host { display: none; } }")
-    for model in collect_models(*roots):
-        if isinstance(model, GlyphRenderer) and "stylesheets" in model.properties():
-            model.stylesheets = [hidden]
+    for mark in marks:
+        mark.nonselection_glyph = mark.muted_glyph = None
+        if "stylesheets" in mark.properties():
+            mark.stylesheets = [hidden]
 
 
-def _put_together(models: Sequence[Any]) -> None:
-    """Put all figures into one document at once: for one after the other, bokeh goes through all of them each time."""
+def _as_script(models: Sequence[Any]) -> tuple[str, Sequence[str]]:
+    """Return the script that draws the figures, and the place of each.
+
+    They come into one document at once: for one after the other, bokeh goes through all of them each time.
+    """
     document = Document()
     with document.models.freeze():
         for model in models:
             document.add_root(model)
+    usual = settings.perform_document_validation()
+    settings.perform_document_validation = usual and CHECKED
+    try:
+        return components(models)
+    finally:
+        settings.perform_document_validation = usual
 
 
 def _sections(drawn: list[tuple[str, list[Part]]], places: dict[Any, str]) -> str:

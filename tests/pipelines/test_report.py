@@ -15,7 +15,9 @@ from experiments import EVIL, START, experiment, spoiled
 
 from operando import xas
 from operando.pipelines import report
+from operando.pipelines.report import page as report_page
 from operando.pipelines.report.figures import outline
+from operando.pipelines.report.loading import with_small_in_memory
 from operando.pipelines.report.methods import methods
 from operando.pipelines.report.series import local_time, thinned
 from operando.pipelines.report.spectra_map import nearest
@@ -55,7 +57,8 @@ def page(tree, tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def _bokeh_finds_nothing_to_complain_of(caplog):
+def _bokeh_finds_nothing_to_complain_of(caplog, monkeypatch):
+    monkeypatch.setattr(report_page, "CHECKED", True)
     yield
     assert not [record for record in caplog.records if record.name.startswith("bokeh")]
 
@@ -129,6 +132,16 @@ def test_whatever_files_say_is_text_and_never_markup(tmp_path):
     path = report.write(tree, tmp_path / "report.html")
     assert EVIL not in path.read_text("utf-8")
     assert Page(path.read_text("utf-8")).text.count(EVIL) > 10
+
+
+def test_what_is_small_is_read_once_and_what_is_large_is_left():
+    small, large = (xr.Dataset({"a": ("x", np.arange(size, dtype="f4"))}) for size in (10, 1 << 19))
+    stored = xr.DataTree.from_dict({"/one": small.chunk(), "/two": large.chunk()}, name="cell")
+    stored.attrs["experiment"] = "cell 7"
+    tree = with_small_in_memory(stored)
+    xr.testing.assert_identical(tree, stored)
+    assert [bool(tree[name]["a"].chunks) for name in ("one", "two")] == [False, True]
+    assert stored["one"]["a"].chunks
 
 
 def test_a_label_never_asks_for_a_formula_renderer(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from bokeh.model import collect_models
 from experiments import experiment
 
 from operando.pipelines import report
@@ -35,7 +36,7 @@ def marks(tree, x, **kind):
 def test_figures_against_time_share_their_axis_but_for_one_that_shows_a_short_part(tree):
     whole, half, short = (marks(tree, [0, hours * HOUR], dates=True) for hours in (10, 5, 1))
     other = marks(tree, [0, 10 * HOUR])
-    choosing.link([whole, half, short, other], tree)
+    choosing.link(collect_models(whole, half, short, other), tree)
     assert whole.x_range is half.x_range
     assert (whole.x_range.start, whole.x_range.end) == pytest.approx((-0.2 * HOUR, 10.2 * HOUR))
     assert len({id(fig.x_range) for fig in (whole, short, other)}) == 3
@@ -44,7 +45,7 @@ def test_figures_against_time_share_their_axis_but_for_one_that_shows_a_short_pa
 def test_figures_against_potential_share_an_axis_of_their_own(tree):
     first, second = (marks(tree, ends, potential=True) for ends in ([3.0, 4.2], [3.5, np.nan]))
     apart, timed = marks(tree, [2.0, 4.0], potential=True), marks(tree, [0, HOUR], dates=True)
-    choosing.link([first, second, apart, timed], tree)
+    choosing.link(collect_models(first, second, apart, timed), tree)
     assert first.x_range is apart.x_range is not timed.x_range
     assert (first.x_range.start, first.x_range.end) == pytest.approx((2.0 - 0.044, 4.2 + 0.044))
     assert second.x_range is not first.x_range
@@ -52,7 +53,7 @@ def test_figures_against_potential_share_an_axis_of_their_own(tree):
 
 def test_a_click_knows_times_and_potentials_of_all_scans_and_null_where_there_is_none(tree):
     fig = marks(tree, [0, HOUR], dates=True)
-    choosing.link([fig], tree)
+    choosing.link(collect_models(fig), tree)
     (callback,) = fig.renderers[0].data_source.selected.js_property_callbacks["change:indices"]
     assert callback.args["names"] == {"/xas/Ni_K": "Ni_K"}
     assert callback.args["potentials"] == {"/xas/Ni_K": [3.5, None, 4.0, 4.2]}
@@ -64,7 +65,7 @@ def test_a_click_knows_times_and_potentials_of_all_scans_and_null_where_there_is
 
 def test_figures_without_scans_are_left_alone(tree):
     fig = new_figure("", "", dates=True)
-    choosing.link([fig], tree)
+    choosing.link(collect_models(fig), tree)
     assert not [one for one in fig.center if isinstance(one, models.Span)]
 
 

@@ -10,8 +10,10 @@ import pytest
 from experiments import EVIL, experiment
 from stack_experiments import with_stacks
 
+from operando.color_limits import color_limits
 from operando.pipelines import report
-from operando.pipelines.report.pictures import limits, outlines, reduced, scaled
+from operando.pipelines.report import page as report_page
+from operando.pipelines.report.pictures import outlines, reduced, scaled
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MAP = "() => [...Bokeh.documents[0].all_models].filter(one => one.type == 'Title').map(one => one.text)"
@@ -30,7 +32,8 @@ def shown(text):
 
 
 @pytest.fixture(autouse=True)
-def _bokeh_finds_nothing_to_complain_of(caplog):
+def _bokeh_finds_nothing_to_complain_of(caplog, monkeypatch):
+    monkeypatch.setattr(report_page, "CHECKED", True)
     yield
     assert not [record for record in caplog.records if record.name.startswith("bokeh")]
 
@@ -99,8 +102,8 @@ def test_a_reduced_image_keeps_the_mean_of_what_is_known():
 def test_colors_span_the_range_and_nothing_is_transparent():
     image = np.array([[0.0, 1.0], [0.5, np.nan]])
     np.testing.assert_array_equal(scaled(image, 0.0, 1.0), [[1, 255], [128, 0]])
-    assert limits(np.array([np.nan])) == (0.0, 1.0)
-    low, high = limits(np.full(5, 3.0))
+    assert color_limits(np.array([np.nan])) == (0.0, 1.0)
+    low, high = color_limits(np.full(5, 3.0))
     assert low < 3.0 < high
 
 

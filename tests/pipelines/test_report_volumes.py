@@ -24,6 +24,7 @@ from volume_experiments import (
 
 from operando.kind_colors import COLORS, kind_colors, kind_of
 from operando.pipelines import report
+from operando.pipelines.report import page as report_page
 from operando.pipelines.report import volumes as panel
 from operando.pipelines.report.crack_history import cracks_of, draw_history, events
 from operando.pipelines.report.figures import models
@@ -77,7 +78,8 @@ def columns(fig, glyph):
 
 
 @pytest.fixture(autouse=True)
-def _bokeh_finds_nothing_to_complain_of(caplog):
+def _bokeh_finds_nothing_to_complain_of(caplog, monkeypatch):
+    monkeypatch.setattr(report_page, "CHECKED", True)
     yield
     assert not [record for record in caplog.records if record.name.startswith("bokeh")]
 
