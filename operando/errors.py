@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import ClassVar
 
 _MOST_PROBLEMS, _LONGEST = 100, 1200
@@ -61,6 +63,17 @@ class FileError(OperandoError):
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that the error crosses process borders."""
         return _file_error, (self.file, self.expected, self.got, self.place, self.remedy)
+
+
+@contextmanager
+def file_named(path: Path) -> Iterator[None]:
+    """Put a file's name before errors that do not have it, such as those of a unit in the file."""
+    try:
+        yield
+    except OperandoError as error:
+        if type(error) is not OperandoError or printable(path.name) in str(error):
+            raise
+        raise OperandoError(f"{printable(str(path))}: {error}") from None
 
 
 class SeveralRegionsError(FileError):

@@ -7,7 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import OperandoError
+from .errors import FileError, OperandoError, file_named
 from .sniff import Format, choose
 
 if TYPE_CHECKING:
@@ -24,11 +24,18 @@ def read_as(
     FileError
         If the file cannot be read.
     OperandoError
-        If a setting is unknown to the reader.
+        If a setting is unknown to the reader, or one is lacking that it needs; every error names the file.
     """
     path = Path(path)
     chosen = choose(path, formats, reader)
-    unknown = [name for name in settings if name not in signature(chosen.read).parameters]
+    taken = signature(chosen.read).parameters
+    unknown = [name for name in settings if name not in taken]
     if unknown:
         raise OperandoError(f"{path}: reader {chosen.name!r} has no setting {', '.join(map(repr, unknown))}")
-    return chosen.read(path, timezone=timezone, **settings)
+    needed = [one.name for one in taken.values() if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
+    lacking = [name for name in needed if name not in settings]
+    if lacking:
+        expected = f"settings {', '.join(needed)} of reader {chosen.name!r}"
+        raise FileError(path, expected, f"none for {', '.join(lacking)}", remedy="state them in the recipe")
+    with file_named(path):
+        return chosen.read(path, timezone=timezone, **settings)

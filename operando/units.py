@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import OperandoError, one_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import pint
     import xarray as xr
@@ -81,6 +83,21 @@ def parse(text: str) -> pint.Unit:
         return registry().parse_units("" if spelled == DIMENSIONLESS else spelled)
     except Exception:
         raise OperandoError(f"unknown unit {one_line(text)!r}; use one that pint knows, such as 'eV', 'mA'") from None
+
+
+def require_parsable(path: Path, units: Mapping[str, str]) -> None:
+    """Check that the units that settings state, ``{"energy": "keV"}``, are some.
+
+    Raises
+    ------
+    OperandoError
+        Naming the file and the unit.
+    """
+    for name, unit in units.items():
+        try:
+            parse(unit)
+        except OperandoError as error:
+            raise OperandoError(f"{path}: units.{name}: {error}") from None
 
 
 def convert(values: np.ndarray, have: str, want: str) -> np.ndarray:

@@ -7,8 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from operando.errors import FileError
-from operando.sniff import choose
+from operando.reading import read_as
 
 from . import eclab
 from .binary import ARBIN, MPR, NEWARE
@@ -38,18 +37,8 @@ def read(path: str | Path, *, timezone: str | None = None, reader: str | None = 
     Raises
     ------
     FileError
-        If no reader knows the file, a setting is not the reader's, or the file cannot be read.
+        If no reader knows the file, a setting that its reader needs is lacking, or the file cannot be read.
+    OperandoError
+        If a setting is not the reader's.
     """
-    chosen = choose(path, FORMATS, reader)
-    try:
-        return chosen.read(path, timezone=timezone, **settings)
-    except TypeError as error:
-        problem = str(error).partition("() ")[2]
-        if "keyword" not in problem:
-            raise
-        raise FileError(
-            path,
-            f"the settings of reader {chosen.name!r}",
-            problem,
-            remedy="check the recipe's settings of this reader",
-        ) from None
+    return read_as(FORMATS, path, reader, timezone, settings)

@@ -17,6 +17,7 @@ import xarray as xr
 from seeds import Seed
 
 from operando.errors import OperandoError, SeveralRegionsError
+from operando.reading import read_as
 from operando.schema import Layout, problems
 from operando.sniff import Format, head
 
@@ -62,9 +63,9 @@ def read_format(fmt: Format, formats: Sequence[Format], path: Path, seed: Seed, 
     settings = dict(own) if random.random() < 0.6 else needed(fmt) | fmt.suggest(start)
     zone = random.choice(ZONES)
     try:
-        return fmt.read(path, timezone=zone, **settings)
+        return read_as((fmt,), path, fmt.name, zone, settings)
     except SeveralRegionsError as error:
-        return fmt.read(path, timezone=zone, **{**settings, "region": random.choice(error.regions)})
+        return read_as((fmt,), path, fmt.name, zone, {**settings, "region": random.choice(error.regions)})
 
 
 @cache

@@ -17,7 +17,7 @@ import workers
 from seeds import Seed
 from targets import Target
 
-from operando.errors import FileError, OperandoWarning
+from operando.errors import FileError, OperandoError, OperandoWarning
 
 SOUND = Seed("text", {"a.txt": b"energy mu\n" + b"1.5 2.5\n" * 30, "b.json": b'{"a": [1, 2], "b": "c"}'}, "a.txt")
 
@@ -25,6 +25,14 @@ SOUND = Seed("text", {"a.txt": b"energy mu\n" + b"1.5 2.5\n" * 30, "b.json": b'{
 def misbehave(path: Path, _seed, _random):
     """Do what the number in a file's name asks for."""
     number = int((path.parent / "number").read_text())
+    raised = {
+        4: KeyError("lost"),
+        7: FileError(path, "a", "b"),
+        8: FileError(path, "room", "MemoryError: unable to allocate"),
+        9: OperandoError("unknown unit 'foo'"),
+    }
+    if number in raised:
+        raise raised[number]
     if number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     elif number == 2:
@@ -32,20 +40,14 @@ def misbehave(path: Path, _seed, _random):
             pass
     elif number == 3:
         return bytearray(b"x" * 60_000_000)
-    elif number == 4:
-        raise KeyError("lost")
     elif number == 5:
         warnings.warn("odd", RuntimeWarning, stacklevel=1)
     elif number == 6:
         warnings.warn("told", OperandoWarning, stacklevel=1)
-    elif number == 7:
-        raise FileError(path, "a", "b")
-    elif number == 8:
-        raise FileError(path, "room", "MemoryError: unable to allocate")
     return None
 
 
-KINDS = ["read", "crash", "hang", "memory", "exception", "warning", "told", "refused", "memory", "read"]
+KINDS = ["read", "crash", "hang", "memory", "exception", "warning", "told", "refused", "memory", "nameless", "read"]
 
 
 def test_every_misbehavior_is_told_and_none_stops_the_next(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ import damage
 from seeds import Seed
 from targets import Target
 
-from operando.errors import OperandoError, OperandoWarning, RecipeError
+from operando.errors import OperandoError, OperandoWarning, RecipeError, printable
 
 MOST_GROWTH = 2**30
 """Bytes that reading one input may take; what is asked for beyond twice of it is refused by the system."""
@@ -147,6 +147,8 @@ def _refusal(error: OperandoError, path: Path) -> Outcome:
         return Outcome("control", ascii(text)[:300], _where(error))
     if len(text) > 20_000:
         return Outcome("long", f"{len(text)} characters: {text[:200]}", _where(error))
+    if not any(printable(name) in text for name in (path.name, str(path.parent))):
+        return Outcome("nameless", text[:300], _where(error))
     return Outcome("refused", text[:300])
 
 

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from operando import errors
-from operando.errors import FileError, OperandoError, RecipeError
+from operando import errors, units
+from operando.errors import FileError, OperandoError, RecipeError, file_named
 
 
 def test_a_file_error_is_one_line_with_file_place_expectation_finding_and_remedy():
@@ -38,3 +38,14 @@ def test_errors_survive_the_way_between_processes(error):
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert isinstance(again, OperandoError)
+
+
+def test_an_error_without_a_file_gets_its_name_and_others_stay_as_they_are(tmp_path):
+    path = tmp_path / "scan.h5"
+    with pytest.raises(OperandoError, match=r"scan\.h5: unknown unit 'foo'"), file_named(path):
+        units.parse("foo")
+    named = OperandoError(f"{path}: units.energy: unknown")
+    for error in (named, FileError("other.tif", "an image", "none"), RecipeError(["series: nothing"]), KeyError("a")):
+        with pytest.raises(type(error)) as raised, file_named(path):
+            raise error
+        assert raised.value is error

@@ -15,7 +15,7 @@ from operando import flags
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
 from operando.header_times import Span
-from operando.units import DIMENSIONLESS, convert, parse, registry
+from operando.units import DIMENSIONLESS, convert, parse, registry, require_parsable
 from operando.xas.layout import COUNTING, DETECTORS, RAW
 
 Floats = NDArray[np.float64]
@@ -190,8 +190,4 @@ def require_units(path: Path, units: Mapping[str, str]) -> None:
         Naming the unit.
     """
     require_known(path, units, "units")
-    for name, unit in units.items():
-        try:
-            parse(unit)
-        except OperandoError as error:
-            raise OperandoError(f"{path}: units.{name}: {error}") from None
+    require_parsable(path, units)

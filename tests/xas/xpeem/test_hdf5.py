@@ -69,6 +69,24 @@ def test_other_places_and_units_are_given_by_the_recipe(written):
     assert float(ds["pixel_size"]) == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("unit", ["arb. u.", ["a", "b"], "1e308", "a" * 1000])
+def test_a_unit_of_the_intensity_that_is_none_is_told_and_left_out(written, unit):
+    def more(file):
+        file["entry/i0"].attrs["units"] = unit
+
+    ds = xpeem.read(written(more))
+    assert ds["i0"].attrs["units"] == "1"
+    assert "i0: unknown unit" in ds.attrs["remarks"]
+
+
+def test_a_unit_of_the_energy_that_is_none_is_told_with_the_file(written):
+    def more(file):
+        file["entry/energy"].attrs["units"] = "furlong"
+
+    with pytest.raises(OperandoError, match=r"stack\.h5: unit 'furlong' cannot be converted to 'eV'"):
+        xpeem.read(written(more))
+
+
 def test_frames_never_written_keep_their_place_and_surplus_ones_are_told(written):
     three = frames()
     three[2] = 0

@@ -14,7 +14,7 @@ from operando.errors import FileError, OperandoError
 from operando.history import recorded
 from operando.log_table import IMAGE_NAME, LogTable, header_value, parse
 from operando.sniff import Format, Head, head
-from operando.units import DIMENSIONLESS, convert
+from operando.units import DIMENSIONLESS, convert, require_parsable
 
 from .frames import Frame, Image, beside, relative_name, require_positive
 from .log_times import TIME_KEYS, times
@@ -185,6 +185,7 @@ def _require_settings(
         unknown = [key for key in value or {} if key not in keys]
         if unknown:
             raise OperandoError(f"{path}: {name}: expected keys among {', '.join(keys)}, got {unknown[0]!r}")
+    require_parsable(path, units or {})
 
 
 def _columns(path: Path, table: LogTable, columns: Mapping[str, Column] | None) -> dict[str, int]:
