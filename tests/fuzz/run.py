@@ -49,14 +49,14 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 class Record:
     """What is known of a reader: how many inputs had which outcome, where to go on, and the findings by their cause.
 
-    ``seconds`` is the processor time that went into it.
+    ``seconds`` is the processor time that went into it; ``slowest`` and ``largest`` are the numbers of what took most.
     """
 
     def __init__(self, folder: Path, name: str, *, resume: bool) -> None:
         self.folder = folder / name
         self.file = self.folder / "record.json"
         self.next, self.seconds, self.counts, self.findings = 0, 0.0, Counter[str](), {}
-        self.seconds_max, self.grown_max = 0.0, 0
+        self.seconds_max, self.slowest, self.grown_max, self.largest = 0.0, -1, 0, -1
         if resume and self.file.is_file():
             self.__dict__ |= json.loads(self.file.read_text()) | {"folder": self.folder, "file": self.file}
             self.counts = Counter(self.counts)
@@ -68,8 +68,10 @@ class Record:
         """Note an outcome; return whether it is a finding of a cause not seen before."""
         self.next, self.seconds = number + 1, self.seconds + took
         self.counts[outcome.kind] += 1
-        self.seconds_max = max(self.seconds_max, outcome.seconds)
-        self.grown_max = max(self.grown_max, outcome.grown if outcome.kind != "hang" else 0)
+        if outcome.seconds > self.seconds_max:
+            self.seconds_max, self.slowest = outcome.seconds, number
+        if outcome.kind != "hang" and outcome.grown > self.grown_max:
+            self.grown_max, self.largest = outcome.grown, number
         if not outcome.is_finding:
             return False
         known = self.findings.setdefault(outcome.signature, {"times": 0, "number": number, **outcome.as_dict()})
@@ -180,7 +182,8 @@ def summary(folder: Path, names: list[str]) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(record.counts.items()))
         lines.append(
             f"{name:20s} {record.next:7d} inputs in {record.seconds:5.0f} s of processor time: {kinds}; "
-            f"{len(record.findings)} findings; slowest {record.seconds_max:.1f} s, {record.grown_max >> 20} MiB"
+            f"{len(record.findings)} findings; slowest {record.seconds_max:.1f} s (number {record.slowest}), "
+            f"most memory {record.grown_max >> 20} MiB (number {record.largest})"
         )
     return "\n".join([*lines, f"{total} inputs, {len(names)} readers"])
 
