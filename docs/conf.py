@@ -88,6 +88,7 @@ MADE = HERE / "made"
 TUTORIALS = (
     "xas_depth",
     "xps_series",
+    "xpeem_stacks",
     "tomography",
     "linked_experiment",
     "beamtime_day",

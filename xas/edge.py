@@ -118,7 +118,8 @@ def edge_energy(
         Where the edge is sought, in eV relative to ``e0`` (of the reference, what is compared, relative to its half
         height). A pre-edge peak above the levels must stay outside.
     noise
-        Standard deviation of one point in edge steps; by default taken from the data, see the notes.
+        Standard deviation of a point in edge steps: one number, one a spectrum, or along ``energy`` one a point; by
+        default taken from the data, see the notes.
     levels
         y1 and y2 of the ``centroid``, by default 0.2 and 0.8.
     limits

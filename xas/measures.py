@@ -38,8 +38,8 @@ def measured(
 ) -> xr.Dataset:
     """Return the numbers that ``work`` reads off the spectra, named, with their ``_std``.
 
-    ``e0`` and ``noise`` (of one point, in edge steps) are found where they are None or NaN; ``level`` parts the points
-    below the edge from those above, whose noise differs.
+    ``e0`` and ``noise`` (of one point, in edge steps; with the dim ``energy`` of each) are found where they are None or
+    NaN; ``level`` parts the points below the edge from those above, whose noise differs.
 
     Raises
     ------
@@ -52,14 +52,16 @@ def measured(
         e0 = normalized["e0"] if e0 is None and "e0" in normalized else e0
         normalized = normalized["normalized"]
     spectra = along_energy(normalized, step)
+    if not (isinstance(noise, xr.DataArray) and ALONG in noise.dims):
+        noise = (np.nan if noise is None else noise) * xr.DataArray(np.ones(spectra.sizes[ALONG]), dims=ALONG)
     results = xr.apply_ufunc(
         _numbers,
         spectra,
         np.nan if e0 is None else e0,
-        np.nan if noise is None else noise,
+        noise,
         *fits,
         kwargs={"energy": spectra[ALONG].to_numpy(), "work": work, "count": len(names), "level": float(level)},
-        input_core_dims=[[ALONG], [], [], [], [FITTED, OTHER_FITTED], []],
+        input_core_dims=[[ALONG], [], [ALONG], [], [FITTED, OTHER_FITTED], []],
         output_core_dims=[[]] * (2 * len(names)),
         join="exact",
         dask="parallelized",
@@ -89,7 +91,9 @@ def require_points(step: str, energy: Floats, smoothing: float) -> None:
 
 def one_or_many(value: float | xr.DataArray | None) -> float | str | None:
     """Return what a history keeps of a number that may differ from spectrum to spectrum."""
-    return "one a spectrum" if isinstance(value, xr.DataArray) else value
+    if isinstance(value, xr.DataArray):
+        return "one a point" if ALONG in value.dims else "one a spectrum"
+    return value
 
 
 def _numbers(
@@ -98,18 +102,20 @@ def _numbers(
     """Return value and uncertainty, one after the other, of each number of spectra along the last axis."""
     shape, many = spectra.shape[:-1], spectra[..., 0].size
     rows = np.ascontiguousarray(spectra, dtype=np.float64).reshape(many, spectra.shape[-1])
-    center, given, zero, gain = (
-        np.broadcast_to(values, shape).reshape(many).astype(np.float64) for values in (e0, noise, fits[0], fits[2])
+    center, zero, gain = (
+        np.broadcast_to(values, shape).reshape(many).astype(np.float64) for values in (e0, fits[0], fits[2])
     )
     covariance = np.broadcast_to(fits[1], (*shape, 3, 3)).reshape(many, 3, 3)
+    given = np.broadcast_to(noise, spectra.shape).reshape(rows.shape) if np.isfinite(noise).any() else None
     found = np.full((count, 2, many), np.nan)
     for chosen, points in finite_grids(energy, rows):
         if points.size < 2:
             continue
         x, y, middle = energy[points], picked(rows, chosen, points), center[chosen]
         middle = np.where(np.isnan(middle), edge_energies(x, y), middle)
-        sides = noise_sides(x, y, middle, level, given[chosen])
-        uncertain = Noise(sides, zero[chosen], covariance[chosen], gain[chosen])
+        variance = np.full((chosen.size, 1), np.nan) if given is None else picked(given, chosen, points) ** 2.0
+        sides = noise_sides(x, y, middle, level, variance)
+        uncertain = Noise(sides, zero[chosen], covariance[chosen], gain[chosen], variance)
         for k, (value, slopes) in enumerate(work(x, y, middle)):
             known = np.isfinite(value)
             found[k, 0, chosen] = value

@@ -26,13 +26,14 @@ class Noise:
 
     ``sides`` (row, 2, 2) are height and variance of the lowest points and of the highest, between which the variance
     is linear in the height; ``e0`` (row), ``covariance`` (row, 3, 3) and ``post_edge_gain`` (row) what the
-    normalization says of its fits.
+    normalization says of its fits. ``known`` (row, point) is the variance of each point, NaN where it is not known.
     """
 
     sides: Floats
     e0: Floats
     covariance: Floats
     post_edge_gain: Floats
+    known: Floats
 
     def variance(self, heights: Floats) -> Floats:
         """Return the variance of one point at heights (row, point), but never below that of the quieter side."""
@@ -53,7 +54,8 @@ class Noise:
         scaled = -(weights * heights).sum(axis=1)
         fits = np.stack([-(weights * (1 - part)).sum(axis=1), -(weights * part).sum(axis=1), scaled], axis=1)
         ends = self.variance(np.broadcast_to([0.0, 1.0], (len(y), 2)))
-        variance = (weights**2 * self.variance(heights)).sum(axis=1)
+        of_points = np.where(np.isfinite(self.known), self.known, self.variance(heights))
+        variance = (weights**2 * of_points).sum(axis=1)
         variance += np.einsum("ri,rij,rj->r", fits, self.covariance, fits) * ends[:, 0]
         variance += (2 * self.post_edge_gain * scaled) ** 2 * ends[:, 1]
         std: Floats = np.sqrt(variance)
@@ -77,12 +79,12 @@ def residuals(y: Floats, weights: Floats) -> Floats:
 def noise_sides(x: Floats, y: Floats, center: Floats, level: float, given: Floats) -> Floats:
     """Return height and variance of the lowest and the highest points of each row (row, side, 2).
 
-    The variance is that ``given`` as a standard deviation, else what the points near ``center`` differ by from a smooth
-    curve; NaN where fewer than 10 points can be judged.
+    The variance is that of the line through the variances ``given`` for all points (row, point), by their heights, else
+    what the points near ``center`` differ by from a smooth curve; NaN where fewer than 10 points can be judged.
     """
     sides = np.full((len(y), 2, 2), np.nan)
-    known = np.isfinite(given)
-    sides[known, :, 0], sides[known, :, 1] = [0.0, 1.0], given[known, None] ** 2
+    known = np.isfinite(given).all(axis=1)
+    sides[known] = _line_of(y[known], given[known])
     if x.size <= 2 * _REACH or np.diff(x).min() <= 0:
         x, y = _distinct(x, y)
     if x.size <= 2 * _REACH or known.all():
@@ -95,6 +97,17 @@ def noise_sides(x: Floats, y: Floats, center: Floats, level: float, given: Float
             chosen = np.ix_(rows, near)
             sides[rows] = lines_through(group_medians(inner[chosen], rough[chosen], level))
     return sides
+
+
+def _line_of(heights: Floats, variances: Floats) -> Floats:
+    """Return the ends (height, variance) of the line of least squares through the variances of points, row by row."""
+    y, v = heights.mean(axis=1), variances.mean(axis=1)
+    off = heights - y[:, None]
+    spread = (off**2).sum(axis=1)
+    slope = (off * variances).sum(axis=1) / np.where(spread > 0, spread, 1.0)
+    ends = np.stack([heights.min(axis=1), heights.max(axis=1)], axis=1)
+    line = v[:, None] + slope[:, None] * (ends - y[:, None])
+    return np.stack([ends, np.maximum(line, variances.min(axis=1)[:, None])], axis=2)
 
 
 @compiled

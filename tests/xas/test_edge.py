@@ -81,6 +81,41 @@ def test_the_error_covers_the_truth(spectra, noise):
     assert_unit_normal(pulls)
 
 
+L3 = {"e0": 854.0, "pre1": -10.0, "pre2": -4.0, "norm1": 7.0, "norm2": 11.0, "nnorm": 0}
+COARSE = np.r_[844:852:2, 852:858.1:0.5, 859:866]
+
+
+def white_lines(count):
+    """Return spectra with a white line at few energies, as in stacks of images: no curve through neighbors fits."""
+    edge = np.linspace(852.6, 853.4, count)[:, None]
+    mu = 0.2 + 0.5 + np.arctan((COARSE - edge) / 0.6) / np.pi + 2.5 * np.exp(-0.5 * ((COARSE - edge - 2.5) / 1.2) ** 2)
+    return spectrum(COARSE, mu)
+
+
+@pytest.mark.parametrize("method", ["half_height", "centroid"])
+def test_noise_that_is_known_at_every_point_covers_where_points_are_few(method):
+    clean = white_lines(1500)
+    sigma = 0.01 * np.sqrt(clean)
+    noisy = clean + sigma * np.random.default_rng(20261129).standard_normal(clean.shape)
+    truth = xas.edge_energy(xas.normalize(clean, **L3), method)["edge_energy"]
+    normalized = xas.normalize(noisy, **L3)
+    noise = sigma / normalized["edge_step"]
+    found = xas.edge_energy(normalized, method, noise=noise)
+    assert_unit_normal(((found["edge_energy"] - truth) / found["edge_energy_std"]).to_numpy())
+    judged = xas.edge_energy(normalized, method)
+    assert float((judged["edge_energy_std"] / found["edge_energy_std"]).median()) > 1.5
+    assert entries(found)[-1]["parameters"]["noise"] == "one a point"
+
+
+def test_noise_by_point_that_is_the_same_for_all_is_that_of_one_number(spectra):
+    normal = xas.normalize(spectra(5, noise=1e-3))
+    one = xas.edge_energy(normal, noise=1e-3)
+    same = xas.edge_energy(normal, noise=xr.full_like(normal["normalized"], 1e-3))
+    xr.testing.assert_allclose(one.drop_attrs(), same.drop_attrs(), rtol=1e-12)
+    lazy = xas.edge_energy(normal.chunk(scan=2), noise=xr.full_like(normal["normalized"], 1e-3).chunk(scan=2))
+    xr.testing.assert_identical(lazy.compute().drop_attrs(), same.drop_attrs())
+
+
 def test_chunks_dims_and_neighbors_change_nothing(spectra):
     mu = spectra(9, noise=1e-3).expand_dims(y=2).copy()
     mu[1, 4, 450:] = np.nan

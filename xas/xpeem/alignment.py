@@ -83,7 +83,7 @@ def _moved(images: xr.DataArray, drift: xr.Dataset, order: int) -> xr.DataArray:
         output_dtypes=[dtype],
         keep_attrs=False,
     )
-    return moved.transpose(*images.dims)
+    return moved.transpose(*images.dims).assign_coords(images.coords)
 
 
 def _shifted(

@@ -28,7 +28,9 @@ def moving():
 
 def test_every_frame_shows_what_the_reference_shows(moving):
     images, drift, still = moving
+    images = images.assign_coords(energy=images["energy"].assign_attrs(units="eV", long_name="photon energy"))
     found = xpeem.align(images, drift)
+    assert found["energy"].attrs == images["energy"].attrs
     cubic, linear = (
         float(np.abs(xpeem.align(images, drift, order) - still)[:, 10:-10, 10:-10].max()) for order in (3, 1)
     )
