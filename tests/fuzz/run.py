@@ -3,7 +3,7 @@
     python tests/fuzz/run.py                          # every reader, 600 s of processor time each
     python tests/fuzz/run.py --resume                 # go on until each has had them, the runs before included
     python tests/fuzz/run.py --reader xps.vamas --seconds 60
-    python tests/fuzz/run.py --seconds 30 --share 4 --few 8   # a quarter of the readers, a bit of the others
+    python tests/fuzz/run.py --seconds 30 --patience 1 --jobs 3   # 30 s by the clock each, as in CI
     python tests/fuzz/run.py --reader xps.vamas --replay 4711
 
 Everything follows from the reader's name and a number, so a finding is replayed by its number; its input is kept in
@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -35,9 +34,6 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600.0, help="of processor time for each reader, in all")
     parser.add_argument("--patience", type=float, default=20.0, help="times as long by the clock, at most")
     parser.add_argument("--inputs", type=int, help="at most for each reader")
-    parser.add_argument("--share", type=int, default=1, help="only one reader in so many, others with each commit")
-    parser.add_argument("--turn", type=int, help="which share; by default the number of commits says")
-    parser.add_argument("--few", type=int, default=0, help="inputs for each of the other readers")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=HERE.parents[1] / "build" / "fuzz")
     parser.add_argument("--resume", action="store_true", help="go on after what was tried, to the same goal")
@@ -105,25 +101,6 @@ def fuzz(name: str, given: argparse.Namespace) -> Record:
     record.save()
     shutil.rmtree(inputs, ignore_errors=True)
     return record
-
-
-def turn(share: int) -> int:
-    """Return whose turn it is: the number of commits grows with each change; the day tells where it is not known."""
-    git = ["git", "-C", str(HERE), "rev-list", "--count", "HEAD"]
-    told = subprocess.run(git, capture_output=True, text=True, check=False) if shutil.which("git") else None
-    known = told is not None and told.returncode == 0 and int(told.stdout) > 1
-    return (int(told.stdout) if known else int(time.time() // 86400)) % share
-
-
-def shared_out(names: list[str], given: argparse.Namespace) -> list[tuple[str, argparse.Namespace]]:
-    """Return the readers whose turn it is, then the others, of which a few inputs are tried."""
-    now = turn(given.share) if given.turn is None else given.turn
-    full = [name for number, name in enumerate(names) if number % given.share == now]
-    if given.share > 1:
-        print(f"share {now} of {given.share}: {', '.join(full)}", flush=True)
-    few = argparse.Namespace(**{**vars(given), "inputs": given.few})
-    others = [name for name in names if name not in full] if given.few else []
-    return [*((name, given) for name in full), *((name, few) for name in others)]
 
 
 def replay(name: str, number: int, folder: Path) -> int:
@@ -201,10 +178,8 @@ def main() -> int:
         return int(sum(sound(name, given.folder) for name in names) > 0)
     if given.replay is not None:
         return replay(names[0], given.replay, given.folder)
-    tasks = shared_out(names, given)
     with ThreadPoolExecutor(given.jobs) as pool:
-        codes = list(pool.map(lambda task: _one(*task), tasks))
-    names = sorted((name for name, _ in tasks), key=names.index)
+        codes = list(pool.map(lambda name: _one(name, given), names))
     print(summary(given.folder, names))
     return int(any(codes))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 import warnings
 from pathlib import Path
@@ -91,20 +90,17 @@ def test_a_length_that_no_memory_holds_is_a_refusal_of_the_library_and_lists_tha
     assert [bool(trial._OF_MEMORY.search(text)) for text in said] == [False, True]
 
 
-def test_all_readers_have_their_turn_within_so_many_commits(tmp_path, monkeypatch):
+@pytest.mark.parametrize("found", [None, "species"])
+def test_every_reader_is_asked_and_the_exit_code_says_whether_anything_was_found(tmp_path, monkeypatch, found):
     asked = []
     monkeypatch.setattr(run, "THREADS", ())
-    monkeypatch.setattr(run, "_one", lambda name, given: asked.append((name, given.inputs)) or 0)
-    readers = [text for name in ("labels", "species", "recipe", "store") for text in ("--reader", name)]
-    for commits in (401, 402):
-        told = subprocess.CompletedProcess([], 0, f"{commits}\n", "")
-        monkeypatch.setattr(run.subprocess, "run", lambda *_, told=told, **__: told)
-        options = ["--share", "2", "--few", "3", "--jobs", "1", "--folder", str(tmp_path), *readers]
-        monkeypatch.setattr(run.sys, "argv", ["run.py", *options])
-        assert run.main() == 0
-    turns = [{name for name, inputs in part if inputs is None} for part in (asked[:4], asked[4:])]
-    assert turns == [{"species", "store"}, {"labels", "recipe"}]
-    assert {inputs for _, inputs in asked} == {None, 3}
+    monkeypatch.setattr(run, "_one", lambda name, given: asked.append((name, given.seconds)) or int(name == found))
+    readers = [text for name in ("labels", "species", "recipe") for text in ("--reader", name)]
+    monkeypatch.setattr(
+        run.sys, "argv", ["run.py", "--seconds", "30", "--jobs", "2", "--folder", str(tmp_path), *readers]
+    )
+    assert run.main() == int(found is not None)
+    assert sorted(asked) == [("labels", 30.0), ("recipe", 30.0), ("species", 30.0)]
 
 
 @pytest.mark.parametrize("number", range(12))
