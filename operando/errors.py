@@ -65,13 +65,19 @@ class FileError(OperandoError):
         return _file_error, (self.file, self.expected, self.got, self.place, self.remedy)
 
 
+def names_file(error: OperandoError, path: Path) -> bool:
+    """Return whether an error begins with a file's path, as those about a file do."""
+    name = printable(str(path))
+    return (isinstance(error, FileError) and error.file == name) or str(error).startswith(f"{name}:")
+
+
 @contextmanager
 def file_named(path: Path) -> Iterator[None]:
-    """Put a file's name before errors that do not have it, such as those of a unit in the file."""
+    """Put a file's path before errors that do not begin with one, such as those of a unit in the file."""
     try:
         yield
     except OperandoError as error:
-        if type(error) is not OperandoError or printable(path.name) in str(error):
+        if type(error) is not OperandoError or names_file(error, path):
             raise
         raise OperandoError(f"{printable(str(path))}: {error}") from None
 

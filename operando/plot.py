@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import OperandoError
 from .kind_colors import AXIS_COLORS, kind_colors
-from .region_colors import colors_of_regions
+from .region_colors import colors_of_regions, region_name
 from .scan_points import MARKERS, draw_points, flagged, join_points, new_axes, uncertainty_of
 from .species_colors import species_colors
 from .units import DIMENSIONLESS
@@ -257,7 +257,8 @@ def _members(array: xr.DataArray) -> tuple[list[str], list[str]]:
     if dim == "axis":
         return names, [AXIS_COLORS.get(one, INK) for one in names]
     if dim == "region":
-        return [f"region {one}" for one in names], colors_of_regions(array[dim].to_numpy())
+        regions = array[dim].to_numpy() if dim in array.coords else np.arange(1, len(names) + 1)
+        return [region_name(one) for one in regions], colors_of_regions(regions)
     return names, kind_colors(names) if dim == "phase" else species_colors(names)
 
 

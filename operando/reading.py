@@ -28,7 +28,7 @@ def read_as(
     """
     path = Path(path)
     chosen = choose(path, formats, reader)
-    taken = signature(chosen.read).parameters
+    taken = {name: one for name, one in signature(chosen.read).parameters.items() if name not in ("path", "timezone")}
     unknown = [name for name in settings if name not in taken]
     if unknown:
         raise OperandoError(f"{path}: reader {chosen.name!r} has no setting {', '.join(map(repr, unknown))}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,19 @@ def region_colors(count: int) -> list[str]:
     return [Viridis256[at] for at in np.linspace(0, _LIGHTEST - 1, max(count, 1)).astype(int)[:count]]
 
 
-def colors_of_regions(numbers: NDArray[np.integer]) -> list[str]:
-    """Return the colors of the regions of these numbers, which count from 1; the highest is the last there is."""
+def numbers_of_regions(regions: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the numbers of regions, which count from 1; those that have names count in their order."""
+    numbered = regions.dtype.kind in "iu" and bool((regions >= 1).all())
+    return regions.astype(np.int64) if numbered else np.arange(1, regions.size + 1)
+
+
+def region_name(region: Any) -> str:
+    """Return what a region is called in a legend: its name, or ``region 3``."""
+    return region if isinstance(region, str) else f"region {region}"
+
+
+def colors_of_regions(regions: NDArray[Any]) -> list[str]:
+    """Return the colors of some regions, by number or name; the highest number is taken for the last there is."""
+    numbers = numbers_of_regions(regions)
     colors = region_colors(int(numbers.max(initial=0)))
     return [colors[number - 1] for number in numbers]

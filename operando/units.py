@@ -94,6 +94,8 @@ def require_parsable(path: Path, units: Mapping[str, str]) -> None:
         Naming the file and the unit.
     """
     for name, unit in units.items():
+        if not isinstance(unit, str):
+            raise OperandoError(f"{path}: units.{name}: expected a unit such as 'eV', got {unit!r}")
         try:
             parse(unit)
         except OperandoError as error:

@@ -15,7 +15,7 @@ from operando import cyclers, echem, history, onsets
 from operando.cell import describe
 from operando.clock import Clock, to_utc
 from operando.clock_events import clock_from_events, zone_trap
-from operando.errors import FileError, RecipeError, printable
+from operando.errors import OperandoError, RecipeError, names_file, printable
 from operando.folders import within
 from operando.shared_channel import estimate_clock
 
@@ -104,8 +104,8 @@ def _read_log(paths: list[Path], recipe: Recipe, failed: list[dict[str, str]], t
                     current_offset_std=section.current_offset_std,
                     **section.read,
                 )
-        except FileError as error:
-            bad = [path for path in good if printable(str(path)) == error.file]
+        except OperandoError as error:
+            bad = [path for path in good if names_file(error, path)]
             if not bad:
                 raise
             good.remove(bad[0])

@@ -24,6 +24,8 @@ Work = Callable[[Floats, Floats, Floats], Sequence[Located]]
 
 _FITS = ("e0", "fit_covariance", "post_edge_gain")
 _LEVEL = 0.5
+_SAME = 1e-6
+"""Difference of energies (eV) that are the same."""
 
 
 def measured(
@@ -52,13 +54,11 @@ def measured(
         e0 = normalized["e0"] if e0 is None and "e0" in normalized else e0
         normalized = normalized["normalized"]
     spectra = along_energy(normalized, step)
-    if not (isinstance(noise, xr.DataArray) and ALONG in noise.dims):
-        noise = (np.nan if noise is None else noise) * xr.DataArray(np.ones(spectra.sizes[ALONG]), dims=ALONG)
     results = xr.apply_ufunc(
         _numbers,
         spectra,
         np.nan if e0 is None else e0,
-        noise,
+        _by_point(noise, spectra, step),
         *fits,
         kwargs={"energy": spectra[ALONG].to_numpy(), "work": work, "count": len(names), "level": float(level)},
         input_core_dims=[[ALONG], [], [ALONG], [], [FITTED, OTHER_FITTED], []],
@@ -70,6 +70,25 @@ def measured(
     )
     both = [part for name in names for part in (name, f"{name}_std")]
     return labelled(xr.Dataset(dict(zip(both, results, strict=True))), spectra)
+
+
+def _by_point(noise: float | xr.DataArray | None, spectra: xr.DataArray, step: str) -> xr.DataArray:
+    """Return the noise of every point, NaN where it is to be found from the data.
+
+    Raises
+    ------
+    OperandoError
+        If it lies at other energies than the spectra, or along other dims.
+    """
+    if not (isinstance(noise, xr.DataArray) and ALONG in noise.dims):
+        return (np.nan if noise is None else noise) * xr.DataArray(np.ones(spectra.sizes[ALONG]), dims=ALONG)
+    energy, own = spectra[ALONG].to_numpy(), noise[ALONG].to_numpy() if ALONG in noise.coords else None
+    if noise.sizes[ALONG] != energy.size or not (own is None or np.allclose(own, energy, rtol=0, atol=_SAME)):
+        got = f"{noise.sizes[ALONG]} others" if own is None else f"{own.size} from {own.min():g} to {own.max():g} eV"
+        raise OperandoError(f"{step}: expected noise at the energies of the spectra, got {got}")
+    if not set(noise.dims) <= set(spectra.dims):
+        raise OperandoError(f"{step}: expected noise with dims among {spectra.dims}, got {noise.dims}")
+    return along_energy(noise.assign_coords({ALONG: spectra[ALONG]}), step)
 
 
 def require_points(step: str, energy: Floats, smoothing: float) -> None:

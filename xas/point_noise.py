@@ -79,11 +79,12 @@ def residuals(y: Floats, weights: Floats) -> Floats:
 def noise_sides(x: Floats, y: Floats, center: Floats, level: float, given: Floats) -> Floats:
     """Return height and variance of the lowest and the highest points of each row (row, side, 2).
 
-    The variance is that of the line through the variances ``given`` for all points (row, point), by their heights, else
-    what the points near ``center`` differ by from a smooth curve; NaN where fewer than 10 points can be judged.
+    The variance is that of the line through the variances ``given`` for points (row, point; NaN where it is not
+    known), by their heights, else what the points near ``center`` differ by from a smooth curve; NaN where fewer than
+    10 points can be judged.
     """
     sides = np.full((len(y), 2, 2), np.nan)
-    known = np.isfinite(given).all(axis=1)
+    known = np.isfinite(given).any(axis=1)
     sides[known] = _line_of(y[known], given[known])
     if x.size <= 2 * _REACH or np.diff(x).min() <= 0:
         x, y = _distinct(x, y)
@@ -100,14 +101,20 @@ def noise_sides(x: Floats, y: Floats, center: Floats, level: float, given: Float
 
 
 def _line_of(heights: Floats, variances: Floats) -> Floats:
-    """Return the ends (height, variance) of the line of least squares through the variances of points, row by row."""
-    y, v = heights.mean(axis=1), variances.mean(axis=1)
-    off = heights - y[:, None]
+    """Return the ends (height, variance) of the line of least squares through the variances of points, row by row.
+
+    Points without a variance are left out; each row has one that is known.
+    """
+    known = np.isfinite(variances)
+    count, filled = known.sum(axis=1), np.where(known, variances, 0.0)
+    y, v = np.where(known, heights, 0.0).sum(axis=1) / count, filled.sum(axis=1) / count
+    off = np.where(known, heights - y[:, None], 0.0)
     spread = (off**2).sum(axis=1)
-    slope = (off * variances).sum(axis=1) / np.where(spread > 0, spread, 1.0)
+    slope = (off * filled).sum(axis=1) / np.where(spread > 0, spread, 1.0)
     ends = np.stack([heights.min(axis=1), heights.max(axis=1)], axis=1)
     line = v[:, None] + slope[:, None] * (ends - y[:, None])
-    return np.stack([ends, np.maximum(line, variances.min(axis=1)[:, None])], axis=2)
+    least = np.where(known, variances, np.inf).min(axis=1)
+    return np.stack([ends, np.maximum(line, least[:, None])], axis=2)
 
 
 @compiled

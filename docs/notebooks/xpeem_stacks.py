@@ -110,7 +110,7 @@ plt.show()
 # %%
 ranges = {"e0": 854.0, "pre1": -10.0, "pre2": -4.0, "norm1": 7.0, "norm2": 11.0, "nnorm": 0}
 normalized = xas.normalize(spectra["mu"], **ranges)
-edge = xas.edge_energy(normalized, noise=spectra["mu_std"] / normalized["edge_step"])
+edge = xas.edge_energy(normalized, noise=xpeem.counting_noise(spectra) / normalized["edge_step"])
 
 places = [
     np.rint(particles[name].sel(region=spectra["region"]).values).astype(int) for name in ("region_y", "region_x")

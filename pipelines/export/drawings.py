@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,14 @@ _CURVES = {"fitted", "background", "residual"}
 
 
 def draw(tree: xr.DataTree, nodes: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    """Yield name and figure of all that can be drawn of some nodes."""
+    """Yield name and figure of all that can be drawn of some nodes, no name twice."""
+    seen: Counter[str] = Counter()
+    for name, figure in _drawings(tree, nodes):
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}_{seen[name]}", figure
+
+
+def _drawings(tree: xr.DataTree, nodes: Sequence[str]) -> Iterator[tuple[str, Figure]]:
     if _wants_timeline(tree, nodes):
         figure = empty_figure("page", 70.0)
         timeline(tree, figure.subplots())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from operando.color_limits import color_limits
-from operando.xas.xpeem.plot import map_label, pixel_map, region_spectra, region_trends
+from operando.xas.xpeem.plot import is_cut, map_label, pixel_map, region_spectra, region_trends
 
 from .print_figures import drawn, empty_figure, evenly, knows, scan_title
 
@@ -45,23 +46,21 @@ def _trends(name: str, zone: str, ds: xr.Dataset, ax: Axes) -> Axes:
 
 def _one_by_one(ds: xr.Dataset, name: str) -> Iterator[tuple[str, xr.Dataset]]:
     """Yield the end of a figure's name, and a series with the map or number of one reference or component."""
-    if not knows(ds, name):
+    if name not in ds:
         return
     dim = next((dim for dim in _MEMBERS if dim in ds[name].dims), None)
-    if dim is None:
-        yield "", ds
-        return
-    for at in range(ds.sizes[dim]):
-        one = ds.isel({dim: at})
-        said = str(one[dim].item()) if dim in one.coords else str(at + 1)
-        yield f"_{said.replace(' ', '_').replace('/', '_')}", one
+    for at in range(1 if dim is None else ds.sizes[dim]):
+        one = ds if dim is None else ds.isel({dim: at})
+        if knows(one, name):
+            said = "" if dim is None else str(one[dim].item()) if dim in one.coords else str(at + 1)
+            yield re.sub("[ /]", "_", f"_{said}" if said else ""), one
 
 
 def _regions(ds: xr.Dataset) -> Figure:
     """Draw the mean image of the first stack that is known and, beside it, the spectra of its regions."""
     scan = int(np.flatnonzero(ds["image"].notnull().any(["y", "x"]).to_numpy())[0])
-    one = ds.isel(scan=scan).load()
-    spectra = next((name for name in ("normalized", "mu") if name in one and "region" in one[name].dims), None)
+    spectra = next((name for name in ("normalized", "mu") if name in ds and "region" in ds[name].dims), None)
+    one = ds[[name for name in ("image", "region_label", spectra) if name in ds]].isel(scan=scan).load()
     figure = empty_figure("column" if spectra is None else "page", _height(ds, 70.0))
     axes = figure.subplots(1, 1 if spectra is None else 2, squeeze=False)[0]
     pixel_map(one, "image", axes[0])
@@ -74,9 +73,9 @@ def _regions(ds: xr.Dataset) -> Figure:
 def _maps(ds: xr.Dataset, name: str) -> Figure:
     """Draw a map of the first, the middle and the last stack, in the colors of one scale."""
     chosen = evenly(np.flatnonzero(ds[name].notnull().any(["y", "x"]).to_numpy()))
-    shown = ds.isel(scan=chosen).load()
-    inside = shown[name].where(shown["region_label"] > 0) if "region_label" in shown else shown[name]
-    limits = color_limits(inside.to_numpy())
+    shown = ds[[one for one in (name, "region_label") if one in ds]].isel(scan=chosen).load()
+    values = shown[name].where(shown["region_label"] > 0) if is_cut(shown, name) else shown[name]
+    limits = color_limits(values.to_numpy())
     figure = empty_figure("column" if len(chosen) == 1 else "page", _height(ds, _WIDE))
     axes = figure.subplots(1, len(chosen), squeeze=False)[0]
     for at, (ax, scan) in enumerate(zip(axes, chosen, strict=True)):

@@ -14,7 +14,6 @@ from bokeh.model import collect_models
 from bokeh.models.css import InlineStyleSheet
 from bokeh.models.renderers.glyph_renderer import GlyphRenderer
 from bokeh.resources import Resources
-from bokeh.settings import settings
 
 from .choosing import link
 from .loading import with_small_in_memory
@@ -65,7 +64,7 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
 def _simplify(marks: Sequence[Any]) -> None:
     """Let marks look the same whether others are chosen or not, and leave their empty boxes out of print.
 
-    Looks that are never seen are a seventh of all that bokeh writes; boxes far outside of a figure would add pages.
+    Looks that are never seen are a seventh of what bokeh goes through; boxes far outside of a figure would add pages.
     """
     hidden = InlineStyleSheet(css="@media print { :host { display: none; } }")
     for mark in marks:
@@ -79,16 +78,19 @@ def _as_script(models: Sequence[Any]) -> tuple[str, Sequence[str]]:
 
     They come into one document at once: for one after the other, bokeh goes through all of them each time.
     """
-    document = Document()
+    document = _Page()
     with document.models.freeze():
         for model in models:
             document.add_root(model)
-    usual = settings.perform_document_validation()
-    settings.perform_document_validation = usual and CHECKED
-    try:
-        return components(models)
-    finally:
-        settings.perform_document_validation = usual
+    return components(models)
+
+
+class _Page(Document):
+    """All figures; bokeh looks for mistakes in them only if that is wished for."""
+
+    def validate(self) -> None:
+        if CHECKED:
+            super().validate()
 
 
 def _sections(drawn: list[tuple[str, list[Part]]], places: dict[Any, str]) -> str:

@@ -83,16 +83,9 @@ def edge_energy(
 
     normalized_of("edge_energy", processed)
     sought: dict[str, Any] = {"window": window, "levels": levels, "limits": limits, "smoothing": smoothing}
-    found = xas.edge_energy(processed, method, level, noise=_noise_of_regions(processed), **sought)
-    return with_result(processed, found)
-
-
-def _noise_of_regions(processed: xr.Dataset) -> xr.DataArray | None:
-    """Return the noise of every point in edge steps, where that of pixels is known; None: it is judged by scatter."""
-    if "mu_std" not in processed or "region" not in processed["mu_std"].dims:
-        return None
-    noise: xr.DataArray = processed["mu_std"] / abs(processed["edge_step"])
-    return noise
+    counted = xas.xpeem.counting_noise(processed)
+    noise = None if counted is None else counted / abs(processed["edge_step"])
+    return with_result(processed, xas.edge_energy(processed, method, level, noise=noise, **sought))
 
 
 def edge_shift(

@@ -12,6 +12,7 @@ from operando import cyclers, flags
 from operando.cyclers import FORMATS, read
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
+from operando.reading import read_as
 from operando.sniff import head, identify
 
 LABELS = ["mode", "Ns", "time/s", "dq/mA.h", "(Q-Qo)/mA.h", "Ewe/V", "<I>/mA", "half cycle", "cycle number"]
@@ -406,3 +407,5 @@ def test_settings_that_are_lacking_or_unknown_are_told_with_the_file(tmp_path):
         cyclers.read(path, reader="columns")
     with pytest.raises(OperandoError, match=r"log\.csv: reader 'columns' has no setting 'colums'"):
         cyclers.read(path, reader="columns", colums={})
+    with pytest.raises(OperandoError, match="reader 'columns' has no setting 'path'"):
+        read_as(FORMATS, path, "columns", None, {"path": "a"})

@@ -1,6 +1,7 @@
 """An error is one line that names the thing, what was expected, what came and what to do."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,10 @@ def test_an_error_without_a_file_gets_its_name_and_others_stay_as_they_are(tmp_p
     path = tmp_path / "scan.h5"
     with pytest.raises(OperandoError, match=r"scan\.h5: unknown unit 'foo'"), file_named(path):
         units.parse("foo")
+    for bare in ("foo", "unknown", "."):
+        with pytest.raises(OperandoError) as raised, file_named(Path(bare)):
+            units.parse("foo")
+        assert str(raised.value).startswith(f"{Path(bare)}: unknown unit")
     named = OperandoError(f"{path}: units.energy: unknown")
     for error in (named, FileError("other.tif", "an image", "none"), RecipeError(["series: nothing"]), KeyError("a")):
         with pytest.raises(type(error)) as raised, file_named(path):

@@ -1,11 +1,13 @@
 """Units are text that pint parses; instruments' spellings are understood."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from operando.errors import OperandoError
-from operando.units import convert, factor, parse, with_units
+from operando.units import convert, factor, parse, require_parsable, with_units
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,9 @@ def test_with_units_leaves_its_input_alone_and_passes_over_absent_names():
     out = with_units(ds, {"voltage": "V", "absent": "A"}, {"voltage": "voltage as measured"})
     assert out["voltage"].attrs == {"units": "V", "long_name": "voltage as measured"}
     assert ds["voltage"].attrs == {}
+
+
+@pytest.mark.parametrize("unit", [None, 3, ["eV"]])
+def test_a_unit_in_settings_that_is_no_text_is_told_with_its_name(unit):
+    with pytest.raises(OperandoError, match=r"a\.txt: units\.energy: expected a unit such as 'eV', got "):
+        require_parsable(Path("a.txt"), {"energy": unit})

@@ -54,6 +54,13 @@ def cracked() -> xr.Dataset:
     )
 
 
+def known_of_one(shape: tuple[int, ...]) -> np.ndarray:
+    """Return shares of which only those of the first reference are known."""
+    values = np.full(shape, 0.5)
+    values[..., 1] = np.nan
+    return values
+
+
 def imaged() -> xr.Dataset:
     """Return two regions in images of 30 x 40 pixels, of which the second stack failed."""
     label = np.zeros((30, 40), np.int32)
@@ -67,6 +74,12 @@ def imaged() -> xr.Dataset:
         map_edge_energy=(("scan", "y", "x"), edge, {"units": "eV", "long_name": "edge energy"}),
         edge_energy=(("scan", "region"), edge[:, [8, 20], [8, 25]], {"units": "eV", "long_name": "edge energy"}),
         fraction=(("scan", "region", "reference"), np.full((3, 2, 2), 0.5), shares),
+        map_fraction=(("scan", "y", "x", "reference"), known_of_one((3, 30, 40, 2)), shares),
+        map_component=(
+            ("scan", "component", "y", "x"),
+            np.where(label > 0, 1.0, 5.0) * np.ones((3, 1, 30, 40)),
+            shares,
+        ),
         **scans(3, reference=("reference", np.array(["NiO", "reduced Ni"], dtype=object))),
         energy=("energy", np.linspace(845, 865, 9), {"units": "eV", "long_name": "photon energy"}),
     )
@@ -95,7 +108,10 @@ def test_everything_that_can_be_drawn_is_drawn_once(figures):
         "timeline",
         *(f"xas_Ni_K_spectra_{name}" for name in ("transmission", "fluorescence")),
         *(f"xas_Ni_K_edge_energy_{name}" for name in ("transmission", "fluorescence")),
-        *(f"xpeem_Ni_L3_{name}" for name in ("regions", "map_edge_energy", "edge_energy")),
+        *(
+            f"xpeem_Ni_L3_{name}"
+            for name in ("regions", "map_edge_energy", "edge_energy", "map_fraction_NiO", "map_component_1")
+        ),
         *(f"xpeem_Ni_L3_fraction_{name}" for name in ("NiO", "reduced_Ni")),
         "xps_S_2p_fits",
         "xps_S_2p_areas",
@@ -130,6 +146,7 @@ def test_maps_of_the_stacks_that_are_known_share_one_scale(figures):
     assert [ax.get_title().partition(",")[0] for ax in maps] == ["scan 0", "scan 2"]
     assert [ax.images[0].get_clim() for ax in maps] == [(852.5, 855.0)] * 2
     assert bar.get_ylabel() == "edge energy (eV)"
+    assert figures["xpeem_Ni_L3_map_component_1"].axes[0].images[0].get_clim() == (1.0, 5.0)
     assert [ax.get_ylabel() for ax in figures["xpeem_Ni_L3_regions"].axes] == ["", "absorption"]
     assert figures["xpeem_Ni_L3_fraction_reduced_Ni"].axes[0].get_ylabel() == "share of reduced Ni"
 

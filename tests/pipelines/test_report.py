@@ -144,6 +144,17 @@ def test_what_is_small_is_read_once_and_what_is_large_is_left():
     assert stored["one"]["a"].chunks
 
 
+def test_a_damaged_variable_that_is_not_shown_does_not_stop_the_page():
+    def damaged(_block):
+        raise RuntimeError("error during blosc decompression")
+
+    lazy = xr.Dataset({"a": ("x", np.arange(10.0)), "b": ("x", np.arange(10.0))}).chunk()
+    lazy["b"] = lazy["b"].copy(data=lazy["b"].data.map_blocks(damaged, dtype=float, meta=np.empty(0)))
+    tree = with_small_in_memory(xr.DataTree.from_dict({"/one": lazy}))
+    assert tree["one"]["a"].chunks
+    assert tree["one"]["a"].values.sum() == 45
+
+
 def test_a_label_never_asks_for_a_formula_renderer(tmp_path):
     tree = experiment(5)
     tree["xas/Ni_K/processed"]["normalized"].attrs["long_name"] = "$$\\mu$$"

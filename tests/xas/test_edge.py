@@ -107,6 +107,36 @@ def test_noise_that_is_known_at_every_point_covers_where_points_are_few(method):
     assert entries(found)[-1]["parameters"]["noise"] == "one a point"
 
 
+def test_noise_of_points_that_is_not_known_is_that_of_points_of_their_height():
+    clean = white_lines(200)
+    normalized = xas.normalize(clean, **L3)
+    noise = xr.full_like(normalized["normalized"], 0.01)
+    whole = xas.edge_energy(normalized, noise=noise)
+    assert (whole["edge_energy_std"] > 0).all()
+    for lost in (0, int(np.searchsorted(COARSE, 853.0))):
+        partly = noise.copy()
+        partly[:, lost] = np.nan
+        found = xas.edge_energy(normalized, noise=partly)
+        np.testing.assert_allclose(found["edge_energy_std"], whole["edge_energy_std"], rtol=1e-9)
+
+
+def test_noise_at_other_energies_is_refused_and_chunks_do_not_matter():
+    normalized = xas.normalize(white_lines(4), **L3)
+    noise = xr.full_like(normalized["normalized"], 0.01)
+    whole = xas.edge_energy(normalized, noise=noise)
+    for same in (noise.chunk(energy=5), noise.T, noise.drop_vars("energy"), noise.assign_coords(energy=COARSE + 1e-9)):
+        found = xas.edge_energy(normalized, noise=same)
+        np.testing.assert_array_equal(found["edge_energy_std"], whole["edge_energy_std"])
+    for wrong, said in (
+        (noise.isel(energy=slice(3, None)), "energies of the spectra, got 21 from 850 to 865 eV"),
+        (noise.drop_vars("energy").isel(energy=slice(3, None)), "energies of the spectra, got 21 others"),
+        (noise.isel(energy=slice(None, None, -1)), "energies of the spectra, got 24 from 844 to 865 eV"),
+        (noise.expand_dims("y"), "with dims among"),
+    ):
+        with pytest.raises(OperandoError, match=f"edge_energy: expected noise .*{said}"):
+            xas.edge_energy(normalized, noise=wrong)
+
+
 def test_noise_by_point_that_is_the_same_for_all_is_that_of_one_number(spectra):
     normal = xas.normalize(spectra(5, noise=1e-3))
     one = xas.edge_energy(normal, noise=1e-3)

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from .reading import read, read_series, reopen
     from .region_drawing import drawn_regions
     from .region_finding import labelled, regions
-    from .region_spectra import spectra
+    from .region_spectra import counting_noise, spectra
 
 _LAZY = {
     "align": ".alignment",
     "clusters": ".clustering",
     "correct": ".correction",
     "correct_dispersion": ".dispersion",
+    "counting_noise": ".region_spectra",
     "drawn_regions": ".region_drawing",
     "drift": ".image_drift",
     "formats": ".formats",
@@ -43,6 +44,7 @@ __all__ = [
     "clusters",
     "correct",
     "correct_dispersion",
+    "counting_noise",
     "drawn_regions",
     "drift",
     "formats",

@@ -17,6 +17,7 @@ from operando.xas.normalization import normalize
 
 from .frames import ALONG, PLANE, images_of, usable
 from .noise_propagation import Floats, edge_variance, fit_weights
+from .region_spectra import counting_noise
 
 _BLOCK = 64
 _KEPT = ("fraction", "fraction_std", "scale", "scale_std", "r_factor")
@@ -100,7 +101,7 @@ def maps(
 def _spectra_and_noise(images: xr.DataArray | xr.Dataset) -> tuple[xr.DataArray, xr.DataArray | None]:
     if isinstance(images, xr.Dataset) and "mu" in images:
         history = {name: text for name, text in images.attrs.items() if name == "history"}
-        return images["mu"].assign_attrs(history), images.get("mu_std")
+        return images["mu"].assign_attrs(history), counting_noise(images)
     error = images.get("intensity_std") if isinstance(images, xr.Dataset) else None
     return images_of(images, "maps"), error
 

@@ -11,7 +11,7 @@ from operando.color_limits import color_limits
 from operando.errors import OperandoError
 from operando.kind_colors import SUBSTANCES
 from operando.plot import REST, axis_label, trends, unit_label
-from operando.region_colors import colors_of_regions, region_colors
+from operando.region_colors import colors_of_regions, numbers_of_regions, region_colors, region_name
 from operando.scale_bar import draw_edge, draw_scale_bar
 from operando.scan_points import new_axes
 
@@ -70,12 +70,11 @@ def pixel_map(
     OperandoError
         If there is no such map, or it has other dims.
     """
-    values, label = _picture(ds, name), _region_label(ds)
-    plain = name.removeprefix("map_")
-    everywhere = plain.removesuffix("_std") in (*EVERYWHERE, *_KINDS) if outside is None else outside
-    cut = label is not None and not everywhere
+    label, cut = _region_label(ds), is_cut(ds, name, outside=outside)
+    values = _picture(ds, name)
     if label is not None and cut:
         values = values.where(label > 0)
+    plain = name.removeprefix("map_")
     ax = new_axes(ax, _SIZE)
     size = _pixel_size(ds)
     place = _place(values.shape, size or 1.0)
@@ -87,6 +86,7 @@ def pixel_map(
         drawn = ax.imshow(values.to_numpy(), cmap=scale, vmin=low, vmax=high, **place)
         if color_bar and plain != "image":
             ax.figure.colorbar(drawn, ax=ax, label=map_label(ds, name))
+    ax.autoscale(False)
     if label is not None:
         _outline(ax, ds, label, size or 1.0, in_colors=plain == "image")
     ink = {"color": "black", "edge": "white"} if cut else {}
@@ -121,11 +121,11 @@ def region_spectra(ds: xr.Dataset, ax: Axes | None = None, *, variable: str = "n
     """
     lines = _checked(ds, variable, ("region", ALONG), "spectra of one stack")
     ax = new_axes(ax, _SIZE)
-    energy, numbers = lines[ALONG].to_numpy(), lines["region"].to_numpy()
-    for values, number, color in zip(lines.to_numpy(), numbers, colors_of_regions(numbers), strict=True):
+    energy, regions = lines[ALONG].to_numpy(), _regions(lines)
+    for values, region, color in zip(lines.to_numpy(), regions, colors_of_regions(regions), strict=True):
         known = np.isfinite(values)
-        ax.plot(energy[known], values[known], color=color, lw=0.8, label=f"region {number}")
-    _name_regions(ax, numbers)
+        ax.plot(energy[known], values[known], color=color, lw=0.8, label=region_name(region))
+    _name_regions(ax, regions)
     ax.set_xlabel(axis_label(lines[ALONG]))
     ax.set_ylabel(axis_label(lines))
     return ax
@@ -156,16 +156,24 @@ def region_trends(
     OperandoError
         If there is no such number, or it has other dims.
     """
-    numbers = _checked(ds, name, ("scan", "region"), "a number of every scan and region")["region"].to_numpy()
+    regions = _regions(_checked(ds, name, ("scan", "region"), "a number of every scan and region"))
     ax = trends(ds, name, ax, against=against, zone=zone)
     legend = ax.get_legend()
-    if legend is not None and numbers.size > _NAMED:
-        said = legend.get_title().get_text()
-        legend.remove()
-        ax.set_title(said.replace("\n", "; "), fontsize="small", color=REST, loc="right")
-        _name_regions(ax, numbers)
-    ax.set_ylabel(map_label(ds, name))
+    if regions.size > _NAMED:
+        if legend is not None:
+            said = legend.get_title().get_text()
+            legend.remove()
+            ax.set_title(said.replace("\n", "; "), fontsize="small", color=REST, loc="right")
+        _name_regions(ax, regions)
+    alone = ax.get_ylabel().rpartition(", ")[2]
+    ax.set_ylabel(map_label(ds, name) + (f", {alone}" if alone in map(region_name, regions) else ""))
     return ax
+
+
+def is_cut(ds: xr.Dataset, name: str, *, outside: bool | None = None) -> bool:
+    """Return whether a map is shown within the regions alone: where there are any and it is noise elsewhere."""
+    everywhere = name.removeprefix("map_").removesuffix("_std") in (*EVERYWHERE, *_KINDS)
+    return "region_label" in ds and not (everywhere if outside is None else outside)
 
 
 def map_label(ds: xr.Dataset, name: str) -> str:
@@ -228,12 +236,14 @@ def _outline(ax: Axes, ds: xr.Dataset, label: xr.DataArray, size: float, *, in_c
     """Draw the edge of each region and its number, within the part of the map where it lies."""
     from scipy.ndimage import find_objects
 
-    wide = np.pad(label.to_numpy(), 1)
-    boxes = find_objects(wide)
-    there = [number for number, box in enumerate(boxes, start=1) if box is not None]
-    numbers = np.ravel(ds["region"].to_numpy()) if "region" in ds.coords else np.array(there)
+    wide = np.pad(np.nan_to_num(label.to_numpy()).astype(np.int64), 1)
+    boxes = dict(enumerate(find_objects(wide), start=1))
+    there = np.array([number for number, box in boxes.items() if box is not None], np.int64)
+    numbers = numbers_of_regions(np.ravel(ds["region"].to_numpy())) if "region" in ds.coords else there
     for number, color in zip(numbers, colors_of_regions(numbers), strict=True):
-        rows, columns = boxes[number - 1]
+        if (box := boxes.get(int(number))) is None:
+            continue
+        rows, columns = box
         part = slice(rows.start - 1, rows.stop + 1), slice(columns.start - 1, columns.stop + 1)
         y, x = (size * (np.arange(one.start, one.stop) - 1) for one in part)
         inside = wide[part] == number
@@ -245,14 +255,20 @@ def _outline(ax: Axes, ds: xr.Dataset, label: xr.DataArray, size: float, *, in_c
             draw_edge(ax.text(column, row, str(number), **style), 1.0)
 
 
-def _name_regions(ax: Axes, numbers: NDArray[np.integer]) -> None:
-    """Name the regions that are drawn: a few in a legend, many by a color bar."""
+def _regions(array: xr.DataArray) -> NDArray[Any]:
+    """Return the numbers or names of the regions of a variable."""
+    return array["region"].to_numpy() if "region" in array.coords else np.arange(1, array.sizes["region"] + 1)
+
+
+def _name_regions(ax: Axes, regions: NDArray[Any]) -> None:
+    """Name the regions that are drawn: a few in a legend, many by a color bar of their numbers."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 
-    if numbers.size <= _NAMED:
-        ax.legend(frameon=False, fontsize="small")
+    if regions.size <= _NAMED:
+        if regions.size:
+            ax.legend(frameon=False, fontsize="small")
         return
-    last = int(numbers.max())
+    last = int(numbers_of_regions(regions).max())
     scale = ScalarMappable(Normalize(0.5, last + 0.5), ListedColormap(region_colors(last)))
     ax.figure.colorbar(scale, ax=ax, label="region")

@@ -14,7 +14,7 @@ from operando.units import with_units
 
 from .frames import ALONG, PLANE, images_of, usable, whole_frames
 
-REGION = "region"
+REGION, COUNTING = "region", "counting"
 Masks = NDArray[np.bool_]
 _NAMES = {
     "mu": "mean electron yield of a region",
@@ -40,7 +40,8 @@ def spectra(
     Returns
     -------
     xarray.Dataset
-        ``mu``, ``mu_std`` (dims ``region`` ``energy`` in the place of energy y x) and ``pixels`` (region). Only pixels
+        ``mu``, ``mu_std`` (dims ``region`` ``energy`` in the place of energy y x) and ``pixels`` (region);
+        ``attrs["taken_from"]`` of ``mu_std`` is ``"counting"`` or ``"scatter"``. Only pixels
         that are finite in every frame that counts are used, so that all energies mean the same place. NaN in frames
         that do not count.
 
@@ -81,7 +82,25 @@ def spectra(
             ds[name].attrs = dict(stack[name].attrs)
     units = str(stack.attrs.get("units", "1"))
     ds = with_units(ds, {"mu": units, "mu_std": units, "pixels": "1"}, _NAMES)
+    ds["mu_std"].attrs["taken_from"] = "scatter" if noise is None else COUNTING
     return recorded(ds, "xas.xpeem.spectra", {"regions": masks[REGION].values}, after=xr.Dataset(attrs=stack.attrs))
+
+
+def counting_noise(spectra: xr.Dataset) -> xr.DataArray | None:
+    """Return the uncertainty of spectra of regions if it is that of counting; scatter holds what pixels differ by.
+
+    Parameters
+    ----------
+    spectra
+        What :func:`spectra` returns, dims ``region``, ``energy`` (eV) and others.
+
+    Returns
+    -------
+    xarray.DataArray or None
+        ``mu_std``, dims and unit as those of ``mu``; None where it comes from scatter or is not there.
+    """
+    known = spectra.get("mu_std")
+    return known if known is not None and known.attrs.get("taken_from") == COUNTING else None
 
 
 def _masks(regions: xr.DataArray | ArrayLike | Mapping[str, ArrayLike], shape: tuple[int, int]) -> xr.DataArray:

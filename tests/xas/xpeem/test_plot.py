@@ -195,6 +195,31 @@ def test_many_regions_have_a_color_bar_in_place_of_a_legend():
     assert "hollow: flagged" in plot.region_trends(ds, "edge_energy").get_title(loc="right")
 
 
+def test_regions_at_the_edge_of_the_image_do_not_widen_it_and_those_cut_away_are_left_out(series):
+    one = series.isel(scan=0)
+    label = label_of([(slice(0, 10), slice(0, 12)), (slice(25, 40), slice(40, 50))])
+    edge = one.assign(region_label=(("y", "x"), label)).drop_vars("pixel_size")
+    for name in ("image", "map_edge_energy"):
+        ax = plot.pixel_map(edge, name)
+        assert (ax.get_xlim(), ax.get_ylim()) == ((-0.5, 49.5), (39.5, -0.5))
+    cut = plot.pixel_map(edge.isel(x=slice(0, 20)))
+    assert len(outlines_of(cut)) == 1
+    assert len(outlines_of(plot.pixel_map(edge.assign(region_label=edge["region_label"].astype(float))))) == 2
+
+
+def test_regions_with_names_or_without_numbers_are_drawn_in_their_order(series):
+    named = series.assign_coords(region=np.array(["left", "right"], dtype=object)).drop_vars("region_label")
+    ax = plot.region_spectra(named.isel(scan=0))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["left", "right"]
+    assert [line.get_color() for line in ax.lines] == region_colors(2)
+    ax = plot.region_trends(named, "edge_energy")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["left", "right"]
+    bare = series.drop_vars("region")
+    assert [line.get_color() for line in plot.region_spectra(bare.isel(scan=0)).lines] == region_colors(2)
+    assert plot.region_trends(series.sel(region=[2]), "edge_energy").get_ylabel() == "edge energy (eV), region 2"
+    assert plot.region_spectra(series.isel(scan=0, region=[])).lines[:] == []
+
+
 def test_what_cannot_be_drawn_says_what_is_there(series):
     with pytest.raises(OperandoError, match=r"'map_fraction', a map of one stack, over 'y' and 'x', got dims \('scan'"):
         plot.pixel_map(series, "map_fraction")

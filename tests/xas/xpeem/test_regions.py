@@ -8,8 +8,10 @@ import pytest
 import xarray as xr
 from image_stacks import as_images
 
+from operando import xas
 from operando.errors import OperandoError
 from operando.flags import Flag
+from operando.pipelines.steps import absorption
 from operando.xas import xpeem
 
 
@@ -33,6 +35,26 @@ def test_means_pull_as_unit_normals_with_and_without_known_noise(halves):
         assert np.sqrt((pulls**2).mean()) == pytest.approx(1, abs=3.3 / np.sqrt(2 * pulls.size))
         assert found["pixels"].values.tolist() == [600, 600]
         assert found["mu"].dims == ("region", "energy")
+
+
+def test_only_counting_is_noise_and_what_pixels_differ_by_widens_no_edge():
+    energy = np.arange(845.0, 865.0, 0.25)
+    step = 0.5 + np.arctan((energy - 853.1) / 0.6) / np.pi
+    bright = np.random.default_rng(7).uniform(0.4, 1.6, (20, 20))
+    counts = np.random.default_rng(8).poisson(bright * (200 + 400 * step)[:, None, None]).astype(float)
+    images = as_images(counts).assign_coords(energy=("energy", energy, {"units": "eV"}))
+    whole = np.ones((20, 20), int)
+    scattered = xpeem.spectra(images, whole)
+    counted = xpeem.spectra(xr.Dataset({"intensity": images, "intensity_std": np.sqrt(images)}), whole)
+    assert xpeem.counting_noise(scattered) is None
+    xr.testing.assert_identical(xpeem.counting_noise(counted), counted["mu_std"])
+    ranges = {"e0": 853.0, "pre1": -8.0, "pre2": -3.0, "norm1": 5.0, "norm2": 11.0, "nnorm": 0}
+    errors = []
+    for spectra in (scattered, counted):
+        series = spectra.assign(xas.normalize(spectra["mu"], **ranges)).expand_dims("scan")
+        errors.append(absorption.edge_energy(series, series)["edge_energy_std"].item())
+    assert float((scattered["mu_std"] / counted["mu_std"]).median()) > 5
+    assert errors[0] == pytest.approx(errors[1], rel=0.4)
 
 
 def test_regions_may_be_numbers_masks_or_named_masks(halves):
