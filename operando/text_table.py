@@ -18,7 +18,7 @@ Column = str | int
 
 COMMENTS = "#;%!*"
 _RULE = re.compile(r"[-=*/_#;\s]*")
-_NUMBERED = re.compile(r"\W*(\d{1,3})\)\s+(\S.*?)\s*")
+_NUMBERED = re.compile(r"\W*(\d{1,3})\)\s+(\S.*)")
 _QUOTED = re.compile(r'"([^"]*)"')
 _EXPLAINED = re.compile(r"\W*(\w+)\s*=\s*\{(.*?)\}\s*-->")
 _SAMPLE = 50
@@ -81,7 +81,7 @@ def labels(header: Sequence[str], width: int) -> list[str]:
 
     They stand in lines that number them, in a line of quoted names, or in the last line that is not a rule.
     """
-    numbered = {int(match[1]): match[2] for line in header if (match := _NUMBERED.fullmatch(line))}
+    numbered = {int(match[1]): match[2].rstrip() for line in header if (match := _NUMBERED.fullmatch(line))}
     if sorted(numbered) == list(range(1, width + 1)):
         return [numbered[k] for k in range(1, width + 1)]
     line = next((line.strip() for line in reversed(header) if not _RULE.fullmatch(line)), "")

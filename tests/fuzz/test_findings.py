@@ -12,18 +12,21 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from specs_files import XmlRegion, specs_xml
 
-from operando import cyclers, hdf5, impedance_files, tomo, units, xas, xps
+from operando import cyclers, hdf5, impedance_files, text_table, tomo, units, xas, xps
 from operando.clock import to_ns
 from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.pipelines.steps import images
 from operando.pipelines.toml_text import read_toml
 from operando.sniff import head
 from operando.tomo.formats import zarr_frames
-from operando.xas.formats import FORMATS
+from operando.xas.formats import FORMATS, mda_text
 from operando.xas.formats.guess import guessed_settings
 from operando.xas.xpeem import read as read_stack
 from operando.xps import species_file
+from operando.xps.formats import guess as xps_guess
+from operando.xps.formats import nexus_entry, region_names, ses_text
 
 ROWS = "".join(f"{8300 + k} 1000 {k / 60}\n" for k in range(60))
 LONG = 60_000
@@ -239,3 +242,24 @@ def test_seconds_of_a_thousand_years_are_none(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
     settings = {"columns": {"energy": "energy", "tey": "tey"}, "time": {"start": "start", "middle": "to middle"}}
     assert "1e300" in refused(xas.read, tmp_path / "a.txt", reader="columns", timezone="UTC", **settings)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (ses_text._SECTION, "[Region" + " " * LONG),
+        (text_table._NUMBERED, "1) a" + " " * LONG + "\n"),
+        (mda_text._COLUMN, "1 [ Detector" + " " * LONG),
+        (region_names._SURVEY, "su" + "1" * LONG),
+        (xps_guess._PHOTONS, "hv" + " " * LONG),
+        (nexus_entry._NUMBERED, "1" * LONG),
+    ],
+)
+def test_what_nearly_fits_a_pattern_is_left_at_once(pattern, text):
+    quick(lambda: (pattern.fullmatch(text), pattern.search(text)))
+
+
+def test_channels_that_are_shifted_beyond_all_numbers_are_refused(tmp_path):
+    region = XmlRegion("S 2p", lambda energies, _scan: np.full(energies.size, 30), fields={"pass_energy": "1e300"})
+    (tmp_path / "a.xml").write_bytes(specs_xml({"cell": [region]}))
+    assert "channels that are" in refused(xps.read, tmp_path / "a.xml", reader="specs_xml")

@@ -22,7 +22,9 @@ _SCAN = re.compile(r"(?P<rank>\d{1,9})-D Scan")
 _CURRENT = re.compile(r"Current point = (?P<point>\d{1,9}) of \d+")
 _DONE = re.compile(r"Points completed = (?P<done>\d{1,9}) of (?P<requested>\d{1,9})")
 _NAMED = re.compile(r"(?P<key>Scanner|Scan time) = (?P<value>.*)")
-_COLUMN = re.compile(r"\d+\s+\[\s*(?P<rank>\d+-D)?\s*(?P<kind>Positioner|Detector|Index)\s*\d*\s*\]\s*(?P<text>.*)")
+_COLUMN = re.compile(
+    r"\d+\s+\[\s*(?:(?P<rank>\d+-D)\s*)?(?P<kind>Positioner|Detector|Index)\s*+\d*+\s*+\]\s*(?P<text>.*)"
+)
 _VALUES = re.compile(r"\d+-D Scan Values:?(?P<values>.*)")
 _CELLS = re.compile(r"[,\s]+")
 _SINGLE = 6

@@ -90,7 +90,7 @@ def recognizes(start: Head) -> bool:
 
 def _found(table: Table, remarks: list[str]) -> dict[str, Column | Sequence[Column]]:
     """Return the columns that the labels name."""
-    bare = [_LABEL.sub(r"\1", label) for label in table.labels]
+    bare = [match["name"] if (match := _LABEL.fullmatch(label)) else label for label in table.labels]
     found: dict[str, Column | Sequence[Column]] = {}
     for name, word in NAMES.items():
         hits = [label for label, own in zip(table.labels, bare, strict=True) if re.fullmatch(word, own)]

@@ -24,7 +24,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 _ENERGIES = ("binding_energy", "kinetic_energy")
 _MEASURED = ("counts", "rate", "intensity")
-_PHOTONS = re.compile(r"(?:h(?:v|nu|\u03bd)|photon energy)\s*[=:]?\s*(\d+(?:\.\d+)?)\s*(k?eV)", re.IGNORECASE)
+_PHOTONS = re.compile(r"(?:h(?:v|nu|\u03bd)|photon energy)\s*+(?:[=:]\s*+)?(\d+(?:\.\d+)?)\s*(k?eV)", re.IGNORECASE)
 _LOWEST, _HIGHEST = -50.0, 15_000.0
 _KILO, _KILO_STEP = 5.0, 0.002
 

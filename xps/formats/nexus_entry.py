@@ -26,7 +26,7 @@ _DETECTORS = ("NXdetector", "NXelectron_detector")
 _UNKNOWN = 1e30
 """Writers put 1e37 where they know no number."""
 _DEPTH = 4
-_NUMBERED = re.compile(r"\d+_")
+_NUMBERED = re.compile(r"(?<!\d)\d+_")
 
 
 @dataclass

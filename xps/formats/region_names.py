@@ -9,7 +9,7 @@ _LEVEL = re.compile(
 )
 _ANY_CASE = re.compile(_LEVEL.pattern, re.IGNORECASE)
 _AUGER = re.compile(r"[A-Z][a-z]?[\s_]*[KLMNO]{3}(?![A-Za-z])")
-_SURVEY = re.compile(r"survey|su[\s_]*\d*s?\d*", re.IGNORECASE)
+_SURVEY = re.compile(r"survey|su[\s_]*\d*+(?:s\d*)?", re.IGNORECASE)
 
 
 def region_name(text: str) -> str:

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 _MOST_BYTES = 2**28
 _MOST_DIMS = 3
-_SECTION = re.compile(r"\[([A-Za-z][A-Za-z ]*?)\s*(\d{1,6})?(?::(\d{1,6}))?\]")
+_SECTION = re.compile(r"\[([A-Za-z][A-Za-z ]{0,60}?)\s{0,8}(\d{1,6})?(?::(\d{1,6}))?\]")
 _AGREE = 1e-5
 _DAMAGED = "copy it again: it may be broken off"
 

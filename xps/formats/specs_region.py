@@ -18,6 +18,7 @@ SWEPT = ("FixedAnalyzerTransmission", "FixedRetardingRatio")
 """Modes in which the kinetic energy is swept."""
 METHODS = ("XPS", "UPS", "ESCA", "")
 _FEWEST, _MOST_POINTS = 3, 1_000_000
+_MOST_OFFSET = 1e9
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,19 @@ class SpecsRegion:
         kinetic = self.number("kinetic_energy") + self.number("scan_delta") * np.arange(self.points, dtype=np.float64)
         return self.number("excitation_energy") - kinetic
 
-    def first_points(self) -> NDArray[np.int64]:
-        """Return for each channel which of its points has the first energy of the axis, to the nearest point.
+    @property
+    def offsets(self) -> Floats:
+        """By how many points each channel is ahead of the first energy of the axis; not finite in damaged files.
 
         A channel measures electrons of ``shift`` times the pass energy more than the analyser is set to, so that its
         point k has the energy E0 + (k - head) step + shift Ep.
         """
-        offsets = self.shifts * self.number("pass_energy") / self.number("scan_delta")
-        return self.head - np.floor(offsets + 0.5).astype(np.int64)
+        with np.errstate(all="ignore"):
+            return self.shifts * self.number("pass_energy") / self.number("scan_delta")
+
+    def first_points(self) -> NDArray[np.int64]:
+        """Return for each channel which of its points has the first energy of the axis, to the nearest point."""
+        return self.head - np.floor(self.offsets + 0.5).astype(np.int64)
 
     def summed(self, scan: Scan) -> tuple[Floats, bool]:
         """Return the counts of all channels at the energies of the axis, and whether the scan stopped before its end.
@@ -188,8 +194,11 @@ def require_channels(path: Path, region: SpecsRegion, place: str) -> None:
         raise FileError(path, "detectors with shifts", f"{channels} detectors", place=place)
     if channels > 1 and region.fields["scan_mode"] == "FixedRetardingRatio":
         raise FileError(path, "one channel in the mode FixedRetardingRatio", f"{channels}", place=place)
-    first = region.first_points()
     extra = region.head + region.tail
+    if not (np.abs(region.offsets) < _MOST_OFFSET).all():
+        got = f"channels that are {np.abs(region.offsets).max():.3g} points apart"
+        raise FileError(path, f"channels within the {extra} extra points", got, place=place)
+    first = region.first_points()
     if first.min() not in (-1, 0, 1) or abs(int(first.max()) - extra) > 1:
         got = f"channels that begin at points {first.min()} to {first.max()}"
         raise FileError(path, f"channels within the {extra} extra points", got, place=place)
