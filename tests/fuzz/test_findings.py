@@ -263,3 +263,13 @@ def test_channels_that_are_shifted_beyond_all_numbers_are_refused(tmp_path):
     region = XmlRegion("S 2p", lambda energies, _scan: np.full(energies.size, 30), fields={"pass_energy": "1e300"})
     (tmp_path / "a.xml").write_bytes(specs_xml({"cell": [region]}))
     assert "channels that are" in refused(xps.read, tmp_path / "a.xml", reader="specs_xml")
+
+
+def test_a_line_with_thousands_of_columns_is_gone_through_once(tmp_path):
+    head = "Characteristic Energy eV\t1486.6\tAcquisition Time s\t2\n"
+    names = "\t".join(["K.E.", "Counts", "B.E.", *(f"line {k}" for k in range(LONG))])
+    rows = "".join(f"{k}\t{k + 5}\t{1486.6 - k}\n" for k in range(400, 410))
+    (tmp_path / "a.txt").write_text(f"S2p\n{head}{names}\n{rows}", encoding="utf-8")
+    quick(lambda: xps.read(tmp_path / "a.txt", reader="casaxps_text"))
+    (tmp_path / "b.txt").write_text(head.replace("\n", "\t") * 2000 + "\n", encoding="utf-8")
+    assert "at most 1000 spectra beside" in refused(xps.read, tmp_path / "b.txt", reader="casaxps_text")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ _COLUMN = re.compile(r"(K\.?E\.?|B\.?E\.?|Counts|CPS)(?:_(.*))?", re.IGNORECASE)
 _FIT = ("Name", "Position", "FWHM", "Area", "Lineshape")
 _RESULTS = ("Name", "Position", "FWHM")
 _FIRST_LINES = 40
+_MOST_BESIDE = 1000
 _SAME = 1e-3
 
 
@@ -128,13 +129,17 @@ def _exports(path: Path, text: str) -> Iterator[_Export]:
     ends = [*(_title_line(lines, k) for k in starts[1:]), len(lines)]
     whole = text.endswith("\n")
     for start, end in zip(starts, ends, strict=True):
-        stated = _cells(lines[start])
-        places = [k for k, cell in enumerate(stated) if cell == _ENERGY]
-        offset = places[0]
+        cells = {k: _cells(lines[k]) for k in range(start, end)}
+        places = [k for k, cell in enumerate(cells[start]) if cell == _ENERGY]
+        if len(places) > _MOST_BESIDE:
+            expected = f"at most {_MOST_BESIDE} spectra beside each other"
+            raise FileError(path, expected, str(len(places)), place=f"line {start + 1}", remedy="export it again")
+        offset, title_at = places[0], _title_line(lines, start)
+        title = lines[title_at].strip() if title_at < start else ""
         for place, behind in zip(places, [*places[1:], None], strict=True):
-            columns = slice(place - offset, None if behind is None else behind - offset)
+            part = slice(place - offset, None if behind is None else behind - offset)
             open_end = end == len(lines) and not whole and behind is None
-            yield _export(path, lines, (start, end), columns, open_end=open_end)
+            yield _export(path, {k: row[part] for k, row in cells.items()}, title, open_end=open_end)
 
 
 def _title_line(lines: Sequence[str], start: int) -> int:
@@ -147,20 +152,21 @@ def _is_row(cells: Sequence[str]) -> bool:
     return bool(cells) and _number(cells[0]) is not None
 
 
-def _export(path: Path, lines: Sequence[str], span: tuple[int, int], part: slice, *, open_end: bool) -> _Export:
-    start, end = span
-    title_at = _title_line(lines, start)
-    head_at = next((k for k in range(start, end) if _columns(_cells(lines[k])[part])), None)
+def _export(path: Path, rows: Mapping[int, list[str]], title: str, *, open_end: bool) -> _Export:
+    """Return one spectrum of its cells by line, that of its energy first."""
+    start = next(iter(rows))
+    head_at = next((k for k, row in rows.items() if _columns(row)), None)
     if head_at is None:
         expected = "a line that names the columns, such as K.E., B.E., Counts or CPS"
         raise FileError(path, expected, "none", place=f"line {start + 1} and behind")
-    names = _cells(lines[head_at])[part]
-    columns = _values(path, lines, (head_at + 1, end), names, part, open_end=open_end)
-    title = lines[title_at].strip() if title_at < start else _suffix(names)
-    photons, duration = (_stated(_cells(lines[start])[part], key) for key in (_ENERGY, _TIME))
-    curves = [name for k, name in enumerate(names) if name and k not in _columns(names).values()]
-    components = _components([_cells(line)[part] for line in lines[start + 1 : head_at]])
-    return _Export(title, photons, duration, columns, components, curves, open_end, start + 1)
+    names = rows[head_at]
+    wanted = _columns(names)
+    columns = _values(path, {k: row for k, row in rows.items() if k > head_at}, wanted, len(names), open_end=open_end)
+    photons, duration = (_stated(rows[start], key) for key in (_ENERGY, _TIME))
+    measured = set(wanted.values())
+    curves = [name for k, name in enumerate(names) if name and k not in measured]
+    components = _components([row for k, row in rows.items() if start < k < head_at])
+    return _Export(title or _suffix(names), photons, duration, columns, components, curves, open_end, start + 1)
 
 
 def _columns(names: Sequence[str]) -> dict[str, int]:
@@ -185,17 +191,16 @@ def _stated(cells: Sequence[str], key: str) -> float | None:
 
 
 def _values(
-    path: Path, lines: Sequence[str], span: tuple[int, int], names: Sequence[str], part: slice, *, open_end: bool
+    path: Path, lines: Mapping[int, list[str]], wanted: Mapping[str, int], width: int, *, open_end: bool
 ) -> dict[str, Floats]:
     """Return the columns wanted; a last row that breaks off before them, or perhaps within them, is left out."""
-    wanted, width = _columns(names), len(names)
     rows: list[list[float]] = []
-    filled = [k for k in range(*span) if any(_cells(lines[k])[part])]
-    for k in filled:
-        cells = _cells(lines[k])[part]
+    filled = {k: cells for k, cells in lines.items() if any(cells)}
+    last = next(reversed(filled), None)
+    for k, cells in filled.items():
         texts = [cells[column] if column < len(cells) else "" for column in wanted.values()]
         numbers = [_number(text) for text in texts]
-        if open_end and k == filled[-1] and (None in numbers or len(cells) - 1 in wanted.values()):
+        if open_end and k == last and (None in numbers or len(cells) - 1 in wanted.values()):
             break
         if None in numbers or any(cells[width:]):
             got = repr(texts[numbers.index(None)][:40]) if None in numbers else f"{len(cells)}"
