@@ -13,7 +13,7 @@ from typing import Any
 import xarray as xr
 import zarr
 
-from .errors import StoreError
+from .errors import StoreError, one_line
 from .schema import CELL, ECHEM, ONSETS, SCHEMA_VERSION, SERIES, Layout, problems
 
 ROOT_DOCUMENT = "zarr.json"
@@ -185,7 +185,11 @@ def verify(path: str | PathLike[str], *, data: bool = False) -> list[str]:
     root = read_root(path)
     found: list[str] = []
     if data:
-        group = zarr.open_group(root.path, mode="r", use_consolidated=True)
+        try:
+            group = zarr.open_group(root.path, mode="r", use_consolidated=True)
+        # Damaged metadata end in many kinds of errors.
+        except Exception as error:
+            return [f"zarr.json: {_first_line(error)}"]
         for key, value in root.metadata.items():
             if value["node_type"] == "array":
                 found += _chunk_problems(root.path, key, group[key])
@@ -222,7 +226,7 @@ def _chunk_problems(folder: Path, key: str, array: Any) -> Iterator[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return one_line((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
 def _scans(array: dict[str, Any]) -> int:

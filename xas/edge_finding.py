@@ -8,11 +8,21 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .edge_kernels import Floats, Ints, edge_margin, smoothing_weights, steepest_points, steepest_smoothed_points
+from .edge_kernels import (
+    Floats,
+    Ints,
+    edge_margin,
+    slope,
+    smoothing_weights,
+    steepest,
+    steepest_points,
+    steepest_smoothed_points,
+)
 
 SMALLEST_STEP = 5e-4
 _WINDOW = 75
 _CACHED_POINTS = 2 * _WINDOW
+_MOST_IN_MATRIX = 3000
 
 
 def finite_grids(energy: Floats, mu: Floats) -> Iterator[tuple[Ints, Ints]]:
@@ -92,8 +102,12 @@ def _refined(energy: Floats, mu: Floats, rows: Ints, guess: tuple[int, float], s
     if x.size <= 2 * edge_margin(x.size):
         return np.nan
     width = 0.5 * (_clipped(step) + _clipped(start / 25000.0))
-    found = steepest_smoothed_points(mu, rows, points + low, x, _operator(x, width))
-    return np.where(found < 1, energy[low + 2], x[found])
+    if x.size > _MOST_IN_MATRIX:
+        found = np.array([steepest(_smoothed(mu[row, points + low], x, width)) for row in rows])
+    else:
+        found = steepest_smoothed_points(mu, rows, points + low, x, _operator(x, width))
+    refined: Floats = np.where(found < 1, energy[low + 2], x[found])
+    return refined
 
 
 def _clipped(step: float) -> float:
@@ -120,8 +134,27 @@ def _cached_operator(x: bytes, step: float) -> Floats:
 
 
 def _smoothing_operator(x: Floats, step: float) -> Floats:
-    """Return the smoothing matrix on a uniform grid of about ``step`` that reaches 5 steps beyond ``x``."""
+    return smoothing_weights(x, _grid(x, step))
+
+
+def _grid(x: Floats, step: float) -> Floats:
+    """Return a uniform grid of about ``step`` that reaches 5 steps beyond ``x``."""
     low, high = step * int((x.min() - 5 * step) / step), step * int((x.max() + 5 * step) / step)
     count = min(1 + int(abs(high - low + 0.1 * step) / step), 50 * x.size)
     grid: NDArray[np.float64] = np.linspace(low, high, count)
-    return smoothing_weights(x, grid)
+    return grid
+
+
+def _smoothed(mu: Floats, x: Floats, step: float) -> Floats:
+    """Return the smoothed slope of one spectrum as the matrix gives it, by Fourier transforms: of many points."""
+    from scipy.signal import fftconvolve
+
+    rate, grid = np.empty(x.size), _grid(x, step)
+    slope(np.ascontiguousarray(mu, dtype=np.float64), x, rate)
+    count = grid.size
+    lorentzian = 1.0 / (1.0 + (np.arange(2 * count) - float(count)) ** 2)
+    values = np.interp(grid, x, rate)
+    padded = np.concatenate([values[:0:-1], values, values[::-1]])
+    smooth = fftconvolve(padded, lorentzian, mode="valid")[:count] / lorentzian.sum()
+    found = np.interp(x, grid, smooth)
+    return np.where(np.isfinite(found), found, -1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def _form(section: str, row: Row) -> Iterator[str]:
         if key not in known:
             yield f"{key!r} is not known here; known are {', '.join(known)}"
             continue
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
         if not (number if known[key] is float else isinstance(value, known[key])):
             yield f"{key!r} must be {_WORDS[known[key]]}, got {value!r}"
         elif value == "" and key in _NEEDED[section]:

@@ -95,7 +95,9 @@ class Columns:
 def _rate(charge: Array, elapsed: Array) -> Array:
     """Return the mean current since the last sample; 0 for the first, before which nothing has passed."""
     width = np.diff(elapsed, prepend=elapsed[:1])
-    return np.divide(charge, width, out=np.zeros_like(charge), where=width > 0)
+    # A damaged charge or time may leave no finite rate; checks of what is finite tell it.
+    with np.errstate(over="ignore"):
+        return np.divide(charge, width, out=np.zeros_like(charge), where=width > 0)
 
 
 def cell_values(header: Mapping[str, str]) -> dict[str, float]:

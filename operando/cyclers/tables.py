@@ -268,10 +268,18 @@ class _Table:
             number, text = next(
                 pair
                 for pair in zip(self.numbers, texts, strict=True)
-                if pair[1].lower() not in _MISSING and not _is_number(pair[1])
+                if pair[1].lower() not in _MISSING and not _reads(pair[1])
             )
             raise FileError(self.path, f"a number for {name!r}", repr(text[:40]), place=f"line {number}") from None
         return np.where(np.isfinite(values), values, np.nan)
+
+
+def _reads(text: str) -> bool:
+    try:
+        np.array([text], dtype="f8")
+    except ValueError:
+        return False
+    return True
 
 
 def _is_number(text: str) -> bool:

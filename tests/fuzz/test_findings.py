@@ -12,9 +12,10 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+import xarray as xr
 from specs_files import XmlRegion, specs_xml
 
-from operando import cyclers, hdf5, impedance_files, text_table, tomo, units, xas, xps
+from operando import cyclers, hdf5, impedance_files, store, text_table, tomo, units, xas, xps
 from operando.clock import to_ns
 from operando.errors import FileError, OperandoError, OperandoWarning
 from operando.pipelines.steps import images
@@ -273,3 +274,65 @@ def test_a_line_with_thousands_of_columns_is_gone_through_once(tmp_path):
     quick(lambda: xps.read(tmp_path / "a.txt", reader="casaxps_text"))
     (tmp_path / "b.txt").write_text(head.replace("\n", "\t") * 2000 + "\n", encoding="utf-8")
     assert "at most 1000 spectra beside" in refused(xps.read, tmp_path / "b.txt", reader="casaxps_text")
+
+
+def test_pages_without_an_image_are_counted_so_far_only(tmp_path):
+    entry = struct.pack("<HHII", 270, 99, 1, 0)
+    pages = b"".join(struct.pack("<H", 1) + entry + struct.pack("<I", 8 + 18 * (k + 1)) for k in range(LONG))
+    (tmp_path / "v.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + pages)
+    quick(lambda: refused(tomo.read, tmp_path / "v.tif", reader="tiff", voxel_size=0.65))
+
+
+def test_an_array_of_zarr_with_an_empty_list_of_filters_is_read(tmp_path):
+    import zarr
+
+    zarr.create_array(tmp_path / "v.zarr", shape=(2, 2, 2), dtype="u1", zarr_format=2)
+    document = tmp_path / "v.zarr" / ".zarray"
+    document.write_text(document.read_text().replace('"filters": null', '"filters": []'))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert zarr_frames.opened(tmp_path / "v.zarr").shape == (2, 2, 2)
+
+
+def test_a_single_number_with_a_comma_is_named(tmp_path):
+    rows = [f"2026-05-18 12:00:{k:02d}\t3.{k}\t{'1,5' if k == 4 else 1.0}" for k in range(9)]
+    (tmp_path / "a.txt").write_text("\n".join(["time\tvoltage\tcurrent", *rows]) + "\n", encoding="utf-8")
+    columns = {"time": "time", "voltage": "voltage", "current": "current"}
+    said = refused(cyclers.read, tmp_path / "a.txt", reader="columns", timezone="UTC", columns=columns)
+    assert "line 6: expected a number for 'current', got '1,5'" in said
+
+
+def test_a_charge_that_no_current_holds_is_no_warning():
+    from operando.cyclers.biologic import _rate
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isinf(_rate(np.array([0.0, 1e308]), np.array([0.0, 1e-6]))[1])
+
+
+def test_a_whole_number_that_no_float_holds_is_told(tmp_path):
+    (tmp_path / "species.toml").write_text(f"[[species.'Li 1s']]\nname = 'a'\nenergy = {'9' * 400}\n", encoding="utf-8")
+    assert "'energy' must be a number" in refused(species_file.entries, tmp_path / "species.toml")
+
+
+def test_an_edge_among_tens_of_thousands_of_points_takes_no_matrix_of_them():
+    energy = np.linspace(8300.0, 8700.0, 30_000)
+    mu = 0.5 + np.arctan((energy - 8345.0) / 2) / np.pi
+    mu[50] += 5.0
+    spectrum = xr.DataArray(mu, {"energy": ("energy", energy, {"units": "eV"})}, ("energy",))
+    found = []
+    quick(lambda: found.append(float(xas.find_e0(spectrum))), 10.0)
+    few = spectrum.isel(energy=slice(None, None, 12)).copy()
+    few[4] += 5.0
+    assert found[0] == pytest.approx(float(xas.find_e0(few)), abs=0.2)
+
+
+def test_a_store_whose_list_of_nodes_is_damaged_says_so(tmp_path):
+    from operando.pipelines.writer import Writer
+
+    path = tmp_path / "cell.zarr"
+    with Writer(path, {"experiment": "cell 4"}) as writer:
+        writer.replace({"echem": xr.Dataset({"voltage": ("time", [3.0, 3.1])})})
+    document = path / "zarr.json"
+    document.write_text(document.read_text().replace('"node_type": "array"', '"node_type": "foo"'))
+    assert "damaged" in refused(store.verify, path, data=True) or store.verify(path, data=True)

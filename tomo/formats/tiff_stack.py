@@ -22,6 +22,7 @@ from .tiff_sizes import voxel
 
 Axes = list[tuple[str, int]]
 _BYTES = (8, 16, 32, 64)
+_MOST_EMPTY = 1000
 
 
 def of_file(
@@ -112,7 +113,13 @@ def sorted_out(
 
 def _axes(path: Path, file: Any) -> tuple[Axes, list[int]]:
     """Return the axes that pages run along, the slowest first, and the pages in that order (``MISSING`` if lost)."""
-    there = [number for number, page in enumerate(file.pages) if not page.is_reduced]
+    there, empty = [], 0
+    for number, page in enumerate(file.pages):
+        empty += not page.imagewidth
+        if empty > _MOST_EMPTY:
+            raise FileError(path, "images in the pages", f"{empty} pages without a width", remedy="copy it again")
+        if not page.is_reduced:
+            there.append(number)
     if file.is_imagej:
         stated = file.imagej_metadata or {}
         axes = [

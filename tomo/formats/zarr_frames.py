@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,10 @@ def opened(path: Path, name: str = "") -> Any:
         _require_documents(path / name)
         if (path / name / DOCUMENTS[0]).exists():
             return zarr.open(path, path=name or None, mode="r", zarr_format=3)
-        return zarr.open(path, path=name or None, mode="r")
+        with warnings.catch_warnings():
+            # Some writers of version 2 put an empty list where no filters are meant; it is read alike.
+            warnings.filterwarnings("ignore", "Found an empty list of filters")
+            return zarr.open(path, path=name or None, mode="r")
 
 
 def _require_documents(folder: Path) -> None:
