@@ -336,3 +336,9 @@ def test_a_store_whose_list_of_nodes_is_damaged_says_so(tmp_path):
     document = path / "zarr.json"
     document.write_text(document.read_text().replace('"node_type": "array"', '"node_type": "foo"'))
     assert "damaged" in refused(store.verify, path, data=True) or store.verify(path, data=True)
+
+
+def test_energies_of_casaxps_in_lines_one_below_the_other_are_no_spectra(tmp_path):
+    stated = "Characteristic Energy eV\t1486.6\tAcquisition Time s\t2\n"
+    (tmp_path / "a.txt").write_text(f"S2p\n{stated}{stated}K.E.\tCounts\tB.E.\n400\t5\t1086.6\n", encoding="utf-8")
+    assert "a line that names the columns" in refused(xps.read, tmp_path / "a.txt", reader="casaxps_text")

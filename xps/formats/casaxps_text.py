@@ -129,7 +129,7 @@ def _exports(path: Path, text: str) -> Iterator[_Export]:
     ends = [*(_title_line(lines, k) for k in starts[1:]), len(lines)]
     whole = text.endswith("\n")
     for start, end in zip(starts, ends, strict=True):
-        cells = {k: _cells(lines[k]) for k in range(start, end)}
+        cells = {k: _cells(lines[k]) for k in range(start, max(end, start + 1))}
         places = [k for k, cell in enumerate(cells[start]) if cell == _ENERGY]
         if len(places) > _MOST_BESIDE:
             expected = f"at most {_MOST_BESIDE} spectra beside each other"
