@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -137,12 +138,19 @@ def circle(file: h5py.File, names: list[str], random: Random) -> None:
         inner[f"again{k}"] = random.choice((inner, file))
 
 
+def outside() -> Path:
+    """Return a file outside of the folder: HDF5 writes into the files that it is told to keep values in."""
+    path = Path(tempfile.gettempdir()) / "operando-fuzz-outside.bin"
+    path.write_bytes(b"not of this folder\n" * 100)
+    return path
+
+
 def elsewhere(file: h5py.File, names: list[str], random: Random) -> None:
     """Let the values of a dataset lie in another file."""
     name = any_of(file, names, random, dataset=True)
     shape = getattr(file[name], "shape", None) or (4,)
     del file[name]
-    target = random.choice(("/etc/passwd", "../raw.bin", "raw.bin", "/dev/zero"))
+    target = random.choice((str(outside()), "../raw.bin", "raw.bin", "/dev/zero"))
     if random.random() < 0.5:
         file.create_dataset(name, shape, dtype="u1", external=[(target, 0, h5py.h5f.UNLIMITED)])
         return

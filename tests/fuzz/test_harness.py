@@ -7,8 +7,12 @@ import signal
 import time
 import warnings
 from pathlib import Path
+from random import Random
 
 import damage
+import damage_hdf5
+import h5py
+import numpy as np
 import pytest
 import run
 import trial
@@ -112,3 +116,20 @@ def test_an_input_follows_from_its_number(tmp_path, number):
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         made.append({path.name: path.read_bytes()[:100_000] for path in files if os.access(path, os.R_OK)})
     assert made[0] == made[1]
+
+
+def test_damage_to_hdf5_writes_into_no_file_of_the_system(tmp_path):
+    class Made(Random):
+        def choice(self, seq):
+            asked.extend(one for one in seq if isinstance(one, str) and one.startswith("/"))
+            return seq[0]
+
+        def random(self):
+            return 0.0
+
+    asked = []
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.zeros((40, 50), "u1")
+        damage_hdf5.elsewhere(file, ["x"], Made())
+        file["x"][...] = 7
+    assert set(asked) == {str(damage_hdf5.outside()), "/dev/zero"}
