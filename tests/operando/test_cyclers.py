@@ -12,7 +12,6 @@ from operando import cyclers, flags
 from operando.cyclers import FORMATS, read
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
-from operando.reading import read_as
 from operando.sniff import head, identify
 
 LABELS = ["mode", "Ns", "time/s", "dq/mA.h", "(Q-Qo)/mA.h", "Ewe/V", "<I>/mA", "half cycle", "cycle number"]
@@ -398,14 +397,3 @@ def test_no_reader_takes_a_spectrum_or_an_image_for_its_own(realdata):
         for path in sorted(path for path in (realdata / folder).rglob("*") if path.is_file())[:40]:
             assert identify(head(path), specific) is None, path.name
     assert cyclers.FORMATS
-
-
-def test_settings_that_are_lacking_or_unknown_are_told_with_the_file(tmp_path):
-    path = tmp_path / "log.csv"
-    path.write_text("time,voltage\n0,3.1\n1,3.2\n2,3.3\n", encoding="utf-8")
-    with pytest.raises(FileError, match=r"log\.csv: expected settings columns of reader 'columns', got none for col"):
-        cyclers.read(path, reader="columns")
-    with pytest.raises(OperandoError, match=r"log\.csv: reader 'columns' has no setting 'colums'"):
-        cyclers.read(path, reader="columns", colums={})
-    with pytest.raises(OperandoError, match="reader 'columns' has no setting 'path'"):
-        read_as(FORMATS, path, "columns", None, {"path": "a"})
