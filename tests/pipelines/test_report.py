@@ -17,8 +17,6 @@ from operando import xas
 from operando.pipelines import report
 from operando.pipelines.report import page as report_page
 from operando.pipelines.report.figures import outline
-from operando.pipelines.report.loading import with_small_in_memory
-from operando.pipelines.report.methods import methods
 from operando.pipelines.report.series import local_time, thinned
 from operando.pipelines.report.spectra_map import nearest
 
@@ -102,8 +100,7 @@ def test_every_flagged_scan_is_listed_with_its_reason_in_words(tmp_path):
 def test_times_are_shown_in_the_zone_of_the_experiment_and_it_is_said(tmp_path):
     words = page(experiment(), tmp_path).text
     assert "2022-07-26 14:26:00 to 2022-07-28 13:38:00 (Europe/Paris, UTC+02:00)" in words
-    words = page(experiment(timezone="no/such zone"), tmp_path).text
-    assert "2022-07-26 12:26:00 to 2022-07-28 11:38:00 (UTC)" in words
+    assert "2022-07-26 12:26:00 to 2022-07-28 11:38:00 (UTC)" in page(experiment(timezone="no/such"), tmp_path).text
 
 
 def test_no_hour_appears_twice_when_the_clocks_change():
@@ -134,27 +131,6 @@ def test_whatever_files_say_is_text_and_never_markup(tmp_path):
     assert Page(path.read_text("utf-8")).text.count(EVIL) > 10
 
 
-def test_what_is_small_is_read_once_and_what_is_large_is_left():
-    small, large = (xr.Dataset({"a": ("x", np.arange(size, dtype="f4"))}) for size in (10, 1 << 19))
-    stored = xr.DataTree.from_dict({"/one": small.chunk(), "/two": large.chunk()}, name="cell")
-    stored.attrs["experiment"] = "cell 7"
-    tree = with_small_in_memory(stored)
-    xr.testing.assert_identical(tree, stored)
-    assert [bool(tree[name]["a"].chunks) for name in ("one", "two")] == [False, True]
-    assert stored["one"]["a"].chunks
-
-
-def test_a_damaged_variable_that_is_not_shown_does_not_stop_the_page():
-    def damaged(_block):
-        raise RuntimeError("error during blosc decompression")
-
-    lazy = xr.Dataset({"a": ("x", np.arange(10.0)), "b": ("x", np.arange(10.0))}).chunk()
-    lazy["b"] = lazy["b"].copy(data=lazy["b"].data.map_blocks(damaged, dtype=float, meta=np.empty(0)))
-    tree = with_small_in_memory(xr.DataTree.from_dict({"/one": lazy}))
-    assert tree["one"]["a"].chunks
-    assert tree["one"]["a"].values.sum() == 45
-
-
 def test_a_label_never_asks_for_a_formula_renderer(tmp_path):
     tree = experiment(5)
     tree["xas/Ni_K/processed"]["normalized"].attrs["long_name"] = "$$\\mu$$"
@@ -163,14 +139,6 @@ def test_a_label_never_asks_for_a_formula_renderer(tmp_path):
 
 def page_data(path):
     return re.search(r"docs_json = (.*)", path.read_text("utf-8"))[1]
-
-
-def test_methods_tell_what_the_files_state_of_times():
-    tree = experiment(5, nodes=("Ni_K", "Co_K", "O_K"))
-    assert "Times in the files" not in methods(tree)
-    for name, note in (("Ni_K", "start and end"), ("Co_K", "start and end"), ("O_K", "no time in the file")):
-        tree[f"xas/{name}/raw"].attrs["time_taken"] = note
-    assert "Times in the files: start and end (Ni_K and Co_K); no time in the file (O_K)." in methods(tree)
 
 
 def test_methods_tell_every_step_with_its_version_and_parameters(tmp_path):
