@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import ClassVar
@@ -112,9 +113,10 @@ def one_line(text: str) -> str:
 
 def bounded(problems: Iterable[str]) -> list[str]:
     """Return what is wrong as lines for the user, the first hundred of them, and how many more there are."""
-    found = [one_line(text) for text in problems]
-    more = len(found) - _MOST_PROBLEMS
-    return [*found[:_MOST_PROBLEMS], f"and {more} more"] if more > 0 else found
+    rest = iter(problems)
+    found = [one_line(text) for text in islice(rest, _MOST_PROBLEMS)]
+    more = sum(1 for _ in rest)
+    return [*found, f"and {more} more"] if more else found
 
 
 def _file_error(file: str, expected: str, got: str, place: str, remedy: str) -> FileError:

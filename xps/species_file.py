@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from operando.errors import FileError, OperandoError, bounded
+from operando.errors import FileError, OperandoError, bounded, one_line
 from operando.toml_file import parsed
 
 Row = Mapping[str, Any]
@@ -50,43 +50,45 @@ def entries(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise FileError(path, "a table of species", error.strerror or "nothing") from None
     except UnicodeDecodeError as error:
         raise FileError(path, "TOML", str(error)) from None
-    found = problems(raw)
+    found = bounded(problems(raw))
     if found:
-        raise OperandoError(f"{path.name}: " + "; ".join(bounded(found)))
+        raise OperandoError(f"{path.name}: " + "; ".join(found))
     return {section: raw.get(section, {}) for section in _NEEDED}
 
 
-def problems(raw: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a table, as plain sentences."""
-    found = [f"unknown section {name!r}" for name in raw if name not in _NEEDED and name != "reference"]
+def problems(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a table, as plain sentences."""
+    yield from (f"unknown section {name!r}" for name in raw if name not in _NEEDED and name != "reference")
     if not str(raw.get("reference", "")).strip():
-        found.append("'reference' must say what the energies are referenced to")
+        yield "'reference' must say what the energies are referenced to"
     for section in _NEEDED:
         rows = raw.get(section, {})
         if not isinstance(rows, Mapping):
-            found.append(f"{section} must be a section, got {rows!r}")
+            yield f"{section} must be a section, got {rows!r}"
             continue
         for place, row in _rows(section, rows):
             wrong = list(_form(section, row))
             if not wrong and section != "sources":
                 wrong = list(_sense(section, row, raw.get("sources", {})))
-            found.extend(f"{place}: {text}" for text in wrong)
-    return found
+            yield from (f"{place}: {text}" for text in wrong)
 
 
-def _rows(section: str, groups: Row) -> Iterator[tuple[str, Row]]:
-    """Yield each entry with its place."""
+def _rows(section: str, groups: Row) -> Iterator[tuple[str, Any]]:
+    """Yield each entry, a table or not, with its place."""
     for group, rows in groups.items():
         for k, row in enumerate(rows if isinstance(rows, list) else [rows]):
             if isinstance(row, Mapping):
                 name = row.get("name", "" if section in ("sources", "levels") else f"entry {k + 1}")
-                yield " ".join(f"{section} {group} {name}".split()), row
+                yield one_line(f"{section} {group} {name}"), row
             else:
-                yield f"{section} {group}", {"": row}
+                yield one_line(f"{section} {group}"), row
 
 
-def _form(section: str, row: Row) -> Iterator[str]:
+def _form(section: str, row: Any) -> Iterator[str]:
     """Yield missing, unknown and wrongly typed keys."""
+    if not isinstance(row, Mapping):
+        yield f"an entry must be a table with {', '.join(_NEEDED[section])}, got {row!r}"
+        return
     known = {**_NEEDED[section], **_ALLOWED[section]}
     for key in _NEEDED[section]:
         if key not in row:

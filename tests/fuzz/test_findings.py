@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import time
+import tracemalloc
 import warnings
 import zlib
 from types import SimpleNamespace
@@ -35,7 +36,7 @@ ROWS = "".join(f"{8300 + k} 1000 {k / 60}\n" for k in range(60))
 LONG = 60_000
 
 
-def refused(read, *args, **settings) -> str:
+def refused(read, *args, longest=5000, **settings) -> str:
     """Return in which line a file is refused; anything else but a dataset fails the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -46,7 +47,7 @@ def refused(read, *args, **settings) -> str:
         except OperandoError as error:
             said = str(error)
     assert "\n" not in said
-    assert len(said) < 5000
+    assert len(said) < longest
     return said
 
 
@@ -315,6 +316,17 @@ def test_a_charge_that_no_current_holds_is_no_warning():
 def test_a_whole_number_that_no_float_holds_is_told(tmp_path):
     (tmp_path / "species.toml").write_text(f"[[species.'Li 1s']]\nname = 'a'\nenergy = {'9' * 400}\n", encoding="utf-8")
     assert "'energy' must be a number" in refused(species_file.entries, tmp_path / "species.toml")
+
+
+def test_many_entries_that_are_no_tables_are_told_in_little_room(tmp_path):
+    group = "x" * 100_000
+    (tmp_path / "species.toml").write_text(f"[species]\n'{group}' = [{'1, ' * 200_000}]\n", encoding="utf-8")
+    tracemalloc.start()
+    said = refused(species_file.entries, tmp_path / "species.toml", longest=200_000)
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+    assert "an entry must be a table with name, energy, spread, phase, source, verified, got 1;" in said
+    assert said.endswith("and 199901 more")
 
 
 def test_an_edge_among_tens_of_thousands_of_points_takes_no_matrix_of_them():
