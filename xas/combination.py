@@ -19,6 +19,7 @@ from operando.units import with_units
 from .combination_kernels import combine_rows
 from .edge_finding import finite_grids, picked
 from .layout import ALONG, PROCESSED, along_energy
+from .measures import by_point, one_or_many
 
 Floats = NDArray[np.float64]
 REFERENCE = "reference"
@@ -66,6 +67,7 @@ def lcf(
     scale: bool = False,
     background: Literal["constant", "linear"] | None = None,
     shift: float | tuple[float, float] | xr.DataArray = 0.0,
+    noise: float | xr.DataArray | None = None,
     residual: bool = True,
 ) -> xr.Dataset:
     """Return the shares of the references that fit each spectrum best.
@@ -96,6 +98,9 @@ def lcf(
     shift
         Energy by which the references are moved up (eV), one for all or one a spectrum; two numbers are the range
         within which it is fitted for each spectrum.
+    noise
+        Standard deviation of a point in edge steps: one number, one a spectrum, or along ``energy`` one a point, for
+        the errors; where it is None or NaN they come from the residuals.
     residual
         Whether what the fit leaves of the spectra is returned too.
 
@@ -121,9 +126,10 @@ def lcf(
 
     Notes
     -----
-    The shares are those of ``larch.math.lincombo_fit``. The errors come from the residuals point by point (the
-    sandwich HC2), so they hold where noise differs along the spectrum, and they are those of the free shares where
-    some lie on a bound; errors of the references are not among them. J. G. MacKinnon, H. White, J. Econometrics 29,
+    The shares are those of ``larch.math.lincombo_fit``. The errors come from the noise, or from the residuals, point by
+    point (the sandwich HC3), so they hold where noise differs along the spectrum, and they are those of the free shares
+    where some lie on a bound. Residuals hold what the references miss as well, noise does not; errors of the references
+    and of the normalization are in neither. J. G. MacKinnon, H. White, J. Econometrics 29,
     305 (1985), doi:10.1016/0304-4076(85)90158-7.
 
     Examples
@@ -147,21 +153,23 @@ def lcf(
     start = shift if isinstance(shift, xr.DataArray) else xr.DataArray(float(np.clip(0.0, least, most)))
     fit = _Fit(window or _ANYWHERE, _degree(background), limits, total, scale, (least, most))
     fit = _asked(mu, known, fit, most=max(most, float(start.max())))
+    error = None if noise is None else by_point(noise, mu, "lcf")
     if "signal" in known.dims and "signal" in mu.dims:
         results = []
         for name in mu["signal"].values:
-            own = start.sel(signal=name) if "signal" in start.dims else start
-            results.append(_combined(mu.sel(signal=name), known.sel(signal=name), own, fit, residual=residual))
+            own = [one.sel(signal=name) if one is not None and "signal" in one.dims else one for one in (start, error)]
+            results.append(_combined(mu.sel(signal=name), known.sel(signal=name), *own, fit, residual=residual))
         number = max(one for _, one in results)
         ds = xr.concat([one for one, _ in results], "signal", coords="minimal", compat="override")
     else:
-        ds, number = _combined(mu, known, start, fit, residual=residual)
+        ds, number = _combined(mu, known, start, error, fit, residual=residual)
     ds = _labelled(ds, mu, ill=number > _LIMIT).assign_attrs(condition_number=number)
     if number > _LIMIT:
         names = ", ".join(str(name) for name in known[REFERENCE].values)
         said = f"lcf: the references {names} are too alike (condition number {number:.0f}, above {_LIMIT:.0f})"
         warnings.warn(f"{said}; leave one out or widen the window", IllConditionedWarning, stacklevel=2)
     parameters = {**vars(fit), "references": known[REFERENCE].values, "condition_number": number}
+    parameters |= {} if noise is None else {"noise": one_or_many(noise)}
     return recorded(ds, "xas.lcf", parameters, after=xr.Dataset(attrs=mu.attrs)).assign_attrs(condition_number=number)
 
 
@@ -222,7 +230,13 @@ def _asked(mu: xr.DataArray, known: xr.DataArray, fit: _Fit, *, most: float) -> 
 
 
 def _combined(
-    mu: xr.DataArray, known: xr.DataArray, shift: xr.DataArray, fit: _Fit, *, residual: bool
+    mu: xr.DataArray,
+    known: xr.DataArray,
+    shift: xr.DataArray,
+    noise: xr.DataArray | None,
+    fit: _Fit,
+    *,
+    residual: bool,
 ) -> tuple[xr.Dataset, float]:
     """Return the fit of all spectra and the condition number of the references."""
     energy = mu[ALONG].to_numpy()
@@ -232,12 +246,13 @@ def _combined(
     number = float(np.linalg.cond(curves / np.linalg.norm(curves, axis=1, keepdims=True)))
     count = known.sizes[REFERENCE]
     names = _OUTPUTS if residual else _OUTPUTS[:-1]
+    given = [shift] if noise is None else [shift, noise]
     results = xr.apply_ufunc(
         _rows_combined,
         mu,
-        shift.drop_vars([name for name in shift.coords if name not in shift.dims]),
+        *(one.drop_vars([name for name in one.coords if name not in one.dims]) for one in given),
         kwargs={"energy": energy, "spline": (spline.x, spline.c), "fit": fit, "residual": residual},
-        input_core_dims=[[ALONG], []],
+        input_core_dims=[[ALONG], [], [ALONG]][: 1 + len(given)],
         output_core_dims=[[REFERENCE], [REFERENCE], [REFERENCE, _OTHER], *[[]] * 6, *[[ALONG]] * residual],
         dask="parallelized",
         dask_gufunc_kwargs={"output_sizes": {REFERENCE: count, _OTHER: count}},
@@ -252,7 +267,14 @@ def _combined(
 
 
 def _rows_combined(
-    mu: Floats, shift: Floats, *, energy: Floats, spline: tuple[Floats, Floats], fit: _Fit, residual: bool
+    mu: Floats,
+    shift: Floats,
+    noise: Floats | None = None,
+    *,
+    energy: Floats,
+    spline: tuple[Floats, Floats],
+    fit: _Fit,
+    residual: bool,
 ) -> tuple[Floats, ...]:
     """Fit an array of spectra along its last axis; NaN where there are too few finite points."""
     lead, count = mu.shape[:-1], spline[1].shape[2]
@@ -262,6 +284,7 @@ def _rows_combined(
     left = np.full(rows.shape, np.nan) if residual else np.empty(0)
     scalars = np.full((3, len(rows)), np.nan)
     scalars[2] = _NOT_CONVERGED
+    errors = None if noise is None else np.array(np.broadcast_to(noise, mu.shape), np.float64).reshape(rows.shape)
     starts = np.broadcast_to(shift, lead).astype(np.float64).reshape(-1)
     inside = np.flatnonzero((energy >= fit.window[0]) & (energy <= fit.window[1]))
     every = np.arange(len(rows))
@@ -269,8 +292,9 @@ def _rows_combined(
         if points.size > size + 1:
             at = inside[points]
             part = picked(rows, chosen, at)
+            error = np.empty((0, 0)) if errors is None else picked(errors, chosen, at)
             solution[chosen], covariance[chosen], rest, scalars[:, chosen] = _grid_combined(
-                (part, starts[chosen]), energy[at], spline, fit
+                (part, starts[chosen], error), energy[at], spline, fit
             )
             if residual:
                 left[np.ix_(chosen, at)] = rest
@@ -294,13 +318,14 @@ def _rows_combined(
 
 
 def _grid_combined(
-    spectra: tuple[Floats, Floats], energy: Floats, spline: tuple[Floats, Floats], fit: _Fit
+    spectra: tuple[Floats, Floats, Floats], energy: Floats, spline: tuple[Floats, Floats], fit: _Fit
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return coefficients, covariance (the shift last), residuals, and (shift, r factor, state) of finite spectra.
 
-    Spectra come with the shifts from which they start; one that is not finite counts as none.
+    Spectra come with the shifts from which they start, one that is not finite counts as none, and their noise, if it is
+    known.
     """
-    rows, starts = spectra
+    rows, starts, noise = spectra
     many, count = len(rows), spline[1].shape[2]
     size, free = count + fit.background, np.full(fit.background, np.inf)
     out = (
@@ -314,7 +339,7 @@ def _grid_combined(
     high = np.concatenate([np.full(count, fit.bounds[1]), free])
     extra = np.vander((energy - energy.mean()) / np.ptp(energy), fit.background, increasing=True).T
     model = (*spline, np.ascontiguousarray(extra))
-    combine_rows(rows, energy, model, (low, high, fit.total, np.nan_to_num(starts), *fit.shift), out)
+    combine_rows(rows, energy, model, (low, high, fit.total, np.nan_to_num(starts), *fit.shift), noise, out)
     solution, shift, covariance, residual, state = out
     squares = np.einsum("ij,ij->i", residual, residual) / np.einsum("ij,ij->i", rows, rows)
     return solution, covariance, residual, np.stack([shift, squares, state.astype(float)])

@@ -198,12 +198,14 @@ def combine_rows(
     energy: Floats,
     model: tuple[Floats, Floats, Floats],
     limits: tuple[Floats, Floats, float, Floats, float, float],
+    noise: Floats,
     out: tuple[Floats, Floats, Floats, Floats, NDArray[np.int64]],
 ) -> None:
     """Fit every row by splines and further curves, by least squares under bounds.
 
     ``model`` holds the splines' points and pieces and the curves of a background; ``limits`` the lowest and highest
     coefficients, their sum over the splines (NaN if free), each row's shift to start from, its lowest and its highest.
+    ``noise`` is the standard deviation of every point; a row with NaN, or none at all, is judged by its residuals.
     ``out`` takes per row the coefficients, the shift, their sandwich covariance (the shift last), the residuals, and
     a state: bit 0 for a coefficient at its bound, bit 1 for the shift at its bound, bit 2 for not converged.
     """
@@ -217,7 +219,7 @@ def combine_rows(
     gram = _products(curves, curves)
     known = np.zeros(curves.shape[0], np.bool_)
     made, moves = tangents(curves, slopes, solution[0], known, (total, count, False))
-    pull = influence(made)
+    pull, inflation = influence(made)
     for i in range(spectra.shape[0]):
         spectrum, found[i], state[i] = spectra[i : i + 1], start[i], 0
         moved = least < most or (i > 0 and start[i] != start[i - 1])
@@ -243,8 +245,12 @@ def combine_rows(
         solution[i] = f
         if moved or (fixed != known).any():
             made, moves = tangents(curves, slopes, f, fixed, (total, count, least < most and not at_limit))
-            pull, known = influence(made), fixed
-        sandwich(pull, moves, residual[i], covariance[i])
+            pull, inflation = influence(made)
+            known = fixed
+        if noise.shape[0] > 0 and np.isfinite(noise[i]).all():
+            sandwich(pull, moves, noise[i], covariance[i])
+        else:
+            sandwich(pull, moves, residual[i] * inflation, covariance[i])
 
 
 @compiled
@@ -290,37 +296,38 @@ def _normal(made: Floats) -> Floats:
 
 
 @inlined
-def influence(made: Floats) -> Floats:
-    """Return by how much each point's residual, divided by 1 - h, moves the solution along each direction.
+def influence(made: Floats) -> tuple[Floats, Floats]:
+    """Return by how much each point moves the solution along each direction, and what makes noise of its residual.
 
-    With h the leverage: N^-1 j/(1 - h), point by point.
+    That is N^-1 j, point by point, and 1/(1 - h) with h the leverage: the residual is the noise less what the fit
+    follows of it.
     """
     many = made.shape[0]
     through = made.T.copy()
     cholesky_solved(_normal(made), through)
-    out = np.empty((many, made.shape[1]))
+    out, inflation = np.empty((many, made.shape[1])), np.empty(made.shape[1])
     for j in range(made.shape[1]):
         leverage = 0.0
         for k in range(many):
             leverage += through[j, k] * made[k, j]
-        for k in range(many):
-            out[k, j] = through[j, k] / max(1.0 - leverage, _MOST)
-    return out
+            out[k, j] = through[j, k]
+        inflation[j] = 1.0 / max(1.0 - leverage, _MOST)
+    return out, inflation
 
 
 @inlined_sums
-def sandwich(pull: Floats, moves: Floats, residual: Floats, out: Floats) -> None:
-    """Fill the covariance of the coefficients: the sum over the points of (r influence)(r influence)'.
+def sandwich(pull: Floats, moves: Floats, scatter: Floats, out: Floats) -> None:
+    """Fill the covariance of the coefficients: the sum over the points of (s influence)(s influence)', s the scatter.
 
-    It holds also where the noise differs from point to point (the estimator HC3).
+    It holds also where the noise differs from point to point; with residual/(1 - h) it is the estimator HC3.
     """
     out[:] = 0.0
     many = pull.shape[0]
     for i in range(many):
         for j in range(i + 1):
             spread = 0.0
-            for k in range(residual.size):
-                spread += pull[i, k] * pull[j, k] * residual[k] ** 2
+            for k in range(scatter.size):
+                spread += pull[i, k] * pull[j, k] * scatter[k] ** 2
             for a in range(out.shape[0]):
                 for b in range(out.shape[0]):
                     both = moves[i, a] * moves[j, b] + (moves[j, a] * moves[i, b] if i != j else 0.0)

@@ -83,16 +83,17 @@ def share_variances(data: Floats, curves: Floats, shares: Floats, limits: tuple[
     count, (least, total) = curves.shape[0], limits
     known, covariance, residual = np.zeros(count, np.bool_), np.empty((count, count)), np.empty(curves.shape[1])
     made, moves = tangents(curves, curves, shares[0], known, (total, count, False))
-    pull = influence(made)
+    pull, inflation = influence(made)
     for i in range(data.shape[0]):
         fixed = shares[i] <= least
         if (fixed != known).any():
             made, moves = tangents(curves, curves, shares[i], fixed, (total, count, False))
-            pull, known = influence(made), fixed
+            pull, inflation = influence(made)
+            known = fixed
         residual[:] = data[i]
         for k in range(count):
             for j in range(residual.size):
                 residual[j] -= shares[i, k] * curves[k, j]
-        sandwich(pull, moves[:, :count], residual, covariance)
+        sandwich(pull, moves[:, :count], residual * inflation, covariance)
         for k in range(count):
             out[i, k] = covariance[k, k]

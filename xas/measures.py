@@ -58,7 +58,7 @@ def measured(
         _numbers,
         spectra,
         np.nan if e0 is None else e0,
-        _by_point(noise, spectra, step),
+        by_point(noise, spectra, step),
         *fits,
         kwargs={"energy": spectra[ALONG].to_numpy(), "work": work, "count": len(names), "level": float(level)},
         input_core_dims=[[ALONG], [], [ALONG], [], [FITTED, OTHER_FITTED], []],
@@ -72,8 +72,8 @@ def measured(
     return labelled(xr.Dataset(dict(zip(both, results, strict=True))), spectra)
 
 
-def _by_point(noise: float | xr.DataArray | None, spectra: xr.DataArray, step: str) -> xr.DataArray:
-    """Return the noise of every point, NaN where it is to be found from the data.
+def by_point(noise: float | xr.DataArray | None, spectra: xr.DataArray, step: str) -> xr.DataArray:
+    """Return the noise of every point of spectra, dims energy and others of theirs; NaN where it is not known.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import xarray as xr
 from operando.errors import OperandoError
 from operando.history import recorded
 
-from .step import normalized_of, with_result
+from .step import noise_of, normalized_of, with_result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,9 +83,7 @@ def edge_energy(
 
     normalized_of("edge_energy", processed)
     sought: dict[str, Any] = {"window": window, "levels": levels, "limits": limits, "smoothing": smoothing}
-    counted = xas.xpeem.counting_noise(processed)
-    noise = None if counted is None else counted / abs(processed["edge_step"])
-    return with_result(processed, xas.edge_energy(processed, method, level, noise=noise, **sought))
+    return with_result(processed, xas.edge_energy(processed, method, level, noise=noise_of(processed), **sought))
 
 
 def edge_shift(
@@ -136,6 +134,7 @@ def white_line(
         search=search,
         limits=limits,
         smoothing=smoothing,
+        noise=noise_of(processed),
     )
     return with_result(processed, found)
 
@@ -169,6 +168,7 @@ def branching_ratio(
         search=search,
         reach=reach,
         smoothing=smoothing,
+        noise=noise_of(processed),
     )
     return with_result(processed, found)
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from .step import SIGNAL, normalized_of, one_signal, with_result
+from .step import SIGNAL, noise_of, normalized_of, one_signal, with_result
 
 
 def lcf(
@@ -41,7 +41,7 @@ def taken_apart(
     from operando import xas
 
     spectra = normalized_of("lcf", processed).assign_attrs(history=processed.attrs["history"])
-    asked |= {"residual": residual}
+    asked |= {"residual": residual, "noise": noise_of(processed)}
     if shift_signal is None:
         return xas.lcf(spectra, references, shift=shift, **asked)
     first = xas.lcf(spectra.sel({SIGNAL: [one_signal(spectra, shift_signal)]}), references, shift=shift, **asked)

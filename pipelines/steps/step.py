@@ -132,6 +132,14 @@ def normalized_of(step: str, processed: xr.Dataset) -> xr.DataArray:
     return processed["normalized"]
 
 
+def noise_of(processed: xr.Dataset) -> xr.DataArray | None:
+    """Return the noise of every point of normalized spectra, in edge steps, if it is that of counting."""
+    from operando import xas
+
+    counted = xas.xpeem.counting_noise(processed)
+    return None if counted is None else counted / abs(processed["edge_step"])
+
+
 def one_signal(spectra: xr.DataArray, name: str) -> str:
     """Return the name of a signal that the spectra have."""
     known = [str(one) for one in spectra[SIGNAL].values] if SIGNAL in spectra.dims else []

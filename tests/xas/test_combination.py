@@ -74,6 +74,53 @@ def test_errors_cover_where_noise_grows_with_the_signal(options):
             assert_pulls(((found[name] - truth) / found[f"{name}_std"]).to_numpy()[inside])
 
 
+def few(count, missed, seed=5) -> tuple[np.ndarray, xr.DataArray, xr.DataArray]:
+    """Return shares, spectra of few points with a line that the references lack, and the noise of every point."""
+    rng = np.random.default_rng(seed)
+    energy = np.arange(848.0, 864.0, 0.8)
+    shares = np.tile([0.2, 0.3, 0.5], (count, 1))
+    mu = shares @ substances(energy).to_numpy() + missed * np.exp(-((energy - 858.0) ** 2))
+    noise = np.broadcast_to(0.01 * np.sqrt(mu + 0.1), mu.shape)
+    coords = {"energy": ("energy", energy, {"units": "eV"})}
+    spectra = xr.DataArray(mu + rng.normal(size=mu.shape) * noise, dims=("scan", "energy"), coords=coords)
+    return shares, spectra, spectra.copy(data=noise)
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": True}, {"shift": (-1.0, 1.0)}, {"background": "linear"}])
+def test_errors_from_noise_that_is_known_cover_where_points_are_few(options):
+    shares, spectra, noise = few(600, missed=0.0)
+    found = xas.lcf(spectra, substances(np.arange(840.0, 890.0, 0.05)), noise=noise, **options)
+    assert_pulls(((found["fraction"] - shares) / found["fraction_std"]).to_numpy()[:, 1])
+    for name, truth in (("energy_shift", 0.0), ("scale", 1.0)):
+        if name in found:
+            assert_pulls(((found[name] - truth) / found[f"{name}_std"]).to_numpy())
+
+
+def test_what_the_references_miss_is_noise_to_residuals_only():
+    _, spectra, noise = few(600, missed=0.1)
+    known = substances(np.arange(840.0, 890.0, 0.05))
+    by_residuals, by_noise = xas.lcf(spectra, known), xas.lcf(spectra, known, noise=noise)
+    np.testing.assert_array_equal(by_noise["fraction"], by_residuals["fraction"])
+    spread = by_noise["fraction"].std("scan", ddof=1).to_numpy()
+    np.testing.assert_allclose(by_noise["fraction_std"].mean("scan"), spread, rtol=3.3 / np.sqrt(2 * 599))
+    assert (by_residuals["fraction_std"].mean("scan") > 1.5 * spread).all()
+
+
+def test_noise_may_be_one_number_one_a_spectrum_or_unknown_for_some():
+    _, spectra, noise = few(4, missed=0.1)
+    known = substances(np.arange(840.0, 890.0, 0.05))
+    every = xas.lcf(spectra, known, noise=xr.full_like(noise, 0.02))
+    np.testing.assert_allclose(xas.lcf(spectra, known, noise=0.02)["fraction_std"], every["fraction_std"])
+    some = xr.DataArray([0.02, 0.04, np.nan, 0.02], dims="scan")
+    found = xas.lcf(spectra, known, noise=some)["fraction_std"]
+    np.testing.assert_allclose(found[[0, 1, 3]], every["fraction_std"][[0, 1, 3]] * np.array([[1.0], [2.0], [1.0]]))
+    np.testing.assert_array_equal(found[2], xas.lcf(spectra, known)["fraction_std"][2])
+    lazy = xas.lcf(spectra.chunk(scan=1), known, noise=noise)
+    xr.testing.assert_allclose(lazy.compute(), xas.lcf(spectra, known, noise=noise))
+    with pytest.raises(OperandoError, match="lcf: expected noise at the energies of the spectra"):
+        xas.lcf(spectra, known, noise=noise[:, 1:])
+
+
 def test_a_shift_of_the_references_is_found_and_costs_nothing():
     shares, spectra = mixtures(50, noise=0.002)
     found = xas.lcf(spectra, substances(shift=0.1), shift=(-0.5, 0.5))

@@ -71,7 +71,9 @@ def maps(
     -----
     Lazy images stay lazy and are worked on in blocks of 64 x 64 px with all energies: store aligned images in such
     blocks if they exceed the memory. Noise that is known is carried through the normalization to edge step and edge
-    energy, which are linear in it while it is small; else the edge energy's is judged by the scatter of each spectrum.
+    energy, which are linear in it while it is small, and through the fit of the shares, where what it does by way of
+    the normalization is left out (with ``scale`` and a linear background there is nothing of it); else the edge energy's
+    is judged by the scatter of each spectrum, the shares' by the residuals.
     The pixels' flags are not raised: in single pixels noise alone reaches bounds and hides edges.
     """
     stack, error = _spectra_and_noise(images)
@@ -86,13 +88,14 @@ def maps(
     fitted = normalize(spectra, center, **options)
     found = edge_energy(fitted, **(edge or {}))
     ds = xr.Dataset({"edge_step": fitted["edge_step"], **found[["edge_energy", "edge_energy_std"]].data_vars})
-    if error is not None:
-        noise = _blocks(error.isel({ALONG: known}))
+    noise = None if error is None else _blocks(error.isel({ALONG: known}))
+    if noise is not None:
         ds = ds.assign(
             _errors(fitted["normalized"], noise, ds, (center, options), float((edge or {}).get("level", 0.5)))
         )
     if references is not None:
-        shares = lcf(fitted, references, residual=False, **(combination or {}))
+        of_point = None if noise is None else noise / abs(fitted["edge_step"])
+        shares = lcf(fitted, references, noise=of_point, residual=False, **(combination or {}))
         ds = ds.merge(shares[[name for name in _KEPT if name in shares]], compat="override")
     parameters = {"e0": center, "normalization": normalization, "edge": edge, "combination": combination}
     return recorded(_labelled(ds, stack), "xas.xpeem.maps", parameters, after=xr.Dataset(attrs=stack.attrs))
