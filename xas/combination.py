@@ -339,7 +339,7 @@ def _grid_combined(
     high = np.concatenate([np.full(count, fit.bounds[1]), free])
     extra = np.vander((energy - energy.mean()) / np.ptp(energy), fit.background, increasing=True).T
     model = (*spline, np.ascontiguousarray(extra))
-    combine_rows(rows, energy, model, (low, high, fit.total, np.nan_to_num(starts), *fit.shift), noise, out)
+    combine_rows((rows, noise), energy, model, (low, high, fit.total, np.nan_to_num(starts), *fit.shift), out)
     solution, shift, covariance, residual, state = out
     squares = np.einsum("ij,ij->i", residual, residual) / np.einsum("ij,ij->i", rows, rows)
     return solution, covariance, residual, np.stack([shift, squares, state.astype(float)])

@@ -194,21 +194,22 @@ def _left_over(spectrum: Floats, curves: Floats, f: Floats, out: Floats) -> None
 
 @compiled
 def combine_rows(
-    spectra: Floats,
+    measured: tuple[Floats, Floats],
     energy: Floats,
     model: tuple[Floats, Floats, Floats],
     limits: tuple[Floats, Floats, float, Floats, float, float],
-    noise: Floats,
     out: tuple[Floats, Floats, Floats, Floats, NDArray[np.int64]],
 ) -> None:
     """Fit every row by splines and further curves, by least squares under bounds.
 
+    ``measured`` are the spectra and the standard deviation of every point; a row where that is NaN, or all where it has
+    no rows, is judged by its residuals.
     ``model`` holds the splines' points and pieces and the curves of a background; ``limits`` the lowest and highest
     coefficients, their sum over the splines (NaN if free), each row's shift to start from, its lowest and its highest.
-    ``noise`` is the standard deviation of every point; a row with NaN, or none at all, is judged by its residuals.
     ``out`` takes per row the coefficients, the shift, their sandwich covariance (the shift last), the residuals, and
     a state: bit 0 for a coefficient at its bound, bit 1 for the shift at its bound, bit 2 for not converged.
     """
+    spectra, noise = measured
     points, pieces, extra = model
     low, high, total, start, least, most = limits
     solution, found, covariance, residual, state = out

@@ -72,8 +72,8 @@ def maps(
     Lazy images stay lazy and are worked on in blocks of 64 x 64 px with all energies: store aligned images in such
     blocks if they exceed the memory. Noise that is known is carried through the normalization to edge step and edge
     energy, which are linear in it while it is small, and through the fit of the shares, where what it does by way of
-    the normalization is left out (with ``scale`` and a linear background there is nothing of it); else the edge energy's
-    is judged by the scatter of each spectrum, the shares' by the residuals.
+    the normalization is left out (with ``scale`` and a linear background there is nothing of it). Else the edge energy
+    is judged by the scatter of each spectrum, shares by the residuals.
     The pixels' flags are not raised: in single pixels noise alone reaches bounds and hides edges.
     """
     stack, error = _spectra_and_noise(images)
