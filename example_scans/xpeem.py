@@ -50,6 +50,7 @@ clock = "{clock}"
   [[series.steps]]
   use = "correct"                   # dark, flat and I0
   gain = 1.0                        # counts per electron: the camera counts single ones
+  i0_noise = {i0_noise:<22} # relative, of every reading of I0
 
   [[series.steps]]
   use = "drift"                     # of every frame, counted from the first frame of the first stack
@@ -127,6 +128,7 @@ def _recipe(parameters: Parameters) -> str:
         clock=CLOCK,
         references="\n".join(f'    "{name}" = "{file}"' for name, file in nickel_references.files(parameters).items()),
         e0=e0,
+        i0_noise=law.i0_noise,
         pre=law.pre_edge,
         post=law.post_edge,
         pre_from=[energy - e0 for energy in law.pre_edge],

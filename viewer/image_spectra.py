@@ -97,7 +97,7 @@ def spectra(stack: Stack, masks: Mapping[str, Mask], normalize: Mapping[str, Any
         raise OperandoError("spectrum: expected pixels that every frame shows, got none; choose another place")
     asked = {**stack.settings.normalize, **normalize}
     ds = xas.normalize(found["mu"].assign_attrs(history=found.attrs["history"]), **asked)
-    ds = ds.assign(mu=found["mu"], mu_std=found["mu_std"], pixels=found["pixels"])
+    ds = ds.assign(found.data_vars)
     if stack.references is None or not fit:
         return ds
     return fitted(ds, rescaled(stack.references, stack.settings, asked), stack.settings)

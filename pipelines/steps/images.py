@@ -18,11 +18,13 @@ ALIGNED = ("aligned", "aligned_std")
 _REGIONS = ("region_label", "region_area", "region_y", "region_x")
 
 
-def correct(raw: xr.Dataset, *, gain: float | None = None, duplicates: float | None = None) -> xr.Dataset:
-    """Subtract the dark, divide by the flat and by the incoming intensity."""
+def correct(
+    raw: xr.Dataset, *, gain: float | None = None, duplicates: float | None = None, i0_noise: float | None = None
+) -> xr.Dataset:
+    """Subtract the dark, divide by the flat and by the incoming intensity, of relative noise ``i0_noise``."""
     from operando.xas import xpeem
 
-    found = xpeem.correct(raw, gain=gain, duplicates=duplicates)
+    found = xpeem.correct(raw, gain=gain, duplicates=duplicates, i0_noise=i0_noise)
     return found.assign_attrs({**raw.attrs, **found.attrs})
 
 
@@ -69,7 +71,8 @@ def align(raw: xr.Dataset, processed: xr.Dataset) -> xr.Dataset:
     images = {name: array.variable for name, array in means.items()} | {ALIGNED[0]: intensity.variable}
     if "intensity_std" in moved:
         images[ALIGNED[1]] = moved["intensity_std"].variable
-    return processed.assign(images).assign_attrs(history=moved.attrs["history"])
+    beam = {name: moved[name].variable for name in ("i0_noise",) if name in moved.coords}
+    return processed.assign(images).assign_coords(beam).assign_attrs(history=moved.attrs["history"])
 
 
 def regions(

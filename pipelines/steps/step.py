@@ -133,10 +133,10 @@ def normalized_of(step: str, processed: xr.Dataset) -> xr.DataArray:
 
 
 def noise_of(processed: xr.Dataset) -> xr.DataArray | None:
-    """Return the noise of every point of normalized spectra, in edge steps, if it is that of counting."""
+    """Return the noise of every point of normalized spectra, in edge steps, if it is that of counting and of I0."""
     from operando import xas
 
-    counted = xas.xpeem.counting_noise(processed)
+    counted = xas.xpeem.counting_noise(processed, shared=True)
     return None if counted is None else counted / abs(processed["edge_step"])
 
 

@@ -10,7 +10,7 @@ from operando.flags import Flag, raised
 from operando.history import recorded
 from operando.units import with_units
 
-from .frames import ALONG, PLANE, usable
+from .frames import ALONG, I0_NOISE, PLANE, usable
 
 _NAMES = {
     "intensity": "electron yield per incoming intensity",
@@ -18,7 +18,9 @@ _NAMES = {
 }
 
 
-def correct(stack: xr.Dataset, *, gain: float | None = None, duplicates: float | None = None) -> xr.Dataset:
+def correct(
+    stack: xr.Dataset, *, gain: float | None = None, duplicates: float | None = None, i0_noise: float | None = None
+) -> xr.Dataset:
     """Return the intensity (counts - dark)/(flat - dark)/I0 of a stack of images.
 
     Parameters
@@ -32,25 +34,30 @@ def correct(stack: xr.Dataset, *, gain: float | None = None, duplicates: float |
         counts.
     duplicates
         Frames whose energies differ by up to this much (eV) are averaged, 0.1 for instance; None: none are.
+    i0_noise
+        Standard deviation with which I0 was measured, relative to it, if known: 0.002 for instance. All pixels of a
+        frame share it, and no two frames do.
 
     Returns
     -------
     xarray.Dataset
         ``intensity`` (float32) and, if the gain is known, ``intensity_std``, which leaves out the noise of I0, flat and
-        dark; NaN in frames that are missing or saturated, in frames without I0 (``Flag.no_i0`` in ``frame_flag``),
-        and in pixels whose flat is not above the dark. The units are counts or, with a flat, 1, per unit of I0.
+        dark; if that of I0 is known, the coordinate ``i0_noise`` (1, dims as ``frame_flag``). NaN in frames that are
+        missing or saturated, in frames without I0 (``Flag.no_i0`` in ``frame_flag``), and in pixels whose flat is not
+        above the dark. The units are counts or, with a flat, 1, per unit of I0.
 
     Raises
     ------
     OperandoError
-        If there are no ``counts`` with the dims energy, y, x, or the gain or the tolerance is not positive.
+        If there are no ``counts`` with the dims energy, y, x, if the gain or the tolerance is not positive, or if
+        ``i0_noise`` is no number from 0 to 1, or given where there is no I0.
 
     Notes
     -----
     Lazy images stay lazy; I0 is read at once. Repeated frames are averaged where they are: do so only where the image
     does not drift from one to the other.
     """
-    _check(stack, gain, duplicates)
+    _check(stack, gain, duplicates, i0_noise)
     counts = stack["counts"]
     kept = [name for name in stack.coords if name not in PLANE]
     flag = stack.coords.get("frame_flag", xr.DataArray(np.zeros(counts.sizes[ALONG], np.int32), dims=ALONG)).compute()
@@ -72,19 +79,27 @@ def correct(stack: xr.Dataset, *, gain: float | None = None, duplicates: float |
         ds["intensity_std"] = (np.float32(gain) * gray) ** np.float32(0.5) / flat / lit
     ds = ds.transpose(*counts.dims).assign_coords({name: stack[name] for name in kept})
     ds = ds.assign_coords(frame_flag=flag)
+    if i0_noise is not None:
+        about = {"units": "1", "long_name": "relative standard uncertainty of the incoming intensity"}
+        ds = ds.assign_coords({I0_NOISE: (flag.dims, np.full(flag.shape, float(i0_noise)), about)})
     if duplicates is not None:
         ds = _averaged(ds, duplicates)
     ds = with_units(ds, dict.fromkeys(_NAMES, units), {name: text for name, text in _NAMES.items() if name in ds})
-    return recorded(ds, "xas.xpeem.correct", {"gain": gain, "duplicates": duplicates}, after=stack)
+    parameters = {"gain": gain, "duplicates": duplicates, I0_NOISE: i0_noise}
+    return recorded(ds, "xas.xpeem.correct", parameters, after=stack)
 
 
-def _check(stack: xr.Dataset, gain: float | None, duplicates: float | None) -> None:
+def _check(stack: xr.Dataset, gain: float | None, duplicates: float | None, i0_noise: float | None) -> None:
     dims = stack["counts"].dims if "counts" in stack else ()
     if not {ALONG, *PLANE} <= set(dims):
         raise OperandoError(f"correct: expected 'counts' with the dims energy, y and x, got {tuple(dims) or 'none'}")
     for name, value in (("gain", gain), ("duplicates", duplicates)):
         if value is not None and not value > 0:
             raise OperandoError(f"correct: expected {name} above 0, got {value}")
+    if i0_noise is not None and not 0 <= i0_noise < 1:
+        raise OperandoError(f"correct: expected i0_noise, relative to I0, from 0 to 1, got {i0_noise}")
+    if i0_noise is not None and "i0" not in stack:
+        raise OperandoError("correct: expected an I0 whose noise is i0_noise, got none; leave i0_noise out")
 
 
 def _averaged(ds: xr.Dataset, tolerance: float) -> xr.Dataset:
@@ -117,7 +132,13 @@ def _mean(frames: xr.Dataset) -> xr.Dataset:
     flag = counting.reduce(np.bitwise_or.reduce, ALONG).reset_coords(drop=True)
     flag = raised(flag, Flag.duplicate_energy).expand_dims({ALONG: 1}).transpose(*out["frame_flag"].dims)
     energy = frames[ALONG].mean(keep_attrs=True).expand_dims(ALONG)
-    return out.assign_coords({ALONG: energy, "frame_flag": (out["frame_flag"].dims, flag.data, flag.attrs)})
+    out = out.assign_coords({ALONG: energy, "frame_flag": (out["frame_flag"].dims, flag.data, flag.attrs)})
+    if I0_NOISE in frames.coords:
+        own = frames[I0_NOISE].where(sound).reset_coords(drop=True)
+        shared = (own**2).sum(ALONG) ** 0.5 / number.where(number > 0)
+        shared = shared.expand_dims({ALONG: 1}).transpose(*out[I0_NOISE].dims)
+        out = out.assign_coords({I0_NOISE: (shared.dims, shared.data, frames[I0_NOISE].attrs)})
+    return out
 
 
 def _like(values: xr.DataArray, frame: xr.DataArray) -> tuple[tuple[str, ...], object]:

@@ -13,6 +13,7 @@ from operando.flags import Flag
 
 ALONG = "energy"
 PLANE = ("y", "x")
+I0_NOISE = "i0_noise"
 LOST = Flag.missing_frame | Flag.saturated | Flag.no_i0
 """Flags of frames whose values mean nothing."""
 _AT_ONCE = 32 << 20

@@ -12,13 +12,14 @@ from operando.errors import OperandoError
 from operando.history import recorded
 from operando.units import with_units
 
-from .frames import ALONG, PLANE, images_of, usable, whole_frames
+from .frames import ALONG, I0_NOISE, PLANE, images_of, usable, whole_frames
 
 REGION, COUNTING = "region", "counting"
 Masks = NDArray[np.bool_]
 _NAMES = {
     "mu": "mean electron yield of a region",
     "mu_std": "standard uncertainty of the mean yield",
+    "mu_common_std": "standard uncertainty that the regions of a frame share",
     "pixels": "pixels that are known in all frames",
 }
 
@@ -41,9 +42,10 @@ def spectra(
     -------
     xarray.Dataset
         ``mu``, ``mu_std`` (dims ``region`` ``energy`` in the place of energy y x) and ``pixels`` (region);
-        ``attrs["taken_from"]`` of ``mu_std`` is ``"counting"`` or ``"scatter"``. Only pixels
-        that are finite in every frame that counts are used, so that all energies mean the same place. NaN in frames
-        that do not count.
+        ``attrs["taken_from"]`` of ``mu_std`` is ``"counting"`` or ``"scatter"``. If the images have the coordinate
+        ``i0_noise``, ``mu_common_std`` is what that makes of ``mu``: it is the same part of all regions of a frame and
+        cancels where they are compared, hence it is not in ``mu_std``. Only pixels that are finite in every frame that
+        counts are used, so that all energies mean the same place. NaN in frames that do not count.
 
     Raises
     ------
@@ -76,31 +78,41 @@ def spectra(
     )
     pixels = (known & masks).sum(PLANE)
     ds = xr.Dataset({"mu": mean.where(sound), "mu_std": std.where(sound), "pixels": pixels})
+    if I0_NOISE in stack.coords:
+        ds["mu_common_std"] = abs(ds["mu"]) * stack[I0_NOISE].reset_coords(drop=True)
     ds = ds.assign_coords({REGION: masks[REGION].variable}).transpose(..., REGION, ALONG)
     for name in ds.coords:
         if name in stack.coords:
             ds[name].attrs = dict(stack[name].attrs)
     units = str(stack.attrs.get("units", "1"))
-    ds = with_units(ds, {"mu": units, "mu_std": units, "pixels": "1"}, _NAMES)
+    ds = with_units(ds, {**dict.fromkeys(_NAMES, units), "pixels": "1"}, _NAMES)
     ds["mu_std"].attrs["taken_from"] = "scatter" if noise is None else COUNTING
     return recorded(ds, "xas.xpeem.spectra", {"regions": masks[REGION].values}, after=xr.Dataset(attrs=stack.attrs))
 
 
-def counting_noise(spectra: xr.Dataset) -> xr.DataArray | None:
+def counting_noise(spectra: xr.Dataset, *, shared: bool = False) -> xr.DataArray | None:
     """Return the uncertainty of spectra of regions if it is that of counting; scatter holds what pixels differ by.
 
     Parameters
     ----------
     spectra
         What :func:`spectra` returns, dims ``region``, ``energy`` (eV) and others.
+    shared
+        Whether what the regions of a frame share, the noise of I0, is part of it if it is known, as it must be where
+        stacks are compared, or a stack with a reference.
 
     Returns
     -------
     xarray.DataArray or None
-        ``mu_std``, dims and unit as those of ``mu``; None where it comes from scatter or is not there.
+        ``mu_std``, dims and unit as those of ``mu``, with ``mu_common_std`` as the root of the sum of their squares if
+        that is asked for; None where it comes from scatter or is not there.
     """
     known = spectra.get("mu_std")
-    return known if known is not None and known.attrs.get("taken_from") == COUNTING else None
+    if known is None or known.attrs.get("taken_from") != COUNTING:
+        return None
+    if shared and "mu_common_std" in spectra:
+        return ((known**2 + spectra["mu_common_std"] ** 2) ** 0.5).assign_attrs(known.attrs)
+    return known
 
 
 def _masks(regions: xr.DataArray | ArrayLike | Mapping[str, ArrayLike], shape: tuple[int, int]) -> xr.DataArray:

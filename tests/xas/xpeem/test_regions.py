@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from image_stacks import as_images
+from pulls import assert_unit_normal
 
 from operando import xas
 from operando.errors import OperandoError
@@ -55,6 +56,35 @@ def test_only_counting_is_noise_and_what_pixels_differ_by_widens_no_edge():
         errors.append(absorption.edge_energy(series, series)["edge_energy_std"].item())
     assert float((scattered["mu_std"] / counted["mu_std"]).median()) > 5
     assert errors[0] == pytest.approx(errors[1], rel=0.4)
+
+
+def test_edges_cover_with_the_noise_of_the_beam_and_differ_by_less_within_a_stack():
+    """Two particles alike in 400 stacks, their counts about as noisy as I0."""
+    rng, noise = np.random.default_rng(9), 0.02
+    energy = np.r_[np.arange(845.0, 852.0), np.arange(852.0, 856.0, 0.5), np.arange(856.0, 864.0)]
+    step = 0.5 + np.arctan((energy - 853.1) / 0.6) / np.pi
+    true = xr.DataArray(200 + 400 * step, dims="energy", coords={"energy": ("energy", energy, {"units": "eV"})})
+    i0 = 1 + noise * rng.standard_normal((400, energy.size))
+    counts = rng.poisson(true.values[:, None, None], (400, energy.size, 4, 8))
+    stacks = xr.Dataset(
+        {"counts": (("scan", "energy", "y", "x"), counts, {"units": "counts"}), "i0": (("scan", "energy"), i0)},
+        {"energy": true["energy"], "frame_flag": (("scan", "energy"), np.zeros(i0.shape, np.int32))},
+    )
+    images = xpeem.correct(stacks, gain=1.0, i0_noise=noise)
+    halves = np.repeat([[1, 2]], 4, axis=0).repeat(4, axis=1)
+    found = xpeem.spectra(images, halves).transpose("scan", "region", "energy")
+    ranges = {"e0": 853.0, "pre1": -8.0, "pre2": -3.0, "norm1": 5.0, "norm2": 11.0, "nnorm": 0}
+    fitted = xas.normalize(found["mu"], **ranges)
+    counted, every = (xpeem.counting_noise(found, shared=shared) / fitted["edge_step"] for shared in (False, True))
+    own, whole = (xas.edge_energy(fitted, noise=given) for given in (counted, every))
+    series = found.assign(fitted)
+    np.testing.assert_array_equal(absorption.edge_energy(series, series)["edge_energy_std"], whole["edge_energy_std"])
+    apart = own["edge_energy"].diff("region").squeeze() / np.hypot(*own["edge_energy_std"].transpose("region", "scan"))
+    edge = xas.edge_energy(xas.normalize(true, **ranges))["edge_energy"]
+    away = ((whole["edge_energy"] - edge) / whole["edge_energy_std"]).isel(region=0)
+    assert_unit_normal(apart.values)
+    assert_unit_normal(away.values)
+    assert float((whole["edge_energy_std"] / own["edge_energy_std"]).median()) > 1.5
 
 
 def test_regions_may_be_numbers_masks_or_named_masks(halves):
