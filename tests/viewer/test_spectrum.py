@@ -192,7 +192,7 @@ def test_what_was_set_and_drawn_runs_as_a_batch_and_gives_the_numbers_that_were_
 
 def test_settings_come_from_the_recipe_of_the_store(cell):
     found = settings_of(operando.open(cell), SERIES)
-    assert found.correct == {"gain": 1.0}
+    assert found.correct == {"gain": 1.0, "i0_noise": 0.002}
     assert found.normalize["e0"] == 854.0
     assert found.lcf["shift"] == [-0.5, 0.5]
     assert found.scale == "normalize"
