@@ -60,6 +60,14 @@ def _edge(given: Given) -> str:
     return said[0].upper() + said[1:].format(**given)
 
 
+def _frames(given: Given) -> str:
+    noise = [f"of counting (counts of the camera per electron: {given['gain']:g})"] if given["gain"] else []
+    beam = given.get("i0_noise")
+    noise += [f"of the incoming intensity ({100 * beam:.2g} %)"] if beam else []
+    said = "Frames were corrected by what was measured of dark, flat and incoming intensity"
+    return f"{said}; their noise is that {listed(noise)}" if noise else said
+
+
 def _combination(given: Given) -> str:
     extras = ["a scale"] if given["scale"] else []
     extras += ["a common shift in energy"] if given["shift"] not in (None, False) else []
@@ -126,6 +134,7 @@ SENTENCES: dict[str, str | Callable[[Given], str]] = {
     "xas.autobk": "The background was removed by a spline with no oscillation below {rbkg:g} Å",
     "xas.fourier": "The oscillations were transformed from {kmin:g} to {kmax:g} 1/Å with k-weight {kweight:g}",
     "xas.fit_shells": "Coordination shells were fitted to the Fourier transform",
+    "xas.xpeem.correct": _frames,
     "xas.xpeem.drift": "The drift of the images was found by registration of frames, also where contrast inverts",
     "xas.xpeem.align": "Frames were moved by splines of order {order}",
     "xas.xpeem.regions": "Regions are what is brighter than a threshold and at least {smallest} pixels large",

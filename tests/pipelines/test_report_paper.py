@@ -46,6 +46,17 @@ def test_sentences_hold_the_numbers_and_steps_that_nodes_share_are_told_once():
     assert "The edge energy is that of the steepest rise" in words
 
 
+def test_the_noise_of_frames_is_told_as_far_as_it_was_stated():
+    step = ("xas.xpeem.correct", {"gain": 2.0, "duplicates": None, "i0_noise": 0.002})
+    words = said(xpeem__Ni_L3__processed=node(step))
+    assert (
+        "noise is that of counting (counts of the camera per electron: 2) and of the incoming intensity (0.2 %)."
+        in words
+    )
+    words = said(xpeem__Ni_L3__processed=node(("xas.xpeem.correct", {"gain": None, "duplicates": None})))
+    assert "Frames were corrected by what was measured of dark, flat and incoming intensity." in words
+
+
 def test_works_are_numbered_in_the_order_in_which_they_are_cited_and_only_where_a_step_rests_on_them():
     centroid, half = ({"method": name, "level": 0.5} for name in ("centroid", "half_height"))
     steps = [("xas.edge_energy", half), ("xas.normalize", NORMALIZED), ("xas.edge_energy", centroid)]
