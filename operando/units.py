@@ -102,6 +102,28 @@ def require_parsable(path: Path, units: Mapping[str, str]) -> None:
             raise OperandoError(f"{path}: units.{name}: {error}") from None
 
 
+def known_unit(stated: str, place: str) -> tuple[str, list[str]]:
+    """Return the unit that a file states at a place, 1 where it is none, and then a remark on that.
+
+    Parameters
+    ----------
+    stated
+        What the file says.
+    place
+        Where, such as the name of the quantity.
+
+    Returns
+    -------
+    tuple of str and list of str
+        The unit and at most one remark, ``place: unknown unit ...``.
+    """
+    try:
+        parse(stated)
+    except OperandoError as error:
+        return DIMENSIONLESS, [f"{place}: {error}"]
+    return stated, []
+
+
 def convert(values: np.ndarray, have: str, want: str) -> np.ndarray:
     """Return ``values`` given in ``have`` as values in ``want`` (temperatures with their offset).
 

@@ -371,3 +371,14 @@ def test_energies_of_casaxps_in_lines_one_below_the_other_are_no_spectra(tmp_pat
     stated = "Characteristic Energy eV\t1486.6\tAcquisition Time s\t2\n"
     (tmp_path / "a.txt").write_text(f"S2p\n{stated}{stated}K.E.\tCounts\tB.E.\n400\t5\t1086.6\n", encoding="utf-8")
     assert "a line that names the columns" in refused(xps.read, tmp_path / "a.txt", reader="casaxps_text")
+
+
+def test_a_unit_of_grey_values_that_is_none_is_a_remark(tmp_path):
+    from made_seeds import VOXELS, nxtomoproc
+
+    nxtomoproc(tmp_path)
+    with h5py.File(tmp_path / "p.nxs", "r+") as file:
+        file["entry/data/data"].attrs["units"] = "2026-02-30T25:00:00"
+    volume = tomo.read(tmp_path / "p.nxs", **VOXELS)
+    assert volume["grey"].attrs["units"] == "1"
+    assert json.loads(volume.attrs["remarks"])[-1].startswith("/entry/data/data: unknown unit '2026-02-30T25:00:00'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from operando.nexus_tree import TIMES, stated_flags
 from operando.sniff import Format, Head
 from operando.tomo.layout import PLACES
 from operando.tomo.volume_series import stack_volumes
+from operando.units import known_unit
 
 from .hdf5_scan import Wanted, read_places
 from .scan import Size
@@ -105,10 +107,13 @@ def _volume(root: Node, entry: str, wanted: Wanted) -> xr.Dataset:
     ds = read_places(root, places, wanted, reader="nxtomoproc", about=f"/{entry}")
     ds = ds.assign_coords(_stated(root, f"/{entry}/data", ds, wanted.timezone))
     data = root.get(places["data"])
-    for name in ("units", "long_name"):
-        said = data.attribute(name) if data is not None else None
-        if isinstance(said, str) and said.strip():
-            ds["grey"].attrs[name] = said.strip()
+    said = {name: data.attribute(name) if data is not None else None for name in ("units", "long_name")}
+    said = {name: text.strip() for name, text in said.items() if isinstance(text, str) and text.strip()}
+    if "units" in said:
+        said["units"], told = known_unit(said["units"], places["data"])
+        if told:
+            ds.attrs["remarks"] = json.dumps([*json.loads(ds.attrs.get("remarks", "[]")), *told], ensure_ascii=False)
+    ds["grey"].attrs |= said
     return named(ds, root.file, entry)
 
 

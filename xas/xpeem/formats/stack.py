@@ -13,10 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from operando import flags
-from operando.errors import FileError, OperandoError
+from operando.errors import FileError
 from operando.flags import Flag
 from operando.header_times import Span
-from operando.units import DIMENSIONLESS, parse
+from operando.units import DIMENSIONLESS, known_unit
 from operando.xas.xpeem.layout import RAW
 
 from .frames import MOST_FRAMES, Frame, Image, lazily, look
@@ -134,15 +134,6 @@ def _surplus(found: Found, usable: NDArray[np.bool_]) -> list[str]:
     return said
 
 
-def _known_unit(stated: str) -> tuple[str, list[str]]:
-    """Return the unit of the incoming intensity, 1 where what the file states is none, and a remark on that."""
-    try:
-        parse(stated)
-    except OperandoError as error:
-        return DIMENSIONLESS, [f"i0: {error}"]
-    return stated, []
-
-
 def _described(ds: xr.Dataset, found: Found, remarks: Sequence[str]) -> xr.Dataset:
     meanings, units = RAW.long_names(), RAW.units()
     for name in ds.variables:
@@ -150,7 +141,7 @@ def _described(ds: xr.Dataset, found: Found, remarks: Sequence[str]) -> xr.Datas
         if str(name) in units:
             ds[name].attrs["units"] = units[str(name)]
     if "i0" in ds:
-        unit, told = _known_unit(found.i0_units)
+        unit, told = known_unit(found.i0_units, "i0")
         ds["i0"].attrs["units"], remarks = unit, [*remarks, *told]
     ds.attrs |= found.span.attributes()
     if remarks:
