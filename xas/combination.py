@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -100,7 +100,7 @@ def lcf(
         within which it is fitted for each spectrum.
     noise
         Standard deviation of a point in edge steps: one number, one a spectrum, or along ``energy`` one a point, for
-        the errors; where it is None or NaN they come from the residuals.
+        the errors. Spectra for which it is None, or NaN at a point that is fitted, are judged by their residuals.
     residual
         Whether what the fit leaves of the spectra is returned too.
 
@@ -129,8 +129,9 @@ def lcf(
     The shares are those of ``larch.math.lincombo_fit``. The errors come from the noise, or from the residuals, point by
     point (the sandwich HC3), so they hold where noise differs along the spectrum, and they are those of the free shares
     where some lie on a bound. Residuals hold what the references miss as well, noise does not; errors of the references
-    and of the normalization are in neither. J. G. MacKinnon, H. White, J. Econometrics 29,
-    305 (1985), doi:10.1016/0304-4076(85)90158-7.
+    are in neither. Errors of pre-edge line and edge step move all points together: with ``scale`` and a linear
+    background they change no share (but ``scale``, as much as the edge step); otherwise residuals hold a part of them,
+    noise nothing. J. G. MacKinnon, H. White, J. Econometrics 29, 305 (1985), doi:10.1016/0304-4076(85)90158-7.
 
     Examples
     --------
@@ -171,6 +172,11 @@ def lcf(
     parameters = {**vars(fit), "references": known[REFERENCE].values, "condition_number": number}
     parameters |= {} if noise is None else {"noise": one_or_many(noise)}
     return recorded(ds, "xas.lcf", parameters, after=xr.Dataset(attrs=mu.attrs)).assign_attrs(condition_number=number)
+
+
+def leaves_normalization(*, scale: bool = False, background: str | None = None, **_options: Any) -> bool:
+    """Return whether a fit with such options leaves height and line free, so that a normalization moves no share."""
+    return scale and background == "linear"
 
 
 def _normalized(spectra: xr.DataArray | xr.Dataset) -> xr.DataArray:
@@ -284,7 +290,7 @@ def _rows_combined(
     left = np.full(rows.shape, np.nan) if residual else np.empty(0)
     scalars = np.full((3, len(rows)), np.nan)
     scalars[2] = _NOT_CONVERGED
-    errors = None if noise is None else np.array(np.broadcast_to(noise, mu.shape), np.float64).reshape(rows.shape)
+    errors = None if noise is None else np.array(np.broadcast_to(noise, mu.shape), float, order="C").reshape(rows.shape)
     starts = np.broadcast_to(shift, lead).astype(np.float64).reshape(-1)
     inside = np.flatnonzero((energy >= fit.window[0]) & (energy <= fit.window[1]))
     every = np.arange(len(rows))

@@ -78,16 +78,20 @@ def by_point(noise: float | xr.DataArray | None, spectra: xr.DataArray, step: st
     Raises
     ------
     OperandoError
-        If it lies at other energies than the spectra, or along other dims.
+        If it lies at other energies than the spectra, along other dims, or belongs to other scans or regions.
     """
+    if isinstance(noise, xr.DataArray):
+        if not set(noise.dims) <= set(spectra.dims):
+            raise OperandoError(f"{step}: expected noise with dims among {spectra.dims}, got {noise.dims}")
+        for dim in set(noise.indexes) & set(spectra.indexes) - {ALONG}:
+            if not noise.indexes[dim].equals(spectra.indexes[dim]):
+                raise OperandoError(f"{step}: expected noise with the {dim} of the spectra, got another one")
     if not (isinstance(noise, xr.DataArray) and ALONG in noise.dims):
         return (np.nan if noise is None else noise) * xr.DataArray(np.ones(spectra.sizes[ALONG]), dims=ALONG)
     energy, own = spectra[ALONG].to_numpy(), noise[ALONG].to_numpy() if ALONG in noise.coords else None
     if noise.sizes[ALONG] != energy.size or not (own is None or np.allclose(own, energy, rtol=0, atol=_SAME)):
         got = f"{noise.sizes[ALONG]} others" if own is None else f"{own.size} from {own.min():g} to {own.max():g} eV"
         raise OperandoError(f"{step}: expected noise at the energies of the spectra, got {got}")
-    if not set(noise.dims) <= set(spectra.dims):
-        raise OperandoError(f"{step}: expected noise with dims among {spectra.dims}, got {noise.dims}")
     return along_energy(noise.assign_coords({ALONG: spectra[ALONG]}), step)
 
 

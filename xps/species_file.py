@@ -61,6 +61,7 @@ def problems(raw: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"unknown section {name!r}" for name in raw if name not in _NEEDED and name != "reference")
     if not str(raw.get("reference", "")).strip():
         yield "'reference' must say what the energies are referenced to"
+    sources = raw.get("sources", {})
     for section in _NEEDED:
         rows = raw.get(section, {})
         if not isinstance(rows, Mapping):
@@ -69,19 +70,20 @@ def problems(raw: Mapping[str, Any]) -> Iterator[str]:
         for place, row in _rows(section, rows):
             wrong = list(_form(section, row))
             if not wrong and section != "sources":
-                wrong = list(_sense(section, row, raw.get("sources", {})))
+                wrong = list(_sense(section, row, sources if isinstance(sources, Mapping) else {}))
             yield from (f"{place}: {text}" for text in wrong)
 
 
 def _rows(section: str, groups: Row) -> Iterator[tuple[str, Any]]:
     """Yield each entry, a table or not, with its place."""
     for group, rows in groups.items():
+        place = one_line(f"{section} {group}")
         for k, row in enumerate(rows if isinstance(rows, list) else [rows]):
             if isinstance(row, Mapping):
                 name = row.get("name", "" if section in ("sources", "levels") else f"entry {k + 1}")
-                yield one_line(f"{section} {group} {name}"), row
+                yield one_line(f"{place} {name}"), row
             else:
-                yield one_line(f"{section} {group}"), row
+                yield place, row
 
 
 def _form(section: str, row: Any) -> Iterator[str]:

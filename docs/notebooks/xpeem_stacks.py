@@ -103,7 +103,8 @@ plt.show()
 #
 # A region's spectrum is a spectrum: `normalize` and `edge_energy` take all of them at once. The frames are 0.5 to 2 eV apart, too far for
 # the scatter around a smooth curve to tell the noise, so it is handed on from the pixels. What all particles of a frame share, the noise of
-# I0, counts where stacks are compared (`shared`), and cancels where particles of one stack are.
+# I0, counts where stacks are compared (`shared`); where particles of one stack are, it cancels, as far as their backgrounds are as many
+# of their edge steps.
 #
 # The simulation knows the spectrum of every particle. Normalized by the same ranges (an edge at half height depends on them), it has the
 # edge that should have been found.

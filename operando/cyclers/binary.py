@@ -191,20 +191,24 @@ def read_arbin(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
     def column(name: str) -> npt.NDArray[np.float64]:
         return np.asarray(rows[name], "f8")[order]
 
-    local = _SERIAL_DAY_0 + to_ns(column("DateTime") * 86400.0)
+    # A damaged number may be too large in another unit; checks of what is finite tell it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        local = _SERIAL_DAY_0 + to_ns(column("DateTime") * 86400.0)
+        charge = (column("Charge_Capacity") - column("Discharge_Capacity")) * 3600.0
     times = local_and_elapsed(local, column("Test_Time"), timezone, path, "Channel_Normal_Table, DateTime")
-    charge = column("Charge_Capacity") - column("Discharge_Capacity")
     values = {
         "voltage": column("Voltage"),
         "current": column("Current"),
-        "cycler_charge": charge * 3600.0,
+        "cycler_charge": charge,
         "cycler_cycle": column("Cycle_Index"),
         "step": column("Step_Index"),
     }
+    first = {name: values[0] for name, values in test.items() if isinstance(values, list) and values}
     described = {
-        name: str(test[name][0]) for name in ("Test_Name", "Channel_Index", "Schedule_File_Name") if name in test
+        name: str(first[name]) for name in ("Test_Name", "Channel_Index", "Schedule_File_Name") if name in first
     }
-    mass = {"active_mass": float(test["MASS"][0]) * 1e3} if test.get("MASS") and test["MASS"][0] else {}
+    grams = first.get("MASS")
+    mass = {"active_mass": grams * 1e3} if isinstance(grams, int | float) and grams else {}
     return build(path, "arbin", times, values, metadata={"header": described, "cell": mass})
 
 

@@ -62,7 +62,7 @@ def _edge(given: Given) -> str:
 
 def _frames(given: Given) -> str:
     noise = [f"of counting (counts of the camera per electron: {given['gain']:g})"] if given["gain"] else []
-    beam = given.get("i0_noise")
+    beam = given.get("i0_noise") if noise else None
     noise += [f"of the incoming intensity ({100 * beam:.2g} %)"] if beam else []
     said = "Frames were corrected by what was measured of dark, flat and incoming intensity"
     return f"{said}; their noise is that {listed(noise)}" if noise else said

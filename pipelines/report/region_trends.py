@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _POINTS = 8000
+_SHARED = "a part of them, from the noise of I0, is the same for all regions of a scan"
 
 
 def draw_trends(series: Series, ds: xr.Dataset, local: LocalTime) -> Iterator[Part]:
@@ -116,7 +117,8 @@ def _buttons(figures: list[Figure], quantities: list[Any], drawn: list[list[list
 
 def _caption(series: Series, regions: int, drawn: int) -> str:
     said = [f"{counted(regions, 'region')} of {text(series.name)}, a color each as in the spectra."]
-    said.append("Error bars are one standard uncertainty.")
+    shared = series.processed is not None and "mu_common_std" in series.processed
+    said.append("Error bars are one standard uncertainty" + (f"; {_SHARED}." if shared else "."))
     if series.flags().any():
         said.append("Flagged scans are hollow.")
     if drawn < series.count:

@@ -134,7 +134,6 @@ def white_line(
         search=search,
         limits=limits,
         smoothing=smoothing,
-        noise=noise_of(processed),
     )
     return with_result(processed, found)
 
@@ -168,7 +167,6 @@ def branching_ratio(
         search=search,
         reach=reach,
         smoothing=smoothing,
-        noise=noise_of(processed),
     )
     return with_result(processed, found)
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag, raised
+from operando.xas.xpeem.frames import I0_NOISE
 
 from .step import with_result
 
@@ -71,7 +72,7 @@ def align(raw: xr.Dataset, processed: xr.Dataset) -> xr.Dataset:
     images = {name: array.variable for name, array in means.items()} | {ALIGNED[0]: intensity.variable}
     if "intensity_std" in moved:
         images[ALIGNED[1]] = moved["intensity_std"].variable
-    beam = {name: moved[name].variable for name in ("i0_noise",) if name in moved.coords}
+    beam = {I0_NOISE: moved[I0_NOISE].variable} if I0_NOISE in moved.coords else {}
     return processed.assign(images).assign_coords(beam).assign_attrs(history=moved.attrs["history"])
 
 

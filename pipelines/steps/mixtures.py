@@ -39,9 +39,10 @@ def taken_apart(
 ) -> xr.Dataset:
     """Return what :func:`operando.xas.lcf` finds, with the shift of one signal for all if it is named."""
     from operando import xas
+    from operando.xas.combination import leaves_normalization
 
     spectra = normalized_of("lcf", processed).assign_attrs(history=processed.attrs["history"])
-    asked |= {"residual": residual, "noise": noise_of(processed)}
+    asked |= {"residual": residual, "noise": noise_of(processed) if leaves_normalization(**asked) else None}
     if shift_signal is None:
         return xas.lcf(spectra, references, shift=shift, **asked)
     first = xas.lcf(spectra.sel({SIGNAL: [one_signal(spectra, shift_signal)]}), references, shift=shift, **asked)

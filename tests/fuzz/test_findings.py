@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 import time
 import tracemalloc
 import warnings
@@ -13,17 +12,16 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
-import tifffile
 import xarray as xr
+from refusals import quick, refused
 from specs_files import XmlRegion, specs_xml
 
 from operando import cyclers, hdf5, impedance_files, store, text_table, tomo, units, xas, xps
 from operando.clock import to_ns
-from operando.errors import FileError, OperandoError, OperandoWarning
-from operando.pipelines.steps import images
+from operando.errors import OperandoError
+from operando.flags import Flag
 from operando.pipelines.toml_text import read_toml
 from operando.sniff import head
-from operando.tomo.formats import zarr_frames
 from operando.xas import edge_finding
 from operando.xas.formats import FORMATS, mda_text
 from operando.xas.formats.guess import guessed_settings
@@ -34,27 +32,6 @@ from operando.xps.formats import nexus_entry, region_names, ses_text
 
 ROWS = "".join(f"{8300 + k} 1000 {k / 60}\n" for k in range(60))
 LONG = 60_000
-
-
-def refused(read, *args, longest=5000, **settings) -> str:
-    """Return in which line a file is refused; anything else but a dataset fails the test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warnings.simplefilter("ignore", OperandoWarning)
-        said = ""
-        try:
-            read(*args, **settings)
-        except OperandoError as error:
-            said = str(error)
-    assert "\n" not in said
-    assert len(said) < longest
-    return said
-
-
-def quick(work, seconds=2.0):
-    begun = time.process_time()
-    work()
-    assert time.process_time() - begun < seconds
 
 
 @pytest.mark.parametrize(
@@ -154,23 +131,6 @@ def test_groups_that_hold_themselves_are_gone_through_once(tmp_path):
     quick(lambda: refused(read_stack, tmp_path / "a.h5"))
 
 
-@pytest.mark.parametrize("lines", [9000, 9])
-def test_a_log_does_not_name_its_few_images_thousands_of_times(tmp_path, lines):
-    (tmp_path / "log.txt").write_text(
-        "file energy\n" + "".join(f"a_{k % 2}.tif {850 + k / 100}\n" for k in range(lines))
-    )
-    settings = {"reader": "image_log", "columns": {"file": "file", "energy": "energy"}}
-    said = []
-    quick(lambda: said.append(refused(read_stack, tmp_path / "log.txt", **settings)))
-    assert ("lines for 2 images" in said[0]) == (lines == 9000)
-
-
-@pytest.mark.parametrize("name", ["x" * 300 + ".tif", "../../../etc/hosts.tif"])
-def test_a_log_does_not_name_what_cannot_be_or_lies_elsewhere(tmp_path, name):
-    (tmp_path / "log.txt").write_text(f"file energy\n{name} 850\na.tif 851\nb.tif 852\n")
-    assert refused(read_stack, tmp_path / "log.txt", reader="image_log", columns={"file": "file", "energy": "energy"})
-
-
 def test_reading_a_cyclers_file_leaves_the_standard_library_as_it_is(tmp_path):
     pytest.importorskip("fastnda")
     before = zlib.decompressobj
@@ -179,55 +139,11 @@ def test_reading_a_cyclers_file_leaves_the_standard_library_as_it_is(tmp_path):
     assert zlib.decompressobj is before
 
 
-def test_an_array_of_labels_is_no_larger_than_its_file(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((3, 4), "i4"))
-    data = (tmp_path / "a.npy").read_bytes().replace(b"(3, 4)", b"(3333333333, 4)")
-    data = data[:8] + struct.pack("<H", len(data) - 10 - 48) + data[10:]
-    (tmp_path / "b.npy").write_bytes(data)
-    shape = SimpleNamespace(sizes={"y": 3, "x": 4})
-    assert images._labels(tmp_path / "a.npy", shape).shape == (3, 4)
-    with pytest.raises(FileError, match=r"a TIFF or \.npy image of numbers"):
-        images._labels(tmp_path / "b.npy", shape)
-
-
-def test_objects_in_an_array_are_never_unpickled(tmp_path):
-    np.save(tmp_path / "a.npy", np.array([[print]], dtype=object), allow_pickle=True)
-    with pytest.raises(FileError, match=r"a TIFF or \.npy image of numbers"):
-        images._labels(tmp_path / "a.npy", SimpleNamespace(sizes={"y": 1, "x": 1}))
-
-
-def test_a_store_of_both_versions_of_zarr_is_read_as_the_newer(tmp_path):
-    import zarr
-
-    zarr.create_array(tmp_path / "v.zarr", shape=(2, 2, 2), dtype="u1")
-    (tmp_path / "v.zarr" / ".zarray").write_text("{}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert zarr_frames.opened(tmp_path / "v.zarr").shape == (2, 2, 2)
-
-
 def test_a_unit_of_megabytes_is_no_unit_at_once():
     began = time.process_time()
     with pytest.raises(OperandoError, match="unknown unit"):
         units.parse("eV " * LONG)
     assert time.process_time() - began < 1.0
-
-
-def test_slices_whose_height_is_no_whole_number_are_refused(tmp_path):
-    path = tmp_path / "slice_0001.tif"
-    tifffile.imwrite(path, np.ones((8, 8), np.uint16), photometric="minisblack", metadata=None)
-    data = bytearray(path.read_bytes())
-    at = data.index(struct.pack("<HH", 257, 4))
-    data[at + 2 : at + 12] = struct.pack("<HII", 12, 1, len(data))
-    path.write_bytes(data + struct.pack("<d", 7.5))
-    assert "expected a grey image, got shape" in refused(tomo.read, tmp_path, reader="tiff", voxel_size=0.65)
-
-
-def test_tags_without_sense_or_end_are_given_up(tmp_path):
-    path = tmp_path / "v.tif"
-    tags = b"".join(struct.pack("<HHII", 40000 + k % 20000, 99, 1, 0) for k in range(4000))
-    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 4000) + tags + struct.pack("<I", 0))
-    assert "tags that make no sense" in refused(tomo.read, path, reader="tiff", voxel_size=0.65)
 
 
 def test_groups_of_settings_that_hold_themselves_are_gone_through_once(tmp_path):
@@ -279,24 +195,6 @@ def test_a_line_with_thousands_of_columns_is_gone_through_once(tmp_path):
     assert "at most 1000 spectra beside" in refused(xps.read, tmp_path / "b.txt", reader="casaxps_text")
 
 
-def test_pages_without_an_image_are_counted_so_far_only(tmp_path):
-    entry = struct.pack("<HHII", 270, 99, 1, 0)
-    pages = b"".join(struct.pack("<H", 1) + entry + struct.pack("<I", 8 + 18 * (k + 1)) for k in range(LONG))
-    (tmp_path / "v.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + pages)
-    quick(lambda: refused(tomo.read, tmp_path / "v.tif", reader="tiff", voxel_size=0.65))
-
-
-def test_an_array_of_zarr_with_an_empty_list_of_filters_is_read(tmp_path):
-    import zarr
-
-    zarr.create_array(tmp_path / "v.zarr", shape=(2, 2, 2), dtype="u1", zarr_format=2)
-    document = tmp_path / "v.zarr" / ".zarray"
-    document.write_text(document.read_text().replace('"filters": null', '"filters": []'))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert zarr_frames.opened(tmp_path / "v.zarr").shape == (2, 2, 2)
-
-
 def test_a_single_number_with_a_comma_is_named(tmp_path):
     rows = [f"2026-05-18 12:00:{k:02d}\t3.{k}\t{'1,5' if k == 4 else 1.0}" for k in range(9)]
     (tmp_path / "a.txt").write_text("\n".join(["time\tvoltage\tcurrent", *rows]) + "\n", encoding="utf-8")
@@ -322,11 +220,21 @@ def test_many_entries_that_are_no_tables_are_told_in_little_room(tmp_path):
     group = "x" * 100_000
     (tmp_path / "species.toml").write_text(f"[species]\n'{group}' = [{'1, ' * 200_000}]\n", encoding="utf-8")
     tracemalloc.start()
-    said = refused(species_file.entries, tmp_path / "species.toml", longest=200_000)
-    assert tracemalloc.get_traced_memory()[1] < 100 << 20
-    tracemalloc.stop()
+    try:
+        said = refused(species_file.entries, tmp_path / "species.toml", longest=200_000)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
     assert "an entry must be a table with name, energy, spread, phase, source, verified, got 1;" in said
     assert said.endswith("and 199901 more")
+
+
+def test_sources_that_are_no_section_are_told_with_the_rest(tmp_path):
+    row = "name = 'a'\nenergy = 55.0\nspread = 0.2\nphase = 'product'\nsource = 'x'\nverified = true"
+    (tmp_path / "species.toml").write_text(f"sources = 5\n[[species.'Li 1s']]\n{row}\n", encoding="utf-8")
+    said = refused(species_file.entries, tmp_path / "species.toml")
+    assert "sources must be a section, got 5" in said
+    assert "source 'x' is not among the sources" in said
 
 
 def test_an_edge_among_tens_of_thousands_of_points_takes_no_matrix_of_them():
@@ -373,12 +281,19 @@ def test_energies_of_casaxps_in_lines_one_below_the_other_are_no_spectra(tmp_pat
     assert "a line that names the columns" in refused(xps.read, tmp_path / "a.txt", reader="casaxps_text")
 
 
-def test_a_unit_of_grey_values_that_is_none_is_a_remark(tmp_path):
-    from made_seeds import VOXELS, nxtomoproc
+def test_an_arbin_database_without_its_test_and_with_numbers_beyond_all_is_read(tmp_path, monkeypatch):
+    from operando.cyclers import binary
 
-    nxtomoproc(tmp_path)
-    with h5py.File(tmp_path / "p.nxs", "r+") as file:
-        file["entry/data/data"].attrs["units"] = "2026-02-30T25:00:00"
-    volume = tomo.read(tmp_path / "p.nxs", **VOXELS)
-    assert volume["grey"].attrs["units"] == "1"
-    assert json.loads(volume.attrs["remarks"])[-1].startswith("/entry/data/data: unknown unit '2026-02-30T25:00:00'")
+    rows = ("Test_ID", "Data_Point", "DateTime", "Test_Time", "Charge_Capacity", "Discharge_Capacity")
+    table = {name: [1.0, 1.0, 1.0] for name in (*rows, "Voltage", "Current", "Cycle_Index", "Step_Index")}
+    table |= {"Data_Point": [1, 2, 3], "Test_Time": [0.0, 60.0, 120.0], "DateTime": [45000.0, 45000.001, 45000.002]}
+    table["Charge_Capacity"] = [0.0, 1e306, 0.2]
+    kept = {"Channel_Normal_Table": table, "Global_Table": {"Test_Name": "", "MASS": []}}
+    package = SimpleNamespace(AccessParser=lambda _path: SimpleNamespace(parse_table=kept.get))
+    monkeypatch.setattr(binary, "_package", lambda *_given: package)
+    (tmp_path / "a.res").write_bytes(b"\0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        log = binary.read_arbin(tmp_path / "a.res", timezone="UTC")
+    assert np.isinf(log["cycler_charge"].values).tolist() == [False, True, False]
+    assert int(log["flag"][1]) & Flag.not_finite

@@ -119,6 +119,10 @@ def test_noise_may_be_one_number_one_a_spectrum_or_unknown_for_some():
     xr.testing.assert_allclose(lazy.compute(), xas.lcf(spectra, known, noise=noise))
     with pytest.raises(OperandoError, match="lcf: expected noise at the energies of the spectra"):
         xas.lcf(spectra, known, noise=noise[:, 1:])
+    with pytest.raises(OperandoError, match="expected noise with dims among"):
+        xas.lcf(spectra, known, noise=xr.DataArray([0.1, 0.2], dims="repeat"))
+    with pytest.raises(OperandoError, match="expected noise with the scan of the spectra, got another one"):
+        xas.lcf(spectra.assign_coords(scan=range(4)), known, noise=some.assign_coords(scan=range(1, 5)))
 
 
 def test_a_shift_of_the_references_is_found_and_costs_nothing():

@@ -14,6 +14,7 @@ import xarray as xr
 from operando import flags
 from operando.errors import FileError, OperandoError
 from operando.flags import Flag
+from operando.header_times import Span
 from operando.history import recorded
 from operando.reading import read_as
 from operando.sniff import Format, Head
@@ -114,6 +115,7 @@ def _single(
     if len(log.entries) > _OFTEN * (len(names) + 1):
         got = f"{len(log.entries)} lines for {len(names)} volumes"
         raise FileError(path, "lines that each name a volume of their own", got)
+    spans = [entry.span for entry in log.entries]
     found: list[xr.Dataset | None] = []
     remarks: list[str] = []
     for entry in log.entries:
@@ -128,12 +130,12 @@ def _single(
     if not sound:
         raise FileError(path, "a volume that can be read", remarks[0] if remarks else "none")
     whole = max(sound, key=lambda one: one.sizes["z"])
-    named = zip(found, log.entries, strict=True)
+    named = zip(found, log.entries, spans, strict=True)
     return [
-        (one if one is not None else _lost(whole, entry)).assign_coords(
+        (one if one is not None else _lost(whole, entry.name, taken)).assign_coords(
             source=xr.Variable((), np.array(f"{path.name}{_ENTRY}{entry.name}", dtype=object))
         )
-        for one, entry in named
+        for one, entry, taken in named
     ], remarks
 
 
@@ -165,24 +167,24 @@ def _images(one: xr.Dataset, place: Path) -> Sequence[str]:
     return listed if place.is_dir() and listed else [place.name, *listed]
 
 
-def _lost(like: xr.Dataset, entry: Entry) -> xr.Dataset:
+def _lost(like: xr.Dataset, name: str, taken: Span) -> xr.Dataset:
     """Return a volume that is not there, in the place of ``like``."""
     import dask.array as da
 
     grey = like["grey"]
     fill = np.nan if grey.dtype.kind == "f" else 0
     missing = np.full(grey.sizes["z"], int(Flag.missing_frame), np.int32)
-    flag = int(Flag.missing_frame) | (int(Flag.no_time) if np.isnat(entry.span.middle) else 0)
+    flag = int(Flag.missing_frame) | (int(Flag.no_time) if np.isnat(taken.middle) else 0)
     return like.assign(
         grey=(grey.dims, da.full(grey.shape, fill, dtype=grey.dtype, chunks=grey.chunks), grey.attrs)  # type: ignore[no-untyped-call]
     ).assign_coords(
         frame_flag=("z", missing, flags.attrs()),
         flag=((), np.int32(flag), flags.attrs()),
-        time_start=((), entry.span.start, like["time_start"].attrs),
-        time=((), entry.span.middle, like["time"].attrs),
-        time_end=((), entry.span.end, like["time_end"].attrs),
+        time_start=((), taken.start, like["time_start"].attrs),
+        time=((), taken.middle, like["time"].attrs),
+        time_end=((), taken.end, like["time_end"].attrs),
         # That it arrived later is seen by its name.
-        images=((), np.array(entry.name, dtype=object), like["images"].attrs),
+        images=((), np.array(name, dtype=object), like["images"].attrs),
     )
 
 

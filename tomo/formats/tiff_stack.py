@@ -38,7 +38,8 @@ def of_file(
     with opened(path) as file:
         axes, pages = _axes(path, file)
         wanted = _chosen(path, axes, channel, time_point)
-        edges, remarks = voxel(path, file)
+        edges, of_size = voxel(path, file)
+        remarks: list[str] = []
         described = {"description": str(file.pages[0].description)[:2000]}
         if len(file.pages) == 1 and wanted.size > 1:
             found = _in_one_piece(path, file, wanted, slices, full_scale)
@@ -55,7 +56,7 @@ def of_file(
         if breaks_off(file):
             remarks.append(f"the file breaks off behind page {len(file.pages)}")
             found = replace(found, flag=found.flag | Flag.truncated)
-    return replace(found, voxel=edges, remarks=[*remarks, *found.remarks], metadata=described)
+    return replace(found, voxel=edges, remarks=[*of_size, *remarks, *found.remarks], metadata=described)
 
 
 def sorted_out(
@@ -114,7 +115,9 @@ def sorted_out(
 def _axes(path: Path, file: Any) -> tuple[Axes, list[int]]:
     """Return the axes that pages run along, the slowest first, and the pages in that order (``MISSING`` if lost)."""
     there, empty = [], 0
-    for number, page in enumerate(file.pages):
+    # By their number: only who asks for that is told by tifffile of pages that lead back to one another.
+    for number in range(len(file.pages)):
+        page = file.pages[number]
         empty += not page.imagewidth
         if empty > _MOST_EMPTY:
             raise FileError(path, "images in the pages", f"{empty} pages without a width", remedy="copy it again")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,21 @@ Columns = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class Entry:
-    """One volume of a log: its folder or file as named there, and when it was measured."""
+    """One volume of a log: its folder or file as named there, and what reads from its line when it was measured."""
 
     name: str
-    span: Span
+    taken: Callable[[], Span]
+
+    @cached_property
+    def span(self) -> Span:
+        """When it was measured, read when asked for: who wants one volume of many reads one line.
+
+        Raises
+        ------
+        FileError
+            If a time cannot be read.
+        """
+        return self.taken()
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ def read_log(path: Path, settings: Mapping[str, Any], timezone: str | None) -> V
     Raises
     ------
     FileError
-        If it holds no such table, a column cannot be told, or a time cannot be read.
+        If it holds no such table, or a column cannot be told.
     OperandoError
         If a setting is unknown.
     """
@@ -87,7 +99,7 @@ def read_log(path: Path, settings: Mapping[str, Any], timezone: str | None) -> V
     at = {name: _index(path, table, name, column) for name, column in columns.items()}
     if "folder" not in at:
         raise FileError(path, "a column of the volumes' folders", _labelled(table), remedy="name it, as folder = '...'")
-    entries = [Entry(row[at["folder"]], _span(path, row, at, settings, timezone)) for row in table.rows]
+    entries = [Entry(row[at["folder"]], partial(_span, path, row, at, settings, timezone)) for row in table.rows]
     voxel, slices = header_says(table.header)
     return VolumeLog(path, tuple(entries), voxel, slices, table.header, table.lost)
 
@@ -120,7 +132,7 @@ def logged(found: Found, log: VolumeLog | None, volume: Path) -> Found:
     Raises
     ------
     FileError
-        If the log has no line for the volume, or more than one.
+        If the log has no line for the volume, or more than one, or a time of that cannot be read.
     """
     if log is None:
         return found

@@ -16,7 +16,7 @@ from operando.errors import FileError, OperandoError
 from operando.hdf5 import Node
 from operando.header_times import Span, parsed_time, span
 from operando.sniff import Format, Head
-from operando.units import parse
+from operando.units import known_unit
 from operando.xas.layout import DETECTORS
 
 from .hdf5 import Column, checked
@@ -261,13 +261,10 @@ def _stated(one: Spectrum, taken: Mapping[str, Sequence[str]], remarks: list[str
     """Return the units that the file states; what pint does not know is a remark."""
     found = {}
     for name, detectors in taken.items():
-        unit = one.units.get(detectors[0], "")
-        try:
-            parse(unit)
-        except OperandoError as error:
-            remarks.append(f"{detectors[0]}: {error}")
-            continue
-        if unit:
+        stated = one.units.get(detectors[0], "")
+        unit, told = known_unit(stated, detectors[0])
+        remarks += told
+        if stated and not told:
             found[name] = unit
     return found
 

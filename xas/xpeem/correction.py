@@ -36,7 +36,7 @@ def correct(
         Frames whose energies differ by up to this much (eV) are averaged, 0.1 for instance; None: none are.
     i0_noise
         Standard deviation with which I0 was measured, relative to it, if known: 0.002 for instance. All pixels of a
-        frame share it, and no two frames do.
+        frame share it, and no two frames do. It counts beside the noise of counting, so the gain must be known.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def correct(
     ------
     OperandoError
         If there are no ``counts`` with the dims energy, y, x, if the gain or the tolerance is not positive, or if
-        ``i0_noise`` is no number from 0 to 1, or given where there is no I0.
+        ``i0_noise`` is no number from 0 to 1, or given where there is no I0 or no gain.
 
     Notes
     -----
@@ -100,6 +100,10 @@ def _check(stack: xr.Dataset, gain: float | None, duplicates: float | None, i0_n
         raise OperandoError(f"correct: expected i0_noise, relative to I0, from 0 to 1, got {i0_noise}")
     if i0_noise is not None and "i0" not in stack:
         raise OperandoError("correct: expected an I0 whose noise is i0_noise, got none; leave i0_noise out")
+    if i0_noise is not None and gain is None:
+        raise OperandoError(
+            "correct: expected a gain beside i0_noise, got none; without it noise is taken from scatter"
+        )
 
 
 def _averaged(ds: xr.Dataset, tolerance: float) -> xr.Dataset:

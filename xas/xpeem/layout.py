@@ -86,7 +86,9 @@ PROCESSED = Layout(
         Variable("region_x", ("region",), "px", "f", "center of the region in x", False),
         Variable("mu", ("scan", "region", "energy"), "", "f", "mean intensity of the region", False),
         Variable("mu_std", ("scan", "region", "energy"), "", "f", "standard uncertainty of the mean", False),
-        Variable("mu_common_std", ("scan", "region", "energy"), "", "f", "the same from what regions share", False),
+        Variable(
+            "mu_common_std", ("scan", "region", "energy"), "", "f", "uncertainty that regions share: of I0", False
+        ),
         Variable("pixels", ("scan", "region"), "1", "iu", "pixels of the region that are known in all frames", False),
         *(_of_regions(variable) for variable in SPECTRA.variables if variable.name in _SHARED),
         Variable("cluster", ("cluster",), "1", "iu", "kind of pixels, the most frequent first", False),

@@ -136,6 +136,8 @@ def region_trends(
 ) -> Axes:
     """Draw a number of every region of every scan, with error bars of one standard uncertainty.
 
+    What all regions of a scan share (``mu_common_std``) is in the bars: within a scan they differ by less.
+
     Parameters
     ----------
     ds

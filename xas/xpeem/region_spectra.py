@@ -43,8 +43,9 @@ def spectra(
     xarray.Dataset
         ``mu``, ``mu_std`` (dims ``region`` ``energy`` in the place of energy y x) and ``pixels`` (region);
         ``attrs["taken_from"]`` of ``mu_std`` is ``"counting"`` or ``"scatter"``. If the images have the coordinate
-        ``i0_noise``, ``mu_common_std`` is what that makes of ``mu``: it is the same part of all regions of a frame and
-        cancels where they are compared, hence it is not in ``mu_std``. Only pixels that are finite in every frame that
+        ``i0_noise``, ``mu_common_std`` is what that makes of ``mu``, the same part of all regions of a frame. Where
+        normalized regions are compared it cancels, as far as their backgrounds are as many of their edge steps; hence
+        it is not in ``mu_std``. Only pixels that are finite in every frame that
         counts are used, so that all energies mean the same place. NaN in frames that do not count.
 
     Raises

@@ -12,7 +12,9 @@ from volume_files import EDGE, dxchange, grey, pages, slices, zarr_array
 from operando import example_scans, tomo
 from operando.errors import OperandoError, OperandoWarning
 from operando.flags import Flag
+from operando.header_times import Span
 from operando.sniff import head
+from operando.tomo.formats import volume_log
 from operando.tomo.formats.step_log import recognizes, suggest
 
 SMALL = Path(example_scans.__file__).parent / "small" / "xtm"
@@ -77,6 +79,21 @@ def test_one_volume_finds_its_line_in_the_log(three):
     slices(three.parent / "step_9", edge=None)
     with pytest.raises(OperandoError, match="one line for step_9, got 0 among 3 lines"):
         tomo.read(three.parent / "step_9", log="steps.txt")
+
+
+def test_who_wants_one_volume_reads_one_time_of_a_log(three, monkeypatch):
+    times = []
+    monkeypatch.setattr(volume_log, "span", lambda _path, start, **_rest: times.append(start) or Span())
+    tomo.read(three.parent / "step_2", timezone="UTC", log="steps.txt")
+    assert times == [STARTS[1]]
+
+
+def test_a_log_that_names_few_volumes_again_and_again_is_refused_before_its_times_are_read(three, monkeypatch):
+    monkeypatch.setattr(volume_log, "span", lambda *_given, **_rest: pytest.fail("a time was read"))
+    lines = three.read_text(encoding="utf-8").splitlines(keepends=True)
+    three.write_text("".join([*lines[:2], *lines[2:] * 10]), encoding="utf-8")
+    with pytest.raises(OperandoError, match="expected lines that each name a volume of their own, got 30 lines for 3"):
+        tomo.read(three, timezone="UTC")
 
 
 def test_files_and_stores_have_logs_too(tmp_path):

@@ -80,16 +80,14 @@ def test_repeated_energies_are_averaged(stack):
 
 
 def test_the_noise_of_the_beam_is_that_of_every_frame_and_less_in_repeated_ones(stack):
-    found = xpeem.correct(stack, i0_noise=0.003)
+    found = xpeem.correct(stack, gain=1.0, i0_noise=0.003)
     np.testing.assert_array_equal(found["i0_noise"], np.full(6, 0.003))
-    averaged = xpeem.correct(stack, i0_noise=0.003, duplicates=0.1)["i0_noise"]
-    np.testing.assert_allclose(averaged, 0.003 / np.sqrt([1, 2, 1, 2]))
+    averaged = {"gain": 1.0, "i0_noise": 0.003, "duplicates": 0.1}
+    np.testing.assert_allclose(xpeem.correct(stack, **averaged)["i0_noise"], 0.003 / np.sqrt([1, 2, 1, 2]))
     stack["frame_flag"][1] = int(Flag.saturated)
-    np.testing.assert_allclose(
-        xpeem.correct(stack, i0_noise=0.003, duplicates=0.1)["i0_noise"], 0.003 / np.sqrt([1, 1, 1, 2])
-    )
+    np.testing.assert_allclose(xpeem.correct(stack, **averaged)["i0_noise"], 0.003 / np.sqrt([1, 1, 1, 2]))
     series = xr.concat([stack, stack], "scan", data_vars=["counts", "i0"], coords=["frame_flag"])
-    assert xpeem.correct(series, i0_noise=0.003, duplicates=0.1)["i0_noise"].dims == ("scan", "energy")
+    assert xpeem.correct(series, **averaged)["i0_noise"].dims == ("scan", "energy")
 
 
 def test_the_sound_one_of_repeated_frames_stands_for_both(stack):
@@ -120,6 +118,8 @@ def test_what_is_no_stack_is_refused(stack):
         xpeem.correct(stack.drop_vars("counts"))
     with pytest.raises(OperandoError, match="expected gain above 0, got 0"):
         xpeem.correct(stack, gain=0)
+    with pytest.raises(OperandoError, match="expected a gain beside i0_noise, got none"):
+        xpeem.correct(stack, i0_noise=0.01)
     with pytest.raises(OperandoError, match="expected i0_noise, relative to I0, from 0 to 1, got 2"):
         xpeem.correct(stack, i0_noise=2)
     with pytest.raises(OperandoError, match="expected an I0 whose noise is i0_noise, got none; leave i0_noise out"):

@@ -75,6 +75,20 @@ def test_a_region_is_evaluated_as_a_pixel_is(pixels):
     assert np.sqrt((pulls**2).mean()) == pytest.approx(1, abs=3.3 / np.sqrt(2 * pulls.size))
 
 
+@pytest.mark.parametrize("options", [{}, {"scale": True, "background": "linear"}])
+def test_shares_cover_whether_or_not_the_fit_undoes_the_normalization(pixels, references, options):
+    """Against those of the exact images. Where it does not, residuals are the measure, and hold what is missed too."""
+    images, exact = pixels
+    given = {"e0": E0, "normalization": RANGES, "references": references, "combination": {**options, "bounds": (-9, 9)}}
+    found, true = (xpeem.maps(one, **given)["fraction"].isel(reference=0) for one in (images, exact))
+    std = xpeem.maps(images, **given)["fraction_std"].isel(reference=0)
+    pulls = ((found - true) / std).values.ravel()
+    assert abs(pulls.mean()) < 3.3 / np.sqrt(pulls.size)
+    assert pulls.std() < 1 + 3.3 / np.sqrt(2 * pulls.size)
+    if options:
+        assert pulls.std() > 1 - 3.3 / np.sqrt(2 * pulls.size)
+
+
 def test_the_edge_of_the_mean_spectrum_is_taken_where_none_is_given(pixels):
     images, _ = pixels
     found = xpeem.maps(images, normalization=RANGES)
