@@ -191,7 +191,7 @@ def read_arbin(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
     def column(name: str) -> npt.NDArray[np.float64]:
         return np.asarray(rows[name], "f8")[order]
 
-    # A damaged number may be too large in another unit; checks of what is finite tell it.
+    # A damaged number may be too large in another unit: it is infinite then.
     with np.errstate(over="ignore", invalid="ignore"):
         local = _SERIAL_DAY_0 + to_ns(column("DateTime") * 86400.0)
         charge = (column("Charge_Capacity") - column("Discharge_Capacity")) * 3600.0

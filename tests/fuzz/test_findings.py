@@ -19,7 +19,6 @@ from specs_files import XmlRegion, specs_xml
 from operando import cyclers, hdf5, impedance_files, store, text_table, tomo, units, xas, xps
 from operando.clock import to_ns
 from operando.errors import OperandoError
-from operando.flags import Flag
 from operando.pipelines.toml_text import read_toml
 from operando.sniff import head
 from operando.xas import edge_finding
@@ -296,4 +295,3 @@ def test_an_arbin_database_without_its_test_and_with_numbers_beyond_all_is_read(
         warnings.simplefilter("error")
         log = binary.read_arbin(tmp_path / "a.res", timezone="UTC")
     assert np.isinf(log["cycler_charge"].values).tolist() == [False, True, False]
-    assert int(log["flag"][1]) & Flag.not_finite
