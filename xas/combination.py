@@ -158,8 +158,9 @@ def lcf(
     if "signal" in known.dims and "signal" in mu.dims:
         results = []
         for name in mu["signal"].values:
-            own = [one.sel(signal=name) if one is not None and "signal" in one.dims else one for one in (start, error)]
-            results.append(_combined(mu.sel(signal=name), known.sel(signal=name), *own, fit, residual=residual))
+            shifts = start.sel(signal=name) if "signal" in start.dims else start
+            own = error.sel(signal=name) if error is not None and "signal" in error.dims else error
+            results.append(_combined(mu.sel(signal=name), known.sel(signal=name), shifts, own, fit, residual=residual))
         number = max(one for _, one in results)
         ds = xr.concat([one for one, _ in results], "signal", coords="minimal", compat="override")
     else:

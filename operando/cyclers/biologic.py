@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from operando.errors import FileError
-from operando.units import factor
+from operando.units import convert, factor
 
 from .log import INSTANT, MEAN
 
@@ -41,7 +41,7 @@ class Columns:
         out = {"voltage": self.column(self._voltage(voltage)), "current": self._current(elapsed)}
         charge = self._match(_CHARGE)
         if charge:
-            out["cycler_charge"] = self.column(charge[0]) * factor(charge[1], "C")
+            out["cycler_charge"] = convert(self.column(charge[0]), charge[1], "C")
         return out | {name: self.column(label) for name, label in COUNTERS.items() if label in self.labels}
 
     def _voltage(self, wanted: str | None) -> str:
@@ -67,11 +67,11 @@ class Columns:
         if mean or reading:
             label, unit = mean or reading or ("", "")
             self.current_is = MEAN if mean else INSTANT
-            return self.column(label) * factor(unit, "A")
+            return convert(self.column(label), unit, "A")
         if increment:
             self.current_is = MEAN
             self.notes.append(f"current is {increment[0]} over the time since the last sample")
-            return _rate(self.column(increment[0]) * factor(increment[1], "C"), elapsed)
+            return _rate(convert(self.column(increment[0]), increment[1], "C"), elapsed)
         return self._set_current(elapsed.size)
 
     def _set_current(self, size: int) -> Array:
@@ -83,7 +83,7 @@ class Columns:
         control = self._match(_SET_CURRENT)
         if control and mode is not None and not (mode == _POTENTIOSTATIC).any():
             self.notes.append("current is the set value: the file has no measured one")
-            return np.where(mode == _REST, 0.0, self.column(control[0]) * factor(control[1], "A"))
+            return np.where(mode == _REST, 0.0, convert(self.column(control[0]), control[1], "A"))
         raise FileError(
             self.path,
             "a current column such as <I>/mA or I/mA",

@@ -210,6 +210,17 @@ def test_a_charge_that_no_current_holds_is_no_warning():
         assert np.isinf(_rate(np.array([0.0, 1e308]), np.array([0.0, 1e-6]))[1])
 
 
+def test_a_charge_beyond_all_numbers_in_coulomb_is_infinite():
+    from operando.cyclers.biologic import Columns
+
+    said = {"Ewe/V": 3.0, "I/mA": 1e306, "(Q-Qo)/mA.h": 1e308}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = Columns("a.mpt", list(said), lambda label: np.array([said[label]]), "").read(np.array([0.0]))
+    assert np.isinf(found["cycler_charge"]).all()
+    assert found["current"] == pytest.approx(1e303)
+
+
 def test_a_whole_number_that_no_float_holds_is_told(tmp_path):
     (tmp_path / "species.toml").write_text(f"[[species.'Li 1s']]\nname = 'a'\nenergy = {'9' * 400}\n", encoding="utf-8")
     assert "'energy' must be a number" in refused(species_file.entries, tmp_path / "species.toml")
