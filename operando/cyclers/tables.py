@@ -171,7 +171,7 @@ def _read(path: Path, plan: _Plan, timezone: str | None, reader: str, metadata: 
         if name not in ("time", "elapsed", "sign", "segment")
     }
     if "sign" in plan.columns and "current" in values:
-        opposite = np.isin([text.strip() for text in table.text("sign")], plan.negative)
+        opposite = np.array([text.strip() in plan.negative for text in table.text("sign")])
         values["current"] = np.where(opposite, -abs(values["current"]), values["current"])
     if "step" in values:
         values["step"] = np.nan_to_num(values["step"], nan=-1)
@@ -263,7 +263,8 @@ class _Table:
         if self.decimal == ",":
             texts = [text.replace(",", ".") for text in texts]
         try:
-            values = np.array([text or "nan" for text in texts], dtype="f8")
+            # One by one: an array of texts is as wide everywhere as its longest.
+            values = np.fromiter((float(text or "nan") for text in texts), np.float64, len(texts))
         except ValueError:
             number, text = next(
                 pair
@@ -276,18 +277,14 @@ class _Table:
 
 def _reads(text: str) -> bool:
     try:
-        np.array([text], dtype="f8")
+        float(text)
     except ValueError:
         return False
     return True
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text.strip().replace(",", "."))
-    except ValueError:
-        return False
-    return True
+    return _reads(text.strip().replace(",", "."))
 
 
 def _times(table: _Table, plan: _Plan, timezone: str | None) -> Times:

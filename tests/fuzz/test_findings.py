@@ -202,6 +202,21 @@ def test_a_single_number_with_a_comma_is_named(tmp_path):
     assert "line 6: expected a number for 'current', got '1,5'" in said
 
 
+def test_one_long_text_of_a_log_does_not_make_all_as_long(tmp_path):
+    rows = [f"2026-05-18 12:{k // 60:02d}:{k % 60:02d}\t3.{k}\t1\tD" for k in range(300)]
+    rows[3] = f"2026-05-18 12:00:03\t3{'0' * LONG}e-{LONG}\t1\t{'D' * LONG}"
+    (tmp_path / "a.txt").write_text("\n".join(["time\tvoltage\tcurrent\tsign", *rows]) + "\n", encoding="utf-8")
+    columns = {name: name for name in ("time", "voltage", "current", "sign")}
+    tracemalloc.start()
+    try:
+        log = cyclers.read(tmp_path / "a.txt", reader="columns", timezone="UTC", columns=columns, negative=["D"])
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    assert log["voltage"].values[3] == 3.0
+    assert np.flatnonzero(log["current"] > 0).tolist() == [3]
+
+
 def test_a_charge_that_no_current_holds_is_no_warning():
     from operando.cyclers.biologic import _rate
 

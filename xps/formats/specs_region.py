@@ -232,7 +232,8 @@ def _numbers(path: Path, sequence: Element | None, place: str) -> Floats:
         return np.empty(0)
     text = " ".join(one.text or "" for one in sequence)
     try:
-        values = np.array(text.split(), dtype=np.float64) if "_" not in text else None
+        # One by one: an array of texts is as wide everywhere as its longest.
+        values = np.fromiter(map(float, text.split()), np.float64) if "_" not in text else None
     except ValueError:
         values = None
     if values is None or not np.isfinite(values).all():

@@ -76,10 +76,11 @@ class Block:
             expected = f"{len(self.labels)} columns ({', '.join(self.labels)})"
             raise FileError(path, expected, repr(self.rows[wrong][:60]), place=place, remedy=_AGAIN)
         try:
-            values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.labels))
+            # One by one: an array of texts is as wide everywhere as its longest.
+            numbers = np.fromiter((float(cell) for cells in rows for cell in cells), np.float64)
         except ValueError as error:
             raise FileError(path, "numbers", str(error).rpartition(": ")[2], place=place, remedy=_AGAIN) from None
-        return values
+        return numbers.reshape(len(rows), len(self.labels))
 
 
 @dataclass
