@@ -122,7 +122,9 @@ places = [
 ]
 number = truth["label"].values[tuple(places)]
 exact = truth["spectrum"].sel(particle=number).swap_dims(frame="energy", particle="region").drop_vars("particle")
-exact = exact.transpose("scan", "region", "energy").where(spectra["mu"].notnull().values)  # what was lost is not known there, either
+exact = exact.transpose("scan", "region", "energy").where(
+    spectra["mu"].notnull().values
+)  # what was lost is not known there, either
 true_edge = xas.edge_energy(xas.normalize(exact, **ranges))["edge_energy"]
 error = edge["edge_energy"].values - true_edge.values
 bars = [1e3 * float(one["edge_energy_std"].median()) for one in (edge, within)]
