@@ -106,8 +106,8 @@ plt.show()
 # I0, counts where stacks are compared (`shared`); where particles of one stack are, it cancels, as far as their backgrounds are as many
 # of their edge steps.
 #
-# The simulation knows the spectrum of every particle. Normalized by the same ranges (an edge at half height depends on them), it has the
-# edge that should have been found.
+# The simulation knows the spectrum of every particle. Without the frames that were lost, and normalized by the same ranges (an edge at half
+# height depends on them), it has the edge that should have been found.
 
 # %%
 ranges = {"e0": 854.0, "pre1": -10.0, "pre2": -4.0, "norm1": 7.0, "norm2": 11.0, "nnorm": 0}
@@ -122,9 +122,7 @@ places = [
 ]
 number = truth["label"].values[tuple(places)]
 exact = truth["spectrum"].sel(particle=number).swap_dims(frame="energy", particle="region").drop_vars("particle")
-exact = exact.transpose("scan", "region", "energy").where(
-    spectra["mu"].notnull().values
-)  # what was lost is not known there, either
+exact = exact.transpose("scan", "region", "energy").where(spectra["mu"].notnull().values)
 true_edge = xas.edge_energy(xas.normalize(exact, **ranges))["edge_energy"]
 error = edge["edge_energy"].values - true_edge.values
 bars = [1e3 * float(one["edge_energy_std"].median()) for one in (edge, within)]
