@@ -107,8 +107,8 @@ def _volume(root: Node, entry: str, wanted: Wanted) -> xr.Dataset:
     ds = read_places(root, places, wanted, reader="nxtomoproc", about=f"/{entry}")
     ds = ds.assign_coords(_stated(root, f"/{entry}/data", ds, wanted.timezone))
     data = root.get(places["data"])
-    said = {name: data.attribute(name) if data is not None else None for name in ("units", "long_name")}
-    said = {name: text.strip() for name, text in said.items() if isinstance(text, str) and text.strip()}
+    stated = {name: data.attribute(name) if data is not None else None for name in ("units", "long_name")}
+    said = {name: text.strip() for name, text in stated.items() if isinstance(text, str) and text.strip()}
     if "units" in said:
         said["units"], told = known_unit(said["units"], places["data"])
         if told:
