@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import xarray as xr
 
+from operando.errors import OperandoError
+
 from .step import SIGNAL, noise_of, normalized_of, one_signal, with_result
 
 
@@ -46,6 +48,9 @@ def taken_apart(
     if shift_signal is None:
         return xas.lcf(spectra, references, shift=shift, **asked)
     first = xas.lcf(spectra.sel({SIGNAL: [one_signal(spectra, shift_signal)]}), references, shift=shift, **asked)
+    if "energy_shift" not in first:
+        expected = f"a range (eV) in which the shift of {shift_signal!r} is fitted, such as shift = [-0.5, 0.5]"
+        raise OperandoError(f"lcf: expected {expected}, got {shift}; give one or leave shift_signal out")
     moved = first[["energy_shift", "energy_shift_std"]].isel({SIGNAL: 0}, drop=True)
     rest = [name for name in spectra[SIGNAL].values if name != shift_signal]
     others = xas.lcf(spectra.sel({SIGNAL: rest}), references, shift=moved["energy_shift"], **asked)

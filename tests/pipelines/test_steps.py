@@ -54,6 +54,15 @@ def scans(work: Processing, *numbers: int) -> xr.Dataset:
     return stack([work.read(work.recipe.folder / f"xas/Ni_L3_{number:04d}.txt") for number in numbers])
 
 
+def test_the_shift_of_one_signal_holds_for_all_and_needs_a_range_to_be_fitted_in(work):
+    fit = '[[series.steps]]\nuse = "lcf"\nscale = true\nbackground = "linear"\nshift_signal = "tey"\n'
+    found = work(f"{NORMALIZE}{fit}shift = [-0.5, 0.5]\n").processed(scans(work(NORMALIZE), 1, 17))
+    assert found["energy_shift"].dims == ("scan",)
+    assert found["fraction"].sizes["signal"] == 2
+    with pytest.raises(OperandoError, match=r"a range \(eV\) in which the shift of 'tey' is fitted, .* got 0.1; give"):
+        work(f"{NORMALIZE}{fit}shift = 0.1\n").processed(scans(work(NORMALIZE), 1, 17))
+
+
 def test_prepared_scans_are_worked_up_and_the_measured_ones_kept(work):
     made = work('[[series.steps]]\nuse = "deglitch"\nenergies = [863.25]\nwidth = 0.6\n' + NORMALIZE)
     measured = scans(made, 1, 17)
