@@ -12,12 +12,15 @@ from typing import Any
 
 import xarray as xr
 import zarr
+from numcodecs import Blosc
 
 from .errors import StoreError, one_line
 from .schema import CELL, ECHEM, ONSETS, SCHEMA_VERSION, SERIES, Layout, problems
 
 ROOT_DOCUMENT = "zarr.json"
 SCAN = "scan"
+_MOST_LABELS = 2**26
+"""Bytes that the labels of a dim may take."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,38 @@ def open(path: str | PathLike[str]) -> xr.DataTree:
     """
     root = read_root(path)
     try:
+        _require_labels(root)
         return xr.open_datatree(root.path, engine="zarr", chunks={}, consolidated=True)
     except Exception as error:
         raise StoreError(
             f"{root.path}: expected a whole store, got a damaged one ({_first_line(error)}); "
             "name the damage with operando.store.verify(path, data=True)"
         ) from error
+
+
+def _require_labels(root: Root) -> None:
+    """Refuse labels of a dim, which are read at once, of which a chunk states more than it holds.
+
+    Room is made for as many as are stated before the first of them is read.
+
+    Raises
+    ------
+    ValueError
+        Naming the array.
+    """
+    for key, array in root.metadata.items():
+        if array.get("data_type") != "string" or dims_of(array) != (key.rpartition("/")[2],):
+            continue
+        if [codec["name"] for codec in array["codecs"]] != ["vlen-utf8", "blosc"]:
+            continue
+        for chunk in (root.path / key / "c").glob("*"):
+            packed = chunk.read_bytes()
+            size = int.from_bytes(packed[4:8], "little")
+            if size > _MOST_LABELS:
+                raise ValueError(f"{key}: expected at most {_MOST_LABELS >> 20} MiB of labels, got {size >> 20}")
+            count = int.from_bytes(Blosc().decode(packed)[:4], "little")
+            if 4 * count > size:
+                raise ValueError(f"{key}: {count} labels stated, more than there are")
 
 
 def read_root(path: str | PathLike[str], *, older: bool = False) -> Root:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from copy import deepcopy
 from itertools import takewhile
@@ -101,7 +102,7 @@ class Recipe(Section):
         A link to nothing is among them: it stands for a file that is missing, not for no file. Folders are, too, where
         a reader of the series takes one as one scan.
         """
-        found = {path for pattern in log.files for path in self.folder.glob(pattern)}
+        found = {path for pattern in log.files for path in _matching(self.folder, pattern)}
         taken = takes_folders(log)
         found = {path for path in found if not _is_folder(path) or (taken and path != self.store)}
         return sorted(found, key=lambda path: natural_key(path.relative_to(self.folder).as_posix()))
@@ -113,6 +114,16 @@ def takes_folders(log: Log) -> bool:
         return False
     formats = TECHNIQUES[log.technique].formats()
     return any(fmt.folders for fmt in formats if log.reader in (None, fmt.name))
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """Return what a pattern matches; one that is longer than any name matches nothing."""
+    try:
+        return list(folder.glob(pattern))
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return []
 
 
 def _is_folder(path: Path) -> bool:

@@ -81,6 +81,9 @@ def _positive(intensity: xr.DataArray) -> xr.DataArray:
 
 
 def _log_ratio(incoming: xr.DataArray, outgoing: xr.DataArray) -> xr.DataArray:
-    ratio = _positive(incoming) / _positive(_summed(outgoing))
-    logarithm: xr.DataArray = xr.apply_ufunc(np.log, ratio, dask="allowed", keep_attrs=True)
-    return logarithm
+    # Not of their ratio, which damaged numbers may make zero or infinite.
+    first, second = (
+        xr.apply_ufunc(np.log, _positive(one), dask="allowed", keep_attrs=True) for one in (incoming, _summed(outgoing))
+    )
+    absorption: xr.DataArray = first - second
+    return absorption

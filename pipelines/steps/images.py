@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -312,7 +313,10 @@ def _labels(path: Path, processed: xr.Dataset) -> np.ndarray:
 
 def _npy(path: Path) -> np.ndarray:
     """Return an array, mapped: no room is made for what the file does not hold. Objects are code and not read."""
-    mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    with warnings.catch_warnings():
+        # That a header of Python 2 is slower to read is no matter.
+        warnings.simplefilter("ignore", UserWarning)
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     return mapped
 
 

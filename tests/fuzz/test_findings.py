@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 import tracemalloc
 import warnings
@@ -19,6 +20,7 @@ from specs_files import XmlRegion, specs_xml
 from operando import cyclers, hdf5, impedance_files, store, text_table, tomo, units, xas, xps
 from operando.clock import to_ns
 from operando.errors import OperandoError
+from operando.pipelines.recipe import load as load_recipe
 from operando.pipelines.toml_text import read_toml
 from operando.sniff import head
 from operando.xas import edge_finding
@@ -298,6 +300,37 @@ def test_a_store_whose_list_of_nodes_is_damaged_says_so(tmp_path):
     document.write_text(json.dumps(known))
     (said,) = store.verify(path, data=True)
     assert said.startswith("zarr.json: Invalid value for 'node_type'")
+
+
+def test_labels_of_a_store_that_state_more_than_there_are_take_no_room(tmp_path):
+    from numcodecs import Blosc
+
+    from operando.pipelines.writer import Writer
+
+    path = tmp_path / "cell.zarr"
+    node = xr.Dataset({"mu": (("time", "detector"), np.ones((2, 2)))}, {"detector": np.array(["a", "b"], object)})
+    with Writer(path, {"experiment": "cell 4"}) as writer:
+        writer.replace({"echem": node})
+    (chunk,) = (path / "echem" / "detector" / "c").glob("*")
+    texts = bytearray(Blosc().decode(chunk.read_bytes()))
+    texts[:4] = struct.pack("<I", 2_741_845_781)
+    chunk.write_bytes(Blosc().encode(bytes(texts)))
+    said = refused(store.open, path)
+    assert "a damaged one (echem/detector: 2741845781 labels stated, more than there are)" in said
+
+
+def test_patterns_longer_than_any_name_match_nothing(tmp_path):
+    (tmp_path / "beamtime.toml").write_text(f"[experiment]\n[echem]\nfiles = ['{'a' * 300}.mpt']\n", encoding="utf-8")
+    recipe = load_recipe(tmp_path)
+    assert recipe.files(recipe.echem) == []
+
+
+def test_absorption_of_counts_whose_ratio_is_none_is_no_warning():
+    counts = {"i0": ("energy", [1e-300, 1e300, 2.0]), "transmission": ("energy", [1e300, 1e-300, 1.0])}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mu = xas.signal(xr.Dataset(counts), "transmission")
+    np.testing.assert_allclose(mu, [-1381.55, 1381.55, np.log(2)], rtol=1e-5)
 
 
 def test_energies_of_casaxps_in_lines_one_below_the_other_are_no_spectra(tmp_path):

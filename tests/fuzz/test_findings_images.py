@@ -64,6 +64,15 @@ def test_an_array_of_labels_is_no_larger_than_its_file(tmp_path):
         images._labels(tmp_path / "b.npy", shape)
 
 
+def test_labels_that_python_2_wrote_are_no_warning(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 4), "i4"))
+    data = (tmp_path / "a.npy").read_bytes().replace(b"(3, 4), }  ", b"(3L, 4L), }")
+    (tmp_path / "a.npy").write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert images._labels(tmp_path / "a.npy", SimpleNamespace(sizes={"y": 3, "x": 4})).shape == (3, 4)
+
+
 def test_objects_in_an_array_are_never_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[print]], dtype=object), allow_pickle=True)
     with pytest.raises(FileError, match=r"a TIFF or \.npy image of numbers"):
