@@ -81,12 +81,17 @@ def problems(recipe: Recipe, *, arriving: bool = False) -> Iterator[str]:
 def _output_problems(recipe: Recipe) -> Iterator[str]:
     """Yield what would stop the writing, which comes last: places that do not exist or are something else."""
     for key, path in (("store", recipe.store), ("report", recipe.report)):
-        if not path.parent.is_dir():
+        try:
+            is_folder, is_file, is_reached = path.is_dir(), path.is_file(), path.parent.is_dir()
+        except OSError as error:
+            yield f"experiment.{key}: expected a place to write to, got {path.name[:60]!r} ... ({error.strerror})"
+            continue
+        if not is_reached:
             yield f"experiment.{key}: expected an existing folder to write {path.name} to, got {path.parent}"
-    if recipe.report.is_dir():
-        yield f"experiment.report: expected a page to write, got the folder {recipe.report}"
-    if recipe.store.is_file():
-        yield f"experiment.store: expected a store to write, got the file {recipe.store}"
+        if key == "report" and is_folder:
+            yield f"experiment.report: expected a page to write, got the folder {path}"
+        if key == "store" and is_file:
+            yield f"experiment.store: expected a store to write, got the file {path}"
 
 
 def _channel_problems(key: str, recipe: Recipe, channel: Log) -> Iterator[str]:

@@ -19,7 +19,7 @@ from specs_files import XmlRegion, specs_xml
 
 from operando import cyclers, hdf5, impedance_files, store, text_table, tomo, units, xas, xps
 from operando.clock import to_ns
-from operando.errors import OperandoError
+from operando.errors import OperandoError, RecipeError
 from operando.pipelines.recipe import load as load_recipe
 from operando.pipelines.toml_text import read_toml
 from operando.sniff import head
@@ -323,6 +323,15 @@ def test_patterns_longer_than_any_name_match_nothing(tmp_path):
     (tmp_path / "beamtime.toml").write_text(f"[experiment]\n[echem]\nfiles = ['{'a' * 300}.mpt']\n", encoding="utf-8")
     recipe = load_recipe(tmp_path)
     assert recipe.files(recipe.echem) == []
+
+
+def test_a_store_with_a_name_longer_than_any_is_told(tmp_path):
+    from operando.pipelines.check import check
+
+    written = f"[experiment]\nstore = '{'a' * 300}.zarr'\n[echem]\nfiles = ['a.mpt']\n"
+    (tmp_path / "beamtime.toml").write_text(written, encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"experiment.store: expected a place to write to, .* \(File name too long\)"):
+        check(load_recipe(tmp_path))
 
 
 def test_absorption_of_counts_whose_ratio_is_none_is_no_warning():
