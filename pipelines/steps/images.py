@@ -313,6 +313,11 @@ def _labels(path: Path, processed: xr.Dataset) -> np.ndarray:
 
 def _npy(path: Path) -> np.ndarray:
     """Return an array, mapped: no room is made for what the file does not hold. Objects are code and not read."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    stated = int.from_bytes(start[8:12] if start[6:7] > b"\1" else start[8:10], "little")
+    if stated > path.stat().st_size:
+        raise FileError(path, "a TIFF or .npy image of numbers", f"a header of {stated} bytes; it ends before")
     with warnings.catch_warnings():
         # That a header of Python 2 is slower to read is no matter.
         warnings.simplefilter("ignore", UserWarning)

@@ -73,6 +73,12 @@ def test_labels_that_python_2_wrote_are_no_warning(tmp_path):
         assert images._labels(tmp_path / "a.npy", SimpleNamespace(sizes={"y": 3, "x": 4})).shape == (3, 4)
 
 
+def test_a_header_longer_than_its_file_is_not_read(tmp_path):
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\2\0" + struct.pack("<I", 2_809_331_831) + bytes(100))
+    with pytest.raises(FileError, match="a header of 2809331831 bytes"):
+        images._labels(tmp_path / "a.npy", SimpleNamespace(sizes={"y": 3, "x": 4}))
+
+
 def test_objects_in_an_array_are_never_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[print]], dtype=object), allow_pickle=True)
     with pytest.raises(FileError, match=r"a TIFF or \.npy image of numbers"):
