@@ -19,8 +19,8 @@ from .schema import CELL, ECHEM, ONSETS, SCHEMA_VERSION, SERIES, Layout, problem
 
 ROOT_DOCUMENT = "zarr.json"
 SCAN = "scan"
-_MOST_LABELS = 2**26
-"""Bytes that the labels of a dim may take."""
+_MOST_TEXTS = 2**28
+"""Bytes that the texts of a chunk may take."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,7 @@ def open(path: str | PathLike[str]) -> xr.DataTree:
 
 
 def _require_labels(root: Root) -> None:
-    """Refuse labels of a dim, which are read at once, of which a chunk states more than it holds.
-
-    Room is made for as many as are stated before the first of them is read.
+    """Refuse damaged labels of a dim: they are read when a store is opened.
 
     Raises
     ------
@@ -124,18 +122,33 @@ def _require_labels(root: Root) -> None:
         Naming the array.
     """
     for key, array in root.metadata.items():
-        if array.get("data_type") != "string" or dims_of(array) != (key.rpartition("/")[2],):
-            continue
-        if [codec["name"] for codec in array["codecs"]] != ["vlen-utf8", "blosc"]:
-            continue
-        for chunk in (root.path / key / "c").glob("*"):
-            packed = chunk.read_bytes()
-            size = int.from_bytes(packed[4:8], "little")
-            if size > _MOST_LABELS:
-                raise ValueError(f"{key}: expected at most {_MOST_LABELS >> 20} MiB of labels, got {size >> 20}")
-            count = int.from_bytes(Blosc().decode(packed)[:4], "little")
-            if 4 * count > size:
-                raise ValueError(f"{key}: {count} labels stated, more than there are")
+        if _is_text(array) and dims_of(array) == (key.rpartition("/")[2],):
+            for chunk in (root.path / key / "c").glob("*"):
+                try:
+                    _require_texts(chunk)
+                except ValueError as error:
+                    raise ValueError(f"{key}: {error}") from None
+
+
+def _is_text(array: Mapping[str, Any]) -> bool:
+    return [codec.get("name") for codec in array.get("codecs", ())] == ["vlen-utf8", "blosc"]
+
+
+def _require_texts(chunk: Path) -> None:
+    """Refuse a chunk that states more texts than it holds: room is made for all before the first is read.
+
+    Raises
+    ------
+    ValueError
+        Saying how many are stated.
+    """
+    packed = chunk.read_bytes()
+    size = int.from_bytes(packed[4:8], "little")
+    if size > _MOST_TEXTS:
+        raise ValueError(f"expected at most {_MOST_TEXTS >> 20} MiB of texts, got {size >> 20}")
+    count = int.from_bytes(Blosc().decode(packed)[:4], "little")
+    if 4 * count > size:
+        raise ValueError(f"{count} texts stated, more than there are")
 
 
 def read_root(path: str | PathLike[str], *, older: bool = False) -> Root:
@@ -221,7 +234,7 @@ def verify(path: str | PathLike[str], *, data: bool = False) -> list[str]:
             return [f"zarr.json: {_first_line(error)}"]
         for key, value in root.metadata.items():
             if value["node_type"] == "array":
-                found += _chunk_problems(root.path, key, group[key])
+                found += _chunk_problems(root.path, key, group[key], text=_is_text(value))
     try:
         tree = open(path)
     except StoreError as error:
@@ -237,7 +250,7 @@ def _layout_problems(tree: xr.DataTree, node: str) -> list[str]:
     return problems(ds, Layout("series", "scans", SERIES)) if SCAN in ds.dims else []
 
 
-def _chunk_problems(folder: Path, key: str, array: Any) -> Iterator[str]:
+def _chunk_problems(folder: Path, key: str, array: Any, *, text: bool) -> Iterator[str]:
     sizes = [range(-(-size // chunk)) for size, chunk in zip(array.shape, array.chunks, strict=True)]
     for index in product(*sizes):
         name = f"{key}/{array.metadata.encode_chunk_key(index)}"
@@ -249,6 +262,8 @@ def _chunk_problems(folder: Path, key: str, array: Any) -> Iterator[str]:
             yield f"{name}: this chunk is missing; remove the node and run again"
             continue
         try:
+            if text:
+                _require_texts(folder / name)
             array[where]
         except Exception as error:
             yield f"{name}: this chunk cannot be read ({_first_line(error)}); remove the node and run again"

@@ -316,7 +316,8 @@ def test_labels_of_a_store_that_state_more_than_there_are_take_no_room(tmp_path)
     texts[:4] = struct.pack("<I", 2_741_845_781)
     chunk.write_bytes(Blosc().encode(bytes(texts)))
     said = refused(store.open, path)
-    assert "a damaged one (echem/detector: 2741845781 labels stated, more than there are)" in said
+    assert "a damaged one (echem/detector: 2741845781 texts stated, more than there are)" in said
+    assert "echem/detector/c/0: this chunk cannot be read (2741845781 texts stated" in store.verify(path, data=True)[0]
 
 
 def test_patterns_longer_than_any_name_match_nothing(tmp_path):
