@@ -123,7 +123,8 @@ def _require_labels(root: Root) -> None:
     """
     for key, array in root.metadata.items():
         if _is_text(array) and dims_of(array) == (key.rpartition("/")[2],):
-            for chunk in (root.path / key / "c").glob("*"):
+            # Files of other names are being written.
+            for chunk in (one for one in (root.path / key / "c").glob("*") if one.name.isdecimal()):
                 try:
                     _require_texts(chunk)
                 except ValueError as error:
