@@ -24,10 +24,10 @@ notebooks: $(VENV)/docs demo/beamtime/report.html
 demo/beamtime/report.html:
 	$(MAKE) demo
 
-# Damaged files: 30 s by the clock for every reader, three at a time, 8 minutes in all. The inputs are the same each time, the
+# Damaged files: 30 s by the clock for every reader, four at a time, 6 minutes in all. The inputs are the same each time, the
 # first of those of the long runs, so that a change is to blame for what is found. tests/fuzz/run.py goes on to others.
 fuzz: $(VENV)/test
-	$(BIN)/python tests/fuzz/run.py --seconds 30 --patience 1 --jobs 3
+	$(BIN)/python tests/fuzz/run.py --seconds 30 --patience 1 --jobs 4
 
 # Kills, and clusters: worker processes, and a SLURM of one node on this machine; without that its test is skipped.
 test-faults: $(VENV)/test slurm

@@ -3,7 +3,7 @@
     python tests/fuzz/run.py                          # every reader, 600 s of processor time each
     python tests/fuzz/run.py --resume                 # go on until each has had them, the runs before included
     python tests/fuzz/run.py --reader xps.vamas --seconds 60
-    python tests/fuzz/run.py --seconds 30 --patience 1 --jobs 3   # 30 s by the clock each, as in CI
+    python tests/fuzz/run.py --seconds 30 --patience 1 --jobs 4   # 30 s by the clock each, as in CI
     python tests/fuzz/run.py --reader xps.vamas --replay 4711
 
 Everything follows from the reader's name and a number, so a finding is replayed by its number; its input is kept in
