@@ -53,7 +53,7 @@ ARGUMENTS = {
     "curve_resolution_kernels.unimodal": (np.sin(X),),
     "curve_resolution_kernels.share_variances": (Y, Y + 2.0 + X, np.full((2, 2), 0.5), (0.0, 1.0), np.empty((2, 2))),
     "combination_kernels.combine_rows": (
-        Y,
+        (Y, np.empty((0, 40))),
         X,
         (X, np.ones((4, 39, 2)) * np.array([1.0, 2.0]), np.ones((1, 40))),
         (np.zeros(3), np.ones(3), 1.0, np.zeros(2), 0.0, 0.0),
