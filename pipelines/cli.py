@@ -125,7 +125,7 @@ def watch(  # noqa: PLR0917
 @app.command()
 def report(
     store: Annotated[Path, typer.Argument(help="a store")],
-    out: Annotated[Path, typer.Argument(help="the page to write")] = Path("report.html"),
+    out: Annotated[Path | None, typer.Argument(help="the page to write; by default report.html beside the store")] = None,
 ) -> None:
     """Write the report of a store."""
     import operando
@@ -134,6 +134,7 @@ def report(
     from .commit import one_line_errors
     from .recipe_tables import is_page
 
+    out = out or store.parent / "report.html"
     if not is_page(out):
         raise OperandoError(f"{out}: expected a page to write, ending in .html; nothing else is overwritten")
     with operando.open(store) as tree, one_line_errors(out):

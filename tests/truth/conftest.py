@@ -7,6 +7,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ class Result:
 
     tree: xr.DataTree
     truth: xr.DataTree
+
+    @cached_property
+    def rows(self) -> dict[str, example_scans.Row]:
+        """Return the score's rows by their quantity."""
+        return {row.quantity: row for row in example_scans.score(self.tree, self.truth)}
 
 
 def result(beamtime: Path, truth: Path) -> Result:
@@ -68,7 +74,7 @@ def results(evaluated) -> list[Result]:
 @pytest.fixture(scope="session")
 def imaged(evaluated) -> list[Result]:
     """Return the results of seeds with stacks of images, the first one with volumes, which take longer."""
-    volumes = ({"tortuosity": False}, {"steps": 0})
+    volumes = ({"steps": 3, "tortuosity": False}, {"steps": 0})
     return [
         evaluated(seed, {"xpeem": {}, "tomography": tomography})
         for seed, tomography in zip(IMAGE_SEEDS, volumes, strict=True)

@@ -57,7 +57,7 @@ def test_states_of_charge_pull_as_a_unit_normal_over_logs(tmp_path):
 def test_the_clocks_error_covers_at_both_ends(results):
     """One offset a seed is too few for a spread; the estimator's own pulls are pooled in the clock's tests."""
     for result in results:
-        for row in example_scans.score(result.tree, result.truth):
+        for row in result.rows.values():
             if "clock" in row.quantity:
                 assert abs(row.pull) < 4
 

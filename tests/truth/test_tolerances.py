@@ -57,10 +57,6 @@ Onsets are known to a tenth of the step of the simulation.
 """
 
 
-def rows(result):
-    return {row.quantity: row for row in example_scans.score(result.tree, result.truth)}
-
-
 def measured(result, quantity):
     """Return whether a simulated beamtime has the instrument at all: most seeds have no images."""
     if quantity == "tortuosity factor":
@@ -74,14 +70,14 @@ def measured(result, quantity):
 def test_quantity_is_within_its_tolerance(results, imaged, shipped, quantity):
     judged = [result for result in [*results, *imaged, shipped] if measured(result, quantity)]
     for result in judged:
-        row = rows(result).get(quantity)
+        row = result.rows.get(quantity)
         if row is None:
             pytest.skip(f"no step estimates this yet: {quantity}")
         assert abs(row.estimate - row.truth) <= WITHIN[quantity]
 
 
 def test_what_is_not_scored_is_named_as_not_yet(shipped):
-    scored = rows(shipped)
+    scored = shipped.rows
     named = {row.quantity for row in example_scans.not_yet(shipped.truth)}
     assert not named & set(scored)
     assert {quantity for quantity in WITHIN if quantity not in scored} == named

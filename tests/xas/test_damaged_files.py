@@ -122,7 +122,7 @@ def test_the_whole_file_is_read_without_a_flag_but_that_of_the_time(tmp_path, ki
 
 
 @pytest.mark.parametrize("kind", SMALL)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_no_damage_gives_anything_but_a_scan_or_a_named_error(kind, data):
     reader, whole = SMALL[kind]

@@ -10,6 +10,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def regions_of(path: Path, reader: str, **settings: Any) -> tuple[str, ...]:
         return error.regions
 
 
+@cache
 def whole(path: Path) -> Whole | None:
     """Return what a file holds, None if it is refused."""
     fmt = identify(head(path), FORMATS)
@@ -76,7 +78,7 @@ def whole(path: Path) -> Whole | None:
 
 def copies(data: bytes, seed: int) -> Iterator[bytes]:
     """Yield copies of a file that are cut at 10 places, and others with one byte changed, half in its header."""
-    count = 6 if len(data) > LARGE else 16
+    count = 3 if len(data) > LARGE else 8
     yield from cut_off(data)
     yield from one_byte_changed(data, count, seed)
     yield from one_byte_changed(data, count, seed + 1, upto=min(len(data), HEAD))

@@ -217,13 +217,13 @@ def test_no_damage_gives_anything_but_the_whole_spectra_or_a_named_error(tmp_pat
     ).read_bytes()
     rng = np.random.default_rng(7)
     damaged = [whole[: len(whole) * k // 10] for k in range(10)]
-    for at, value in zip(rng.integers(0, len(whole), 200), rng.integers(0, 256, 200), strict=True):
+    for at, value in zip(rng.integers(0, len(whole), 70), rng.integers(0, 256, 70), strict=True):
         damaged.append(whole[:at] + bytes([int(value)]) + whole[at + 1 :])
 
     def all_of_them() -> None:
         signal.alarm(60)
         read = sum(judged(tmp_path / "broken.nxs", data) for data in damaged)
-        assert read > 60
+        assert read > 20
 
     assert forked(all_of_them), "reading a broken file hangs, or ends Python"
 
