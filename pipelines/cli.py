@@ -125,7 +125,9 @@ def watch(  # noqa: PLR0917
 @app.command()
 def report(
     store: Annotated[Path, typer.Argument(help="a store")],
-    out: Annotated[Path | None, typer.Argument(help="the page to write; by default report.html beside the store")] = None,
+    out: Annotated[
+        Path | None, typer.Argument(help="the page to write; by default report.html beside the store")
+    ] = None,
 ) -> None:
     """Write the report of a store."""
     import operando

@@ -232,7 +232,7 @@ def first_signal(scan: xr.Dataset) -> str | None:
     from operando import xas
 
     usable = [name for name in (SIGNALS if "i0" in scan.data_vars else SIGNALS[:1]) if name in scan.data_vars]
-    for name in usable:
+    for name in usable if len(usable) > 1 else ():
         judged = xas.quality(scan[[one for one in ("i0", name) if one in scan.data_vars]])
         if not (judged["flag"] & int(flags.Flag.no_edge)).all():
             return name

@@ -152,12 +152,13 @@ def _channels_without_edge(mu: xr.DataArray) -> xr.DataArray:
 
 
 def _places(doubtful: xr.DataArray) -> xr.Dataset:
-    energy = doubtful[ALONG].where(doubtful)
+    # Not by NaN left out: numpy warns where nothing is left, and threads silence that for one another at random.
+    energy, some = doubtful[ALONG], doubtful.any(ALONG)
     return xr.Dataset(
         {
             "doubtful_points": doubtful.sum(ALONG).astype(np.float64),
-            "doubt_start": energy.min(ALONG),
-            "doubt_end": energy.max(ALONG),
+            "doubt_start": energy.where(doubtful, np.inf).min(ALONG, skipna=False).where(some),
+            "doubt_end": energy.where(doubtful, -np.inf).max(ALONG, skipna=False).where(some),
         }
     )
 

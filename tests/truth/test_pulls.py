@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pulls import assert_unit_normal
 
-from operando import echem, example_scans, xas
+from operando import echem, xas
 from operando.example_scans import cell, cycler, parameters
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+
+from operando import xas
 
 E0 = 8333.0
 
@@ -39,3 +42,11 @@ def spectra() -> Callable[..., xr.DataArray]:
         return xr.DataArray(mu, dims=("scan", "energy"), coords=coords, attrs={"units": "1"}, name="mu")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def nickel_series(realdata: Path) -> xr.Dataset:
+    """Return the 229 scans that were measured at the Ni K edge of a cell; nobody may change them."""
+    columns = {"energy": "shifted energy", "mu": "normalized", "i0": "I0", "reference": "reference"}
+    paths = sorted((realdata / "xas/perex/xas").glob("*.txt"))
+    return xas.read_series(paths, timezone="Europe/Paris", columns=columns)

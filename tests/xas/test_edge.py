@@ -12,8 +12,6 @@ from pulls import assert_unit_normal
 from operando import OperandoError, xas
 from operando.history import entries
 
-NI = {"columns": {"energy": "shifted energy", "mu": "normalized"}}
-
 
 def spectrum(energy, mu) -> xr.DataArray:
     dims = ("scan", "energy")[-np.ndim(mu) :]
@@ -167,15 +165,14 @@ def test_results_carry_units_and_history(spectra):
 
 
 @pytest.mark.realdata
-def test_the_edge_of_the_operando_series_moves_smoothly_where_e0_jumps(realdata: Path):
-    series = xas.read_series(sorted((realdata / "xas/perex/xas").glob("*.txt")), timezone="Europe/Paris", **NI)
-    normal = xas.normalize(xas.signal(series))
+def test_the_edge_of_the_operando_series_moves_smoothly_where_e0_jumps(nickel_series):
+    normal = xas.normalize(xas.signal(nickel_series))
     edge = xas.edge_energy(normal)["edge_energy"]
     assert len(np.unique(normal["e0"])) == 18
     assert abs(edge.min() - 8344.42) < 0.02
     assert abs(edge.max() - 8345.86) < 0.02
     assert np.abs(np.diff(edge)).max() < 0.3 < np.abs(np.diff(normal["e0"])).max()
-    as_given = xas.edge_energy(series["mu"], e0=normal["e0"])["edge_energy"]
+    as_given = xas.edge_energy(nickel_series["mu"], e0=normal["e0"])["edge_energy"]
     assert abs(as_given.min() - 8344.76) < 0.02
     assert abs(as_given.max() - 8346.21) < 0.02
 

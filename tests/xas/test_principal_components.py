@@ -13,7 +13,6 @@ from operando import xas
 from operando.errors import OperandoError
 from operando.flags import Flag
 from operando.history import entries
-from operando.series import stack
 from operando.xas.component_blocks import Blocks
 
 ENERGY = np.arange(840.0, 890.0, 0.2)
@@ -239,11 +238,7 @@ def test_gold_in_cyanobacteria_has_the_components_that_larch_finds(realdata):
 
 
 @pytest.mark.realdata
-def test_a_nickel_series_has_the_singular_values_of_two_substances_and_a_little_more(realdata):
-    columns = {"energy": "shifted energy", "mu": "normalized"}
-    options = {"reader": "columns", "timezone": "Europe/Paris", "columns": columns, "units": {"energy": "eV"}}
-    paths = sorted((realdata / "xas" / "perex" / "xas").glob("*.txt"))
-    series = stack([xas.read(path, **options) for path in paths])
-    found = xas.pca(series["mu"], window=(8320.0, 8420.0), centered=False, components=3)
+def test_a_nickel_series_has_the_singular_values_of_two_substances_and_a_little_more(nickel_series):
+    found = xas.pca(nickel_series["mu"], window=(8320.0, 8420.0), centered=False, components=3)
     for value, known, digit in zip(found["singular_value"], (262.2, 9.22, 1.379), (0.1, 0.01, 0.001), strict=True):
         assert abs(float(value) - known) < digit

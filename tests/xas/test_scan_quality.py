@@ -283,13 +283,11 @@ def test_a_mistake_is_named(scans, given_, message):
 
 
 @pytest.mark.realdata
-def test_real_scans_raise_hardly_a_false_alarm(realdata: Path):
-    settings_ = {"columns": {"energy": "shifted energy", "mu": "normalized", "i0": "I0", "reference": "reference"}}
-    series = xas.read_series(sorted((realdata / "xas/perex/xas").glob("*.txt")), timezone="Europe/Paris", **settings_)
-    flags = xas.quality(series)["flag"].to_numpy()
+def test_real_scans_raise_hardly_a_false_alarm(realdata: Path, nickel_series):
+    flags = xas.quality(nickel_series)["flag"].to_numpy()
     assert not (flags & ~int(Flag.glitch | Flag.no_time)).any()
     assert ((flags & Flag.glitch) > 0).mean() < 0.02
-    stopped = xas.quality(series.where(series["energy"] < 8330), e0=8340.0)
+    stopped = xas.quality(nickel_series.where(nickel_series["energy"] < 8330), e0=8340.0)
     assert ((stopped["flag"] & int(Flag.no_edge)) > 0).all()
     for file in sorted((realdata / "xas/xdl").glob("*.xdi")):
         scan = xas.read(file, timezone="America/Los_Angeles")

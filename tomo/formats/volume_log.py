@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -166,7 +167,8 @@ def guess(table: LogTable, folder: Path) -> dict[str, int]:
     """Return the columns that can be told: names of what lies beside the log, and labels of start and end."""
     found: dict[str, int] = {}
     rows = table.rows[:: max(len(table.rows) // _LOOKED_AT, 1)]
-    hits = [sum(beside(folder, row[k]) is not None for row in rows) for k in range(table.width)]
+    inside = _inside(folder)
+    hits = [sum(beside(folder, row[k], inside) is not None for row in rows) for k in range(table.width)]
     if max(hits) > 0 and 2 * max(hits) >= len(rows):
         found["folder"] = hits.index(max(hits))
     for name in ("start", "end"):
@@ -205,15 +207,25 @@ def _table(start: Head, delimiter: str | None) -> LogTable:
     return parse(start.path, Head(start.path, data).text, delimiter)
 
 
-def beside(folder: Path, name: str) -> Path | None:
+def _inside(folder: Path) -> set[str]:
+    """Return what lies in a folder, as file systems compare names that care least."""
+    with suppress(OSError):
+        return {name.casefold() for name in os.listdir(folder)}
+    return set()
+
+
+def beside(folder: Path, name: str, inside: Collection[str] | None = None) -> Path | None:
     """Return the folder or file that a log in ``folder`` names, None if there is none.
 
     Any system may have written the log. Names may lead down from the log, and leave out the ending of a file.
+    ``inside`` is what lies in the folder, for many names: file systems are asked for those alone that begin as one.
     """
     plain = name.strip().strip('"').replace("\\", "/").strip("/")
     within = ":" not in plain and ".." not in plain.split("/")
     for way in ([plain] if within else []) + [_last(name)]:
         for suffix in _SUFFIXES if way.strip(". ") else ():
+            if inside is not None and f"{way}{suffix}".split("/", 1)[0].casefold() not in inside:
+                continue
             with suppress(OSError, ValueError):
                 if (folder / f"{way}{suffix}").exists():
                     return folder / f"{way}{suffix}"
