@@ -112,7 +112,7 @@ def test_the_button_of_the_activity_dock_cancels_between_axes(viewer, transport,
         assert go_on.wait(20)
         return tomo.tortuosity(mask, dims)
 
-    del transport.found_flow
+    vars(transport).pop("found_flow", None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module.tomo, "tortuosity", slowly)
         work = transport.measure_flow()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -210,7 +209,7 @@ def _table(start: Head, delimiter: str | None) -> LogTable:
 def _inside(folder: Path) -> set[str]:
     """Return what lies in a folder, as file systems compare names that care least."""
     with suppress(OSError):
-        return {name.casefold() for name in os.listdir(folder)}
+        return {path.name.casefold() for path in folder.iterdir()}
     return set()
 
 
