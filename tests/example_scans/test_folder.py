@@ -35,7 +35,8 @@ def content(path):
 
 
 def values(item):
-    return np.asarray(item[()]).tolist() if isinstance(item, h5py.Dataset) else None
+    found = np.asarray(item[()]) if isinstance(item, h5py.Dataset) else np.empty(0)
+    return found.shape, found.tolist() if found.dtype.hasobject else found.tobytes()
 
 
 def listed(folder):

@@ -69,15 +69,15 @@ def test_errors_of_an_approach_to_a_limit_cover():
 
 @pytest.mark.parametrize(("scans", "model"), [(6, "linear"), (6, "auto"), (20, "auto")])
 def test_runs_without_damage_are_flagged_no_more_often_than_said(scans, model):
-    found = xas.beam_damage(repeated(1500, scans), by="spot", model=model)
+    found = xas.beam_damage(repeated(700, scans), by="spot", model=model)
     alarms = int((found["significance"] >= 3).sum())
-    assert alarms <= stats.binom.ppf(0.999, 1500, 2 * stats.norm.sf(3))
+    assert alarms <= stats.binom.ppf(0.999, 700, 2 * stats.norm.sf(3))
     assert (found["p_value"] < 0.05).mean() < 0.06
 
 
 def test_understated_errors_do_not_make_long_runs_look_damaged():
-    found = xas.beam_damage(repeated(1000, 20, std=STD / 3), by="spot")
-    assert int((found["significance"] >= 3).sum()) <= stats.binom.ppf(0.999, 1000, 2 * stats.norm.sf(3))
+    found = xas.beam_damage(repeated(500, 20, std=STD / 3), by="spot")
+    assert int((found["significance"] >= 3).sum()) <= stats.binom.ppf(0.999, 500, 2 * stats.norm.sf(3))
     assert abs(found["reduced_chi_square"].mean() - 9.0) < 0.3
 
 

@@ -85,7 +85,7 @@ def test_without_noise_it_gives_back_what_the_series_was_made_of(model):
 
 
 def test_shared_parameters_scatter_over_many_series_as_their_errors_say(model):
-    runs = 220
+    runs = 60
     pulls, areas = np.empty((runs, 7)), np.empty((runs, 18))
     for k in range(runs):
         found = xps.fit_global(spectra(6, seed=5000 + k), model, curves=False)

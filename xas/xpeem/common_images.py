@@ -24,8 +24,11 @@ _ABOVE_NOISE = 2.0
 _PER_NUMBER = 0.5
 """Noise power in the real part of a wave whose noise is 1."""
 _SHARE = 3
-"""Images to each common image, at least."""
-
+"""Images to each common image, at least; but a few images may have those of an edge."""
+_OF_AN_EDGE = 3
+"""Common images of an absorption edge: what does not change, its height, and its position."""
+_LEAST_FREE = 0.1
+"""Share of an image that the common ones do not reach below which what they leave says little of its noise."""
 _ROUNDING = 1e-6
 """Share of all power that the sums in single precision may lose."""
 
@@ -84,9 +87,11 @@ def _common(waves: Complex, most: int) -> Fit:
     power, vectors = power[::-1], vectors[:, ::-1]
     count = len(waves)
     edge = (1 + np.sqrt(2 * count / real.shape[1])) ** 2
-    usual = max(float(np.median(power)), _PER_NUMBER * real.shape[1])
+    # The lower median: a common image may be one of the two in the middle.
+    usual = max(float(power[count // 2]), _PER_NUMBER * real.shape[1])
     standing = int(np.count_nonzero(power > _ABOVE_NOISE * edge * usual))
-    chosen = max(1, min(standing, most, count // _SHARE))
+    bound = max(count // _SHARE, _OF_AN_EDGE if count >= 2 * _OF_AN_EDGE else 1)
+    chosen = min(max(standing, 1), most, bound)
     vectors, power = vectors[:, :chosen], power[:chosen]
     images = (vectors.T / np.sqrt(power)[:, None]).astype(np.float32) @ real
     shown, whole = (vectors**2 * power).sum(axis=1), np.diag(gram)
@@ -144,19 +149,26 @@ def _step(waves: Complex, band: Band, fit: Fit, reference: int) -> Floats:
 
 
 def _deviations(waves: Complex, band: Band, fit: Fit, reference: int) -> Floats:
-    """Return the standard deviations of the drifts (image, y x), from what the fit leaves pixel by pixel."""
+    """Return the standard deviations of the drifts (image, y x), from what the fit leaves, pixel by pixel and by image.
+
+    Images that the common ones explain worse than others are less certain, although all were divided by their noise.
+    """
     count, free, slopes, grid = len(waves), _free(fit), _slopes(band, fit), band.grid()
     real = _real(waves)
     left = (free.astype(np.float32) @ real).view(np.complex64)
-    noise = np.zeros(grid[0] * grid[1])
-    for row in left:
-        noise += band.image(row, grid).ravel() ** 2
+    noise, misfit = np.zeros(grid[0] * grid[1]), np.empty(count)
+    for at, row in enumerate(left):
+        square = band.image(row, grid).ravel() ** 2
+        noise += square
+        misfit[at] = square.sum()
     noise *= noise.size / real.shape[1] / (count - fit.weights.shape[1])
+    misfit /= np.maximum(np.diag(free), _LEAST_FREE)
+    misfit *= count / misfit.sum()
     shown = np.stack([[band.image(row.view(np.complex64), grid).ravel() for row in axis] for axis in slopes])
     moving = _moving(count, reference)
     chosen = np.ix_(moving, moving)
     inverse = np.linalg.pinv(_curvature(slopes, fit, free)[chosen], hermitian=True)
-    spread = _curvature(shown, fit, free, noise)[chosen]
+    spread = _curvature(shown, fit, (free * misfit) @ free, noise)[chosen]
     variance = np.zeros(2 * count)
     variance[moving] = np.diag(inverse @ spread @ inverse)
     return np.sqrt(variance).reshape(2, count).T

@@ -148,8 +148,9 @@ def drift(
     The result is computed at once, reading each frame twice (``between``: those of the first scan with every other
     scan as well); in memory are one chunk of frames and the waves within the band of one stack (or two). The
     uncertainty comes from what the common images leave of the frames, pixel by pixel; it holds for noise that is
-    independent from pixel to pixel, and for the difference to the reference, whose own noise is part of it. It leaves
-    out distortions and what stays with the detector: frames that were not divided by a flat hold a pattern that does
+    independent from pixel to pixel, and for the difference to the reference, whose own noise is part of it. With fewer
+    than six frames it holds only where contrast does not change: one common image cannot show that. It leaves out
+    distortions and what stays with the detector: frames that were not divided by a flat hold a pattern that does
     not drift. The second step is the variable projection of G. H. Golub, V. Pereyra, SIAM J. Numer. Anal. 10, 413
     (1973), doi:10.1137/0710036.
     """
