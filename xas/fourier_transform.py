@@ -105,7 +105,7 @@ def fourier(
     ds = in_parts(chi_r.assign_coords({_R: r}), "chi_r", chi, inverse_angstroms(kweight + 1))
     ds = flagged(ds, Flag.not_finite, ds["chi_r_real"].isel({_R: 0}, drop=True).isnull())
     end = chi[K].where(chi.notnull(), -np.inf).max(K, skipna=False)
-    ds = flagged(ds, Flag.truncated, np.isfinite(end) & (end < kmax - step / 2))
+    ds = flagged(ds, Flag.truncated, (end > -np.inf) & (end < kmax - step / 2))
     parameters = {"kmin": kmin, "kmax": kmax, "kweight": kweight, "dk": dk, "dk2": dk2, "window": window, "rmax": rmax}
     return recorded(ds, "xas.fourier", parameters, after=xr.Dataset(attrs=chi.attrs))
 

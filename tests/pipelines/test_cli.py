@@ -97,7 +97,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(operando_cli, tmp_path, monkeypat
 def test_simulate_then_report_from_the_store(operando_cli, tmp_path, with_report):
     changes = tmp_path / "changes.toml"
     changes.write_text(
-        "[nickel]\nscans = 12\n[xps]\nscans = 8\n[xpeem]\nscans = 0\n[tomography]\nsteps = 0\n", encoding="utf-8"
+        "[nickel]\nscans = 12\n[xps]\nscans = 8\n[xpeem]\nscans = 0\n[tomography]\nsteps = 0\n",
+        encoding="utf-8",
     )
     assert operando_cli("simulate", tmp_path / "cell", "--changes", changes)[0] == 0
     assert operando_cli("run", tmp_path / "cell")[0] == 0
@@ -126,9 +127,11 @@ def test_a_user_simulates_a_cell_of_their_own(operando_cli, tmp_path):
 
 def test_a_log_gets_plain_lines(beamtime):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for path in sorted((beamtime / "xas").iterdir())[6:]:
+        path.unlink()
     command = [sys.executable, "-c", MAIN, "run", str(beamtime)]
     told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert "Ni_L3: 60 of 60\n" in told.stdout
+    assert "Ni_L3: 6 of 6\n" in told.stdout
     assert "\x1b" not in told.stdout
     assert "\r" not in told.stdout
     assert told.stderr == ""
