@@ -206,11 +206,11 @@ def _table(start: Head, delimiter: str | None) -> LogTable:
     return parse(start.path, Head(start.path, data).text, delimiter)
 
 
-def _inside(folder: Path) -> set[str]:
-    """Return what lies in a folder, as file systems compare names that care least."""
+def _inside(folder: Path) -> set[str] | None:
+    """Return what lies in a folder, as file systems compare names that care least; None if it cannot be listed."""
     with suppress(OSError):
         return {path.name.casefold() for path in folder.iterdir()}
-    return set()
+    return None
 
 
 def beside(folder: Path, name: str, inside: Collection[str] | None = None) -> Path | None:
@@ -219,7 +219,7 @@ def beside(folder: Path, name: str, inside: Collection[str] | None = None) -> Pa
     Any system may have written the log. Names may lead down from the log, and leave out the ending of a file.
     ``inside`` is what lies in the folder, for many names: file systems are asked for those alone that begin as one.
     """
-    plain = name.strip().strip('"').replace("\\", "/").strip("/")
+    plain = name.strip().strip('"').replace("\\", "/").strip("/").removeprefix("./")
     within = ":" not in plain and ".." not in plain.split("/")
     for way in ([plain] if within else []) + [_last(name)]:
         for suffix in _SUFFIXES if way.strip(". ") else ():

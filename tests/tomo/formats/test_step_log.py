@@ -131,6 +131,15 @@ def test_a_log_of_another_system_leads_to_what_lies_beside_it(three):
     assert (tomo.read(outside)["frame_flag"][0] == Flag.missing_frame).all()
 
 
+@pytest.mark.parametrize("way", ["tomo/step_{}", "./tomo/step_{}", r"tomo\step_{}"])
+def test_a_log_may_lie_above_its_volumes(tmp_path, way):
+    for number in (1, 2, 3):
+        slices(tmp_path / "tomo" / f"step_{number}", grey(seed=number), edge=None)
+    log = log_of(tmp_path, tuple(way.format(number) for number in (1, 2, 3)))
+    assert recognizes(head(log))
+    np.testing.assert_array_equal(tomo.read(log)["grey"][2], grey(seed=3))
+
+
 def test_wrong_settings_are_told_in_a_line(three):
     for settings, said in (
         ({"columns": {"folder": "where"}}, "expected a column 'where', got 'folder', 'time at start'"),
