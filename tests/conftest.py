@@ -11,10 +11,13 @@ REALDATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what is there for good: a tenth of the time went into that."""
+    """Look for garbage seldom among what has lived for long: a tenth of the time went into that.
+
+    What is young is looked through as often as always, for the tests of memory.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(700, 50, 100)
 
 
 @pytest.fixture(scope="session")
