@@ -163,7 +163,7 @@ def _deviations(waves: Complex, band: Band, fit: Fit, reference: int) -> Floats:
         misfit[at] = square.sum()
     noise *= noise.size / real.shape[1] / (count - fit.weights.shape[1])
     misfit /= np.maximum(np.diag(free), _LEAST_FREE)
-    misfit *= count / misfit.sum()
+    misfit *= count / max(misfit.sum(), np.finfo(float).tiny)
     shown = np.stack([[band.image(row.view(np.complex64), grid).ravel() for row in axis] for axis in slopes])
     moving = _moving(count, reference)
     chosen = np.ix_(moving, moving)

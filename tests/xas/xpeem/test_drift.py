@@ -250,6 +250,14 @@ def test_what_cannot_be_asked_is_said(patterned, options, said):
         xpeem.drift(images, **options)
 
 
+def test_a_frame_that_is_there_twice_has_not_moved(patterned):
+    images, _ = patterned(np.full(1, 0.15), size=96)
+    found = xpeem.drift(xr.concat([images, images], "energy"))
+    np.testing.assert_allclose(places(found), 0.0, atol=1e-6)
+    np.testing.assert_allclose(found[["drift_y_std", "drift_x_std"]].to_array(), 0.0, atol=1e-6)
+    assert (found["frame_flag"] == 0).all()
+
+
 def test_a_flagged_reference_is_refused(patterned):
     images, _ = patterned(np.full(4, 0.15), size=96)
     images["frame_flag"][2] = int(Flag.saturated)
