@@ -19,7 +19,7 @@ RANGES = {"pre1": -9.5, "pre2": -2.5, "norm1": 8.0, "norm2": 11.5, "nnorm": 0}
 E0 = 853.5
 INSIDE = 3
 """Pixels within which a particle's edge is blurred and its image moves."""
-FEW = [{"start": 846.0, "stop": 852.0, "step": 3.0}, {"start": 852.0, "stop": 860.0, "step": 2.0}]
+FEW = [{"start": 846.0, "stop": 852.0, "step": 2.0}, {"start": 852.0, "stop": 860.0, "step": 1.0}]
 
 
 def test_drift_pulls_as_a_unit_normal_over_stacks(happened):
