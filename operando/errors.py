@@ -111,6 +111,14 @@ def one_line(text: str) -> str:
     return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
+def told(error: Exception) -> str:
+    """Return a line for what went wrong; other errors than our own are mistakes of ours, which stop nothing else."""
+    if isinstance(error, OperandoError):
+        return str(error)
+    line = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__} ({line}), which operando did not foresee; please report it"
+
+
 def bounded(problems: Iterable[str]) -> list[str]:
     """Return what is wrong as lines for the user, the first hundred of them, and how many more there are."""
     rest = iter(problems)

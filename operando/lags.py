@@ -230,12 +230,8 @@ def _by_correlation(y: xr.Dataset, x: xr.Dataset, search: tuple[float, float] | 
     step = tried.lags[1] - tried.lags[0]
     near = np.flatnonzero(np.abs(tried.lags - best) <= max(_WIDE * wide, (2 * tried.reach + 1) * step))
     part = slice(int(near[0]), int(near[-1]) + 1)
-    pairs = tried.covered(part)
+    pairs = _enough(tried.covered(part), best)
     curve = tried.over(pairs, part)
-    if pairs.sum() < _FEWEST:
-        raise OperandoError(
-            f"lag: expected at least {_FEWEST} pairs around {best / _MINUTE:.3g} min, got {pairs.sum()}"
-        )
     r = curve.correlation()
     best = float(peak(curve, r)[0])
     lags, factor, size = redrawn(curve, best, draws)
@@ -279,12 +275,20 @@ def _first_pass(tried: LagCurve, draws: Draws) -> tuple[float, float]:
             f"{tried.lags[inside[-1]] / _MINUTE:.4g} min, got it at the end; widen search, or there is no lag to find"
         )
     best = float(peak(tried, r[None])[0])
-    m = tried.reach + 1
-    known = tried.covered(slice(max(at - m, 0), at + m + 1))
+    # A wavy curve may have its peak lags beside its largest value.
+    at, m = int(np.abs(tried.lags - best).argmin()), tried.reach + 1
+    known = _enough(tried.covered(slice(max(at - m, 0), at + m + 1)), best)
     near = tried.over(known, slice(int(inside[0]), int(inside[-1]) + 1))
     lags, factor, _ = redrawn(near, best, replace(draws, count=max(draws.count // 2, 50)))
     low, high = np.percentile(lags, [15.87, 84.13])
     return best, factor * float(high - low) / 2
+
+
+def _enough(pairs: npt.NDArray[np.bool_], lag: float) -> npt.NDArray[np.bool_]:
+    """Return which pairs exist around a lag (s), if they are enough to tell it."""
+    if pairs.sum() < _FEWEST:
+        raise OperandoError(f"lag: expected at least {_FEWEST} pairs around {lag / _MINUTE:.3g} min, got {pairs.sum()}")
+    return pairs
 
 
 def _stated(both: _Comparison, curve: LagCurve, best: float) -> float:

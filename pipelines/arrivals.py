@@ -114,6 +114,11 @@ class Arrivals:
             self._known[path, images] = state, known
         return known
 
+    def is_as_seen(self, path: Path) -> bool:
+        """Whether a file is as the last look found it: else what was read may not be what its checksum is of."""
+        seen = self._seen.get(path)
+        return seen is not None and seen.state == state_of(path)
+
     def keeps(self, path: Path) -> bool:
         """Whether what is stored is kept: until a file is closed again, may be read again, or is known to be gone."""
         return path in self._seen
@@ -167,10 +172,10 @@ class Arrivals:
 
     def _states(self, log: Log) -> Iterator[tuple[Path, State]]:
         """Yield the files of a section with their states; folders where a reader takes one as a scan."""
-        folders = takes_folders(log)
+        folders, store = takes_folders(log), self.recipe.store
         for path in {path for pattern in log.files for path in self.recipe.folder.glob(pattern)}:
             state = state_of(path, folders=folders)
-            if state and path != self.recipe.store:
+            if state and path != store:
                 yield path, state
 
 

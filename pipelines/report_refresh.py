@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from time import monotonic
+from time import monotonic, time
 from typing import IO
 
 _SHARE = 3.0
@@ -36,6 +37,12 @@ class ReportRefresh:
     _covers: int = -1
     _process: subprocess.Popen[bytes] | None = None
     _said: IO[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        """Begin where another watch left off: a page that is not old yet can wait until what arrived is stored."""
+        with suppress(OSError):
+            age = time() - self.page.stat().st_mtime
+            self._next = self.clock() + min(max(self.every - age, 0.0), self.every)
 
     @property
     def running(self) -> bool:
@@ -73,9 +80,10 @@ class ReportRefresh:
         self.started, self._covers = self.clock(), version
         self._said = TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-m", "operando.pipelines.report", str(self.store), str(self.page)]
-        # A session of its own: Ctrl-C on the terminal is for the one who watches.
+        # A group of its own: Ctrl-C on the terminal is for the one who watches. In a session of its own it would count
+        # as much as the watch on systems that share the processors among sessions, nice or not.
         self._process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, process_group=0
         )
 
     def _ended(self, code: int) -> None:

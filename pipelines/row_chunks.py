@@ -27,27 +27,27 @@ _SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle
 
 @dataclass
 class RowChunks:
-    """The last chunk of each array that rows were appended to, in memory.
+    """The last chunk of each array that rows were appended to, in memory."""
 
-    ``read`` returns rows that are committed: of an array, from one row to another.
-    """
-
-    read: Callable[[str, int, int], NDArray[Any]]
     _last: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def write(self, folder: Path, key: str, metadata: dict[str, Any], start: int, rows: NDArray[Any]) -> None:
         """Put ``rows`` into the chunks of an array from row ``start`` on; each file is replaced as a whole."""
         shape = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
-        encode = _encoder(metadata)
+        encode, decode = _codec(metadata)
+        prefix = ["c"] if metadata["chunk_key_encoding"]["name"] == "default" else []
         while len(rows):
             number, offset = divmod(start, shape[0])
             taken = min(shape[0] - offset, len(rows))
-            chunk = self._chunk(key, shape, rows.dtype, start, offset)
+            place = folder.joinpath(key, *prefix, str(number), *("0" for _ in shape[1:]))
+            if not offset:
+                self._last[key] = np.zeros(shape, rows.dtype)
+            elif key not in self._last:
+                self._last[key] = np.zeros(shape, rows.dtype)
+                self._last[key][:offset] = decode(place.read_bytes()).reshape(shape)[:offset]
+            chunk = self._last[key]
             chunk[offset : offset + taken] = rows[:taken]
-            self._last[key] = chunk
-            parts = [str(number), *("0" for _ in shape[1:])]
-            prefix = ["c"] if metadata["chunk_key_encoding"]["name"] == "default" else []
-            _put(folder.joinpath(key, *prefix, *parts), encode(chunk))
+            _put(place, encode(chunk))
             rows, start = rows[taken:], start + taken
 
     def forget(self, key: str | None = None) -> None:
@@ -56,15 +56,6 @@ class RowChunks:
             self._last.clear()
         else:
             self._last.pop(key, None)
-
-    def _chunk(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any], start: int, offset: int) -> NDArray[Any]:
-        """Return the chunk that holds row ``start``, with the rows before it."""
-        if offset and key in self._last:
-            return self._last[key]
-        chunk = np.zeros(shape, dtype)
-        if offset:
-            chunk[:offset] = self.read(key, start - offset, start)
-        return chunk
 
 
 def are_plain(metadata: dict[str, Any]) -> bool:
@@ -76,12 +67,20 @@ def are_plain(metadata: dict[str, Any]) -> bool:
     return whole and codecs in (["bytes", "blosc"], ["vlen-utf8", "blosc"]) and not swapped
 
 
-def _encoder(metadata: dict[str, Any]) -> Callable[[NDArray[Any]], bytes]:
+def _codec(metadata: dict[str, Any]) -> tuple[Callable[[NDArray[Any]], bytes], Callable[[bytes], NDArray[Any]]]:
+    """Return what makes bytes of a chunk, and a chunk, flat, of bytes."""
     first, last = metadata["codecs"]
     blosc = _blosc(tuple(sorted(last["configuration"].items())))
     if first["name"] == "vlen-utf8":
-        return lambda chunk: bytes(blosc.encode(VLenUTF8().encode(chunk.astype(object))))
-    return lambda chunk: bytes(blosc.encode(chunk.reshape(-1).view(np.uint8)))
+        text = VLenUTF8()
+        return (
+            lambda chunk: bytes(blosc.encode(text.encode(chunk.astype(object)))),
+            lambda data: text.decode(blosc.decode(data)),
+        )
+    return (
+        lambda chunk: bytes(blosc.encode(chunk.reshape(-1).view(np.uint8))),
+        lambda data: np.frombuffer(blosc.decode(data), metadata["data_type"]),
+    )
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,9 @@ class ScanFiles(Protocol):
     def checksum(self, path: Path, images: str = "") -> str:
         """Return the fingerprint of a file with its images; see :func:`operando.pipelines.sources.checksum_with`."""
 
+    def is_as_seen(self, path: Path) -> bool:
+        """Whether a file that was read has not changed meanwhile, so that its checksum is that of what was read."""
+
     def keeps(self, path: Path) -> bool:
         """Whether what is stored of a file that cannot be read now is kept, since it may be there again soon."""
 
@@ -40,6 +43,10 @@ class PresentFiles:
     def checksum(self, path: Path, images: str = "") -> str:
         """Return the fingerprint of what the file holds now."""
         return checksum_with(path, images)
+
+    def is_as_seen(self, path: Path) -> bool:  # noqa: ARG002
+        """Return that all are: one that grows meanwhile has another checksum for the next run, which reads it again."""
+        return True
 
     def keeps(self, path: Path) -> bool:  # noqa: ARG002
         """Return that nothing is kept: a file that cannot be read is as one that is gone."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operando.errors import OperandoError, StoreError, printable
+from operando.errors import OperandoError, StoreError, printable, told
 from operando.flags import Flag
 from operando.history import HISTORY
 from operando.series import names_along, stack
@@ -71,7 +71,7 @@ class SeriesGrowth:
         """What the store holds of it."""
         if self._held is None:
             stored = self.work.raw_node in self.store.committed()
-            self._held = HeldScans.of(self.store.dataset(self.work.raw_node)) if stored else HeldScans()
+            self._held = HeldScans.of(self.store.dataset(self.work.raw_node, chunked=False)) if stored else HeldScans()
         return self._held
 
     def nodes(self) -> list[str]:
@@ -208,13 +208,11 @@ class SeriesGrowth:
             stacked = stack(scans, axis, None if frame is None else frame[axis], interpolate=not referenced)
             self._append(stacked if frame is None else completed(stacked, frame), echem)
         except Exception as error:
-            if isinstance(error, LockLostError) or (
-                isinstance(error, StoreError) and isinstance(error.__cause__, OSError)
-            ):
+            if _is_the_stores(error):
                 raise
             if len(scans) == 1:
                 source = str(np.ravel(scans[0]["source"].values)[0])
-                self._refuse(file_of(source), f"{source}: {_told(error)}")
+                self._refuse(file_of(source), f"{source}: {told(error)}")
                 return frame
             for scan in scans:
                 frame = self._stored([scan], echem, frame)
@@ -280,14 +278,14 @@ class SeriesGrowth:
             known = self.files.checksum(path)
             with told_apart() as left_out:
                 scan = self.work.read(path)
-            if _breaks_off(scan) and self.files.may_grow(path):
+            if self._is_unfinished(path, scan):
                 self.unfinished[source] = "it breaks off"
                 return None
             images = str(scan["images"].values) if "images" in scan.coords else ""
             marked = _marked(scan, source, self.files.checksum(path, images) if images else known)
         except Exception as error:
-            reason = _told(error) if isinstance(error, OperandoError) else f"{path}: {_told(error)}"
-            if self.files.may_grow(path):
+            reason = told(error) if isinstance(error, OperandoError) else f"{path}: {told(error)}"
+            if self._is_unfinished(path):
                 self.unfinished[source] = reason
             else:
                 self._refuse(source, reason)
@@ -296,6 +294,12 @@ class SeriesGrowth:
             self.tell.warn(text)
         self.unfinished.pop(source, None)
         return marked
+
+    def _is_unfinished(self, path: Path, scan: xr.Dataset | None = None) -> bool:
+        """Whether a file is to be read again later: it changed meanwhile, or it breaks off and may grow."""
+        if not self.files.is_as_seen(path):
+            return True
+        return (scan is None or _breaks_off(scan)) and self.files.may_grow(path)
 
     def _refuse(self, source: str, reason: str) -> None:
         """List a file with the reason why it is not stored, and tell it unless that is known."""
@@ -342,9 +346,11 @@ class SeriesGrowth:
                     self.store.replace({node: result.assign_attrs(made_from=origin)})
                 self._warn(said)
                 self.lost.pop(node, None)
-            except OperandoError as error:
-                self.lost[node] = str(error), origin
-                self.tell.warn(str(error))
+            except Exception as error:
+                if _is_the_stores(error):
+                    raise
+                self.lost[node] = told(error), origin
+                self.tell.warn(told(error))
                 if known:
                     self.store.remove([node])
 
@@ -361,12 +367,9 @@ def _breaks_off(scan: xr.Dataset) -> bool:
     return "flag" in scan.coords and bool(np.any(scan["flag"].values & int(Flag.truncated)))
 
 
-def _told(error: Exception) -> str:
-    """Return a line for what went wrong; other errors than our own are mistakes of ours, which stop no other file."""
-    if isinstance(error, OperandoError):
-        return str(error)
-    line = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__} ({line}), which operando did not foresee; please report it"
+def _is_the_stores(error: Exception) -> bool:
+    """Whether nothing can be stored any more, whatever the scans are like."""
+    return isinstance(error, LockLostError) or (isinstance(error, StoreError) and isinstance(error.__cause__, OSError))
 
 
 def _marked(scan: xr.Dataset, source: str, known: str) -> xr.Dataset:

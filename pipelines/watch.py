@@ -17,7 +17,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-import dask
+import dask.threaded
 import numpy as np
 
 from operando.errors import OperandoError, StoreError
@@ -112,8 +112,8 @@ def watch(
     if not _checked_before(recipe):
         check(recipe, arriving=True)
     watching = Watch(recipe, view, pace, stop or Stop(), cluster)
-    # Said, so that dask does not look for a cluster first: that takes as long as starting all the rest.
-    with ended_by_signals(watching.stop), dask.config.set(scheduler="threads"):
+    # Said, and not by name, so that dask does not import what it would look for a cluster with.
+    with ended_by_signals(watching.stop), dask.config.set(scheduler=dask.threaded.get):
         watching.run()
     watching.summary.seconds = monotonic() - started
     return watching.summary
@@ -164,6 +164,8 @@ class Watch:
             self._recall_failures(run)
             if self._joins_what_is_stored(run):
                 self._next_renewal = monotonic() + _FIRST_RENEWAL
+            # Reads what the store holds while files are waited for to settle.
+            self._show(run)
             self.stop.wait(max(0.0, looked + self.pace.settle - monotonic()))
             try:
                 while not self.stop.is_set():

@@ -92,7 +92,8 @@ class Writer:
         self._lock = Lock(self._folder)
         self._entered: Root | None = None
         self._behind: set[str] = set()
-        self._rows = RowChunks(self._committed_rows)
+        self._rows = RowChunks()
+        self._same: dict[str, NDArray[Any]] = {}
         self.commits = 0
         """How many states it has published."""
 
@@ -142,10 +143,10 @@ class Writer:
         """Return the names of a node's variables; none if it is not there."""
         return set(self._root.arrays(node))
 
-    def dataset(self, node: str) -> xr.Dataset:
-        """Return the committed state of one node, lazily."""
-        group = self._published(node)
-        ds: xr.Dataset = xr.open_zarr(self._root.path, group=group, consolidated=True, chunks={})
+    def dataset(self, node: str, *, chunked: bool = True) -> xr.Dataset:
+        """Return the committed state of one node, lazily; what is not ``chunked`` is read at once when asked for."""
+        group, chunks = self._published(node), {} if chunked else None
+        ds: xr.Dataset = xr.open_zarr(self._root.path, group=group, consolidated=True, chunks=chunks)
         return ds
 
     def append(self, datasets: Mapping[str, xr.Dataset]) -> None:
@@ -284,7 +285,7 @@ class Writer:
                 metadata[key] = {**array, "shape": [start + var.shape[0], *array["shape"][1:]]}
                 change.rows.append((key, var, start))
             else:
-                check_equal(var, self._array(key, array)[...], self._where(key))
+                check_equal(var, self._constant(key, array), self._where(key))
         change.root = replace(change.root, metadata=metadata)
 
     def _commit(self, change: _Change) -> None:
@@ -303,6 +304,8 @@ class Writer:
         self._entered, self.commits = root, self.commits + 1
         sync_folder(root.path)
         self._behind.update(changed)
+        for key in changed:
+            self._same.pop(key, None)
 
     def _write(self, change: _Change) -> None:
         lazy: list[tuple[da.Array, zarr.Array[Any], tuple[slice, ...]]] = []
@@ -328,8 +331,11 @@ class Writer:
             sources, targets, regions = map(list, zip(*lazy, strict=True))
             da.store(sources, targets, regions=regions, lock=False)
 
-    def _committed_rows(self, key: str, start: int, stop: int) -> NDArray[Any]:
-        return np.asarray(self._array(key, self._root.metadata[key])[start:stop])
+    def _constant(self, key: str, metadata: dict[str, Any]) -> NDArray[Any]:
+        """Return an array that does not grow, which every batch is held against."""
+        if key not in self._same:
+            self._same[key] = np.asarray(self._array(key, metadata)[...])
+        return self._same[key]
 
     def _array(self, key: str, metadata: dict[str, Any]) -> zarr.Array[Any]:
         """Return an array as ``metadata`` has it, whatever its own file says; empty chunks are written too."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from .areas import area_weights, interpolated
 from .crossing import Located, rises
 from .edge_finding import edge_energies
 from .local_fits import ENOUGH, turned
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +88,9 @@ def best_overlap(x: Floats, y: Floats, center: Floats, sought: Sought) -> Locate
     """
     if sought.reference is None:
         raise ValueError("a reference is needed")
+    # It takes as long to import as thousands of edges to find, and only this method needs it.
+    from scipy.interpolate import CubicSpline
+
     spline = CubicSpline(*sought.reference)
     known = (spline.x[None], spline(spline.x)[None])
     middle = edge_energies(spline.x, known[1])

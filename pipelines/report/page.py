@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from bokeh.model import collect_models
 from bokeh.models.css import InlineStyleSheet
 from bokeh.models.renderers.glyph_renderer import GlyphRenderer
 from bokeh.resources import Resources
+
+from operando.errors import OperandoWarning, told
 
 from .choosing import link
 from .loading import with_small_in_memory
@@ -41,7 +44,7 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
     """
     tree = with_small_in_memory(tree)
     title = str(tree.attrs.get("experiment") or "Experiment")
-    drawn = [(panel.title, list(panel.draw(tree))) for panel in panels if panel.wants(tree)]
+    drawn = [(panel.title, list(_drawn(panel, tree))) for panel in panels if panel.wants(tree)]
     models = [model for _, parts in drawn for part in parts if isinstance(part, Plot) for model in part.models]
     every = collect_models(*models)
     link(every, tree)
@@ -59,6 +62,16 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
         methods=methods(tree),
         script=script,
     )
+
+
+def _drawn(panel: Panel, tree: xr.DataTree) -> Iterator[Part]:
+    """Yield the parts of a section; what goes wrong in it is told and costs the rest of this section alone."""
+    try:
+        yield from panel.draw(tree)
+    except Exception as error:
+        said = f"report: the section {panel.title!r} breaks off: {told(error)}"
+        warnings.warn(said, OperandoWarning, stacklevel=2)
+        yield Html(f"<p>{text(said)}</p>")
 
 
 def _simplify(marks: Sequence[Any]) -> None:

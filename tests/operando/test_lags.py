@@ -245,3 +245,18 @@ def test_a_lag_injected_into_the_simulated_cell_is_found_and_the_clock_stays(tmp
     assert (np.abs(off) < 2.5 * std).all()
     assert abs(off.mean()) < std.mean() < 2
     assert side.mean() == pytest.approx(-1.6, abs=0.6)
+
+
+def test_quantities_that_have_nothing_to_do_with_each_other_give_a_number_or_a_reason():
+    told = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        t, u = scan_times(rng, 30), scan_times(rng, 60, apart=200.0, first=rng.uniform(-9000, 9000))
+        y, x = (edge(when, np.cumsum(rng.normal(0, 1, when.size)), 0.3) for when in (t, u))
+        try:
+            found = lag(y, x, draws=10)
+        except OperandoError as error:
+            told += str(error).startswith("lag: expected")
+        else:
+            told += bool(np.isfinite([found.lag, found.lag_std]).all())
+    assert told == 100
