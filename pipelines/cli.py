@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 
 USAGE = 2
+_NEVER = 2**30
 _LISTED = 4
 _FORMATS = "nexus, netcdf, csv, athena, vamas, bdf; or figures: pdf, svg, png"
 
@@ -232,12 +233,14 @@ def demo(folder: Annotated[Path, typer.Argument(help="a folder for the results")
 @contextmanager
 def _imports() -> Iterator[None]:
     """Import what lasts without looking through it for garbage, now and later: that takes a fifth of the time."""
-    gc.disable()
+    before = gc.get_threshold()
+    # Not disabled: dask notes when it is imported whether garbage is collected, and goes back to that over and over.
+    gc.set_threshold(_NEVER, *before[1:])
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        gc.set_threshold(*before)
 
 
 def _terminal() -> Terminal:
