@@ -145,7 +145,8 @@ class Writer:
 
     def dataset(self, node: str, *, chunked: bool = True) -> xr.Dataset:
         """Return the committed state of one node, lazily; what is not ``chunked`` is read at once when asked for."""
-        group, chunks = self._published(node), {} if chunked else None
+        group = self._published(node)
+        chunks: dict[str, int] | None = {} if chunked else None
         ds: xr.Dataset = xr.open_zarr(self._root.path, group=group, consolidated=True, chunks=chunks)
         return ds
 

@@ -185,3 +185,24 @@ def test_a_scan_with_other_detectors_is_listed_and_the_others_go_on(tmp_path, mo
     assert summary.scans == {"xas/Ni_K": 3}
     assert [failure["source"] for failure in summary.failed] == ["2.txt"]
     assert "expected 2 along 'detector'" in summary.failed[0]["reason"]
+
+
+def test_a_step_over_all_scans_that_fails_as_nobody_foresaw_is_listed_and_tried_again_with_other_scans(
+    tmp_path, monkeypatch
+):
+    def failing(series, **settings):
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    beamtime(tmp_path, {f"{k}.xdi": scan(k) for k in range(6)})
+    recipe = tmp_path / "beamtime.toml"
+    recipe.write_text(RECIPE + '[[series.steps]]\nuse = "pca"\n', encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr(xas, "pca", failing)
+        summary = run(load(tmp_path))
+    (lost,) = summary.failed
+    assert lost["source"] == ""
+    assert "LinAlgError (SVD did not converge), which operando did not foresee" in lost["reason"]
+    assert summary.scans == {"xas/Ni_K": 6}
+    assert run(load(tmp_path)).failed == []
+    with operando.open(summary.store) as tree:
+        assert tree["xas/Ni_K/pca"].score.sizes["scan"] == 6

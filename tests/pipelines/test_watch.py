@@ -18,10 +18,13 @@ from rich.console import Console
 from watched_folder import PACE, RAW, SMALL, Watched, few_scans, same_as_one_run
 
 import operando
+from operando import xas
 from operando.flags import Flag
 from operando.pipelines.lock import LockLostError
+from operando.pipelines.sources import checksum
 from operando.pipelines.watch import Pace, Stop, ended_by_signals
 from operando.pipelines.watch_view import SeriesStatus, Status, WatchView
+from operando.pipelines.writer import Writer
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRE = ROOT / "tests" / "faults" / "watch_under_fire.py"
@@ -156,6 +159,27 @@ def test_a_log_shows_how_a_watch_stands_and_a_terminal_a_table():
         view.show(status)
     for text in ("xas/12.xdi at 3.712 V", "unfinished", "an empty file", "Ctrl-C ends it"):
         assert text in drawn.getvalue()
+
+
+def test_a_file_that_is_completed_between_a_look_and_its_reading_is_stored_with_its_own_checksum(folder, monkeypatch):
+    late = sorted((folder / "xas").iterdir())[3]
+    data, read, append, stored = late.read_bytes(), xas.read, Writer.append, []
+    late.write_bytes(data[: len(data) // 2])
+
+    def completed(path, **settings):
+        if path == late and path.stat().st_size < len(data):
+            late.write_bytes(data)
+        return read(path, **settings)
+
+    def told(writer, datasets):
+        stored.extend(zip(*(map(str, datasets[RAW][name].values) for name in ("source", "checksum")), strict=True))
+        append(writer, datasets)
+
+    monkeypatch.setattr(xas, "read", completed)
+    monkeypatch.setattr(Writer, "append", told)
+    with Watched(folder) as watched:
+        watched.until(lambda raw, _: raw.sizes["scan"] == 8)
+    assert [known for source, known in stored if source == f"xas/{late.name}"] == [checksum(late)]
 
 
 def test_ctrl_c_ends_a_watch_with_a_last_report(folder):
