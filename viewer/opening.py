@@ -49,6 +49,8 @@ def open_in(viewer: Any, store: Path) -> Any:
     OperandoError
         If there is nothing to show.
     """
+    from qtpy.QtCore import QTimer
+
     from .absorption_series import absorption_series
     from .timeline import Timeline
 
@@ -61,6 +63,8 @@ def open_in(viewer: Any, store: Path) -> Any:
     timeline = Timeline(viewer)
     if timeline.layer is not None:
         viewer.window.add_dock_widget(timeline, name="Timeline", area="bottom")
+        # Once the images have the place that the timeline leaves them, they fill it.
+        QTimer.singleShot(0, viewer.reset_view)
     return timeline
 
 

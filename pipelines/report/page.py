@@ -16,7 +16,7 @@ from bokeh.models.css import InlineStyleSheet
 from bokeh.models.renderers.glyph_renderer import GlyphRenderer
 from bokeh.resources import Resources
 
-from operando.errors import OperandoWarning, told
+from operando.errors import OperandoWarning, StoreError, told
 
 from .choosing import link
 from .loading import with_small_in_memory
@@ -65,9 +65,14 @@ def html(tree: xr.DataTree, panels: Sequence[Panel] = PANELS) -> str:
 
 
 def _drawn(panel: Panel, tree: xr.DataTree) -> Iterator[Part]:
-    """Yield the parts of a section; what goes wrong in it is told and costs the rest of this section alone."""
+    """Yield the parts of a section; what goes wrong in it is told and costs the rest of this section alone.
+
+    Not so a store that cannot be read, as while it is replaced: the page before stays, and is written again later.
+    """
     try:
         yield from panel.draw(tree)
+    except (OSError, StoreError):
+        raise
     except Exception as error:
         said = f"report: the section {panel.title!r} breaks off: {told(error)}"
         warnings.warn(said, OperandoWarning, stacklevel=2)

@@ -60,3 +60,17 @@ def test_a_scan_in_words(timeline, viewer):
     layer = next(one for one in viewer.layers if about(one)["variable"] == "grey")
     said = in_words(about(layer)["array"].coords, 1, ZoneInfo("Europe/Zurich"))
     assert said == "scan 2 of 5 · 2026-05-19 05:25:26 · 4.280 V · state of charge 1.05 · saturated"
+
+
+def test_images_fill_the_place_that_the_timeline_leaves_them(timeline, viewer, cell, wait):
+    viewer.layers.clear()
+    viewer.window.remove_dock_widget("all")
+    viewer.window.resize(900, 700)
+    viewer.show()
+    open_in(viewer, cell / "xtm" / "composite")
+
+    def part_that_is_filled():
+        low, high = viewer.layers.extent.world
+        return max((high - low)[-2:] * viewer.scene.camera.zoom / viewer.window._qt_viewer.canvas.size)
+
+    wait(lambda: 0.9 < part_that_is_filled() <= 1.0, 20)
