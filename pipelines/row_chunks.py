@@ -17,6 +17,8 @@ from uuid import uuid4
 import numpy as np
 from numcodecs import Blosc, VLenUTF8
 
+from operando.errors import StoreError, one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,7 @@ class RowChunks:
                 self._last[key] = np.zeros(shape, rows.dtype)
             elif key not in self._last:
                 self._last[key] = np.zeros(shape, rows.dtype)
-                self._last[key][:offset] = decode(place.read_bytes()).reshape(shape)[:offset]
+                self._last[key][:offset] = _stored(place, decode, shape)[:offset]
             chunk = self._last[key]
             chunk[offset : offset + taken] = rows[:taken]
             _put(place, encode(chunk))
@@ -81,6 +83,18 @@ def _codec(metadata: dict[str, Any]) -> tuple[Callable[[NDArray[Any]], bytes], C
         lambda chunk: bytes(blosc.encode(chunk.reshape(-1).view(np.uint8))),
         lambda data: np.frombuffer(blosc.decode(data), metadata["data_type"]),
     )
+
+
+def _stored(place: Path, decode: Callable[[bytes], NDArray[Any]], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return a chunk that was stored before, a part of whose rows is committed."""
+    try:
+        return decode(place.read_bytes()).reshape(shape)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise StoreError(
+            f"{place}: expected the last rows that were stored, got {one_line(reason)}; nothing was changed; copy the "
+            "store from where it is whole, or move it away and run again"
+        ) from OSError(reason)
 
 
 @lru_cache(maxsize=64)
