@@ -14,11 +14,9 @@ import xarray as xr
 from experiments import EVIL, START, experiment, spoiled
 
 from operando import xas
-from operando.errors import OperandoWarning
 from operando.pipelines import report
 from operando.pipelines.report import page as report_page
 from operando.pipelines.report.figures import outline
-from operando.pipelines.report.parts import Panel
 from operando.pipelines.report.series import local_time, thinned
 from operando.pipelines.report.spectra_map import nearest
 
@@ -284,21 +282,6 @@ def test_a_failing_write_leaves_the_old_report_and_no_rest(tmp_path, monkeypatch
         report.write(experiment(2), path)
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
     assert path.read_text() == "old"
-
-
-def test_what_goes_wrong_in_a_section_is_said_there_and_the_others_stay(tmp_path, monkeypatch):
-    def draw(tree):
-        yield from one.draw(tree)
-        raise ZeroDivisionError("float <division>")
-
-    one, *others = report_page.PANELS
-    with pytest.warns(OperandoWarning, match=f"section '{one.title}' breaks off: ZeroDivisionError"):
-        found = Page(report_page.html(experiment(), [Panel(one.title, one.wants, draw), *others]))
-    whole = page(experiment(), tmp_path)
-    said = f"report: the section '{one.title}' breaks off: ZeroDivisionError (float <division>), which operando did"
-    assert said in found.text
-    assert said not in whole.text
-    assert [tag for tag, _ in found.tags].count("figure") == [tag for tag, _ in whole.tags].count("figure")
 
 
 def test_importing_the_report_imports_no_bokeh():
