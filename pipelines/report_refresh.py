@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import monotonic, time
 from typing import IO
+
+from .report import BREAKS_OFF
 
 _SHARE = 3.0
 """Pause after a report, in units of the time that it took."""
@@ -37,6 +39,7 @@ class ReportRefresh:
     _covers: int = -1
     _process: subprocess.Popen[bytes] | None = None
     _said: IO[bytes] | None = None
+    _told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin where another watch left off: a page that is not old yet can wait until what arrived is stored."""
@@ -89,13 +92,24 @@ class ReportRefresh:
     def _ended(self, code: int) -> None:
         now = self.clock()
         self._process, self._next = None, max(self.started + self.every, now + _SHARE * (now - self.started))
+        said = self._lines()
         if code == 0:
             self.written = now
-        elif self._said is not None:
-            self._said.seek(0)
-            said = self._said.read().decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-            self.tell(f"{self.page}: the report could not be written ({said[-1]}); it is tried again")
+            for line in said:
+                if line.startswith(BREAKS_OFF) and line not in self._told:
+                    self._told.add(line)
+                    self.tell(f"{self.page}: {line}")
+        else:
+            reason = said[-1] if said else "no reason given"
+            self.tell(f"{self.page}: the report could not be written ({reason}); it is tried again")
         self._close()
+
+    def _lines(self) -> list[str]:
+        """Return what the process has said."""
+        if self._said is None:
+            return []
+        self._said.seek(0)
+        return self._said.read().decode("utf-8", "replace").strip().splitlines()
 
     def _close(self) -> None:
         if self._said is not None:

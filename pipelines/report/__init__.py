@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["write", "write_store"]
+__all__ = ["BREAKS_OFF", "write", "write_store"]
+
+BREAKS_OFF = "report section"
+"""How a line begins that tells of a section that could not be drawn."""
 
 
 def write(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
-from operando.errors import OperandoError
+from operando.errors import OperandoError, OperandoWarning
 
 from . import write_store
 
@@ -17,10 +18,14 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(_NICE)
     try:
-        write_store(sys.argv[1], sys.argv[2])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", OperandoWarning)
+            write_store(sys.argv[1], sys.argv[2])
     except (OperandoError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    for one in said:
+        print(one.message, file=sys.stderr)  # noqa: T201
 
 
 main()

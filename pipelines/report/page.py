@@ -18,6 +18,7 @@ from bokeh.resources import Resources
 
 from operando.errors import OperandoWarning, StoreError, told
 
+from . import BREAKS_OFF
 from .choosing import link
 from .loading import with_small_in_memory
 from .methods import methods
@@ -74,7 +75,7 @@ def _drawn(panel: Panel, tree: xr.DataTree) -> Iterator[Part]:
     except (OSError, StoreError):
         raise
     except Exception as error:
-        said = f"report: the section {panel.title!r} breaks off: {told(error)}"
+        said = f"{BREAKS_OFF} {panel.title!r} breaks off: {told(error)}"
         warnings.warn(said, OperandoWarning, stacklevel=2)
         yield Html(f"<p>{text(said)}</p>")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 
 import psutil
@@ -29,6 +31,20 @@ def test_a_page_that_another_watch_has_just_written_can_wait(page, age, at_once)
     one.tick(1)
     assert one.running is at_once
     one.stop()
+
+
+def test_a_section_that_breaks_off_is_told_once(page, monkeypatch):
+    told, popen, said = [], subprocess.Popen, ""
+
+    def saying(_command, **options):
+        return popen([sys.executable, "-c", f"import sys; sys.stderr.write({said!r})"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", saying)
+    one = ReportRefresh(page.with_name("none.zarr"), page, 60.0, told.append)
+    for version, section in enumerate(["Lags", "Lags", "Cracks"]):
+        said = f"a library: noise\nreport section {section!r} breaks off: ValueError"
+        one.finish(version)
+    assert told == [f"{page}: report section {name!r} breaks off: ValueError" for name in ("Lags", "Cracks")]
 
 
 def test_the_page_is_written_by_a_process_that_ctrl_c_spares_and_that_shares_the_processor_as_one_program(page):

@@ -23,7 +23,7 @@ def breaking_off(error):
 
 
 def test_what_goes_wrong_in_a_section_is_said_there_and_the_others_stay():
-    with pytest.warns(OperandoWarning, match=f"section '{FIRST.title}' breaks off: ZeroDivisionError"):
+    with pytest.warns(OperandoWarning, match=f"report section '{FIRST.title}' breaks off: ZeroDivisionError"):
         found = html(experiment(), breaking_off(ZeroDivisionError("float <division>")))
     whole = html(experiment())
     said = (
