@@ -232,7 +232,7 @@ def demo(folder: Annotated[Path, typer.Argument(help="a folder for the results")
 
 @contextmanager
 def _imports() -> Iterator[None]:
-    """Import what lasts without looking through it for garbage, now and later: that takes a fifth of the time."""
+    """Import what lasts without looking through it for garbage, now and later: that takes a sixth of the time."""
     before = gc.get_threshold()
     # Not disabled: dask notes when it is imported whether garbage is collected, and goes back to that over and over.
     gc.set_threshold(_NEVER, *before[1:])

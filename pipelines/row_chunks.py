@@ -92,8 +92,8 @@ def _stored(place: Path, decode: Callable[[bytes], NDArray[Any]], shape: tuple[i
     except (OSError, RuntimeError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise StoreError(
-            f"{place}: expected the last rows that were stored, got {one_line(reason)}; nothing was changed; copy the "
-            "store from where it is whole, or move it away and run again"
+            f"{place}: expected the last rows that were stored, got {one_line(reason)}; what was committed is "
+            "untouched; copy the store from where it is whole, or move it away and run again"
         ) from OSError(reason)
 
 

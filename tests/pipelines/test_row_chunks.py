@@ -61,7 +61,9 @@ def test_rows_are_not_put_behind_stored_ones_that_cannot_be_read(path, name, dam
     else:
         chunk.unlink()
     with Writer(path) as store:
-        with pytest.raises(StoreError, match=f"{name}/c/0.*: expected the last rows that were stored, got .*; copy"):
+        with pytest.raises(
+            StoreError, match=f"{name}/c/0.*: expected the last rows that were stored, got .*; what was"
+        ):
             store.append({NODE: scans(4, 2)})
         assert store.committed() == {NODE: 4}
         chunk.write_bytes(whole)
